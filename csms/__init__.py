@@ -1,0 +1,1 @@
+"""Heliofleet's service: doors for stations and people, features, ledger."""

@@ -1,0 +1,56 @@
+"""Every state machine as a table: which state may follow which.
+
+The pictures in the docs are drawn from these tables, and `allowed` is the only judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+BookingStatus = Literal[
+    "confirmed", "at_risk", "active", "late", "returned", "cancelled", "no_show"
+]
+CommandState = Literal["queued", "sent", "answered", "failed", "unknown", "expired"]
+LimitState = Literal[
+    "queued", "sent", "accepted", "rejected", "obeyed", "disobeyed", "superseded", "unknown"
+]
+Role = Literal["admin", "operator", "fleet-manager", "driver", "viewer"]
+
+BOOKING: Mapping[str, frozenset[str]] = {
+    "confirmed": frozenset({"at_risk", "active", "cancelled", "no_show"}),
+    "at_risk": frozenset({"confirmed", "active", "cancelled", "no_show"}),
+    "active": frozenset({"late", "returned"}),
+    "late": frozenset({"active", "returned"}),
+    "returned": frozenset(),
+    "cancelled": frozenset(),
+    "no_show": frozenset(),
+}
+"""A booking: promised, perhaps in danger, on the road, perhaps late, over."""
+
+COMMAND: Mapping[str, frozenset[str]] = {
+    "queued": frozenset({"sent", "failed", "expired"}),
+    "sent": frozenset({"answered", "failed", "unknown"}),
+    "unknown": frozenset({"answered", "failed", "expired"}),
+    "answered": frozenset(),
+    "failed": frozenset(),
+    "expired": frozenset(),
+}
+"""A command: queued, on the wire, settled; `unknown` when the connection broke in between."""
+
+LIMIT: Mapping[str, frozenset[str]] = {
+    "queued": frozenset({"sent", "superseded", "unknown"}),
+    "sent": frozenset({"accepted", "rejected", "unknown", "superseded"}),
+    "accepted": frozenset({"obeyed", "disobeyed", "superseded"}),
+    "obeyed": frozenset({"disobeyed", "superseded"}),
+    "disobeyed": frozenset({"superseded"}),
+    "rejected": frozenset({"superseded"}),
+    "unknown": frozenset({"accepted", "rejected", "superseded"}),
+    "superseded": frozenset(),
+}
+"""A limit: on its way, in the box, and whether metering shows that it is kept."""
+
+
+def allowed(machine: Mapping[str, frozenset[str]], before: str, after: str) -> bool:
+    """Returns whether `after` may follow `before` (staying is always allowed)."""
+    return before == after or after in machine[before]

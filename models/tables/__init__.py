@@ -1,0 +1,16 @@
+"""Typed tables, one module per feature. Importing this package fills `Base.metadata`."""
+
+from models.tables import access, booking, charging, energy, fleet, ledger, planning, stations
+from models.tables.base import Base
+
+__all__ = [
+    "Base",
+    "access",
+    "booking",
+    "charging",
+    "energy",
+    "fleet",
+    "ledger",
+    "planning",
+    "stations",
+]

@@ -1,0 +1,1 @@
+"""Programs for those who work on Heliofleet: generators and checks, not part of the package."""
