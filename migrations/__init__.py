@@ -1,1 +1,1 @@
-"""Schema migrations (Alembic) for SQLite and PostgreSQL."""
+"""Schema migrations (Alembic) for SQLite and PostgreSQL; run by `csms.ledger.migrate`."""

@@ -105,8 +105,11 @@ class Reconciliation(Base):
     detail: Mapped[str]
     transaction_id: Mapped[str | None]
     raw: Mapped[str | None]
+    digest: Mapped[str | None]
+    """Of what did not add up: the same thing said twice is one row."""
     created_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
+    __table_args__ = (sa.UniqueConstraint("station", "kind", "digest"),)
 
 
 class ChargingLimit(Base):

@@ -71,6 +71,8 @@ class Command(Base):
     settled_at: Mapped[datetime | None]
     response: Mapped[str | None]
     """The station's answer as JSON text."""
+    outcome: Mapped[str | None]
+    """What the answer means (`models.facts.OutcomeStatus`)."""
     error_code: Mapped[str | None]
     detail: Mapped[str | None]
     __table_args__ = (sa.Index(None, "state", "station"), sa.Index(None, "station", "created_at"))

@@ -113,3 +113,4 @@ class SecurityEvent(Base):
     happened_at: Mapped[datetime]
     received_at: Mapped[datetime]
     detail: Mapped[str | None]
+    __table_args__ = (sa.UniqueConstraint("station", "type", "source", "happened_at"),)

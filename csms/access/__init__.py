@@ -1,0 +1,1 @@
+"""Who and what may come in: API keys and identification tokens."""

@@ -1,0 +1,246 @@
+"""The composition root: builds every part of the house from settings and clocks, and runs it.
+
+Everything that differs between a service on the real clock, one that is stepped (`demo`) and one in
+virtual time (`replay`) is decided here and handed in; no other module knows which it is in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random, SystemRandom
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from csms.access.api import router as access_router
+from csms.booking.api import router as booking_router
+from csms.booking.desk import Desk
+from csms.booking.reactions import Watchman
+from csms.bus.local import LocalBus
+from csms.charging.api import router as charging_router
+from csms.charging.reactions import SunLedger
+from csms.config import Settings
+from csms.energy.api import router as energy_router
+from csms.energy.reactions import Forecaster
+from csms.fleet.api import router as fleet_router
+from csms.gateway.server import Gateway
+from csms.intake import Intake, deciders
+from csms.keyring import Keyring
+from csms.ledger.committer import Committer
+from csms.ledger.database import Database
+from csms.ledger.relay import Relay
+from csms.planning.api import router as planning_router
+from csms.planning.reactions import FOLLOWED, LimitKeeper
+from csms.planning.worker import HEARD, Planner, Solve
+from csms.stations.api import router as stations_router
+from csms.stations.reactions import StationHost
+from csms.web.application import api_document, build_api
+from csms.web.services import Services
+from models.clocks import Activity, Clock, LoopClock, RealClock, RealWireClock, SteppedClock
+from models.clocks import WireClock
+from models.ids import IdMaker, UlidMaker
+from scheduler.plan import Plan
+from scheduler.pool import InlinePool, ProcessPool
+from scheduler.problem import Problem
+from scheduler.rolling import PlanOptions
+
+TENANT = "default"
+REPLAN_GAP_REAL = timedelta(seconds=10)
+REPLAN_GAP_SIMULATED = timedelta(minutes=5)
+"""A simulated day has hundreds of changes that matter; the quarter-hour serves most of them."""
+
+ROUTERS: Sequence[APIRouter] = (
+    access_router,
+    energy_router,
+    stations_router,
+    fleet_router,
+    charging_router,
+    booking_router,
+    planning_router,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The clocks of a house, and where its ids come from."""
+
+    clock: Clock
+    wire: WireClock
+    activity: Activity
+    ids: IdMaker
+    replan_gap: timedelta
+    stepped: SteppedClock | None = None
+    in_line: bool = False
+    """No threads, no processes: everything in one event loop."""
+
+
+def real_times() -> Times:
+    """Returns the clocks of a service in real life."""
+    clock = RealClock()
+    return Times(
+        clock=clock,
+        wire=RealWireClock(),
+        activity=Activity(),
+        ids=UlidMaker(clock, SystemRandom()),
+        replan_gap=REPLAN_GAP_REAL,
+    )
+
+
+def stepped_times(start: datetime) -> Times:
+    """Returns the clocks of a service that stands still until it is told (`demo`, `simulate`)."""
+    activity = Activity()
+    clock = SteppedClock(start, activity)
+    return Times(
+        clock=clock,
+        wire=RealWireClock(),
+        activity=activity,
+        ids=UlidMaker(clock, SystemRandom()),
+        replan_gap=REPLAN_GAP_SIMULATED,
+        stepped=clock,
+    )
+
+
+def virtual_times(start: datetime, seed: int) -> Times:
+    """Returns the clocks of a house on a virtual event loop (`replay`)."""
+    clock = LoopClock(start)
+    return Times(
+        clock=clock,
+        wire=clock,
+        activity=Activity(),
+        ids=UlidMaker(clock, Random(seed)),
+        replan_gap=REPLAN_GAP_SIMULATED,
+        in_line=True,
+    )
+
+
+class House:
+    """The whole service behind its doors, without sockets of its own but the gateway's."""
+
+    def __init__(
+        self, settings: Settings, times: Times, keyring: Keyring, *, controlled: bool = True
+    ) -> None:
+        """Builds all parts; nothing runs yet.
+
+        Args:
+            settings: of the operator.
+            times: the clocks.
+            keyring: of this installation.
+            controlled: False leaves cars to charge as they like (`--planner uncontrolled`).
+        """
+        self.settings = settings
+        self.times = times
+        self._controlled = controlled
+        self.db = Database.open(settings.database_url, inline=times.in_line)
+        self._keyring = keyring
+        self._pool: InlinePool | ProcessPool | None = None
+        self._parts: list[Any] = []
+        self.gateway: Gateway
+        self.planner: Planner
+        self.api: FastAPI
+
+    async def start(self) -> None:
+        """Starts all parts; the doors are the caller's to open (`gateway.start`, `api`)."""
+        times, db = self.times, self.db
+        clock, ids, activity = times.clock, times.ids, times.activity
+        await db.start()
+        bus = LocalBus(activity)
+        relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=times.wire)
+        committer = Committer(db, deciders(), clock, ids, activity, times.wire)
+        intake = Intake(committer)
+        self.gateway = Gateway(
+            db=db,
+            intake=intake,
+            bus=bus,
+            keyring=self._keyring,
+            settings=self.settings,
+            clock=clock,
+            wire=times.wire,
+            ids=ids,
+            activity=activity,
+        )
+        desk = Desk()
+        forecaster = Forecaster(db=db, clock=clock, ids=ids, tenant=TENANT)
+        self.planner = Planner(
+            db=db,
+            clock=clock,
+            ids=ids,
+            activity=activity,
+            solve=self._solver(),
+            refresh_forecasts=forecaster.refresh,
+            replan_gap=times.replan_gap,
+            tenant=TENANT,
+        )
+        keeper = LimitKeeper(db=db, clock=clock, ids=ids)
+        host = StationHost(db=db, clock=clock, ids=ids)
+        watchman = Watchman(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT)
+        sun = SunLedger(db=db, clock=clock, ids=ids, activity=activity)
+        services = Services(
+            db=db,
+            clock=clock,
+            ids=ids,
+            bus=bus,
+            keyring=self._keyring,
+            gateway=self.gateway,
+            courier=self.gateway.courier,
+            settings=self.settings,
+            activity=activity,
+            desk=desk,
+            stepped=times.stepped,
+            wire=times.wire,
+        )
+        await committer.start()
+        await relay.start()
+        self.api = build_api(services, ROUTERS)
+        bus.subscribe("stations", host.follows, host.heard)
+        await watchman.start()
+        await sun.start()
+        self._parts = [committer, relay, bus, watchman, sun]
+        if self._controlled:
+            await keeper.start()
+            bus.subscribe("limits", FOLLOWED, keeper.heard)
+            bus.subscribe("planner", HEARD, self.planner.heard)
+            await self.planner.start()
+        await self.gateway.open()
+
+    def _solver(self) -> Solve:
+        if self.times.in_line:
+            inline = self._pool = InlinePool()
+
+            async def solve_here(problem: Problem, former: Plan | None, how: PlanOptions) -> Plan:
+                return inline.submit(problem, former, how).result()
+
+            return solve_here
+        pool = self._pool = ProcessPool()
+
+        async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Plan:
+            return await asyncio.wrap_future(pool.submit(problem, former, how))
+
+        return solve
+
+    async def stop(self, *, timeout_s: float = 8.0) -> None:
+        """Drains the doors and ends all parts, in the order in which nothing is lost."""
+        committer, relay, bus, watchman, sun = self._parts
+        self.api.state.streams.close()
+        await self.gateway.drain(timeout_s)
+        if self._controlled:
+            await self.planner.stop()
+        await watchman.stop()
+        await sun.stop()
+        await committer.drain()
+        await relay.close()
+        await bus.close()
+        await committer.close()
+        if self._pool is not None:
+            self._pool.close()
+        await self.db.close()
+
+
+def rest_document() -> dict[str, Any]:
+    """Returns the OpenAPI document of the REST door, without a running house."""
+    app = FastAPI()
+    for router in ROUTERS:
+        app.include_router(router)
+    return api_document(app)

@@ -1,0 +1,1 @@
+"""Bookings: promises of cars with enough energy, and their life."""

@@ -1,0 +1,343 @@
+"""REST of bookings: quotes, bookings and their life (DESIGN 4.4)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import sqlalchemy as sa
+from fastapi import Query, Request
+from pydantic import AwareDatetime, Field
+from starlette.responses import Response
+
+from csms.booking.actions import (
+    Asked,
+    Observed,
+    book,
+    cancel,
+    extend,
+    find,
+    give_back,
+    quote,
+    start,
+)
+from csms.booking.desk import Desk
+from csms.booking.queries import booking_resource
+from csms.web.documents import (
+    Custom,
+    Document,
+    Id,
+    Instant,
+    KeptDocument,
+    KeptShown,
+    Name,
+    Percent,
+    Shown,
+    Text,
+)
+from csms.web.etag import check_if_match
+from csms.web.identity import CallerNow
+from csms.web.paging import KeptQuery, fetch_page
+from csms.web.problem import bad_field
+from csms.web.reply import no_content, reply, reply_page
+from csms.web.route import BASE, api_router, may
+from csms.web.services import services_of
+from csms.web.shown import Page
+from csms.web.work import Reading, Work
+from models.errors import Conflict
+from models.states import BookingStatus
+from models.tables.booking import Booking
+from models.tables.planning import Plan
+
+router = api_router("bookings")
+
+DistanceKm = Annotated[float, Field(gt=0, le=2000)]
+
+
+class Trip(Document):
+    """A trip that somebody asks for."""
+
+    driver_id: Id
+    pickup_site_id: Id
+    dropoff_site_id: Id | None = None
+    """The pickup site when missing."""
+    start: Instant
+    end: Instant
+    distance_km: DistanceKm
+    vehicle_class: Name | None = None
+    """Any class when missing."""
+
+    def asked(self) -> Asked:
+        """Returns it with its defaults filled in."""
+        return Asked(
+            driver_id=self.driver_id,
+            pickup_site_id=self.pickup_site_id,
+            dropoff_site_id=self.dropoff_site_id or self.pickup_site_id,
+            start=self.start,
+            end=self.end,
+            distance_km=self.distance_km,
+            vehicle_class=self.vehicle_class,
+        )
+
+
+class NewBooking(KeptDocument, Trip):
+    """A booking as it is asked for."""
+
+
+class BookingChange(Document):
+    """What can be changed of a booking by hand; its life has its own endpoints."""
+
+    external_id: Text | None = None
+    custom: Custom | None = None
+
+
+class CarSeen(Document):
+    """What the driver or the key box sees of the car."""
+
+    soc_pct: Percent | None = None
+    odometer_km: Annotated[float, Field(ge=0, le=1e7)] | None = None
+    plugged_evse: Annotated[str, Field(max_length=100)] | None = None
+    """`IDENTITY/EVSE`."""
+
+    def observed(self) -> Observed:
+        """Returns it for the use cases."""
+        return Observed(
+            soc_pct=self.soc_pct, odometer_km=self.odometer_km, plugged_evse=self.plugged_evse
+        )
+
+
+class Extension(Document):
+    """A new end."""
+
+    end: Instant
+
+
+class BookingShown(KeptShown):
+    """A booking."""
+
+    driver_id: str
+    pickup_site_id: str
+    dropoff_site_id: str
+    start: AwareDatetime
+    end: AwareDatetime
+    distance_km: float
+    vehicle_class: str | None
+    status: BookingStatus
+    vehicle_id: str | None
+    expected_soc_pct: float | None
+    probability_ready: float | None
+    solar_share: float | None
+    reasons: list[str]
+    started_at: AwareDatetime | None
+    returned_at: AwareDatetime | None
+    cancelled_at: AwareDatetime | None
+    assigned_evse: str | None = None
+    """Only in the answer to a return: where the car should plug in."""
+
+
+class OfferShown(Shown):
+    """A car that could serve the trip."""
+
+    vehicle_id: str
+    vehicle_class: str
+    expected_soc_pct: float
+    probability_ready: float
+    slack_wh: float
+    slack_minutes: float | None
+
+
+class QuoteShown(Shown):
+    """What a booking would be answered now; nothing is reserved."""
+
+    bookable: bool
+    offers: list[OfferShown]
+    reasons: list[str]
+    alternatives: list[dict[str, Any]]
+
+
+class BookingQuery(KeptQuery):
+    """Filters of the list of bookings."""
+
+    status: BookingStatus | None = None
+    driver_id: str | None = None
+    vehicle_id: str | None = None
+    pickup_site_id: str | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+
+
+def desk_of(request: Request) -> Desk:
+    """Returns the booking desk of the house."""
+    desk = services_of(request).desk
+    assert isinstance(desk, Desk)
+    return desk
+
+
+@router.post(
+    "/booking-quotes", response_model=QuoteShown, dependencies=[may("book")], tags=["bookings"]
+)
+async def quote_booking(
+    request: Request, session: Reading, caller: CallerNow, body: Trip
+) -> Response:
+    """Say whether a booking would be accepted now; reserves nothing."""
+    now = services_of(request).clock.now()
+    answer = await quote(session, desk_of(request), body.asked(), tenant=caller.tenant, now=now)
+    return reply(answer)
+
+
+@router.post("/bookings", status_code=201, response_model=BookingShown, dependencies=[may("book")])
+async def create_booking(request: Request, work: Work, body: NewBooking) -> Response:
+    """Book a car; 409 `no-vehicle` brings alternatives that would be accepted."""
+    row = await book(
+        work,
+        desk_of(request),
+        body.asked(),
+        booking_id=body.id,
+        external_id=body.external_id,
+        custom=body.custom,
+    )
+    return reply(
+        booking_resource(row),
+        status=201,
+        version=row.version,
+        location=f"{BASE}/bookings/{row.id}",
+    )
+
+
+@router.get("/bookings", response_model=Page[BookingShown], dependencies=[may("read")])
+async def list_bookings(
+    session: Reading, caller: CallerNow, query: Annotated[BookingQuery, Query()]
+) -> Response:
+    """List bookings; `from` and `to` select those that overlap that time."""
+    statement = sa.select(Booking).where(Booking.tenant_id == caller.tenant)
+    for column, wanted in (
+        (Booking.status, query.status),
+        (Booking.driver_id, query.driver_id),
+        (Booking.vehicle_id, query.vehicle_id),
+        (Booking.pickup_site_id, query.pickup_site_id),
+        (Booking.external_id, query.external_id),
+    ):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+    if query.updated_since is not None:
+        statement = statement.where(Booking.updated_at >= query.updated_since)
+    if query.from_ is not None:
+        statement = statement.where(Booking.end > query.from_)
+    if query.to is not None:
+        statement = statement.where(Booking.start < query.to)
+    rows, next_cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"id": Booking.id, "start": Booking.start, "updated_at": Booking.updated_at},
+        key=[Booking.id],
+    )
+    return reply_page([booking_resource(row) for row in rows], next_cursor)
+
+
+@router.get("/bookings/{booking_id}", response_model=BookingShown, dependencies=[may("read")])
+async def show_booking(session: Reading, caller: CallerNow, booking_id: str) -> Response:
+    """Show one booking."""
+    row = await find(session, booking_id, tenant=caller.tenant)
+    return reply(booking_resource(row), version=row.version)
+
+
+@router.patch("/bookings/{booking_id}", response_model=BookingShown, dependencies=[may("book")])
+async def change_booking(
+    request: Request, work: Work, booking_id: str, body: BookingChange
+) -> Response:
+    """Change what is attached to a booking; times change by `extend`, or cancel and book anew."""
+    row = await find(work.session, booking_id, tenant=work.tenant)
+    check_if_match(request, row.version)
+    if "external_id" in body.model_fields_set:
+        row.external_id = body.external_id
+    if "custom" in body.model_fields_set:
+        row.custom = body.custom or {}
+    row.version += 1
+    row.updated_at = work.now
+    return reply(booking_resource(row), version=row.version)
+
+
+@router.delete("/bookings/{booking_id}", status_code=204, dependencies=[may("book")])
+async def delete_booking(request: Request, work: Work, booking_id: str) -> Response:
+    """Forget a booking that has ended."""
+    row = await find(work.session, booking_id, tenant=work.tenant)
+    check_if_match(request, row.version)
+    if row.status not in ("cancelled", "returned", "no_show"):
+        raise Conflict(f"the booking is {row.status}; cancel it first", code="wrong-status")
+    await work.session.delete(row)
+    return no_content()
+
+
+@router.post(
+    "/bookings/{booking_id}/start", response_model=BookingShown, dependencies=[may("book")]
+)
+async def start_booking(
+    request: Request, work: Work, booking_id: str, body: CarSeen | None = None
+) -> Response:
+    """Hand the car over: the trip has begun. The answer names the car that goes."""
+    row = await find(work.session, booking_id, tenant=work.tenant)
+    seen = (body or CarSeen()).observed()
+    if seen.plugged_evse is not None:
+        raise bad_field("/plugged_evse", "a car that leaves is not plugged in")
+    await start(work, desk_of(request), row, seen)
+    return reply(booking_resource(row), version=row.version)
+
+
+@router.post(
+    "/bookings/{booking_id}/return", response_model=BookingShown, dependencies=[may("book")]
+)
+async def return_booking(work: Work, booking_id: str, body: CarSeen | None = None) -> Response:
+    """Take the car back. `assigned_evse` in the answer says where it should plug in."""
+    row = await find(work.session, booking_id, tenant=work.tenant)
+    planned = await _planned_evse(work, row)
+    row, assigned = await give_back(work, row, (body or CarSeen()).observed(), planned_evse=planned)
+    return reply({**booking_resource(row), "assigned_evse": assigned}, version=row.version)
+
+
+@router.post(
+    "/bookings/{booking_id}/extend", response_model=BookingShown, dependencies=[may("book")]
+)
+async def extend_booking(
+    request: Request, work: Work, booking_id: str, body: Extension
+) -> Response:
+    """Move the end of a booking, if the car is free that long."""
+    row = await find(work.session, booking_id, tenant=work.tenant)
+    await extend(work, desk_of(request), row, body.end)
+    return reply(booking_resource(row), version=row.version)
+
+
+@router.post(
+    "/bookings/{booking_id}/cancel", response_model=BookingShown, dependencies=[may("book")]
+)
+async def cancel_booking(work: Work, booking_id: str) -> Response:
+    """Give up a booking that has not begun."""
+    row = await find(work.session, booking_id, tenant=work.tenant)
+    await cancel(work, row)
+    return reply(booking_resource(row), version=row.version)
+
+
+class _Stay(msgspec.Struct):
+    vehicle: str
+    site: str
+    evse: str | None
+
+
+class _Stays(msgspec.Struct):
+    stays: list[_Stay]
+
+
+async def _planned_evse(work: Work, row: Booking) -> str | None:
+    """Where the newest plan lets the car plug in after this trip."""
+    document = await work.session.scalar(
+        sa.select(Plan.document)
+        .where(Plan.tenant_id == work.tenant)
+        .order_by(Plan.created_at.desc())
+        .limit(1)
+    )
+    if document is None:
+        return None
+    for stay in msgspec.json.decode(document, type=_Stays).stays:
+        if stay.vehicle == row.vehicle_id and stay.site == row.dropoff_site_id and stay.evse:
+            return stay.evse
+    return None

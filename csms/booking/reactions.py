@@ -1,0 +1,162 @@
+"""The watchman: once a minute, what the clock alone makes true of bookings and cars.
+
+A trip past its end is late, a car that nobody fetched is free again, and a car that came back and
+was not plugged in is reported, so that somebody can do it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import sqlalchemy as sa
+import structlog
+
+from csms.access.queries import tokens_of
+from csms.booking.queries import booking_resource
+from csms.booking.rules import NO_SHOW_AFTER, NOT_PLUGGED_AFTER, OPEN, step
+from csms.fleet.queries import vehicle_resource
+from csms.ledger.database import Database
+from csms.ledger.work import UnitOfWork
+from models.clocks import Activity, Clock, ticks
+from models.ids import IdMaker
+from models.states import BookingStatus
+from models.tables.booking import Booking
+from models.tables.energy import Site
+from models.tables.fleet import Vehicle
+
+EVERY = timedelta(minutes=1)
+
+log = structlog.get_logger()
+
+
+class Watchman:
+    """Looks at bookings and cars once a minute."""
+
+    def __init__(
+        self, *, db: Database, clock: Clock, ids: IdMaker, activity: Activity, tenant: str
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._ids = ids
+        self._activity = activity
+        self._tenant = tenant
+        self._reported: set[tuple[str, object]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins the rounds."""
+        self._task = asyncio.create_task(self._run(), name="watchman")
+
+    async def stop(self) -> None:
+        """Ends the rounds."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        anchor = self._clock.now().replace(second=0, microsecond=0)
+        async for _ in ticks(self._clock, EVERY, anchor=anchor):
+            with self._activity.busy():
+                try:
+                    await self.look()
+                except Exception:
+                    log.exception("watchman.failed")
+
+    async def look(self) -> None:
+        """Makes one round."""
+        if not await self._has_news():
+            return
+        async with self._db.write(
+            self._clock, self._ids, actor="watchman", tenant=self._tenant
+        ) as work:
+            await self._late(work)
+            await self._no_shows(work)
+            await self._not_plugged(work)
+
+    async def _has_news(self) -> bool:
+        """Reads first: most rounds find nothing, and a look must not take the write lock."""
+        now = self._clock.now()
+        async with self._db.read() as session:
+            bookings = await session.scalar(
+                sa.select(sa.func.count())
+                .select_from(Booking)
+                .where(
+                    Booking.tenant_id == self._tenant,
+                    sa.or_(
+                        sa.and_(Booking.status == "active", Booking.end <= now),
+                        sa.and_(Booking.status.in_(OPEN), Booking.start <= now - NO_SHOW_AFTER),
+                    ),
+                )
+            )
+            cars = (await session.scalars(self._unplugged())).all()
+        return bool(bookings) or any(
+            (car.id, car.returned_at) not in self._reported for car in cars
+        )
+
+    def _unplugged(self) -> sa.Select[Vehicle]:
+        return sa.select(Vehicle).where(
+            Vehicle.tenant_id == self._tenant,
+            Vehicle.plugged_evse.is_(None),
+            Vehicle.at_site_id.is_not(None),
+            Vehicle.returned_at <= self._clock.now() - NOT_PLUGGED_AFTER,
+        )
+
+    async def _late(self, work: UnitOfWork) -> None:
+        rows = await work.session.scalars(
+            sa.select(Booking).where(
+                Booking.tenant_id == work.tenant,
+                Booking.status == "active",
+                Booking.end <= work.now,
+            )
+        )
+        for row in rows.all():
+            self._move(work, row, "late")
+            work.request_plan(row.dropoff_site_id, "booking.late")
+
+    async def _no_shows(self, work: UnitOfWork) -> None:
+        rows = await work.session.scalars(
+            sa.select(Booking).where(
+                Booking.tenant_id == work.tenant,
+                Booking.status.in_(OPEN),
+                Booking.start <= work.now - NO_SHOW_AFTER,
+            )
+        )
+        for row in rows.all():
+            self._move(work, row, "no_show")
+            await work.session.execute(
+                sa.update(Site)
+                .where(Site.id == row.pickup_site_id)
+                .values(calendar_version=Site.calendar_version + 1)
+                .execution_options(synchronize_session=False)
+            )
+            work.request_plan(row.pickup_site_id, "booking.no_show")
+
+    def _move(self, work: UnitOfWork, row: Booking, status: BookingStatus) -> None:
+        row.status = step(row.status, status)
+        row.version += 1
+        row.updated_at = work.now
+        work.emit(
+            f"booking.{status}",
+            subject=f"booking/{row.id}",
+            resource=booking_resource(row),
+            site_id=row.pickup_site_id,
+        )
+
+    async def _not_plugged(self, work: UnitOfWork) -> None:
+        cars = (await work.session.scalars(self._unplugged())).all()
+        tokens = await tokens_of(
+            work.session, tenant=self._tenant, vehicles=[car.id for car in cars]
+        )
+        for car in cars:
+            if (car.id, car.returned_at) in self._reported:
+                continue
+            self._reported.add((car.id, car.returned_at))
+            work.emit(
+                "vehicle.not_plugged_after_return",
+                subject=f"vehicle/{car.id}",
+                resource=vehicle_resource(car, tokens.get(car.id, ())),
+                site_id=car.at_site_id,
+            )

@@ -1,0 +1,1 @@
+"""The commands of `heliofleet`, one module each; `csms.cli` wires them."""

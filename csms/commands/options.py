@@ -1,0 +1,30 @@
+"""Options that several commands share, and the settings they lead to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from csms.config import Settings, load_settings
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="TOML file with settings.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OutDirectory = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Where the report goes; made when missing.")
+]
+DEFAULT_OUT = Path("heliofleet-run")
+
+
+def settings_of(config_file: Path | None, **overrides: object) -> Settings:
+    """Returns the effective settings of a command.
+
+    Raises:
+        BadInput: naming what is wrong.
+    """
+    return load_settings(os.environ, config_file=config_file, overrides=overrides)

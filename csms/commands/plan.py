@@ -1,0 +1,154 @@
+"""`heliofleet plan`: one planning problem, offline, and the referee alone.
+
+Reads and writes the JSON of the planning contract (docs/reference/planning-problem.md). The service
+plans by the same function, from snapshots of the database: see `csms.planning`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from scheduler.rolling import PlanOptions, make_plan
+
+from csms.commands.options import AsJson
+from models.clocks import RealWireClock
+from models.errors import BadInput, FleetError
+from scheduler.check import Violation, check
+from scheduler.documents import printable
+from scheduler.plan import Plan, read_plan, write_plan
+from scheduler.problem import Problem, read_problem
+
+OK: Final = 0
+FAILED: Final = 1
+
+
+def plan(
+    problem_file: Annotated[Path, typer.Argument(metavar="PROBLEM.json", show_default=False)],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="PLAN.json", help="Where the plan goes; else stdout."),
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", metavar="PLAN.json", help="Judge this plan; make none."),
+    ] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option(
+            "--time-limit",
+            metavar="SECONDS",
+            help="How long to go on improving; 0 ends with the first whole plan.",
+        ),
+    ] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Plan bookings and charging for one problem, or judge a plan of it.
+
+    Exit status: 0 when a plan was made (also where some booking is unserved) or the judged one
+    breaks no rule, 1 when not, 2 on bad input.
+
+    Example: heliofleet plan problem.json -o plan.json --time-limit 10
+    """
+    raise typer.Exit(
+        plan_command(
+            problem_file, out=out, check_file=check, time_limit=time_limit, as_json=as_json
+        )
+    )
+
+
+def plan_command(
+    problem_file: Path,
+    *,
+    out: Path | None,
+    check_file: Path | None,
+    time_limit: float,
+    as_json: bool,
+) -> int:
+    """Does what the command says and returns its exit status.
+
+    Raises:
+        BadInput: if an option, the problem or the plan can't be right, or can't be read.
+        FleetError: if no lawful plan was found, or it can't be written.
+    """
+    if out is not None and check_file is not None:
+        raise BadInput("--check makes no plan: leave out -o")
+    if not (math.isfinite(time_limit) and time_limit >= 0):
+        raise BadInput(f"--time-limit must be 0 or more seconds, not {time_limit}")
+    problem = read_problem(_read(problem_file))
+    if check_file is not None:
+        return _judge(problem, read_plan(_read(check_file)), as_json=as_json)
+    return _make(problem, out, time_limit, as_json=as_json)
+
+
+def _judge(problem: Problem, plan_made: Plan, *, as_json: bool) -> int:
+    violations = check(problem, plan_made)
+    if as_json:
+        document = {"ok": not violations, "violations": violations}
+        typer.echo(msgspec.json.encode(document).decode())
+    else:
+        for violation in violations:
+            typer.echo(_line(violation))
+        typer.echo(f"{len(violations)} violations" if violations else "ok: no rule is broken")
+    return FAILED if violations else OK
+
+
+def _make(problem: Problem, out: Path | None, time_limit: float, *, as_json: bool) -> int:
+    if out is not None and not out.absolute().parent.is_dir():
+        raise BadInput(f"{out}: no such directory")
+    options = PlanOptions(time_limit_s=time_limit or None)
+    with Console(stderr=True).status("planning"):
+        made = make_plan(problem, options=options, monotonic=RealWireClock().monotonic)
+    violations = check(problem, made)
+    if violations:
+        raise FleetError(f"no plan that obeys every rule was found: {_line(violations[0])}")
+    document = write_plan(made)
+    if out is None:
+        typer.echo(document.decode())
+        return OK
+    try:
+        out.write_bytes(document)
+    except OSError as error:
+        raise FleetError(f"{out}: {error.strerror}") from None
+    typer.echo(_summary(problem, made, out, as_json=as_json))
+    return OK
+
+
+def _summary(problem: Problem, made: Plan, out: Path, *, as_json: bool) -> str:
+    if as_json:
+        figures = {
+            "status": made.status,
+            "cost": made.cost,
+            "lower_bound": made.lower_bound,
+            "solve_seconds": made.solve_seconds,
+            "served": len(made.assignments),
+            "unserved": made.unserved,
+            "kpis": made.kpis,
+            "plan": str(out),
+        }
+        return msgspec.json.encode(figures).decode()
+    bound = "" if made.lower_bound is None else f" (at least {made.lower_bound:.2f})"
+    served = f"{len(made.assignments)} of {len(problem.bookings)} bookings served"
+    cost = f"cost {made.cost:.2f}{bound} {problem.currency}"
+    lines = [f"{made.status}: {served}, {cost}, written to {out}"]
+    lines.extend(
+        printable(f"unserved {one.booking}: {one.code}: {one.detail}") for one in made.unserved
+    )
+    return "\n".join(lines)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from None
+
+
+def _line(violation: Violation) -> str:
+    place = "" if violation.step is None else f" at step {violation.step}"
+    return printable(f"{violation.rule}: {violation.subject}{place}: {violation.detail}")

@@ -1,0 +1,199 @@
+"""Settings: one frozen `Settings`, read once at the start from a TOML file and the environment.
+
+The environment (`HELIOFLEET_HTTP_PORT`) wins over the file (`http_port`), and what a command line
+says wins over both. A wrong or unknown setting is named together with where it stands and what is
+allowed, in one line. Business rules (buffers, prices, who may do what) are rows in the database,
+not settings; how a command prints these settings is not here either.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from models.errors import BadInput, FieldError
+
+ENVIRONMENT_PREFIX = "HELIOFLEET_"
+DEFAULT_CONFIG_FILE = Path("heliofleet.toml")
+MASK = "********"
+
+_NOT_SERVED_YET = frozenset(
+    {"ocpp_tls_port", "ocpp_tls_certificate", "ocpp_tls_key", "ocpp_tls_client_ca"}
+)
+"""Agreed names of doors that this version does not open: accepting them would be a lie."""
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""A TCP port; 0 lets the system choose a free one."""
+
+
+class Settings(BaseModel):
+    """What the operator decides before the start, as opposed to what is kept in the database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    database_url: str = "sqlite:///heliofleet.db"
+    """`sqlite:///path` (relative to the working directory) or `postgresql://user:pw@host/db`."""
+    bus_url: str = "memory://"
+    """How wake-ups and live events travel; `memory://` stays within the process."""
+    host: str = "127.0.0.1"
+    """Address that both doors listen on; `0.0.0.0` for all."""
+    http_port: Port = 8080
+    """Port of REST, live events and pages."""
+    ocpp_port: Port = 9000
+    """Port that charging stations connect to."""
+    bootstrap_api_key: SecretStr | None = None
+    """An admin key until another admin key exists; at least 32 characters."""
+    secret_key_file: Path | None = None
+    """The key of all keyed hashes; made on the first start, belongs in every backup."""
+    station_onboarding: Literal["reject", "pending", "accept"] = "pending"
+    """What happens to a charging station that nobody has created."""
+    strict_unknown_identity: bool = False
+    """Answer unknown stations 404, as the specification says, rather than a telltale-free 401."""
+    node_name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")] = "node-1"
+    """Name of this process among others on the same database."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severity that is logged."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object per line for machines."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if not (url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite://"):
+            raise ValueError("allowed are sqlite:///PATH and postgresql://USER:PW@HOST/DB")
+        return url
+
+    @field_validator("bus_url")
+    @classmethod
+    def _known_bus(cls, url: str) -> str:
+        if url != "memory://":
+            raise ValueError("allowed is memory://")
+        return url
+
+    @field_validator("bootstrap_api_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("allowed are at least 32 characters")
+        return key
+
+    @property
+    def key_file(self) -> Path:
+        """Where the secret key is kept: as set, else `heliofleet.key` beside the database."""
+        if self.secret_key_file is not None:
+            return self.secret_key_file
+        if self.database_url.startswith("sqlite:///"):
+            return Path(self.database_url.removeprefix("sqlite:///")).parent / "heliofleet.key"
+        return Path("heliofleet.key")
+
+    def mask(self) -> dict[str, str | int | bool | None]:
+        """Returns every setting by name for showing, with secrets replaced by asterisks."""
+        shown: dict[str, str | int | bool | None] = {}
+        for name in type(self).model_fields:
+            value: Any = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = MASK
+            elif isinstance(value, Path):
+                value = str(value)
+            shown[name] = value
+        shown["database_url"] = _without_password(self.database_url)
+        shown["secret_key_file"] = str(self.key_file)
+        return shown
+
+
+def load_settings(
+    environment: Mapping[str, str],
+    *,
+    config_file: Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """Returns the effective settings.
+
+    Args:
+        environment: usually `os.environ`.
+        config_file: a TOML file that must exist; None: `heliofleet.toml` where there is one.
+        overrides: what the command line says, by field name; None values are left out.
+
+    Raises:
+        BadInput: naming each wrong or unknown setting, where it stands and what is allowed.
+    """
+    file = config_file or DEFAULT_CONFIG_FILE
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    for name, value in _read_file(file, must_exist=config_file is not None).items():
+        _refuse_unknown(name, name, f"in {file}")
+        values[name], origins[name] = value, f"{name} in {file}"
+    for variable in sorted(environment):
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        if _looks_meant(name):
+            _refuse_unknown(name, variable, "in the environment")
+            values[name], origins[name] = environment[variable], variable
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            values[name], origins[name] = value, f"--{name.replace('_', '-')}"
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as broken:
+        raise _bad_input(broken, origins) from None
+
+
+def _read_file(file: Path, *, must_exist: bool) -> dict[str, object]:
+    if not file.exists() and not must_exist:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"can't read {file}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} is no TOML: {error}") from None
+
+
+def _looks_meant(name: str) -> bool:
+    """Returns whether a variable with our prefix is a setting, or a slip of one.
+
+    Other programs' variables may begin like ours (a shell keeps an API key in
+    `HELIOFLEET_API_KEY`), so only what is close to a setting is judged.
+    """
+    known = [*Settings.model_fields, *_NOT_SERVED_YET]
+    return name in known or bool(difflib.get_close_matches(name, known, cutoff=0.85))
+
+
+def _refuse_unknown(name: str, shown: str, where: str) -> None:
+    if name in Settings.model_fields:
+        return
+    if name in _NOT_SERVED_YET:
+        raise BadInput(f"{shown} {where}: TLS is not served by this version")
+    close = difflib.get_close_matches(name, list(Settings.model_fields), n=1)
+    hint = f"did you mean {close[0]}" if close else "allowed are " + ", ".join(_names())
+    raise BadInput(f"{shown} {where} is no setting: {hint}")
+
+
+def _names() -> list[str]:
+    return sorted(Settings.model_fields)
+
+
+def _bad_input(broken: ValidationError, origins: Mapping[str, str]) -> BadInput:
+    errors: list[FieldError] = []
+    lines: list[str] = []
+    for error in broken.errors(include_url=False, include_input=False):
+        name = str(error["loc"][0]) if error["loc"] else ""
+        detail = error["msg"].removeprefix("Value error, ")
+        errors.append(FieldError(f"/{name}", detail))
+        lines.append(f"{origins.get(name, name)}: {detail}")
+    return BadInput("; ".join(lines), errors)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    place = parts.netloc.rsplit("@", 1)[1]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:{MASK}@{place}"))

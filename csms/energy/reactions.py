@@ -1,0 +1,160 @@
+"""Our own forecasts: issued every quarter of an hour from what was measured, and kept.
+
+A forecast that somebody pushed is preferred while it is fresh. Measurements are read once and then
+followed, so that a refresh costs a few milliseconds a site.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from csms.ledger.database import Database
+from csms.ledger.work import ReadSession
+from models.clocks import Clock
+from models.ids import IdMaker
+from models.tables.energy import Forecast, Site, SiteMeasurement
+from models.timeline import StepGrid, floor_to_step
+from scheduler.forecast import QuantileForecast, Reading
+from scheduler.forecast.load import LoadProfile
+from scheduler.forecast.sun import Location, Plant, forecast_pv
+
+STEP_MINUTES = 15
+STEPS = 192
+HISTORY = timedelta(days=42)
+"""How far back measurements are read: six weeks tell weekdays apart."""
+SUN_HISTORY = timedelta(days=14)
+PUSHED_FRESH_FOR = timedelta(hours=6)
+KEPT_FOR = timedelta(days=60)
+OWN_SOURCES = ("measured", "clear_sky", "profile", "fallback")
+
+
+@dataclass(slots=True)
+class _History:
+    """What is known of one site's meters."""
+
+    until: datetime
+    pv: list[Reading] = field(default_factory=list[Reading])
+    load: list[Reading] = field(default_factory=list[Reading])
+    profile: LoadProfile | None = None
+    profile_day: datetime | None = None
+
+
+class Forecaster:
+    """Issues forecasts of sun and building load for every site of a tenant."""
+
+    def __init__(self, *, db: Database, clock: Clock, ids: IdMaker, tenant: str) -> None:
+        self._db = db
+        self._clock = clock
+        self._ids = ids
+        self._tenant = tenant
+        self._issued_for: datetime | None = None
+        self._histories: dict[str, _History] = {}
+
+    async def refresh(self, now: datetime) -> None:
+        """Issues forecasts for the step that holds `now`, once."""
+        step = floor_to_step(now, STEP_MINUTES)
+        if self._issued_for == step:
+            return
+        grid = StepGrid(step, STEP_MINUTES, STEPS)
+        made: list[tuple[str, str, QuantileForecast]] = []
+        async with self._db.read() as session:
+            sites = await session.scalars(
+                sa.select(Site).where(Site.tenant_id == self._tenant).order_by(Site.id)
+            )
+            pushed = await self._pushed(session, now)
+            for site in sites.all():
+                history = await self._follow(session, site.id, now)
+                if (site.id, "pv") not in pushed:
+                    made.append((site.id, "pv", _sun(site, history, grid, now)))
+                if (site.id, "load") not in pushed:
+                    made.append((site.id, "load", _load(site, history, grid, now)))
+        await self._store(made, now)
+        if made:
+            self._issued_for = step
+
+    async def _pushed(self, session: ReadSession, now: datetime) -> set[tuple[str, str]]:
+        rows = await session.execute(
+            sa.select(Forecast.site_id, Forecast.kind)
+            .where(Forecast.source.not_in(OWN_SOURCES))
+            .where(Forecast.issued_at >= now - PUSHED_FRESH_FOR, Forecast.issued_at <= now)
+        )
+        return {(site_id, kind) for site_id, kind in rows}
+
+    async def _follow(self, session: ReadSession, site_id: str, now: datetime) -> _History:
+        history = self._histories.setdefault(site_id, _History(until=now - HISTORY))
+        rows = await session.execute(
+            sa.select(
+                SiteMeasurement.measured_at,
+                SiteMeasurement.pv_power_w,
+                SiteMeasurement.load_power_w,
+            )
+            .where(SiteMeasurement.site_id == site_id)
+            .where(SiteMeasurement.measured_at > history.until)
+            .where(SiteMeasurement.measured_at <= now)
+            .order_by(SiteMeasurement.measured_at)
+        )
+        for measured_at, pv_w, load_w in rows:
+            if pv_w is not None:
+                history.pv.append(Reading(measured_at, pv_w))
+            if load_w is not None:
+                history.load.append(Reading(measured_at, load_w))
+            history.until = measured_at
+        history.pv = [r for r in history.pv if r.measured_at >= now - SUN_HISTORY]
+        history.load = [r for r in history.load if r.measured_at >= now - HISTORY]
+        return history
+
+    async def _store(self, made: list[tuple[str, str, QuantileForecast]], now: datetime) -> None:
+        if not made:
+            return
+        async with self._db.write(self._clock, self._ids, actor="forecaster") as work:
+            await work.session.execute(
+                sa.insert(Forecast),
+                [
+                    {
+                        "id": self._ids.new(),
+                        "site_id": site_id,
+                        "kind": kind,
+                        "issued_at": now,
+                        "source": forecast.source,
+                        "start": forecast.grid.start,
+                        "step_minutes": forecast.grid.step_minutes,
+                        "q10_w": _whole(forecast.q10_w),
+                        "q50_w": _whole(forecast.q50_w),
+                        "q90_w": _whole(forecast.q90_w),
+                    }
+                    for site_id, kind, forecast in made
+                ],
+            )
+            await work.session.execute(
+                sa.delete(Forecast)
+                .where(Forecast.issued_at < now - KEPT_FOR)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _sun(site: Site, history: _History, grid: StepGrid, now: datetime) -> QuantileForecast:
+    plants = [
+        Plant(each["peak_power_w"], each["tilt_deg"], each["azimuth_deg"])
+        for each in site.pv_plants
+    ]
+    if not plants:
+        nothing = (0.0,) * grid.steps
+        return QuantileForecast(now, grid, "clear_sky", nothing, nothing, nothing)
+    location = Location(site.latitude, site.longitude)
+    return forecast_pv(location, plants, grid, history.pv, issued_at=now)
+
+
+def _load(site: Site, history: _History, grid: StepGrid, now: datetime) -> QuantileForecast:
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if history.profile is None or history.profile_day != day or len(history.load) < 96:
+        history.profile = LoadProfile.learn(history.load, site.timezone, until=now, fallback_w=0.0)
+        history.profile_day = day
+    return history.profile.forecast(grid, issued_at=now)
+
+
+def _whole(series_w: tuple[float, ...]) -> list[int]:
+    """Watts are exact enough for a forecast, and short to store."""
+    return [round(each) for each in series_w]

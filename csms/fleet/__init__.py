@@ -1,0 +1,1 @@
+"""Cars, their models and their drivers."""

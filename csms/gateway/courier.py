@@ -1,0 +1,342 @@
+"""The courier: takes queued commands to stations, one at a time each, and brings back the outcome.
+
+A command is a row before it is a message. That it leaves is made durable first (`CommandSent`), so
+that after a crash we know that it may have been carried out; the answer, the refusal or the silence
+is a Fact like any other (`CommandSettled`). What becomes `unknown` is never sent again from here:
+whoever wanted it reads back and decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+
+from csms.bus.base import COMMAND_QUEUED, Bus, EventNote, Subscription
+from csms.gateway.lane import CallEnd, FactSink, Lane
+from csms.gateway.limits import Limits
+from csms.gateway.redaction import redact
+from csms.ledger.batch import MessageNote
+from csms.ledger.database import Database
+from models.answers import Answer
+from models.clocks import Activity, Clock, WireClock
+from models.commands import AnyCommand, decode_command
+from models.errors import FleetError, NotFound, Unavailable
+from models.facts import CommandSent, CommandSettled, Fact, OutcomeStatus
+from models.tables.ledger import Command
+
+_BATCH = 20
+_REMEMBERED = 1_000
+_RETRY_S = 1.0
+_EXPIRE_EVERY = timedelta(seconds=60)
+_SETTLED = frozenset({"answered", "failed", "unknown", "expired"})
+EXPIRED = "Expired"
+"""Error code of a command whose time in the queue was up."""
+NO_ANSWER = "NoAnswer"
+"""Error code of a command that the station did not answer in time, or whose connection broke."""
+
+_log = structlog.get_logger("courier")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Where a command stands; final unless `state` is `queued` or `sent`."""
+
+    state: str
+    """A state of `models.states.COMMAND`."""
+    response: str | None = None
+    """The station's answer as JSON text."""
+    error_code: str | None = None
+    """The station's CALLERROR code, or one of ours."""
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One command to be taken."""
+
+    command_id: str
+    command: AnyCommand
+    lane: Lane
+
+
+class Courier:
+    """Serves all stations that are connected here."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        intake: FactSink,
+        bus: Bus,
+        clock: Clock,
+        wire: WireClock,
+        activity: Activity,
+        limits: Limits,
+        lane_of: Callable[[str], Lane | None],
+    ) -> None:
+        self._db = db
+        self._intake = intake
+        self._bus = bus
+        self._clock = clock
+        self._wire = wire
+        self._activity = activity
+        self._limits = limits
+        self._lane_of = lane_of
+        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._waiters: dict[str, list[asyncio.Future[Settled]]] = {}
+        self._recent: OrderedDict[str, Settled] = OrderedDict()
+        self._subscription: Subscription | None = None
+        self._expirer: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Settles what a former process has left behind, and begins to listen for work."""
+        async with self._db.read() as session:
+            query = sa.select(Command.id, Command.station).where(Command.state == "sent")
+            left_over = (await session.execute(query)).all()
+        for command_id, station in left_over:
+            await self._settle(
+                CommandSettled(
+                    station=station,
+                    received_at=self._clock.now(),
+                    command_id=command_id,
+                    state="unknown",
+                    error_code=NO_ANSWER,
+                    detail="the service was restarted",
+                )
+            )
+        self._subscription = self._bus.subscribe("courier", (COMMAND_QUEUED,), self._on_queued)
+        self._expirer = asyncio.create_task(self._expire(), name="courier-expiry")
+
+    async def close(self) -> None:
+        """Stops; commands under way become `unknown` as their connections end."""
+        if self._subscription is not None:
+            await self._subscription.close()
+        tasks = [*self._workers.values()]
+        if self._expirer is not None:
+            tasks.append(self._expirer)
+            self._expirer.cancel()
+        for task in self._workers.values():
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self, identity: str) -> None:
+        """Looks for commands for a station that is ready for them."""
+        lane = self._lane_of(identity)
+        if lane is None or not lane.ready:
+            return
+        if identity in self._workers:
+            self._again.add(identity)
+            return
+        self._activity.begin()
+        task = asyncio.get_running_loop().create_task(
+            self._serve(identity), name=f"courier:{identity}"
+        )
+        self._workers[identity] = task
+
+    async def settled(self, command_id: str, timeout_s: float) -> Settled:
+        """Returns the outcome once there is one, or where the command stands after `timeout_s`.
+
+        Args:
+            command_id: from `UnitOfWork.order`, committed.
+            timeout_s: wire time.
+
+        Raises:
+            NotFound: if there is no such command.
+        """
+        done = self._recent.get(command_id)
+        if done is not None:
+            return done
+        waiter: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(command_id, []).append(waiter)
+        try:
+            present = await self._present(command_id)
+            if present.state in _SETTLED:
+                return present
+            await asyncio.wait((waiter,), timeout=timeout_s)
+            return waiter.result() if waiter.done() else await self._present(command_id)
+        finally:
+            waiters = self._waiters[command_id]
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiters[command_id]
+
+    # -- inside ------------------------------------------------------------------------------
+
+    async def _on_queued(self, note: EventNote) -> None:
+        self.wake(note.subject.removeprefix("station/"))
+
+    async def _serve(self, identity: str) -> None:
+        """Takes a station all its commands, in order of their making."""
+        try:
+            while True:
+                self._again.discard(identity)
+                lane = self._lane_of(identity)
+                if lane is None or not lane.ready:
+                    return
+                rows = await self._queued(identity)
+                for row in rows:
+                    await self._take(row, lane)
+                if not rows and identity not in self._again:
+                    return
+        except Unavailable as error:
+            _log.warning("commands_waiting", station=identity, error=error.detail)
+        finally:
+            del self._workers[identity]
+            self._activity.end()
+
+    async def _queued(self, identity: str) -> list[Command]:
+        async with self._db.read() as session:
+            query = (
+                sa.select(Command)
+                .where(Command.state == "queued", Command.station == identity)
+                .order_by(Command.created_at, Command.id)
+                .limit(_BATCH)
+            )
+            return list(await session.scalars(query))
+
+    async def _take(self, row: Command, lane: Lane) -> None:
+        if row.expires_at <= self._clock.now():
+            await self._fail(row, EXPIRED, "it waited for too long")
+            return
+        if not lane.ready:
+            return
+        try:
+            command = decode_command(row.body)
+            action, payload = lane.dialect.say(command)
+        except (msgspec.MsgspecError, FleetError, ValueError) as error:
+            await self._fail(row, "NotSupported", str(error))
+            return
+        now = self._clock.now()
+        sent = CommandSent(
+            station=row.station, received_at=now, command_id=row.id, epoch=lane.epoch
+        )
+        await self._intake.enqueue(sent)
+        errand = _Errand(row.id, command, lane)
+        message_id, answer = lane.call(action, payload)
+        end = await self._await_answer(lane, answer)
+        await self._report(errand, action, payload, message_id, end)
+
+    async def _await_answer(self, lane: Lane, answer: asyncio.Future[CallEnd]) -> CallEnd:
+        """Waits for a station; a stepped clock waits with us for the first seconds only."""
+        quiet_s = min(self._limits.call_quiet_s, self._limits.call_s)
+        done, _ = await asyncio.wait((answer,), timeout=quiet_s)
+        if not done:
+            self._activity.end()
+            try:
+                await asyncio.wait((answer,), timeout=self._limits.call_s - quiet_s)
+            finally:
+                self._activity.begin()
+        if answer.done():
+            return answer.result()
+        lane.give_up_call()
+        return CallEnd("lost", detail=f"no answer within {self._limits.call_s:g} s")
+
+    async def _report(
+        self, errand: _Errand, action: str, payload: bytes, message_id: str, end: CallEnd
+    ) -> None:
+        """Makes the end of a call durable, with the exchange in the message log."""
+        note = MessageNote("out", action, message_id, redact(action, payload))
+        outcome: OutcomeStatus | None = None
+        response: str | None = None
+        detail = end.detail
+        match end.kind:
+            case "answered":
+                state = "answered"
+                note.answer = redact(action, end.payload)
+                response = note.answer.decode("utf-8", "replace")
+                told = errand.lane.dialect.outcome(errand.command, end.payload)
+                outcome, detail = told.status, told.detail or None
+            case "refused":
+                state = "failed"
+                note.outcome = "error"
+                note.answer = msgspec.json.encode({"code": end.code, "description": end.detail})
+            case "garbled" | "lost":
+                state = "unknown"
+                note.outcome = "no-answer" if end.kind == "lost" else "malformed"
+        await self._settle(
+            CommandSettled(
+                station=errand.lane.identity,
+                received_at=self._clock.now(),
+                command_id=errand.command_id,
+                state=state,
+                outcome=outcome,
+                response=response,
+                error_code=end.code or (NO_ANSWER if state == "unknown" else None),
+                detail=detail,
+            ),
+            note,
+        )
+
+    async def _fail(self, row: Command, code: str, detail: str) -> None:
+        await self._settle(
+            CommandSettled(
+                station=row.station,
+                received_at=self._clock.now(),
+                command_id=row.id,
+                state="failed",
+                error_code=code,
+                detail=detail,
+            )
+        )
+
+    async def _settle(self, fact: CommandSettled, note: MessageNote | None = None) -> None:
+        """Commits an outcome, as often as it takes, and tells who waits for it."""
+        while True:
+            try:
+                await self._intake.enqueue(fact, note)
+            except Unavailable as error:
+                _log.warning("outcome_waiting", command=fact.command_id, error=error.detail)
+                await self._wire.sleep(_RETRY_S)
+            else:
+                break
+        settled = Settled(fact.state, fact.response, fact.error_code, fact.detail)
+        self._recent[fact.command_id] = settled
+        if len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+        for waiter in self._waiters.get(fact.command_id, ()):
+            if not waiter.done():
+                waiter.set_result(settled)
+
+    async def _present(self, command_id: str) -> Settled:
+        async with self._db.read() as session:
+            row = await session.get(Command, command_id)
+        if row is None:
+            raise NotFound(f"there is no command {command_id}")
+        return Settled(row.state, row.response, row.error_code, row.detail)
+
+    async def _expire(self) -> None:
+        """Fails what has waited for a station for too long, every minute of life time."""
+        while True:
+            await self._clock.sleep_until(self._clock.now() + _EXPIRE_EVERY)
+            try:
+                async with self._db.read() as session:
+                    query = sa.select(Command).where(
+                        Command.state == "queued", Command.expires_at <= self._clock.now()
+                    )
+                    rows = list(await session.scalars(query))
+                for row in rows:
+                    if row.station not in self._workers:
+                        await self._fail(row, EXPIRED, "the station was not connected in time")
+            except Unavailable as error:
+                _log.warning("expiry_waiting", error=error.detail)
+
+
+def submit_quietly(intake: FactSink, fact: Fact) -> None:
+    """Hands in a fact of the gateway's own that no station waits for.
+
+    Where the database is away it is lost: connections and last-seen times are found out anew.
+    """
+
+    def done(future: asyncio.Future[Answer]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            _log.warning("fact_lost", fact=type(fact).__name__, error=str(error))
+
+    intake.enqueue(fact).add_done_callback(done)

@@ -1,0 +1,362 @@
+"""A lane: everything about one connection of one station, in the order in which it came.
+
+A frame becomes a call, the dialect makes a Fact of it, the ledger commits it, and only then is it
+answered; the next call of that station waits for this. Stations never wait for each other. Bytes
+to answer is callbacks all the way, without a task or a log line per message. A station that says
+more than it may is not read from any more (`Limits.queued_messages`). Answers to our own calls
+overtake the queue, because they end something that has been waiting.
+
+What a message means is the dialect's business (`csms.ocpp`), what follows from it the deciders'
+(`csms.intake`), and which command is sent when the courier's (`csms.gateway.courier`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Literal, Protocol
+
+import structlog
+
+from csms.gateway.limits import Limits
+from csms.gateway.records import StationRecord
+from csms.gateway.transport import TRY_AGAIN_LATER, Transport
+from csms.ledger.batch import MessageNote
+from csms.ocpp.dialects import Dialect
+from csms.ocpp.frame import Call, ErrorCode, Malformed, Send
+from csms.ocpp.peer import Answered, Disputed, Failed, Garbled, Peer, Stray
+from csms.ocpp.table import Refusal
+from csms.ocpp.versions import dialect_of
+from models.answers import Answer, BootAnswer, HeartbeatAnswer
+from models.clocks import Activity, Clock, WireClock
+from models.errors import Unavailable
+from models.facts import Fact, NoteReported
+
+_log = structlog.get_logger("gateway")
+
+
+class FactSink(Protocol):
+    """Where facts go (`csms.intake.Intake`)."""
+
+    def enqueue(self, fact: Fact, message: MessageNote | None = None) -> asyncio.Future[Answer]:
+        """Returns the answer to come, once the fact is durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all lanes share."""
+
+    intake: FactSink
+    clock: Clock
+    wire: WireClock
+    activity: Activity
+    limits: Limits
+    new_message_id: Callable[[], str]
+    seen: dict[str, datetime]
+    """When each station was last heard, until it is flushed."""
+    on_ready: Callable[[Lane], None]
+    """Told when a station may be sent commands."""
+    on_end: Callable[[Lane, str], None]
+    """Told when a lane has ended, with the reason; once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call of ours ended."""
+
+    kind: Literal["answered", "refused", "garbled", "lost"]
+    message_id: str = ""
+    payload: bytes = b""
+    """Of the answer; the details of a refusal."""
+    code: str | None = None
+    detail: str | None = None
+
+
+class Lane:
+    """One connection of one station."""
+
+    __slots__ = (
+        "_accepted",
+        "_busy",
+        "_call_end",
+        "_house",
+        "_paused",
+        "_peer",
+        "_queue",
+        "dialect",
+        "ended",
+        "epoch",
+        "heard_at",
+        "malformed",
+        "record",
+        "subprotocol",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        house: House,
+        transport: Transport,
+        record: StationRecord,
+        subprotocol: str,
+    ) -> None:
+        """Takes the shared things, the connection, and who speaks which version on it."""
+        self._house = house
+        self.transport = transport
+        self.record = record
+        self.subprotocol = subprotocol
+        self.epoch = record.epoch
+        self.dialect: Dialect = dialect_of(subprotocol)
+        self.heard_at = house.clock.now()
+        """Life time of the last OCPP frame."""
+        self.malformed = 0
+        """How many frames could not be read."""
+        self.ended = False
+        self._peer = Peer(self.dialect.version, house.new_message_id)
+        self._queue: deque[Call | Send | Malformed] = deque()
+        self._busy = False
+        self._paused = False
+        self._accepted = False
+        self._call_end: asyncio.Future[CallEnd] | None = None
+
+    def open(self) -> None:
+        """Begins, once the transport is connected: a station that has booted before is ready."""
+        if self.record.accepted and self.record.booted:
+            self._become_ready()
+
+    @property
+    def identity(self) -> str:
+        """The station's."""
+        return self.record.identity
+
+    @property
+    def ready(self) -> bool:
+        """The station has booted and may be sent commands."""
+        return self._accepted and not self.ended
+
+    @property
+    def stalled(self) -> bool:
+        """We don't read from it, so that its silence means nothing."""
+        return self._paused
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing that it said waits for an answer."""
+        return not self._busy and not self._queue
+
+    # -- from the station --------------------------------------------------------------------
+
+    def on_text(self, data: bytes) -> None:
+        """Takes one message from the transport."""
+        if self.ended:
+            return
+        house = self._house
+        now = house.clock.now()
+        self.heard_at = house.seen[self.record.identity] = now
+        inbound = self._peer.receive(data)
+        if isinstance(inbound, Call | Send):
+            house.activity.begin()
+            if self._busy or self._queue:
+                self._enqueue(inbound)
+            else:
+                self._take(inbound, now)
+        elif isinstance(inbound, Malformed):
+            house.activity.begin()
+            self.malformed += 1
+            # The ledger needs the frame as it came, and the parsed one only says what is wrong.
+            self._enqueue(Malformed(data.decode("utf-8", "replace"), None, None, inbound.reply))
+            self._go_on()
+        elif not isinstance(inbound, Stray):
+            self._end_call(inbound)
+
+    def _enqueue(self, inbound: Call | Send | Malformed) -> None:
+        self._queue.append(inbound)
+        if len(self._queue) >= self._house.limits.queued_messages and not self._paused:
+            self._paused = True
+            self.transport.pause()
+
+    def _go_on(self) -> None:
+        """Takes what waits, as far as it can be answered at once."""
+        while self._queue and not self._busy and not self.ended:
+            inbound = self._queue.popleft()
+            if isinstance(inbound, Malformed):
+                self._keep_malformed(inbound)
+            else:
+                self._take(inbound, self._house.clock.now())
+        if self._paused and len(self._queue) <= self._house.limits.queued_messages // 2:
+            self._paused = False
+            self.transport.resume()
+
+    def _take(self, call: Call | Send, now: datetime) -> None:
+        """Hears one message: answers it from memory, or hands its fact to the ledger."""
+        dialect, record = self.dialect, self.record
+        heard = dialect.hear(
+            call.action,
+            call.payload,
+            record.identity,
+            now,
+            strict=record.strict,
+            accepted=self._accepted,
+        )
+        if isinstance(heard, Refusal):
+            self._refuse(call, heard.code, heard.description, now)
+            return
+        fact = heard.fact
+        if heard.kind == "heartbeat":
+            self._reply(call, dialect.answer(fact, HeartbeatAnswer(now)))
+            return
+        note = MessageNote(
+            "in",
+            call.action,
+            call.message_id,
+            call.payload,
+            encode=partial(dialect.answer, fact),
+            outcome="quarantined" if heard.kind == "quarantine" else "result",
+        )
+        self._busy = True
+        future = self._house.intake.enqueue(fact, note)
+        future.add_done_callback(partial(self._committed, call, note))
+
+    def _committed(
+        self, call: Call | Send, note: MessageNote, future: asyncio.Future[Answer]
+    ) -> None:
+        """Answers what the ledger has made durable, or says why it was not."""
+        self._busy = False
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or isinstance(error, Unavailable):
+            self._give_up()
+        elif error is not None:
+            _log.error("fact_refused", station=self.identity, action=call.action, error=str(error))
+            self._send_refusal(call, "InternalError", "this could not be stored")
+        else:
+            answer = future.result()
+            self._reply(call, note.answer or b"{}")
+            if isinstance(answer, BootAnswer) and answer.status == "Accepted":
+                self._become_ready()
+        self._go_on()
+
+    def _give_up(self) -> None:
+        """Closes without an answer: the station keeps the message and comes again later."""
+        self._house.activity.end()
+        self.transport.close(TRY_AGAIN_LATER, "the database is away")
+        self.end("the database is away")
+
+    def _reply(self, call: Call | Send, payload: bytes) -> None:
+        if isinstance(call, Call):
+            self.transport.send(self._peer.answer(call.message_id, payload))
+        self._house.activity.end()
+
+    def _send_refusal(self, call: Call | Send, code: ErrorCode, description: str) -> None:
+        if isinstance(call, Call):
+            self.transport.send(self._peer.refuse(call.message_id, code, description))
+        self._house.activity.end()
+
+    def _refuse(self, call: Call | Send, code: ErrorCode, description: str, now: datetime) -> None:
+        """Refuses a message with a CALLERROR, once the refusal stands in the message log."""
+        error = self._peer.refuse(call.message_id, code, description)
+        note = MessageNote(
+            "in", call.action, call.message_id, call.payload, outcome="error", answer=error
+        )
+        self._log_first(note, now, partial(self._send_refusal, call, code, description))
+
+    def _keep_malformed(self, frame: Malformed) -> None:
+        """Answers a broken frame where the version wants it, once it stands in the log."""
+        raw = frame.detail.encode()
+        note = MessageNote("in", "", "", raw, outcome="malformed", answer=frame.reply)
+
+        def reply() -> None:
+            if frame.reply is not None:
+                self.transport.send(frame.reply)
+            self._house.activity.end()
+
+        self._log_first(note, self._house.clock.now(), reply)
+
+    def _log_first(self, note: MessageNote, now: datetime, then: Callable[[], None]) -> None:
+        """Writes an exchange that is no fact into the message log, and goes on after that."""
+        self._busy = True
+        fact = NoteReported(
+            station=self.identity, received_at=now, action=note.action, payload=note.payload
+        )
+
+        def logged(future: asyncio.Future[Answer]) -> None:
+            self._busy = False
+            if future.cancelled() or isinstance(future.exception(), Unavailable):
+                self._give_up()
+            else:
+                then()
+            self._go_on()
+
+        self._house.intake.enqueue(fact, note).add_done_callback(logged)
+
+    def _become_ready(self) -> None:
+        if not self._accepted:
+            self._accepted = True
+            self.transport.limit_messages(self._house.limits.message_bytes)
+        if not self.record.booted:
+            self.record = replace(self.record, booted=True)
+        self._house.on_ready(self)
+
+    # -- to the station ----------------------------------------------------------------------
+
+    def call(self, action: str, payload: bytes) -> tuple[str, asyncio.Future[CallEnd]]:
+        """Calls the station; the courier sees to it that no other call is out.
+
+        Returns:
+            The message id, and the end of the call to come; it has no time-out of its own.
+        """
+        assert self._call_end is None or self._call_end.done()
+        future: asyncio.Future[CallEnd] = asyncio.get_running_loop().create_future()
+        if self.ended:
+            future.set_result(CallEnd("lost", detail="the connection is gone"))
+            return "", future
+        frame = self._peer.call(action, payload, self._house.wire.monotonic())
+        out = self._peer.outstanding
+        assert out is not None
+        self._call_end = future
+        self.transport.send(frame)
+        return out.message_id, future
+
+    def give_up_call(self) -> None:
+        """Takes note that the courier waits no longer; a late answer will be a stray one."""
+        self._peer.expire(float("inf"))
+        self._call_end = None
+
+    def _end_call(self, end: Answered | Failed | Garbled | Disputed) -> None:
+        if isinstance(end, Disputed):
+            _log.info("answer_disputed", station=self.identity, code=end.code)
+            return
+        match end:
+            case Answered():
+                ended = CallEnd("answered", end.call.message_id, end.payload)
+            case Failed():
+                ended = CallEnd(
+                    "refused", end.call.message_id, end.details, end.code, end.description
+                )
+            case Garbled():
+                ended = CallEnd("garbled", end.call.message_id, detail=end.detail)
+        if self._call_end is not None and not self._call_end.done():
+            self._call_end.set_result(ended)
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def on_lost(self, code: int, reason: str) -> None:
+        """Takes note that the connection is gone."""
+        self.end(f"{code} {reason}".strip())
+
+    def end(self, reason: str) -> None:
+        """Ends the lane, whoever wanted it: nothing more is heard or sent on it."""
+        if self.ended:
+            return
+        self.ended = True
+        for _ in self._queue:
+            self._house.activity.end()
+        self._queue.clear()
+        self._peer.close()
+        if self._call_end is not None and not self._call_end.done():
+            self._call_end.set_result(CallEnd("lost", detail=f"connection lost: {reason}"))
+        self._house.on_end(self, reason)

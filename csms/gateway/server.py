@@ -1,0 +1,474 @@
+"""The gateway: the station door as the rest of the house sees it.
+
+It listens, lets stations in (`csms.gateway.login`), gives each a lane, keeps one lane per identity
+(`csms.gateway.registry`), and has the courier take commands to them. `connect_memory` is the same
+door without a socket, for `replay`. What stations say is turned into facts by the lanes and judged
+elsewhere; nothing here knows a transaction or a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+
+from csms.bus.base import Bus
+from csms.config import Settings
+from csms.gateway import memory
+from csms.gateway.courier import Courier, submit_quietly
+from csms.gateway.lane import FactSink, House, Lane
+from csms.gateway.limits import Limits
+from csms.gateway.login import Admitted, Login, Mute, TurnedAway
+from csms.gateway.onboarding import Onboarding
+from csms.gateway.records import StationRecord, StationRecords
+from csms.gateway.registry import Registry
+from csms.gateway.throttle import Throttle, network_of
+from csms.gateway.transport import (
+    GOING_AWAY,
+    POLICY_VIOLATION,
+    PROTOCOL_ERROR,
+    SERVICE_RESTART,
+    Knock,
+    SocketTransport,
+    Transport,
+)
+from csms.keyring import Keyring
+from csms.ledger.database import Database
+from models.clocks import Activity, Clock, WireClock
+from models.errors import BadInput, FieldError, FleetError, Unavailable
+from models.facts import ConnectionChanged, SecurityReported, StationsSeen
+from models.ids import IdMaker
+
+_BACKLOG = 4096
+_CLEAN_EVERY = timedelta(hours=1)
+
+_log = structlog.get_logger("gateway")
+
+
+class PortTaken(FleetError):
+    """The port for stations can't be listened on."""
+
+    code = "port-taken"
+
+
+class Gateway:
+    """The door for stations of one process."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        intake: FactSink,
+        bus: Bus,
+        keyring: Keyring,
+        settings: Settings,
+        clock: Clock,
+        wire: WireClock,
+        ids: IdMaker,
+        activity: Activity,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._intake = intake
+        self._clock = clock
+        self._wire = wire
+        self._activity = activity
+        self._node = settings.node_name
+        self._records = StationRecords(db)
+        self._registry = Registry(clock, wire, self.limits)
+        self._onboarding = Onboarding(
+            mode=settings.station_onboarding,
+            db=db,
+            clock=clock,
+            ids=ids,
+            records=self._records,
+            limits=self.limits,
+        )
+        self._login = Login(
+            records=self._records,
+            keyring=keyring,
+            onboarding=self._onboarding,
+            wire=wire,
+            limits=self.limits,
+            strict_unknown_identity=settings.strict_unknown_identity,
+        )
+        self.courier = Courier(
+            db=db,
+            intake=intake,
+            bus=bus,
+            clock=clock,
+            wire=wire,
+            activity=activity,
+            limits=self.limits,
+            lane_of=self._registry.get,
+        )
+        self._house = House(
+            intake=intake,
+            clock=clock,
+            wire=wire,
+            activity=activity,
+            limits=self.limits,
+            new_message_id=ids.new,
+            seen={},
+            on_ready=self._on_ready,
+            on_end=self._on_end,
+        )
+        self._security_notes = Throttle(wire, burst=10, per_minute=10)
+        self._held_back = 0
+        self._draining = False
+        self._opened = False
+        self._server: asyncio.Server | None = None
+        self._transports: set[SocketTransport] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- for the composition root ------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Reads the stations' records and starts the courier; `connect_memory` works then.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        assert not self._opened
+        self._opened = True
+        await self._records.load()
+        for record in self._records.all():
+            if record.online:
+                # A former process has not lived to see it go.
+                submit_quietly(self._intake, self._connection(record, online=False))
+        await self.courier.start()
+        self._spawn(self._flush_seen())
+        self._spawn(self._clean())
+
+    async def start(self, host: str, port: int) -> int:
+        """Opens the door; returns the port, which is a free one if `port` is 0.
+
+        Raises:
+            PortTaken: if it can't be listened on.
+            Unavailable: if the database is away.
+        """
+        if not self._opened:
+            await self.open()
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: SocketTransport(self, self.limits, self._wire, self._transports),
+                host,
+                port,
+                backlog=_BACKLOG,
+            )
+        except OSError as error:
+            raise PortTaken(f"can't listen on {host}:{port}: {error.strerror or error}") from None
+        self._spawn(self._sweep())
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def drain(self, timeout_s: float) -> None:
+        """Lets nobody in any more, answers what has been said, and closes with 1012.
+
+        Args:
+            timeout_s: wire time for all of it; what is left then is cut off.
+        """
+        self._draining = True
+        give_up_at = self._wire.monotonic() + timeout_s
+        if self._server is not None:
+            self._server.close()
+        while not all(lane.quiet for lane in self._registry.lanes()):
+            if self._wire.monotonic() >= give_up_at - self.limits.close_s:
+                break
+            await self._wire.sleep(0.01)
+        for lane in self._registry.lanes():
+            lane.transport.close(SERVICE_RESTART, "restart")
+        while self._transports and self._wire.monotonic() < give_up_at:
+            await self._wire.sleep(0.01)
+        for lane in self._registry.lanes():
+            lane.end("the service ends")
+        for transport in tuple(self._transports):
+            transport.abort()
+        await asyncio.sleep(0)
+        await self.courier.close()
+        if self._house.seen:
+            submit_quietly(self._intake, self._seen_fact())
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- for the rest of the house -----------------------------------------------------------
+
+    def online(self, identity: str) -> bool:
+        """Returns whether the station is connected here and has booted."""
+        lane = self._registry.get(identity)
+        return lane is not None and lane.ready
+
+    async def disconnect(self, identity: str) -> bool:
+        """Closes a station's connection; returns whether there was one."""
+        lane = self._registry.get(identity)
+        if lane is None:
+            return False
+        lane.transport.close(GOING_AWAY, "disconnected by an operator")
+        lane.end("disconnected by an operator")
+        return True
+
+    def station_changed(self, identity: str) -> None:
+        """Says that a station's record has changed or is gone.
+
+        It is read anew; where the login of a present connection would not be good any more, that
+        connection is closed.
+        """
+        self._activity.begin()
+        self._spawn(self._reload(identity), ends_activity=True)
+
+    def validate_command(
+        self, identity: str, action: str, payload: Mapping[str, Any]
+    ) -> Sequence[FieldError]:
+        """Returns what is wrong with a request in the version that the station speaks.
+
+        An action that the version does not have is one error with an empty pointer. Nothing is
+        said of a station that is not connected.
+        """
+        lane = self._registry.get(identity)
+        if lane is None:
+            return ()
+        try:
+            return lane.dialect.validate_request(action, payload)
+        except BadInput as unknown:
+            return (FieldError("", unknown.detail),)
+
+    async def connect_memory(
+        self, identity: str, subprotocols: Sequence[str], authorization: str | None
+    ) -> memory.MemoryLink:
+        """Returns a station's side of a connection without a socket.
+
+        Args:
+            identity: of the station.
+            subprotocols: as a station offers them.
+            authorization: the header; see `csms.gateway.memory.basic`.
+
+        Raises:
+            HandshakeRefused: if it is not let in.
+        """
+        return await memory.connect(
+            self,
+            self.limits,
+            target=f"/ocpp/{quote(identity, safe='')}",
+            subprotocols=subprotocols,
+            authorization=authorization,
+        )
+
+    def connections(self) -> Collection[str]:
+        """Returns the identities that are connected here."""
+        return [lane.identity for lane in self._registry.lanes()]
+
+    # -- letting in --------------------------------------------------------------------------
+
+    def knock(self, transport: Transport, knock: Knock) -> None:
+        """Takes a well-formed handshake request (`csms.gateway.transport.Door`)."""
+        self._activity.begin()
+        self._spawn(self._admit(transport, knock, self._wire.monotonic()))
+
+    async def _admit(self, transport: Transport, knock: Knock, came_at_s: float) -> None:
+        verdict: Admitted | Mute | TurnedAway | None = None
+        try:
+            if not self._draining:
+                verdict = await self._login.judge(knock)
+                if isinstance(verdict, Admitted):
+                    await self._enter(transport, verdict)
+        except Unavailable:
+            verdict = None
+        finally:
+            self._activity.end()
+        match verdict:
+            case None:
+                transport.refuse(503)
+            case Mute():
+                transport.accept(None, _Deaf(), deflate=False)
+                transport.close(PROTOCOL_ERROR, "no common subprotocol")
+            case TurnedAway():
+                await self._turn_away(transport, knock, verdict, came_at_s)
+            case Admitted():
+                pass
+
+    async def _turn_away(
+        self, transport: Transport, knock: Knock, verdict: TurnedAway, came_at_s: float
+    ) -> None:
+        """Refuses, equally late whatever the reason, and notes it."""
+        if self._held_back >= self.limits.refusals_at_once:
+            transport.abort()
+            return
+        self._note_security(verdict.identity, verdict.reason, verdict.detail, knock.remote)
+        self._held_back += 1
+        try:
+            left_s = came_at_s + self.limits.refusal_delay_s - self._wire.monotonic()
+            await self._wire.sleep(max(0.0, left_s))
+        finally:
+            self._held_back -= 1
+        transport.refuse(verdict.status)
+
+    async def _enter(self, transport: Transport, admitted: Admitted) -> None:
+        """Gives a station that has logged in its lane, unless its identity is taken."""
+        identity = admitted.record.identity
+        subprotocol = admitted.subprotocol
+        named = subprotocol if admitted.named else None
+        async with self._registry.claim(identity):
+            old = self._registry.get(identity)
+            if old is not None and await self._registry.lives(old):
+                self._note_security(
+                    identity, "second-connection", "the first one is alive", transport.remote
+                )
+                transport.accept(named, _Deaf(), deflate=False)
+                transport.close(POLICY_VIOLATION, "this identity is connected already")
+                return
+            old = self._registry.get(identity)
+            if old is not None:
+                old.end("replaced by a new connection")
+                old.transport.abort()
+            # The record may have changed while the old connection was probed.
+            current = self._records.known(identity)
+            if current is None or not current.same_credentials(admitted.record):
+                transport.refuse(503)
+                return
+            record = replace(current, epoch=current.epoch + 1)
+            self._records.put(record)
+            lane = Lane(self._house, transport, record, subprotocol)
+            self._registry.put(lane)
+            self._submit_connection(lane, online=True, detail=None)
+            transport.accept(named, lane, deflate=subprotocol != "ocpp1.6")
+            if not lane.ended:
+                lane.open()
+
+    # -- what lanes tell ---------------------------------------------------------------------
+
+    def _on_ready(self, lane: Lane) -> None:
+        known = self._records.known(lane.identity)
+        if known is not None and not known.booted:
+            self._records.put(replace(known, booted=True))
+        self.courier.wake(lane.identity)
+
+    def _on_end(self, lane: Lane, reason: str) -> None:
+        self._registry.remove(lane)
+        self._submit_connection(lane, online=False, detail=reason)
+
+    def _submit_connection(self, lane: Lane, *, online: bool, detail: str | None) -> None:
+        fact = self._connection(
+            lane.record, online=online, subprotocol=lane.subprotocol, detail=detail
+        )
+        submit_quietly(self._intake, fact)
+
+    def _connection(
+        self,
+        record: StationRecord,
+        *,
+        online: bool,
+        subprotocol: str | None = None,
+        detail: str | None = None,
+    ) -> ConnectionChanged:
+        return ConnectionChanged(
+            station=record.identity,
+            received_at=self._clock.now(),
+            online=online,
+            epoch=record.epoch,
+            subprotocol=subprotocol,
+            detail=detail,
+        )
+
+    def _note_security(self, identity: str, kind: str, detail: str, remote: str) -> None:
+        """Records that a known name was refused, at most so often per network."""
+        if not identity or not self._security_notes.allows(network_of(remote)):
+            return
+        now = self._clock.now()
+        submit_quietly(
+            self._intake,
+            SecurityReported(
+                station=identity,
+                received_at=now,
+                kind=kind,
+                measured_at=now,
+                tech_info=f"{detail}; from {remote}",
+                source="gateway",
+            ),
+        )
+
+    # -- what goes on by itself --------------------------------------------------------------
+
+    async def _reload(self, identity: str) -> None:
+        before = self._records.known(identity)
+        try:
+            record = await self._records.refresh(identity)
+        except Unavailable:
+            # Looked up anew at the next login.
+            self._records.forget(identity)
+            return
+        lane = self._registry.get(identity)
+        if record is not None and before is not None:
+            # Epochs are counted here first, and reach the database a moment later.
+            record = replace(
+                record,
+                epoch=max(record.epoch, before.epoch),
+                booted=record.booted or before.booted,
+            )
+            self._records.put(record)
+        if lane is None:
+            return
+        if record is None or not record.same_credentials(lane.record):
+            lane.transport.close(SERVICE_RESTART, "the station's login has changed")
+            lane.end("the station's login has changed")
+        else:
+            lane.record = replace(record, epoch=lane.epoch)
+
+    async def _sweep(self) -> None:
+        """Looks at the time-outs of all connections."""
+        while True:
+            await self._wire.sleep(self.limits.sweep_s)
+            now_s = self._wire.monotonic()
+            for transport in tuple(self._transports):
+                transport.tick(now_s)
+
+    async def _flush_seen(self) -> None:
+        """Writes when stations were last heard, every few seconds in which any was."""
+        while True:
+            await self._wire.sleep(self.limits.seen_flush_s)
+            if self._house.seen:
+                submit_quietly(self._intake, self._seen_fact())
+
+    def _seen_fact(self) -> StationsSeen:
+        seen: dict[str, datetime] = dict(self._house.seen)
+        self._house.seen.clear()
+        return StationsSeen(
+            station=self._node, received_at=self._clock.now(), seen=tuple(seen.items())
+        )
+
+    async def _clean(self) -> None:
+        """Forgets old strangers, once an hour of life time."""
+        while True:
+            await self._clock.sleep_until(self._clock.now() + _CLEAN_EVERY)
+            try:
+                await self._onboarding.forget_old()
+            except Unavailable as error:
+                _log.warning("strangers_kept", error=error.detail)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], *, ends_activity: bool = False) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+
+        def done(finished: asyncio.Task[None]) -> None:
+            self._tasks.discard(finished)
+            if ends_activity:
+                self._activity.end()
+            if not finished.cancelled() and (error := finished.exception()) is not None:
+                _log.error("gateway_task_failed", error=repr(error))
+
+        task.add_done_callback(done)
+
+
+class _Deaf:
+    """Listens to a connection that is about to be closed."""
+
+    def on_text(self, data: bytes) -> None:
+        """Hears nothing."""
+
+    def on_lost(self, code: int, reason: str) -> None:
+        """Minds nothing."""

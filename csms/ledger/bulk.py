@@ -1,0 +1,287 @@
+"""Rows in bulk: structs to and from the bare database driver, with SQL that is compiled once.
+
+The batch of `csms.ledger.committer` reads and writes thousands of rows a second; the ORM would cost
+ten times what the database does. A `RowKind` says how one struct stands in one table. The structs
+carry the same Python values as the ORM's rows; the conversions to what the driver wants (integers
+for instants on SQLite, JSON as text) are made here. Queries for people and actions are not here:
+they use the ORM.
+"""
+
+from __future__ import annotations
+
+import operator
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.types import JSON
+
+from csms.ledger.work import Dialect
+from models.tables.base import ExactDecimal, UtcInstant, from_micros, to_micros
+
+Convert = Callable[[Any], Any]
+R = TypeVar("R", bound=msgspec.Struct)
+
+_JSON = msgspec.json.Encoder()
+_PARSE = msgspec.json.Decoder()
+_KEY_CHUNKS = (1, 4, 16, 64, 256)
+"""Sizes of key lists on SQLite, so that few statements serve all batches."""
+
+
+class Driver(Protocol):
+    """A bare connection to either database, within one transaction."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which database it is."""
+        ...
+
+    def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Runs one statement and returns its rows."""
+        ...
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Runs one statement for each row."""
+        ...
+
+
+class SqliteDriver:
+    """A `Driver` on the standard library's connection."""
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Runs one statement and returns its rows."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Runs one statement for each row."""
+        self.connection.executemany(sql, rows)
+
+
+class PostgresDriver:
+    """A `Driver` on SQLAlchemy's adaptation of asyncpg, within `run_sync`."""
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Runs one statement and returns its rows."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql, tuple(parameters))
+            return cursor.fetchall() if cursor.description else []
+        finally:
+            cursor.close()
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Runs one statement for each row."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.executemany(sql, rows)
+        finally:
+            cursor.close()
+
+
+def placed(sql: str, dialect: Dialect) -> str:
+    """Returns SQL written with `?` in the database's own style of placeholders."""
+    if dialect == "sqlite":
+        return sql
+    head, *tail = sql.split("?")
+    return head + "".join(f"${number}{part}" for number, part in enumerate(tail, start=1))
+
+
+def _json_text(value: Any) -> str:
+    return _JSON.encode(value).decode()
+
+
+def _parse_json(value: Any) -> Any:
+    return _PARSE.decode(value)
+
+
+def _converters(column: sa.Column[Any], dialect: Dialect) -> tuple[Convert | None, Convert | None]:
+    """Returns what turns a value of this column into the driver's form, and back."""
+    kind = column.type
+    if isinstance(kind, UtcInstant):
+        return (to_micros, from_micros) if dialect == "sqlite" else (None, None)
+    if isinstance(kind, ExactDecimal):
+        return _decimal_text, Decimal
+    if isinstance(kind, JSON):
+        return _json_text, _parse_json
+    if isinstance(kind, sa.Boolean) and dialect == "sqlite":
+        return None, bool
+    return None, None
+
+
+def _decimal_text(value: Decimal) -> str:
+    return format(value, "f")
+
+
+class RowKind(Generic[R]):
+    """How the struct `R`, whose fields are columns, stands in a table."""
+
+    def __init__(
+        self,
+        table: sa.FromClause,
+        row: type[R],
+        *,
+        key: Sequence[str],
+        mutable: Sequence[str] = (),
+        on_conflict: str = "",
+    ) -> None:
+        assert isinstance(table, sa.Table)
+        self.table = table
+        self.row = row
+        self.key = tuple(key)
+        self.columns = tuple(row.__struct_fields__)
+        self.mutable = tuple(mutable)
+        self.on_conflict = on_conflict
+        self._key_of = operator.attrgetter(*self.key)
+        self._compiled: dict[Dialect, _Compiled] = {}
+
+    def key_of(self, row: R) -> Any:
+        """Returns the key: a value, or a tuple where it has several columns."""
+        return self._key_of(row)
+
+    def on(self, dialect: Dialect) -> _Compiled:
+        """Returns the SQL and the conversions for one database."""
+        found = self._compiled.get(dialect)
+        if found is None:
+            found = self._compiled[dialect] = _Compiled(cast("RowKind[Any]", self), dialect)
+        return found
+
+    def fetch(
+        self, driver: Driver, by: Sequence[str], keys: Iterable[Any], only: str = ""
+    ) -> list[R]:
+        """Returns the rows whose columns `by` have one of these values, in no special order."""
+        compiled = self.on(driver.dialect)
+        found = compiled.select(driver, tuple(by), keys, only)
+        return [compiled.to_row(values) for values in found]
+
+    def insert(self, driver: Driver, rows: Sequence[R]) -> None:
+        """Adds rows; what happens on a conflict was said when the kind was made."""
+        if rows:
+            compiled = self.on(driver.dialect)
+            driver.many(compiled.insert_sql, [compiled.to_values(row) for row in rows])
+
+    def update(self, driver: Driver, rows: Sequence[R]) -> None:
+        """Writes the mutable columns of rows that are there."""
+        if rows:
+            compiled = self.on(driver.dialect)
+            driver.many(compiled.update_sql, [compiled.to_update(row) for row in rows])
+
+
+class _Compiled:
+    """SQL and conversions of one `RowKind` on one database."""
+
+    def __init__(self, kind: RowKind[Any], dialect: Dialect) -> None:
+        self._kind = kind
+        self._dialect: Dialect = dialect
+        columns = [kind.table.c[name] for name in kind.columns]
+        both = [_converters(column, dialect) for column in columns]
+        self._get = operator.attrgetter(*kind.columns)
+        self._encode = [(i, to) for i, (to, _) in enumerate(both) if to is not None]
+        self._decode = [(i, back) for i, (_, back) in enumerate(both) if back is not None]
+        changed = (*kind.mutable, *kind.key)
+        self._get_update = operator.attrgetter(*changed)
+        pairs = [(i, _converters(kind.table.c[name], dialect)[0]) for i, name in enumerate(changed)]
+        self._encode_update = [(i, to) for i, to in pairs if to is not None]
+        name = kind.table.name
+        names = ", ".join(f'"{column}"' for column in kind.columns)
+        marks = ", ".join("?" * len(columns))
+        self.insert_sql = placed(
+            f'INSERT INTO "{name}" ({names}) VALUES ({marks}) {kind.on_conflict}', dialect
+        )
+        changes = ", ".join(f'"{column}" = ?' for column in kind.mutable)
+        match = " AND ".join(f'"{column}" = ?' for column in kind.key)
+        self.update_sql = placed(f'UPDATE "{name}" SET {changes} WHERE {match}', dialect)
+        self._names = ", ".join(f't."{column}"' for column in kind.columns)
+        self._selects: dict[tuple[tuple[str, ...], str, int], str] = {}
+
+    def to_values(self, row: Any) -> list[Any]:
+        """Returns all columns in the driver's form."""
+        values = list(self._get(row))
+        for place, convert in self._encode:
+            value = values[place]
+            if value is not None:
+                values[place] = convert(value)
+        return values
+
+    def to_update(self, row: Any) -> list[Any]:
+        """Returns the mutable columns and then the key in the driver's form."""
+        values = list(self._get_update(row))
+        for place, convert in self._encode_update:
+            value = values[place]
+            if value is not None:
+                values[place] = convert(value)
+        return values
+
+    def to_row(self, values: Sequence[Any]) -> Any:
+        """Returns the struct of one fetched row."""
+        mutable = list(values)
+        for place, convert in self._decode:
+            value = mutable[place]
+            if value is not None:
+                mutable[place] = convert(value)
+        return self._kind.row(*mutable)
+
+    def select(
+        self, driver: Driver, by: tuple[str, ...], keys: Iterable[Any], only: str
+    ) -> Iterable[Any]:
+        """Yields the raw rows whose columns `by` have one of these values."""
+        wanted = [key if isinstance(key, tuple) else (key,) for key in dict.fromkeys(keys)]
+        if not wanted:
+            return
+        converts = [_converters(self._kind.table.c[name], self._dialect)[0] for name in by]
+        if any(converts):
+            wanted = [
+                tuple(v if c is None else c(v) for c, v in zip(converts, key, strict=True))
+                for key in wanted
+            ]
+        if self._dialect == "postgresql":
+            yield from driver.fetch(self._select_sql(by, only, 0), [list(c) for c in zip(*wanted)])
+            return
+        for start in range(0, len(wanted), _KEY_CHUNKS[-1]):
+            chunk = wanted[start : start + _KEY_CHUNKS[-1]]
+            size = next(size for size in _KEY_CHUNKS if size >= len(chunk))
+            chunk += [(None,) * len(by)] * (size - len(chunk))
+            yield from driver.fetch(
+                self._select_sql(by, only, size), [value for key in chunk for value in key]
+            )
+
+    def _select_sql(self, by: tuple[str, ...], only: str, size: int) -> str:
+        sql = self._selects.get((by, only, size))
+        if sql is None:
+            if self._dialect == "postgresql":
+                arrays = ", ".join(f"?::{self._array_type(name)}[]" for name in by)
+                names = ", ".join(f"k{i}" for i in range(len(by)))
+                source = f"unnest({arrays}) AS k({names})"
+                match = " AND ".join(f't."{name}" = k.k{i}' for i, name in enumerate(by))
+            else:
+                marks = f"({', '.join('?' * len(by))})"
+                source = f"(VALUES {', '.join([marks] * size)}) AS k"
+                match = " AND ".join(f't."{name}" = k.column{i + 1}' for i, name in enumerate(by))
+            if only:
+                match += f" AND {only}"
+            table = self._kind.table.name
+            # Only names from the tables' own metadata stand in this text, never a value.
+            sql = placed(
+                f'SELECT {self._names} FROM {source} CROSS JOIN "{table}" AS t WHERE {match}',  # noqa: S608
+                self._dialect,
+            )
+            self._selects[by, only, size] = sql
+        return sql
+
+    def _array_type(self, name: str) -> str:
+        kind = self._kind.table.c[name].type
+        if isinstance(kind, UtcInstant):
+            return "timestamptz"
+        return "bigint" if isinstance(kind, sa.Integer) else "text"

@@ -1,0 +1,396 @@
+"""Group commit: what stations report becomes durable in batches, and only then is answered.
+
+Facts of all stations are put into one open batch. While one batch is being committed the next one
+fills; when its commit is done, every fact in it is answered. A batch holds one fact of a station,
+so that a station's facts are decided in their order. Where a batch fails, it is split until only
+the guilty fact is left, which goes to quarantine. While the database is away, facts are held for a
+bounded time and then refused with `Unavailable`: the gateway closes the sockets, and the stations
+keep what we could not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from csms.ledger.batch import Batch, Decider, MessageNote
+from csms.ledger.bulk import PostgresDriver, SqliteDriver
+from csms.ledger.database import Database
+from csms.ledger.work import Committed
+from models.answers import EMPTY, Answer, TransactionAnswer
+from models.clocks import Activity, Clock, WireClock
+from models.errors import FleetError, Unavailable
+from models.facts import Fact, Quarantined, ReadingsReported, TransactionReported
+from models.ids import IdMaker
+
+HOLD_S = 8.0
+"""How long a fact waits for a database that is away (DESIGN 4.3)."""
+BATCH_LIMIT = 512
+"""Facts in one batch at most."""
+_BUSY_BATCH = 20
+"""After a batch as large as this, waiting a little makes the next one larger and cheaper."""
+_WINDOW_S = 0.001
+_RETRY_S = 0.25
+_TRANSIENT_SQLSTATES = ("40001", "40P01")
+
+_log = structlog.get_logger("ledger")
+
+
+class Poison(FleetError):
+    """The ledger can't keep this fact as what it claims to be; it lies in quarantine."""
+
+    code = "quarantined"
+
+
+class _Entry(msgspec.Struct):
+    """A fact on its way through the committer."""
+
+    fact: Fact
+    note: MessageNote | None
+    future: asyncio.Future[Answer]
+    since_s: float
+    answer: Answer | None = None
+    error: Exception | None = None
+
+
+class _Host(Protocol):
+    """Runs a batch's transaction where this database wants it."""
+
+    async def run(self, work: Callable[[Any], Committed]) -> Committed:
+        """Runs `work` with a driver in one transaction, and commits it."""
+        ...
+
+    async def close(self) -> None:
+        """Frees connection and thread."""
+        ...
+
+
+class _SqliteHost:
+    """SQLite: one bare connection, in a thread of its own or in line."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._connection = db.connect_sqlite()
+        self._driver = SqliteDriver(self._connection)
+        self._thread = None if db.inline else ThreadPoolExecutor(1, "heliofleet-ledger")
+
+    async def run(self, work: Callable[[Any], Committed]) -> Committed:
+        if self._thread is None:
+            return self._transact(work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[Any], Committed]) -> Committed:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            outcome = work(self._driver)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        return outcome
+
+    async def close(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)
+        self._connection.close()
+
+
+class _PostgresHost:
+    """PostgreSQL: the pool's connections, the batch in a greenlet over asyncpg."""
+
+    def __init__(self, db: Database) -> None:
+        self._engine = db.write_engine
+
+    async def run(self, work: Callable[[Any], Committed]) -> Committed:
+        def transact(connection: sa.Connection) -> Committed:
+            return work(PostgresDriver(connection.connection.dbapi_connection))
+
+        async with self._engine.connect() as connection:
+            outcome = await connection.run_sync(transact)
+            await connection.commit()
+            return outcome
+
+    async def close(self) -> None:
+        """The pool belongs to the database."""
+
+
+class Committer:
+    """Takes facts from all stations and answers each once it is durable."""
+
+    def __init__(
+        self,
+        db: Database,
+        deciders: Mapping[type[Any], Decider[Any]],
+        clock: Clock,
+        ids: IdMaker,
+        activity: Activity,
+        wire: WireClock,
+    ) -> None:
+        self._db = db
+        self._deciders = deciders
+        self._clock = clock
+        self._ids = ids
+        self._activity = activity
+        self._wire = wire
+        self._waiting: deque[_Entry] = deque()
+        self._filled = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._host: _Host | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.broken: str | None = None
+        """Why nothing more is acknowledged, after the disk has failed to sync."""
+        self.on_broken: Callable[[str], None] = lambda _reason: None
+        """Called once when the disk has failed to sync: the process has to end and recover."""
+
+    async def start(self) -> None:
+        """Opens the writer; called by itself at the first fact."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
+
+    async def submit(self, fact: Fact, message: MessageNote | None = None) -> Answer:
+        """Returns the answer to a fact once the fact is durable.
+
+        After it, `message.answer` holds what `message.encode` made of the answer.
+
+        Raises:
+            Unavailable: if the database was away for too long, or has failed for good.
+            Poison: if the fact could not be kept as what it claims to be, and is of a kind that
+                may be refused; it lies in quarantine.
+        """
+        return await self.enqueue(fact, message)
+
+    def enqueue(self, fact: Fact, message: MessageNote | None = None) -> asyncio.Future[Answer]:
+        """Puts a fact into the open batch; as `submit`, for callers that use callbacks."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        if self.broken is not None:
+            future.set_exception(Unavailable(self.broken))
+            return future
+        if self._task is None:
+            self._task = loop.create_task(self._run(), name="committer")
+        self._activity.begin()
+        self._waiting.append(_Entry(fact, message, future, self._wire.monotonic()))
+        self._idle.clear()
+        self._filled.set()
+        return future
+
+    async def drain(self) -> None:
+        """Returns when everything that was submitted has been answered."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Drains, then frees connection and thread."""
+        await self.drain()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        if self._host is not None:
+            await self._host.close()
+            self._host = None
+
+    async def _run(self) -> None:
+        last = 0
+        while True:
+            if not self._waiting:
+                self._filled.clear()
+                self._idle.set()
+                await self._filled.wait()
+            if last >= _BUSY_BATCH and not self._db.inline:
+                await self._wire.sleep(_WINDOW_S)
+            entries = self._take()
+            last = len(entries)
+            await self._settle(entries)
+
+    def _take(self) -> list[_Entry]:
+        """Takes the next batch, with one fact of a station; the others keep their order."""
+        entries: list[_Entry] = []
+        stations: set[str] = set()
+        later: list[_Entry] = []
+        while self._waiting and len(entries) < BATCH_LIMIT:
+            entry = self._waiting.popleft()
+            if entry.fact.station in stations:
+                later.append(entry)
+            else:
+                stations.add(entry.fact.station)
+                entries.append(entry)
+        self._waiting.extendleft(reversed(later))
+        return entries
+
+    async def _settle(self, entries: Sequence[_Entry]) -> None:
+        """Commits a batch, whatever it takes, and answers everything in it."""
+        while entries:
+            try:
+                await self._commit(entries)
+            except Exception as error:  # noqa: BLE001 - the border to the database
+                if self._fatal(error):
+                    self._break(str(error), entries)
+                    return
+                if _away(error):
+                    entries = await self._hold(entries, error)
+                elif len(entries) == 1:
+                    entries = await self._quarantine(entries[0], error)
+                else:
+                    half = len(entries) // 2
+                    await self._settle(entries[:half])
+                    entries = entries[half:]
+            else:
+                self._answer(entries)
+                return
+
+    async def _commit(self, entries: Sequence[_Entry]) -> None:
+        if self._db.dialect == "sqlite":
+            async with self._db.gate:
+                await self._transact(entries)
+        else:
+            await self._transact(entries)
+
+    async def _transact(self, entries: Sequence[_Entry]) -> None:
+        if self._host is None:
+            sqlite = self._db.dialect == "sqlite"
+            self._host = _SqliteHost(self._db) if sqlite else _PostgresHost(self._db)
+        now = self._clock.now()
+
+        def work(driver: Any) -> Committed:
+            return self._decide(Batch(driver, now, self._ids), entries)
+
+        outcome = await self._host.run(work)
+        self._db.committed(outcome)
+
+    def _decide(self, batch: Batch, entries: Sequence[_Entry]) -> Committed:
+        groups: dict[type[Fact], list[Fact]] = {}
+        for entry in entries:
+            groups.setdefault(type(entry.fact), []).append(entry.fact)
+        for kind, facts in groups.items():
+            self._deciders[kind].load(batch, facts)
+        for entry in entries:
+            fact, note = entry.fact, entry.note
+            mark = batch.mark()
+            entry.error = None
+            try:
+                answer = self._deciders[type(fact)].decide(batch, fact, note)
+                if note is not None and note.encode is not None:
+                    note.answer = note.encode(answer)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must cost one fact only
+                batch.undo(mark)
+                answer = self._put_aside(batch, entry, error)
+            entry.answer = answer
+            if note is not None:
+                batch.log(fact, note)
+        return batch.finish()
+
+    def _put_aside(self, batch: Batch, entry: _Entry, error: Exception) -> Answer:
+        """Quarantines one fact; what a station would throw away is answered as accepted."""
+        fact, note = entry.fact, entry.note
+        reason = f"{type(error).__name__}: {error}"
+        _log.error("fact_quarantined", station=fact.station, fact=type(fact).__name__, error=reason)
+        batch.quarantine(fact, note, reason)
+        answer = _accepting(fact)
+        if answer is None:
+            entry.error = Poison(f"this could not be stored: {type(error).__name__}")
+            answer = EMPTY
+        elif note is not None and note.encode is not None:
+            note.answer = note.encode(answer)
+        if note is not None:
+            note.outcome = "quarantined"
+        return answer
+
+    async def _quarantine(self, entry: _Entry, error: Exception) -> Sequence[_Entry]:
+        """Commits a guilty fact's raw form alone; returns it where the database is away."""
+        if self._host is None:
+            entry.error = error
+            self._answer([entry])
+            return []
+
+        def work(driver: Any) -> Committed:
+            batch = Batch(driver, self._clock.now(), self._ids)
+            entry.error = None
+            entry.answer = self._put_aside(batch, entry, error)
+            if entry.note is not None:
+                batch.mark()
+                batch.log(entry.fact, entry.note)
+            return batch.finish()
+
+        try:
+            if self._db.dialect == "sqlite":
+                async with self._db.gate:
+                    await self._host.run(work)
+            else:
+                await self._host.run(work)
+        except Exception as second:  # noqa: BLE001 - the border to the database
+            if _away(second):
+                return [entry]
+            entry.error = second
+        self._answer([entry])
+        return []
+
+    async def _hold(self, entries: Sequence[_Entry], error: Exception) -> Sequence[_Entry]:
+        """Waits a little; gives up those that have waited too long and returns the others."""
+        _log.warning("database_away", held=len(entries), error=str(error).splitlines()[0])
+        await self._wire.sleep(_RETRY_S)
+        oldest = self._wire.monotonic() - HOLD_S
+        given_up = [entry for entry in entries if entry.since_s <= oldest]
+        for entry in given_up:
+            entry.error = Unavailable("the database is away")
+        self._answer(given_up)
+        return [entry for entry in entries if entry.since_s > oldest]
+
+    def _fatal(self, error: Exception) -> bool:
+        code = getattr(error, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF == sqlite3.SQLITE_IOERR
+
+    def _break(self, reason: str, entries: Sequence[_Entry]) -> None:
+        """Acknowledges nothing more: what the disk holds now is not known."""
+        _log.critical("disk_failed", error=reason)
+        self.broken = f"the disk has failed: {reason}"
+        for entry in (*entries, *self._waiting):
+            entry.error = Unavailable(self.broken)
+        self._answer((*entries, *self._waiting))
+        self._waiting.clear()
+        self.on_broken(self.broken)
+
+    def _answer(self, entries: Sequence[_Entry]) -> None:
+        for entry in entries:
+            if not entry.future.done():
+                if entry.error is not None:
+                    entry.future.set_exception(entry.error)
+                else:
+                    assert entry.answer is not None
+                    entry.future.set_result(entry.answer)
+            self._activity.end()
+
+
+def _accepting(fact: Fact) -> Answer | None:
+    """Returns the answer that makes a station keep nothing back, or None: it may be refused."""
+    if isinstance(fact, TransactionReported) and (fact.scheme == "2.x" or fact.kind != "started"):
+        return TransactionAnswer(token_status="Accepted" if fact.id_token else None)
+    if isinstance(fact, ReadingsReported | Quarantined):
+        return EMPTY
+    return None
+
+
+def _away(error: Exception) -> bool:
+    """Returns whether the error is the database's absence, not the fault of some fact."""
+    if isinstance(error, sqlite3.OperationalError):
+        return True
+    if isinstance(error, OSError | Unavailable):
+        return True
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        if error.connection_invalidated:
+            return True
+    if state is not None:
+        return state in _TRANSIENT_SQLSTATES or state[:2] in {"08", "53", "57"}
+    return type(error).__name__ in {"InterfaceError", "OperationalError"}

@@ -1,0 +1,300 @@
+"""The database: opening it safely, and the two ways in for everyone but the stations.
+
+`read` gives a session of one consistent snapshot, `write` a unit of work that is committed at a
+clean exit. On SQLite there is one writer at a time, so units of work and the committer share the
+`gate`; on PostgreSQL the gate is the database's own. A database that would forget what it has
+acknowledged is refused at the start. Which tables there are is said in `models.tables`, how they
+come into being in `csms.ledger.migrate`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from csms.ledger.inline import connect_inline
+from csms.ledger.work import Committed, Dialect, ReadSession, UnitOfWork, WriteSession
+from models.clocks import Clock
+from models.errors import BadInput, Unavailable
+from models.ids import IdMaker
+
+BUSY_TIMEOUT_S = 5.0
+"""How long SQLite waits for another process's write before it says that it is busy."""
+_READERS = 8
+_POSTGRES_POOL = 10
+_SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_DURABLE = frozenset({"on", "remote_apply", "remote_write", "local"})
+_MEMORY_PARENT = Path("/dev/shm")  # noqa: S108 - private directories made by mkdtemp
+
+
+class UnsafeDatabase(BadInput):
+    """The database would forget what it has acknowledged."""
+
+    code = "unsafe-database"
+
+
+class Database:
+    """One database, opened; see the module for the two ways in."""
+
+    def __init__(self, url: str, *, inline: bool, unsafe: bool) -> None:
+        self.url = url
+        self.inline = inline
+        self.unsafe = unsafe
+        self.gate = asyncio.Lock()
+        """On SQLite, who holds it may write."""
+        self._listeners: list[Callable[[Committed], None]] = []
+        self._scratch: Path | None = None
+        self._path: str = ""
+        self.dialect: Dialect
+        if url == "sqlite://":
+            self.dialect = "sqlite"
+            self._scratch = _scratch_directory()
+            self._path = str(self._scratch / "memory.db")
+        elif url.startswith("sqlite:///"):
+            self.dialect = "sqlite"
+            self._path = url.removeprefix("sqlite:///")
+        elif url.startswith("postgresql://"):
+            self.dialect = "postgresql"
+        else:
+            raise BadInput(
+                "database url: allowed are sqlite:///PATH and postgresql://USER:PW@HOST/DB"
+            )
+        if self.dialect == "sqlite":
+            self._readers = self._sqlite_engine(writing=False)
+            self._writers = self._sqlite_engine(writing=True)
+        else:
+            self._readers = self._writers = _postgres_engine(url)
+
+    @classmethod
+    def open(cls, url: str, *, inline: bool = False, unsafe: bool = False) -> Database:
+        """Returns the database of this url, not yet connected to.
+
+        Args:
+            url: `sqlite:///PATH`, `sqlite://` (a private one that `close` deletes and that never
+                waits for a disk) or `postgresql://USER:PW@HOST/DB`.
+            inline: do SQLite's work in the calling thread, as a virtual event loop needs it.
+            unsafe: accept a database that may forget what it has acknowledged.
+
+        Raises:
+            BadInput: if the url is of no known kind.
+        """
+        return cls(url, inline=inline, unsafe=unsafe)
+
+    @property
+    def path(self) -> str:
+        """SQLite: the file; empty on PostgreSQL."""
+        return self._path
+
+    @property
+    def write_engine(self) -> AsyncEngine:
+        """The engine of the committer on PostgreSQL."""
+        return self._writers
+
+    def on_commit(self, listener: Callable[[Committed], None]) -> None:
+        """Calls `listener` after each commit, before anyone else may commit on this database."""
+        self._listeners.append(listener)
+
+    def committed(self, outcome: Committed) -> None:
+        """Tells the listeners what has become true."""
+        if outcome.events or outcome.stations or outcome.sites:
+            for listener in self._listeners:
+                listener(outcome)
+
+    async def start(self) -> None:
+        """Connects once, and checks that what is acknowledged will be kept.
+
+        Raises:
+            UnsafeDatabase: if it would not be, and `unsafe` was not said.
+            Unavailable: if the database can't be reached.
+        """
+        with away(), unreachable():
+            async with self._writers.connect() as connection:
+                if self.dialect == "sqlite":
+                    checks = {
+                        "journal_mode": ("wal",),
+                        "synchronous": ("0", "2", "3") if self._scratch else ("2", "3"),
+                        "foreign_keys": ("1",),
+                    }
+                    show = "PRAGMA"
+                else:
+                    checks = {"synchronous_commit": tuple(_DURABLE), "fsync": ("on",)}
+                    show = "SHOW"
+                for name, safe in checks.items():
+                    found = str((await connection.exec_driver_sql(f"{show} {name}")).scalar())
+                    if found not in safe and not self.unsafe:
+                        raise UnsafeDatabase(
+                            f"the database has {name} = {found}, so that a power cut would lose"
+                            " what was acknowledged; set it right, or start with --unsafe"
+                        )
+
+    async def close(self) -> None:
+        """Closes all connections; a private database is deleted."""
+        await self._readers.dispose()
+        if self._writers is not self._readers:
+            await self._writers.dispose()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[ReadSession]:
+        """Opens a session of one consistent snapshot; its changes are dropped.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        options = _SNAPSHOT if self.dialect == "postgresql" else None
+        with away():
+            async with AsyncSession(self._readers, expire_on_commit=False) as session:
+                with unreachable():
+                    await session.connection(execution_options=options)
+                yield ReadSession(session)
+
+    @asynccontextmanager
+    async def write(
+        self, clock: Clock, ids: IdMaker, *, actor: str = "system", tenant: str = "default"
+    ) -> AsyncGenerator[UnitOfWork]:
+        """Opens a unit of work: committed at a clean exit, rolled back on an exception.
+
+        Never wait for anything but this database within it: on SQLite all stations wait for it.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        if self.dialect == "sqlite":
+            async with self.gate, self._work(clock, ids, actor, tenant) as work:
+                yield work
+        else:
+            async with self._work(clock, ids, actor, tenant) as work:
+                yield work
+
+    @asynccontextmanager
+    async def _work(
+        self, clock: Clock, ids: IdMaker, actor: str, tenant: str
+    ) -> AsyncGenerator[UnitOfWork]:
+        with away():
+            async with AsyncSession(self._writers, expire_on_commit=False) as session:
+                work = UnitOfWork(
+                    WriteSession(ReadSession(session)),
+                    clock=clock,
+                    ids=ids,
+                    actor=actor,
+                    tenant=tenant,
+                    dialect=self.dialect,
+                )
+                # On SQLite this takes the write lock: what is read can't change any more.
+                with unreachable():
+                    await session.connection()
+                yield work
+                outcome = await work.finish()
+                await session.commit()
+                self.committed(outcome)
+
+    def connect_sqlite(self) -> sqlite3.Connection:
+        """Opens a bare connection for the committer; usable from any one thread at a time."""
+        assert self.dialect == "sqlite"
+        connection = sqlite3.connect(
+            self._path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        self._set_pragmas(connection, writing=True)
+        return connection
+
+    def _set_pragmas(self, connection: Any, *, writing: bool) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={'OFF' if self._scratch else 'FULL'}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA wal_autocheckpoint=4000")
+        cursor.execute("PRAGMA cache_size=-32000")
+        if not writing:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    def _sqlite_engine(self, *, writing: bool) -> AsyncEngine:
+        options: dict[str, Any] = {}
+        if self.inline:
+            options["async_creator"] = self._connect_inline
+        engine = create_async_engine(
+            sa.URL.create("sqlite+aiosqlite", database=self._path),
+            connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+            pool_size=1 if writing else _READERS,
+            max_overflow=0,
+            pool_timeout=30,
+            **options,
+        )
+        begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+
+        def set_up(connection: Any, _record: Any) -> None:
+            self._set_pragmas(connection, writing=writing)
+
+        def start(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        event.listen(engine.sync_engine, "connect", set_up)
+        event.listen(engine.sync_engine, "begin", start)
+        return engine
+
+    async def _connect_inline(self) -> Any:
+        return await connect_inline(self._path, timeout=0.2, isolation_level=None)
+
+
+def _scratch_directory() -> Path:
+    parent = _MEMORY_PARENT if os.access(_MEMORY_PARENT, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="heliofleet-", dir=parent))
+
+
+def _postgres_engine(url: str) -> AsyncEngine:
+    try:
+        parsed = make_url(url).set(drivername="postgresql+asyncpg")
+    except ArgumentError as error:
+        raise BadInput(f"database url: {error}") from error
+    return create_async_engine(
+        parsed,
+        pool_size=_POSTGRES_POOL,
+        max_overflow=5,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        connect_args={"timeout": 5, "server_settings": {"application_name": "heliofleet"}},
+    )
+
+
+@contextmanager
+def away() -> Generator[None]:
+    """Turns the many ways in which a database goes away into `Unavailable`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, sqlite3.OperationalError) as error:
+        raise Unavailable(f"the database is away: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise Unavailable(f"the database is away: {_first_line(error)}") from error
+
+
+@contextmanager
+def unreachable() -> Generator[None]:
+    """Turns the system's errors of connecting into `Unavailable`."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"the database can't be reached: {error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

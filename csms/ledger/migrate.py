@@ -1,0 +1,146 @@
+"""Bringing the schema of a database up to date.
+
+The migrations are a package of their own (`migrations`) that is installed with the rest; Alembic
+needs no file of settings. The functions are synchronous and may be called with or without a running
+event loop: PostgreSQL's driver gets a loop of its own in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+import migrations
+from csms.ledger.database import away, unreachable
+from models.errors import BadInput
+from models.tables import Base
+
+T = TypeVar("T")
+
+
+class SchemaBehind(BadInput):
+    """The database has another schema than this program needs."""
+
+    code = "schema-behind"
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Brings the schema up to date, in one transaction; does nothing where it is.
+
+    Raises:
+        Unavailable: if the database can't be reached.
+    """
+    _on(url, lambda connection: command.upgrade(_config(connection), revision))
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Takes the schema back to an older revision (`base`: to nothing).
+
+    Raises:
+        Unavailable: if the database can't be reached.
+    """
+    _on(url, lambda connection: command.downgrade(_config(connection), revision))
+
+
+def current(url: str) -> str | None:
+    """Returns the revision of the database's schema, None for an empty one.
+
+    Raises:
+        Unavailable: if the database can't be reached.
+    """
+    return _on(url, lambda c: MigrationContext.configure(c).get_current_revision())
+
+
+def head() -> str:
+    """Returns the revision that this program needs."""
+    found = ScriptDirectory.from_config(_config(None)).get_current_head()
+    assert found is not None
+    return found
+
+
+def check(url: str) -> None:
+    """Passes where the schema is the one that this program needs.
+
+    Raises:
+        SchemaBehind: saying what to do.
+        Unavailable: if the database can't be reached.
+    """
+    found = current(url)
+    if found != head():
+        raise SchemaBehind(
+            f"the database has schema {found or 'none'}, this program needs {head()}:"
+            " run `heliofleet db upgrade`"
+        )
+
+
+def differences(url: str) -> list[str]:
+    """Returns how the database differs from `models.tables`; empty when the migrations are whole.
+
+    Raises:
+        Unavailable: if the database can't be reached.
+    """
+
+    def compare(connection: sa.Connection) -> list[str]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return [str(difference) for difference in compare_metadata(context, Base.metadata)]
+
+    return _on(url, compare)
+
+
+def _config(connection: sa.Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _on(url: str, work: Callable[[sa.Connection], T]) -> T:
+    with away(), unreachable():
+        if url.startswith("sqlite:///"):
+            return _on_sqlite(url, work)
+        if not url.startswith("postgresql://"):
+            raise BadInput(
+                "database url: allowed are sqlite:///PATH and postgresql://USER:PW@HOST/DB"
+            )
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(_on_postgres(url, work))).result()
+
+
+def _on_sqlite(url: str, work: Callable[[sa.Connection], T]) -> T:
+    engine = sa.create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None})
+
+    def start(connection: sa.Connection) -> None:
+        # The driver's own BEGIN would leave changes of the schema outside the transaction.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(engine, "begin", start)
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()
+
+
+async def _on_postgres(url: str, work: Callable[[sa.Connection], T]) -> T:
+    engine = create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool
+    )
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,226 @@
+"""The relay: carries what was committed from the outbox to the bus, in order, at least once.
+
+Within one process it works from the memory of what was just committed. It reads the outbox where
+its memory has a hole: after a start, when another process has written, or when it has fallen
+behind. How far it has come is kept now and then, so that after a crash some events are told twice,
+none never; subscribers are idempotent. A timer sweeps for commands and plan requests that other
+processes have written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from csms.bus.base import COMMAND_QUEUED, PLAN_REQUESTED, Bus, EventNote
+from csms.ledger.database import Database
+from csms.ledger.work import Committed, ReadSession
+from models.clocks import Activity, Clock, WireClock
+from models.errors import Unavailable
+from models.ids import IdMaker
+from models.tables.energy import Site
+from models.tables.ledger import Command, Event, HouseFact
+from models.tables.planning import PlanRequest
+
+SWEEP_S = 1.0
+"""How often the tables are read for what other processes have written."""
+_SAVE_EVERY_S = 5.0
+_PAGE = 500
+_MEMORY_LIMIT = 10_000
+"""Events kept in memory for the bus; beyond it they are read from the outbox again."""
+
+_log = structlog.get_logger("relay")
+
+
+class Relay:
+    """Publishes the outbox of one database on one bus."""
+
+    def __init__(
+        self,
+        db: Database,
+        bus: Bus,
+        *,
+        clock: Clock,
+        ids: IdMaker,
+        activity: Activity,
+        wire: WireClock,
+        node: str = "node-1",
+    ) -> None:
+        self._db = db
+        self._bus = bus
+        self._clock = clock
+        self._ids = ids
+        self._activity = activity
+        self._wire = wire
+        self._name = f"relay/{node}"
+        self._cursor = 0
+        self._saved = 0
+        self._saved_s = 0.0
+        self._events: list[EventNote] = []
+        self._stations: dict[tuple[str, str], None] = {}
+        self._sites: dict[tuple[str, str], None] = {}
+        self._sweep = False
+        self._woken = asyncio.Event()
+        self._busy = False
+        self._tasks: list[asyncio.Task[None]] = []
+        db.on_commit(self.committed)
+
+    @property
+    def cursor(self) -> int:
+        """Number of the last event that was published."""
+        return self._cursor
+
+    async def start(self) -> None:
+        """Takes up where the last run of this node stopped (a new node: from now on).
+
+        On a virtual clock (`Database.inline`) nobody else writes, so that nothing is swept.
+        """
+        async with self._db.read() as session:
+            kept = await session.get(HouseFact, self._name)
+            if kept is not None:
+                self._cursor = int(kept.value["cursor"])
+            else:
+                self._cursor = await session.scalar(sa.select(sa.func.max(Event.id))) or 0
+        self._saved = self._cursor
+        self._saved_s = self._wire.monotonic()
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._run(), name="relay"))
+        self._wake(sweep=True)
+        if not self._db.inline:
+            self._tasks.append(loop.create_task(self._tick(), name="relay-sweep"))
+
+    async def close(self) -> None:
+        """Stops, and keeps how far it has come."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self._busy:
+            self._busy = False
+            self._activity.end()
+        await self._save()
+
+    def committed(self, outcome: Committed) -> None:
+        """Takes note of what a transaction of this process has made true."""
+        self._events.extend(outcome.events)
+        if len(self._events) > _MEMORY_LIMIT:
+            self._events.clear()
+            self._sweep = True
+        self._stations.update(dict.fromkeys(outcome.stations))
+        self._sites.update(dict.fromkeys(outcome.sites))
+        self._wake()
+
+    def _wake(self, *, sweep: bool = False) -> None:
+        self._sweep = self._sweep or sweep
+        if not self._busy:
+            self._busy = True
+            self._activity.begin()
+        self._woken.set()
+
+    async def _tick(self) -> None:
+        while True:
+            await self._wire.sleep(SWEEP_S)
+            self._sweep = True
+            self._woken.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self._pump()
+            except Unavailable as error:
+                _log.warning("relay_waits", error=error.detail)
+                await self._wire.sleep(SWEEP_S)
+                self._wake(sweep=True)
+                continue
+            if self._busy and not self._woken.is_set():
+                self._busy = False
+                self._activity.end()
+
+    async def _pump(self) -> None:
+        """Publishes all there is: events first, then wake-ups."""
+        sweep, self._sweep = self._sweep, False
+        events, self._events = self._events, []
+        if not sweep and events and events[0].id == self._cursor + 1:
+            await self._publish(events)
+        elif sweep or events:
+            await self._catch_up()
+        if sweep:
+            await self._look_for_work()
+        stations, self._stations = self._stations, {}
+        sites, self._sites = self._sites, {}
+        now = self._clock.now()
+        wakes = [
+            EventNote(0, now, COMMAND_QUEUED, tenant, None, f"station/{station}", b"{}")
+            for tenant, station in stations
+        ]
+        wakes += [
+            EventNote(0, now, PLAN_REQUESTED, tenant, site, f"site/{site}", b"{}")
+            for tenant, site in sites
+        ]
+        if wakes:
+            await self._bus.publish(wakes)
+        if self._wire.monotonic() - self._saved_s > _SAVE_EVERY_S and not self._db.inline:
+            await self._save()
+
+    async def _publish(self, events: list[EventNote]) -> None:
+        await self._bus.publish(events)
+        self._cursor = events[-1].id
+
+    async def _catch_up(self) -> None:
+        """Publishes from the outbox what lies beyond the cursor."""
+        while True:
+            async with self._db.read() as session:
+                rows = await _events_after(session, self._cursor)
+            if rows:
+                await self._publish(rows)
+            if len(rows) < _PAGE:
+                return
+
+    async def _look_for_work(self) -> None:
+        async with self._db.read() as session:
+            queued = await session.execute(
+                sa.select(Command.tenant_id, Command.station)
+                .where(Command.state == "queued")
+                .distinct()
+            )
+            for tenant, station in queued:
+                self._stations[tenant, station] = None
+            wanted = await session.execute(
+                sa.select(Site.tenant_id, PlanRequest.site_id).join(
+                    Site, Site.id == PlanRequest.site_id
+                )
+            )
+            for tenant, site in wanted:
+                self._sites[tenant, site] = None
+
+    async def _save(self) -> None:
+        self._saved_s = self._wire.monotonic()
+        if self._cursor == self._saved:
+            return
+        async with self._db.write(self._clock, self._ids) as work:
+            await work.session.merge(HouseFact(name=self._name, value={"cursor": self._cursor}))
+        self._saved = self._cursor
+
+
+async def _events_after(session: ReadSession, cursor: int) -> list[EventNote]:
+    rows = await session.scalars(
+        sa.select(Event).where(Event.id > cursor).order_by(Event.id).limit(_PAGE)
+    )
+    return [_note(row) for row in rows]
+
+
+def _note(row: Any) -> EventNote:
+    return EventNote(
+        id=row.id,
+        time=row.time,
+        type=row.type,
+        tenant=row.tenant_id,
+        site_id=row.site_id,
+        subject=row.subject,
+        resource=row.resource.encode(),
+    )

@@ -1,0 +1,188 @@
+"""The unit of work: how everyone but the stations changes what is kept.
+
+A door opens one (`Database.write`), actions change rows through its session and say what became
+true, and the door commits it: rows, events, commands and plan requests become durable together or
+not at all. Events get their numbers at the very end, under a lock, so that a reader of the outbox
+never sees a later number before an earlier one. What stations report takes another road, because it
+is much more: see `csms.ledger.committer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, NewType
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from csms.bus.base import EventNote
+from models.clocks import Clock
+from models.commands import AnyCommand, encode_command
+from models.ids import IdMaker
+from models.tables.ledger import Command, Event
+from models.tables.planning import PlanRequest
+
+Dialect = Literal["sqlite", "postgresql"]
+ReadSession = NewType("ReadSession", AsyncSession)
+"""A session of one consistent snapshot; what is changed in it is never committed."""
+WriteSession = NewType("WriteSession", ReadSession)
+"""A session whose changes its unit of work commits; good wherever a `ReadSession` is wanted."""
+
+OUTBOX_LOCK = 5_201_100
+"""PostgreSQL advisory lock: who holds it may number events and must commit at once."""
+
+_JSON = msgspec.json.Encoder()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a transaction has made true, for the relay."""
+
+    events: tuple[EventNote, ...] = ()
+    stations: tuple[tuple[str, str], ...] = ()
+    """(tenant, station) for which commands were queued."""
+    sites: tuple[tuple[str, str], ...] = ()
+    """(tenant, site) that want a new plan."""
+
+
+class _Pending(msgspec.Struct, frozen=True):
+    """An event that has no number yet."""
+
+    type: str
+    subject: str
+    site_id: str | None
+    resource: bytes
+
+
+class UnitOfWork:
+    """One transaction of one actor: its session, its instant and what it will announce."""
+
+    def __init__(
+        self,
+        session: WriteSession,
+        *,
+        clock: Clock,
+        ids: IdMaker,
+        actor: str,
+        tenant: str,
+        dialect: Dialect,
+    ) -> None:
+        self.session = session
+        self.now: datetime = clock.now()
+        """The instant of everything in this transaction."""
+        self.ids = ids
+        self.actor = actor
+        self.tenant = tenant
+        self._dialect = dialect
+        self._events: list[_Pending] = []
+        self._stations: dict[str, None] = {}
+        self._sites: dict[str, str] = {}
+
+    def emit(
+        self,
+        type: str,  # noqa: A002 - the word of the contract
+        *,
+        subject: str,
+        resource: Mapping[str, Any] | msgspec.Struct,
+        site_id: str | None = None,
+    ) -> None:
+        """Says what became true; the resource is taken as it is now.
+
+        Args:
+            type: one of the names of DESIGN 4.5, such as `booking.confirmed`.
+            subject: `kind/id` of the thing it is about.
+            resource: the whole thing, as the REST door shows it.
+            site_id: the site it concerns, for filters.
+        """
+        self._events.append(_Pending(type, subject, site_id, _JSON.encode(resource)))
+
+    def order(
+        self, command: AnyCommand, *, station: str, origin: str, expires_in_s: float = 60
+    ) -> str:
+        """Queues a command for a station and returns its id.
+
+        Args:
+            command: what the station shall do.
+            station: its identity.
+            origin: `api`, `plan` or `rule`.
+            expires_in_s: after this long in the queue it is not sent any more.
+        """
+        command_id = self.ids.new()
+        self.session.add(
+            Command(
+                id=command_id,
+                tenant_id=self.tenant,
+                station=station,
+                kind=type(command).__name__,
+                body=encode_command(command).decode(),
+                origin=origin,
+                state="queued",
+                created_at=self.now,
+                expires_at=self.now + timedelta(seconds=expires_in_s),
+            )
+        )
+        self._stations[station] = None
+        return command_id
+
+    def request_plan(self, site_id: str, reason: str) -> None:
+        """Asks for a new plan of a site; several wishes before the next plan are one."""
+        self._sites[site_id] = reason
+
+    async def finish(self) -> Committed:
+        """Writes what was announced, for the transaction's owner to commit right after."""
+        await self.session.flush()
+        for site_id, reason in sorted(self._sites.items()):
+            await self._upsert_plan_request(site_id, reason)
+        events = await self._number_events()
+        return Committed(
+            events=events,
+            stations=tuple((self.tenant, station) for station in self._stations),
+            sites=tuple((self.tenant, site) for site in sorted(self._sites)),
+        )
+
+    async def _upsert_plan_request(self, site_id: str, reason: str) -> None:
+        insert = postgresql.insert if self._dialect == "postgresql" else sqlite.insert
+        row = {"reason": reason, "requested_at": self.now}
+        await self.session.execute(
+            insert(PlanRequest)
+            .values(site_id=site_id, **row)
+            .on_conflict_do_update(index_elements=["site_id"], set_=row)
+        )
+
+    async def _number_events(self) -> tuple[EventNote, ...]:
+        if not self._events:
+            return ()
+        if self._dialect == "postgresql":
+            await self.session.execute(sa.select(sa.func.pg_advisory_xact_lock(OUTBOX_LOCK)))
+        last = await self.session.scalar(sa.select(sa.func.coalesce(sa.func.max(Event.id), 0)))
+        assert last is not None
+        notes = tuple(
+            EventNote(
+                id=number,
+                time=self.now,
+                type=event.type,
+                tenant=self.tenant,
+                site_id=event.site_id,
+                subject=event.subject,
+                resource=event.resource,
+            )
+            for number, event in enumerate(self._events, start=last + 1)
+        )
+        await self.session.execute(
+            sa.insert(Event),
+            [
+                {
+                    "id": note.id,
+                    "time": note.time,
+                    "type": note.type,
+                    "tenant_id": note.tenant,
+                    "site_id": note.site_id,
+                    "subject": note.subject,
+                    "resource": note.resource.decode(),
+                }
+                for note in notes
+            ],
+        )
+        return notes

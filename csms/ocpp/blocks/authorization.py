@@ -1,0 +1,71 @@
+"""C and D, authorisation: tokens, and the list of them that a station keeps."""
+
+from __future__ import annotations
+
+from typing import cast, get_args
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from csms.ocpp.fields import optional, wire_time
+from csms.ocpp.hearing import Hearing
+from csms.ocpp.table import Block, Heard
+from csms.ocpp.wire import v21, v201
+from models import answers, facts
+
+
+def token_presented(
+    request: v201.AuthorizeRequest | v21.AuthorizeRequest, hearing: Hearing
+) -> facts.TokenPresented:
+    """Returns which token an Authorize asks about."""
+    return facts.TokenPresented(
+        station=hearing.station,
+        received_at=hearing.received_at,
+        suspect=hearing.suspect,
+        scheme="2.x",
+        id_token=request.id_token.id_token,
+        token_type=request.id_token.type,
+    )
+
+
+def token_answer(_fact: facts.TokenPresented, answer: answers.TokenAnswer) -> msgspec.Struct:
+    """Returns the response to an Authorize."""
+    return v201.AuthorizeResponse(id_token_info=token_info(answer.status, answer))
+
+
+def token_info(
+    status: answers.TokenStatus, answer: answers.TokenAnswer | answers.TransactionAnswer
+) -> v201.IdTokenInfoType:
+    """Returns what a station is told of a token."""
+    group: v201.IdTokenType | UnsetType = UNSET
+    if answer.group_token is not None:
+        group = token_of(answer.group_token, answer.group_token_type)
+    return v201.IdTokenInfoType(
+        status=status,
+        cache_expiry_date_time=optional(answer.expires_at and wire_time(answer.expires_at)),
+        group_id_token=group,
+    )
+
+
+def token_of(id_token: str, token_type: str | None) -> v201.IdTokenType:
+    """Returns a token as the wire has it; `Central` where 2.0.1 does not know its type."""
+    known = token_type if token_type in get_args(v201.IdTokenEnumType) else "Central"
+    return v201.IdTokenType(id_token=id_token, type=cast("v201.IdTokenEnumType", known))
+
+
+BLOCK = Block(
+    "C. Authorisation",
+    heard=(
+        Heard(
+            v201.AuthorizeRequest,
+            token_presented,
+            facts.TokenPresented,
+            token_answer,
+            answers.TokenAnswer,
+        ),
+    ),
+    sent=("ClearCache",),
+)
+LOCAL_LIST = Block(
+    "D. Local authorisation list management", sent=("GetLocalListVersion", "SendLocalList")
+)

@@ -1,0 +1,76 @@
+"""E, transactions: one message for their start, course and end."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET
+
+from csms.ocpp.blocks.authorization import token_info
+from csms.ocpp.fields import given
+from csms.ocpp.hearing import Hearing
+from csms.ocpp.readings import readings_2x
+from csms.ocpp.table import Block, Heard
+from csms.ocpp.wire import v21, v201
+from models import answers, facts
+
+_KINDS: dict[str, facts.TransactionKind] = {
+    "Started": "started",
+    "Updated": "updated",
+    "Ended": "ended",
+}
+
+
+def transaction_reported(
+    request: v201.TransactionEventRequest | v21.TransactionEventRequest, hearing: Hearing
+) -> facts.TransactionReported:
+    """Returns what a TransactionEvent tells; an empty token (NoAuthorization) is none."""
+    measured_at = hearing.instant(request.timestamp)
+    readings = readings_2x(request.meter_value or (), hearing)
+    info, evse, token = request.transaction_info, request.evse, request.id_token
+    return facts.TransactionReported(
+        station=hearing.station,
+        received_at=hearing.received_at,
+        suspect=hearing.suspect,
+        kind=_KINDS[request.event_type],
+        scheme="2.x",
+        measured_at=measured_at,
+        ocpp_transaction_id=info.transaction_id,
+        evse_id=None if evse is UNSET else evse.id,
+        connector_id=None if evse is UNSET else given(evse.connector_id),
+        id_token=None if token is UNSET else token.id_token or None,
+        token_type=None if token is UNSET else token.type,
+        readings=readings,
+        seq_no=request.seq_no,
+        trigger=request.trigger_reason,
+        charging_state=given(info.charging_state),
+        stop_reason=given(info.stopped_reason),
+        offline=request.offline is True,
+        remote_start_id=given(info.remote_start_id),
+        reservation_id=given(request.reservation_id),
+        phases_used=given(request.number_of_phases_used),
+    )
+
+
+def transaction_answer(
+    _fact: facts.TransactionReported, answer: answers.TransactionAnswer
+) -> msgspec.Struct:
+    """Returns the response to a TransactionEvent: what its token may, if it had one."""
+    if answer.token_status is None:
+        return v201.TransactionEventResponse()
+    return v201.TransactionEventResponse(id_token_info=token_info(answer.token_status, answer))
+
+
+BLOCK = Block(
+    "E. Transactions",
+    heard=(
+        Heard(
+            v201.TransactionEventRequest,
+            transaction_reported,
+            facts.TransactionReported,
+            transaction_answer,
+            answers.TransactionAnswer,
+            precious=True,
+        ),
+    ),
+    sent=("GetTransactionStatus",),
+)

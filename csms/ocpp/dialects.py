@@ -1,0 +1,325 @@
+"""Dialects: what one version of OCPP can say and hear, and the only way in and out of it.
+
+A dialect looks up the row of an action, decodes and validates, lets the row make the Fact, and on
+the way back encodes the Answer. The fast path is a struct decoder that validates as it goes; the
+schema is asked only when it says no. What stations must not lose (`Heard.precious`) is repaired,
+and where that fails quarantined raw; elsewhere the fault becomes the right error code.
+
+The three dialects are made in `csms.ocpp.v16`, `v201` and `v21`; `csms.ocpp.versions` picks one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+import msgspec
+
+from csms.ocpp import frame, repair, schema
+from csms.ocpp.frame import Version
+from csms.ocpp.hearing import Hearing
+from csms.ocpp.table import (
+    Block,
+    Heard,
+    HeardKind,
+    Outcome,
+    Refusal,
+    Said,
+    Understood,
+    action_of,
+    by_status,
+)
+from models.answers import Answer, EmptyAnswer, TransactionAnswer
+from models.commands import AnyCommand, RawCommand
+from models.errors import BadInput, FieldError
+from models.facts import Fact, NoteReported, Quarantined
+
+BOOT = "BootNotification"
+_LONG_PAYLOAD = 2 * frame.LIST_MAX
+"""Only a payload longer than this can hold a list that is too long."""
+
+_encode = msgspec.json.Encoder().encode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How one action is treated, for the coverage page and the completeness test."""
+
+    action: str
+    block: str
+    initiator: Literal["station", "csms", "both"]
+    treatment: Literal["fact", "note", "unsupported", "command", "raw"]
+    detail: str
+
+
+class _Ear:
+    """A `Heard` row, or a note, ready for use: its decoder is of the dialect's own version."""
+
+    __slots__ = ("action", "decode", "fact", "kind", "precious", "struct")
+
+    def __init__(
+        self, action: str, struct: type[msgspec.Struct], row: Heard[Any, Any, Any] | None
+    ) -> None:
+        self.action = action
+        self.struct = struct
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+        self.fact: Callable[[Any, Hearing], Fact] = row.fact if row else _noting(action)
+        self.kind: HeardKind = row.kind if row else "fact"
+        self.precious = row.precious if row else False
+
+
+class Dialect:
+    """One version of OCPP, made of blocks."""
+
+    def __init__(
+        self,
+        subprotocol: str,
+        version: Version,
+        requests: Mapping[str, type[msgspec.Struct]],
+        responses: Mapping[str, type[msgspec.Struct]],
+        blocks: tuple[Block, ...],
+    ) -> None:
+        self.subprotocol = subprotocol
+        self.version: Version = version
+        self.blocks = blocks
+        self._requests = requests
+        self._responses = responses
+        self._ears: dict[str, _Ear] = {}
+        self._answers: dict[type[Fact], Heard[Any, Any, Any]] = {}
+        self._said: dict[type[Any], Said[Any]] = {}
+        self._unsupported: dict[str, str] = {}
+        for block in blocks:
+            self._add(block)
+        self.csms_actions = frozenset(action for block in blocks for action in block.sent)
+        """Requests that we may make."""
+        self.station_actions = frozenset(self._ears) | frozenset(self._unsupported)
+        """Requests that stations may make."""
+
+    def _add(self, block: Block) -> None:
+        for row in block.heard:
+            self._ears[row.action] = _Ear(row.action, self._requests[row.action], row)
+            same = self._answers.setdefault(row.tells, row)
+            assert same.answer is row.answer, f"two ways to answer {row.tells.__name__}"
+        for action in block.notes:
+            self._ears[action] = _Ear(action, self._requests[action], None)
+        self._unsupported.update(block.unsupported)
+        for said in block.said:
+            self._said[said.command] = said
+
+    def hear(
+        self,
+        action: str,
+        payload: bytes,
+        station: str,
+        received_at: datetime,
+        *,
+        strict: bool,
+        accepted: bool,
+    ) -> Understood | Refusal:
+        """Returns what a station's request means, or why it is refused. Never raises on input.
+
+        Args:
+            action: as on the wire.
+            payload: JSON as it came.
+            station: its identity.
+            received_at: by our clock.
+            strict: whether the specification is taken at its word (conformance runs).
+            accepted: whether the station's BootNotification has been accepted. Before that, 2.x
+                allows nothing else (B02.FR.09, B03.FR.08).
+        """
+        if not accepted and self.version != "1.6" and action != BOOT:
+            return Refusal("SecurityError", "the station has not been accepted yet")
+        ear = self._ears.get(action)
+        if ear is None:
+            if action in self._unsupported:
+                return Refusal("NotSupported", f"{action}: {self._unsupported[action]}")
+            return Refusal("NotImplemented", f"OCPP {self.version} stations have no such action")
+        hearing = Hearing(station, received_at, payload)
+        if not strict and _plain(payload):
+            try:
+                request = ear.decode(payload)
+            except _UNREADABLE:
+                pass
+            else:
+                return Understood(ear.fact(request, hearing), ear.kind)
+        return self._hear_slowly(ear, hearing, strict=strict)
+
+    def answer(self, fact: Fact, answer: Answer) -> bytes:
+        """Returns the response payload that tells the station `answer`.
+
+        `EMPTY` also answers a transaction that could not be stored as what it claims, except for
+        the start of a 1.6 one, which can't do without an id.
+
+        Raises:
+            TypeError: if that Fact can't be answered so.
+        """
+        row = self._answers.get(type(fact))
+        if row is None:
+            if isinstance(answer, EmptyAnswer):
+                return b"{}"
+        else:
+            if isinstance(answer, EmptyAnswer) and row.wants is TransactionAnswer:
+                answer = TransactionAnswer()
+            if isinstance(answer, row.wants):
+                return _encode(row.answer(fact, answer))
+        raise TypeError(f"{type(fact).__name__} can't be answered with {type(answer).__name__}")
+
+    def say(self, command: AnyCommand) -> tuple[str, bytes]:
+        """Returns the action and payload that tell a station `command`.
+
+        Raises:
+            BadInput: if this version has no way to say it.
+        """
+        if isinstance(command, RawCommand):
+            return command.action, _encode(command.payload)
+        request = self._row(command).request(command)
+        action = action_of(type(request))
+        payload = _encode(request)
+        if wrong := self.validate_request(action, msgspec.json.decode(payload)):
+            raise BadInput(f"OCPP {self.version} can't say this {type(command).__name__}", wrong)
+        return action, payload
+
+    def outcome(self, command: AnyCommand, response: bytes) -> Outcome:
+        """Returns what a station's response to `command` means. Never raises on input."""
+        action = self._action(command)
+        why = frame.poison(response)
+        document: object = None if why else msgspec.json.decode(response)
+        if not isinstance(document, dict):
+            return Outcome(status="unknown", detail=why or "the response is no object")
+        members = cast("dict[str, Any]", document)
+        found = schema.faults(self.version, f"{action}Response", members, strict=False)
+        interpret = by_status if isinstance(command, RawCommand) else self._row(command).outcome
+        read = interpret(command, members)
+        return msgspec.structs.replace(read, faults=_field_errors(found)) if found else read
+
+    def validate_request(self, action: str, payload: object) -> list[FieldError]:
+        """Returns what is wrong with a request that we are asked to make; pointers from its root.
+
+        Raises:
+            BadInput: if stations of this version know no such request from us.
+        """
+        if action not in self.csms_actions:
+            detail = f"OCPP {self.version} stations take no {action!r} from a central system"
+            raise BadInput(detail, [FieldError("/action", detail)])
+        return self._validate(f"{action}Request", payload)
+
+    def validate_response(self, action: str, payload: object) -> list[FieldError]:
+        """Returns what is wrong with a response to `action`; pointers from its root."""
+        return self._validate(f"{action}Response", payload)
+
+    def unanswered(self, action: str) -> bool:
+        """Returns whether stations SEND this action, which wants no answer."""
+        return any(action in block.unanswered for block in self.blocks)
+
+    def coverage(self) -> list[Coverage]:
+        """Returns how every action of this version is treated, by block."""
+        return [line for block in self.blocks for line in _coverage_of(block)]
+
+    def _action(self, command: AnyCommand) -> str:
+        if isinstance(command, RawCommand):
+            return command.action
+        return action_of(type(self._row(command).request(command)))
+
+    def _row(self, command: AnyCommand) -> Said[Any]:
+        row = self._said.get(type(command))
+        if row is None:
+            raise BadInput(f"OCPP {self.version} has no way to say {type(command).__name__}")
+        return row
+
+    def _validate(self, name: str, payload: object) -> list[FieldError]:
+        try:
+            raw = _encode(payload)
+        except (TypeError, ValueError, RecursionError, OverflowError) as problem:
+            return [FieldError("", f"can't be written as JSON: {problem}")]
+        if why := frame.poison(raw):
+            return [FieldError("", why)]
+        # What we say ourselves has to be beyond reproach, so formats count.
+        document: object = msgspec.json.decode(raw)
+        return list(_field_errors(schema.faults(self.version, name, document, strict=True)))
+
+    def _hear_slowly(self, ear: _Ear, hearing: Hearing, *, strict: bool) -> Understood | Refusal:
+        """Lets the schema judge what the struct refused, and repairs what may be let through."""
+        if why := frame.poison(hearing.payload):
+            return self._unusable(ear, hearing, Refusal("FormatViolation", why), strict=strict)
+        document: object = msgspec.json.decode(hearing.payload)
+        name = f"{ear.action}Request"
+        found = schema.faults(self.version, name, document, strict=strict)
+        if found and not strict:
+            for doubt in repair.doubts_of(found):
+                hearing.doubt(doubt)
+            document, found = repair.repaired(self.version, name, document, prune=ear.precious)
+        if found:
+            refusal = Refusal(schema.code_of(found), schema.text_of(found))
+            return self._unusable(ear, hearing, refusal, strict=strict)
+        try:
+            request: object = msgspec.convert(repair.whole_numbers(document), ear.struct)
+        except _UNREADABLE as problem:
+            refusal = Refusal("FormatViolation", str(problem))
+            return self._unusable(ear, hearing, refusal, strict=strict)
+        return Understood(ear.fact(request, hearing), ear.kind)
+
+    def _unusable(
+        self, ear: _Ear, hearing: Hearing, refusal: Refusal, *, strict: bool
+    ) -> Understood | Refusal:
+        if strict or not ear.precious:
+            return refusal
+        fact = Quarantined(
+            station=hearing.station,
+            received_at=hearing.received_at,
+            suspect=("schema",),
+            action=ear.action,
+            raw=hearing.payload,
+            reason=refusal.description,
+        )
+        return Understood(fact, "quarantine")
+
+
+def _plain(payload: bytes) -> bool:
+    """Returns whether a payload can hold no poison that a struct would overlook."""
+    return (
+        len(payload) <= _LONG_PAYLOAD
+        and b"\\u0000" not in payload
+        and b"customData" not in payload
+        and b'"data"' not in payload
+    )
+
+
+def _noting(action: str) -> Callable[[Any, Hearing], NoteReported]:
+    def note(_request: object, hearing: Hearing) -> NoteReported:
+        return NoteReported(
+            station=hearing.station,
+            received_at=hearing.received_at,
+            suspect=hearing.suspect,
+            action=action,
+            payload=hearing.payload,
+        )
+
+    return note
+
+
+def _field_errors(found: tuple[schema.Fault, ...]) -> tuple[FieldError, ...]:
+    return tuple(FieldError(fault.pointer, fault.detail) for fault in found)
+
+
+def _coverage_of(block: Block) -> list[Coverage]:
+    commands = {action: said.command.__name__ for said in block.said for action in said.actions}
+    heard = {row.action: row.tells.__name__ for row in block.heard}
+    both = set(heard) & set(block.sent)
+    lines = [
+        Coverage(action, block.name, "both" if action in both else "station", "fact", fact)
+        for action, fact in heard.items()
+    ]
+    for action in block.notes:
+        detail = "kept; a SEND, never answered" if action in block.unanswered else "kept, answered"
+        lines.append(Coverage(action, block.name, "station", "note", detail))
+    for action, reason in block.unsupported.items():
+        lines.append(Coverage(action, block.name, "station", "unsupported", reason))
+    for action in block.sent:
+        if action not in both:
+            command = commands.get(action)
+            treatment: Literal["command", "raw"] = "command" if command else "raw"
+            lines.append(Coverage(action, block.name, "csms", treatment, command or "over REST"))
+    return lines

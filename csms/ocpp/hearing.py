@@ -1,0 +1,70 @@
+"""Hearing: who said a message and when, and what is doubtful about it.
+
+One `Hearing` accompanies a message from bytes to Fact. The mapping functions of the dialects take
+from it what every Fact carries, and read times through it, because a station's clock is the first
+thing to be wrong: sanity checks never suppress a message, they mark it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from models.timeline import EARLIEST_PLAUSIBLE, LATEST_PLAUSIBLE
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+class Hearing:
+    """One message on its way to becoming a Fact."""
+
+    __slots__ = ("doubts", "payload", "received_at", "station")
+
+    def __init__(
+        self, station: str, received_at: datetime, payload: bytes, doubts: tuple[str, ...] = ()
+    ) -> None:
+        self.station = station
+        self.received_at = received_at
+        self.payload = payload
+        self.doubts: list[str] = list(doubts)
+
+    def doubt(self, why: str) -> None:
+        """Notes why the message may not be what it seems; each reason once."""
+        if why not in self.doubts:
+            self.doubts.append(why)
+
+    @property
+    def suspect(self) -> tuple[str, ...]:
+        """All doubts, in order of discovery."""
+        return tuple(self.doubts)
+
+    def instant(self, text: str) -> datetime:
+        """Returns the instant that a station's text names, in UTC; doubts what is odd about it.
+
+        An unreadable one becomes the time of receipt, and one without a zone is taken as UTC.
+        """
+        try:
+            instant = datetime.fromisoformat(text)
+        except ValueError:
+            return self._unreadable(text)
+        if instant.tzinfo is not UTC:
+            if instant.tzinfo is None:
+                self.doubt("time-without-zone")
+                instant = instant.replace(tzinfo=UTC)
+            else:
+                instant = instant.astimezone(UTC)
+        if (len(text) < 20 or text[10] != "T") and not _RFC3339.fullmatch(text):
+            self.doubt("time-sloppy")
+        if not EARLIEST_PLAUSIBLE <= instant < LATEST_PLAUSIBLE:
+            self.doubt("time-implausible")
+        return instant
+
+    def _unreadable(self, text: str) -> datetime:
+        try:
+            instant = datetime.fromisoformat(text.strip().upper())
+            instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
+            self.doubt("time-sloppy")
+            return instant.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.doubt("time-unreadable")
+            return self.received_at

@@ -1,0 +1,77 @@
+"""OCPP 2.0.1: the functional blocks A to P.
+
+Blocks with something to map have a module in `csms.ocpp.blocks`; those below only say which
+notifications are kept and which requests may be sent.
+"""
+
+from __future__ import annotations
+
+from csms.ocpp.blocks import (
+    authorization,
+    availability,
+    data_transfer,
+    metering,
+    provisioning,
+    remote,
+    security,
+    smart_charging,
+    transactions,
+)
+from csms.ocpp.dialects import Dialect
+from csms.ocpp.table import Block
+from csms.ocpp.wire import v201
+
+RESERVATION = Block(
+    "H. Reservation",
+    notes=("ReservationStatusUpdate",),
+    sent=("CancelReservation", "ReserveNow"),
+)
+TARIFF = Block("I. Tariff and cost", sent=("CostUpdated",))
+FIRMWARE = Block(
+    "L. Firmware management",
+    notes=("FirmwareStatusNotification", "PublishFirmwareStatusNotification"),
+    sent=("PublishFirmware", "UnpublishFirmware", "UpdateFirmware"),
+)
+DIAGNOSTICS = Block(
+    "N. Diagnostics",
+    notes=(
+        "LogStatusNotification",
+        "NotifyCustomerInformation",
+        "NotifyEvent",
+        "NotifyMonitoringReport",
+    ),
+    sent=(
+        "ClearVariableMonitoring",
+        "CustomerInformation",
+        "GetLog",
+        "GetMonitoringReport",
+        "SetMonitoringBase",
+        "SetMonitoringLevel",
+        "SetVariableMonitoring",
+    ),
+)
+DISPLAY = Block(
+    "O. Display messages",
+    notes=("NotifyDisplayMessages",),
+    sent=("ClearDisplayMessage", "GetDisplayMessages", "SetDisplayMessage"),
+)
+
+BLOCKS = (
+    security.BLOCK,
+    provisioning.BLOCK,
+    authorization.BLOCK,
+    authorization.LOCAL_LIST,
+    transactions.BLOCK,
+    remote.BLOCK,
+    availability.BLOCK,
+    RESERVATION,
+    TARIFF,
+    metering.BLOCK,
+    smart_charging.BLOCK,
+    FIRMWARE,
+    security.CERTIFICATES,
+    DIAGNOSTICS,
+    DISPLAY,
+    data_transfer.BLOCK,
+)
+V201 = Dialect("ocpp2.0.1", "2.0.1", v201.REQUESTS, v201.RESPONSES, BLOCKS)

@@ -1,0 +1,1 @@
+"""Generated structs of the wire, one module per version (tools/make_wire.py)."""

@@ -1,0 +1,248 @@
+"""Making a plan true: store it, tell the bookings, and order the limits that it means.
+
+Nothing here commits; the worker's unit of work does, so that a plan and its commands become
+durable together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete
+
+from csms.booking.queries import booking_resource
+from csms.ledger.work import UnitOfWork
+from csms.planning.queries import limit_resource, plan_resource
+from csms.planning.rules import (
+    SENT_AHEAD,
+    Period,
+    must_send,
+    probability_ready,
+    read_periods,
+    wanted_periods,
+)
+from csms.planning.snapshot import Snapshot
+from models.commands import LimitPeriod, SetLimit
+from models.tables.booking import Booking
+from models.tables.charging import ChargingLimit, Transaction
+from models.tables.planning import Plan as PlanRow
+from models.tables.planning import PlanRequest
+from scheduler.plan import Assignment, Charging, Plan, Unserved, write_plan
+from scheduler.problem import Vehicle, write_problem
+
+PLAN_STACK_LEVEL = 1
+"""Above the safe default, which lies at level 0."""
+COMMAND_EXPIRES_S = 600
+
+
+async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: str) -> PlanRow:
+    """Stores `plan`, updates the promises of bookings and orders the limits that changed.
+
+    Returns the stored plan. Emits `plan.published`, `booking.at_risk` or `booking.confirmed` where
+    a promise changed, and `site.limit_changed` never: limits of a plan are in the plan.
+    """
+    problem = snapshot.problem
+    row = PlanRow(
+        id=work.ids.new(),
+        tenant_id=work.tenant,
+        created_at=work.now,
+        start=problem.start,
+        step_minutes=problem.step_minutes,
+        steps=problem.steps,
+        status=plan.status,
+        cost=plan.cost,
+        lower_bound=plan.lower_bound,
+        trigger=trigger,
+        forecast_source=snapshot.forecast_source,
+        site_ids=[site.id for site in problem.sites],
+        problem=write_problem(problem).decode(),
+        document=write_plan(plan).decode(),
+    )
+    work.session.add(row)
+    await _update_bookings(work, snapshot, plan)
+    limits = _order_limits(work, snapshot, plan, row.id)
+    await work.session.execute(delete(PlanRequest).where(PlanRequest.requested_at <= snapshot.now))
+    work.emit(
+        "plan.published",
+        subject=f"plan/{row.id}",
+        resource={
+            key: value
+            for key, value in plan_resource(row, limits).items()
+            if key not in ("stays", "charging", "sites")
+        },
+    )
+    return row
+
+
+async def _update_bookings(work: UnitOfWork, snapshot: Snapshot, plan: Plan) -> None:
+    vehicles = {vehicle.id: vehicle for vehicle in snapshot.problem.vehicles}
+    assigned = {each.booking: each for each in plan.assignments}
+    unserved = {each.booking: each for each in plan.unserved}
+    solar = _solar_shares(snapshot, plan)
+    for known in snapshot.rows.bookings:
+        if known.id not in assigned and known.id not in unserved:
+            continue
+        booking = await work.session.get(Booking, known.id)
+        if booking is None or booking.version != known.version:
+            continue  # it changed while we were planning; the next plan sees it as it is
+        if booking.id in assigned:
+            changed = _promise(booking, assigned[booking.id], vehicles, solar)
+        else:
+            changed = _endanger(booking, unserved[booking.id])
+        if changed:
+            booking.version += 1
+            booking.updated_at = work.now
+            work.emit(
+                f"booking.{booking.status}",
+                subject=f"booking/{booking.id}",
+                resource=booking_resource(booking),
+                site_id=booking.pickup_site_id,
+            )
+
+
+def _promise(
+    booking: Booking,
+    assignment: Assignment,
+    vehicles: Mapping[str, Vehicle],
+    solar: Mapping[str, float],
+) -> bool:
+    """Writes what the plan promises; returns whether the driver should hear of it."""
+    vehicle = vehicles[assignment.vehicle]
+    trip_wh = booking.distance_km * vehicle.consumption_wh_per_km
+    slack_wh = assignment.soc_at_start_wh - vehicle.min_soc_wh - trip_wh
+    booking.expected_soc_pct = round(100 * assignment.soc_at_start_wh / vehicle.capacity_wh, 1)
+    booking.probability_ready = probability_ready(slack_wh, trip_wh)
+    booking.solar_share = solar.get(assignment.vehicle)
+    changed = booking.vehicle_id != assignment.vehicle or booking.status == "at_risk"
+    booking.vehicle_id = assignment.vehicle
+    booking.status = "confirmed"
+    booking.reasons = []
+    return changed
+
+
+def _endanger(booking: Booking, unserved: Unserved) -> bool:
+    changed = booking.status != "at_risk"
+    booking.status = "at_risk"
+    booking.reasons = [f"{unserved.code}: {unserved.detail}"]
+    booking.probability_ready = 0.0
+    return changed
+
+
+def _solar_shares(snapshot: Snapshot, plan: Plan) -> dict[str, float]:
+    """Returns, by vehicle, the share of its planned charging that its site's surplus covers."""
+    problem = snapshot.problem
+    sites = {site.id: site for site in problem.sites}
+    evse_sites = {evse.id: site.id for site in problem.sites for evse in site.evses}
+    charging_w: dict[str, list[float]] = {s: [0.0] * problem.steps for s in sites}
+    for entry in plan.charging:
+        for step in range(entry.from_step, entry.to_step):
+            charging_w[evse_sites[entry.evse]][step] += max(0.0, entry.power_w)
+    solar: dict[str, float] = defaultdict(float)
+    total: dict[str, float] = defaultdict(float)
+    for entry in plan.charging:
+        site = sites[evse_sites[entry.evse]]
+        for step in range(entry.from_step, entry.to_step):
+            surplus_w = max(0.0, site.pv_power_w[step] - site.load_power_w[step])
+            drawn_w = charging_w[site.id][step]
+            share = min(1.0, surplus_w / drawn_w) if drawn_w > 0 else 0.0
+            solar[entry.vehicle] += max(0.0, entry.power_w) * share
+            total[entry.vehicle] += max(0.0, entry.power_w)
+    return {name: round(solar[name] / total[name], 3) for name in total if total[name] > 0}
+
+
+def _order_limits(
+    work: UnitOfWork, snapshot: Snapshot, plan: Plan, plan_id: str
+) -> list[ChargingLimit]:
+    problem = snapshot.problem
+    by_vehicle: dict[str, list[Charging]] = defaultdict(list)
+    for entry in plan.charging:
+        by_vehicle[entry.vehicle].append(entry)
+    ordered: list[ChargingLimit] = []
+    for vehicle_id, transaction in snapshot.transactions.items():
+        name = f"{transaction.station}/{transaction.evse_id}"
+        station = snapshot.rows.stations.get(transaction.station)
+        if station is None or name in snapshot.lying:
+            continue
+        entries = [each for each in by_vehicle[vehicle_id] if each.evse == name]
+        periods = wanted_periods(entries, problem.grid, snapshot.now)
+        held = snapshot.limits.get(name)
+        if held is not None and held.ocpp_transaction_id != transaction.ocpp_transaction_id:
+            held = None
+        settled_badly = held is not None and held.state in ("rejected", "unknown")
+        if held is not None and not settled_badly:
+            in_box = read_periods(held.periods)
+            if not must_send(in_box, held.valid_to, periods, snapshot.now):
+                continue
+        ordered.append(
+            _order_limit(
+                work,
+                transaction,
+                periods,
+                grid_end=problem.grid.end,
+                plan_id=plan_id,
+                site_id=station.site_id or "",
+            )
+        )
+    return ordered
+
+
+def _order_limit(
+    work: UnitOfWork,
+    transaction: Transaction,
+    periods: Sequence[Period],
+    *,
+    grid_end: datetime,
+    plan_id: str,
+    site_id: str,
+) -> ChargingLimit:
+    start = periods[0].from_at
+    valid_to = min(start + SENT_AHEAD, grid_end)
+    command = SetLimit(
+        evse_id=transaction.evse_id,
+        purpose="transaction",
+        ocpp_transaction_id=transaction.ocpp_transaction_id,
+        profile_id=transaction.evse_id * 10 + PLAN_STACK_LEVEL,
+        stack_level=PLAN_STACK_LEVEL,
+        periods=tuple(
+            LimitPeriod(int((each.from_at - start).total_seconds()), each.limit_w)
+            for each in periods
+        ),
+        duration_s=int((valid_to - start).total_seconds()),
+        start_at=start,
+    )
+    command_id = work.order(
+        command, station=transaction.station, origin="plan", expires_in_s=COMMAND_EXPIRES_S
+    )
+    limit = ChargingLimit(
+        id=work.ids.new(),
+        tenant_id=work.tenant,
+        plan_id=plan_id,
+        site_id=site_id,
+        station=transaction.station,
+        evse_id=transaction.evse_id,
+        ocpp_transaction_id=transaction.ocpp_transaction_id,
+        purpose="transaction",
+        created_at=work.now,
+        valid_to=valid_to,
+        periods=[each.document() for each in periods],
+        state="queued",
+        command_id=command_id,
+    )
+    work.session.add(limit)
+    return limit
+
+
+def condemn(work: UnitOfWork, limit: ChargingLimit, *, power_w: float, limit_w: float) -> None:
+    """Marks a limit as disobeyed, raises the alarm and asks for a plan that reckons with it."""
+    limit.state = "disobeyed"
+    limit.settled_at = work.now
+    limit.detail = f"metered {power_w:.0f} W under a limit of {limit_w:.0f} W"
+    work.emit(
+        "command.failed",
+        subject=f"limit/{limit.id}",
+        resource=limit_resource(limit),
+        site_id=limit.site_id,
+    )
+    work.request_plan(limit.site_id, "limit-disobeyed")

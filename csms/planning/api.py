@@ -1,0 +1,150 @@
+"""REST of plans: the one in force, any former one, the limits they became, and asking for one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from csms.planning.queries import current_plan, limit_resource, limits_of_plan, plan_resource
+from csms.web.documents import Document, Id, Instant, Shown
+from csms.web.identity import CallerNow
+from csms.web.paging import ListQuery, fetch_page
+from csms.web.problem import bad_field
+from csms.web.reply import reply, reply_page
+from csms.web.route import api_router, may
+from csms.web.shown import Page
+from csms.web.work import Reading, Work
+from models.errors import NotFound
+from models.states import LimitState
+from models.tables.charging import ChargingLimit
+from models.tables.energy import Site
+from models.tables.planning import Plan
+
+router = api_router("plans")
+
+
+class LimitShown(Shown):
+    """A limit that was put on an EVSE, and what became of it."""
+
+    id: str
+    plan_id: str | None
+    site_id: str
+    station: str
+    evse_id: int
+    ocpp_transaction_id: str | None
+    purpose: str
+    created_at: AwareDatetime
+    valid_to: AwareDatetime | None
+    periods: list[dict[str, Any]]
+    state: LimitState
+    sent_at: AwareDatetime | None
+    settled_at: AwareDatetime | None
+    detail: str | None
+
+
+class PlanShown(BaseModel):
+    """A plan: the document of the planning reference, with stored times and limits."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    created_at: AwareDatetime
+    start: AwareDatetime
+    step_minutes: int
+    steps: int
+    trigger: str
+    forecast_source: str
+    site_ids: list[str]
+    status: str
+    limits: list[LimitShown]
+
+
+class PlanQuery(BaseModel):
+    """What to show of a plan."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    site_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+class LimitQuery(ListQuery):
+    """Filters of the list of limits."""
+
+    station: str | None = None
+    state: LimitState | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+
+
+class PlanWish(Document):
+    """A site that is to be planned anew."""
+
+    site_id: Id
+
+
+class WishShown(Shown):
+    """A wish that was taken."""
+
+    site_id: str
+    requested_at: AwareDatetime
+
+
+@router.get("/plans/current", response_model=PlanShown, dependencies=[may("read")])
+async def show_current_plan(
+    session: Reading, caller: CallerNow, query: Annotated[PlanQuery, Query()]
+) -> Response:
+    """Show the plan in force, or what of it concerns one site."""
+    row = await current_plan(session, tenant=caller.tenant)
+    if row is None:
+        raise NotFound("there is no plan yet")
+    if query.site_id is not None and query.site_id not in row.site_ids:
+        raise NotFound(f"the plan has no site {query.site_id}")
+    limits = await limits_of_plan(session, row.id)
+    return reply(plan_resource(row, limits, query.site_id))
+
+
+@router.get("/plans/{plan_id}", response_model=PlanShown, dependencies=[may("read")])
+async def show_plan(session: Reading, caller: CallerNow, plan_id: str) -> Response:
+    """Show one plan, with what became of its limits."""
+    row = await session.get(Plan, plan_id)
+    if row is None or row.tenant_id != caller.tenant:
+        raise NotFound(f"there is no plan {plan_id}")
+    return reply(plan_resource(row, await limits_of_plan(session, row.id)))
+
+
+@router.post("/plans", status_code=202, response_model=WishShown, dependencies=[may("operate")])
+async def request_plan(work: Work, body: PlanWish) -> Response:
+    """Ask for a new plan; it is made in the background and announced as `plan.published`."""
+    site = await work.session.get(Site, body.site_id)
+    if site is None or site.tenant_id != work.tenant:
+        raise bad_field("/site_id", "there is no such site")
+    work.request_plan(body.site_id, "asked")
+    return reply({"site_id": body.site_id, "requested_at": work.now}, status=202)
+
+
+@router.get("/limits", response_model=Page[LimitShown], dependencies=[may("read")])
+async def list_limits(
+    session: Reading, caller: CallerNow, query: Annotated[LimitQuery, Query()]
+) -> Response:
+    """List limits that were put on EVSEs, with what became of them."""
+    statement = sa.select(ChargingLimit).where(ChargingLimit.tenant_id == caller.tenant)
+    if query.station is not None:
+        statement = statement.where(ChargingLimit.station == query.station)
+    if query.state is not None:
+        statement = statement.where(ChargingLimit.state == query.state)
+    if query.from_ is not None:
+        statement = statement.where(ChargingLimit.created_at >= query.from_)
+    if query.to is not None:
+        statement = statement.where(ChargingLimit.created_at < query.to)
+    rows, next_cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"created_at": ChargingLimit.created_at},
+        key=[ChargingLimit.id],
+    )
+    return reply_page([limit_resource(row) for row in rows], next_cursor)

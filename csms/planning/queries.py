@@ -1,0 +1,220 @@
+"""What planning reads: everything a plan depends on in one consistent look, and stored plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.tables.booking import Booking
+from models.tables.charging import ChargingLimit, Transaction
+from models.tables.energy import Circuit, Forecast, PriceSeries, Site
+from models.tables.fleet import Vehicle, VehicleModel
+from models.tables.planning import Plan, PlanRequest
+from models.tables.stations import Connector, Evse, Station
+
+LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
+LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "disobeyed", "rejected", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Everything that one plan is made from, as it stood in the database at one instant."""
+
+    sites: Sequence[Site]
+    circuits: Sequence[Circuit]
+    stations: Mapping[str, Station]
+    evses: Sequence[Evse]
+    connectors: Sequence[Connector]
+    vehicles: Sequence[tuple[Vehicle, VehicleModel]]
+    bookings: Sequence[Booking]
+    transactions: Sequence[Transaction]
+    """The open ones."""
+    limits: Sequence[ChargingLimit]
+    """Those that may still be in a box, oldest first."""
+    forecasts: Mapping[tuple[str, str], Forecast]
+    """By site and kind; the newest issue."""
+    prices: Sequence[PriceSeries]
+    """Oldest issue first."""
+
+
+async def read_rows(
+    session: AsyncSession, *, tenant: str, now: datetime, horizon: timedelta
+) -> Rows:
+    """Returns everything that a plan from `now` over `horizon` depends on."""
+    sites = (
+        await session.scalars(select(Site).where(Site.tenant_id == tenant).order_by(Site.id))
+    ).all()
+    stations = (
+        await session.scalars(
+            select(Station)
+            .where(Station.tenant_id == tenant, Station.site_id.is_not(None))
+            .where(Station.approval == "accepted")
+            .order_by(Station.identity)
+        )
+    ).all()
+    identities = [station.identity for station in stations]
+    vehicles = (
+        await session.execute(
+            select(Vehicle, VehicleModel)
+            .join(VehicleModel, Vehicle.model_id == VehicleModel.id)
+            .where(Vehicle.tenant_id == tenant)
+            .order_by(Vehicle.id)
+        )
+    ).all()
+    bookings = await session.scalars(
+        select(Booking)
+        .where(Booking.tenant_id == tenant, Booking.status.in_(LIVE_BOOKINGS))
+        .where(Booking.start < now + horizon)
+        .order_by(Booking.start, Booking.id)
+    )
+    transactions = await session.scalars(
+        select(Transaction)
+        .where(Transaction.tenant_id == tenant, Transaction.stopped_at.is_(None))
+        .order_by(Transaction.started_at, Transaction.id)
+    )
+    limits = await session.scalars(
+        select(ChargingLimit)
+        .where(ChargingLimit.tenant_id == tenant, ChargingLimit.purpose == "transaction")
+        .where(ChargingLimit.state.in_(LIVE_LIMITS))
+        .order_by(ChargingLimit.created_at, ChargingLimit.id)
+    )
+    site_ids = [site.id for site in sites]
+    return Rows(
+        sites=sites,
+        circuits=(
+            await session.scalars(
+                select(Circuit)
+                .where(Circuit.site_id.in_(site_ids))
+                .order_by(Circuit.site_id, Circuit.id)
+            )
+        ).all(),
+        stations={station.identity: station for station in stations},
+        evses=(
+            await session.scalars(
+                select(Evse)
+                .where(Evse.station.in_(identities), Evse.evse_id > 0)
+                .order_by(Evse.station, Evse.evse_id)
+            )
+        ).all(),
+        connectors=(
+            await session.scalars(select(Connector).where(Connector.station.in_(identities)))
+        ).all(),
+        vehicles=[(vehicle, model) for vehicle, model in vehicles],
+        bookings=bookings.all(),
+        transactions=transactions.all(),
+        limits=limits.all(),
+        forecasts=await newest_forecasts(session, site_ids),
+        prices=(
+            await session.scalars(
+                select(PriceSeries)
+                .where(PriceSeries.site_id.in_(site_ids))
+                .order_by(PriceSeries.issued_at, PriceSeries.id)
+            )
+        ).all(),
+    )
+
+
+async def newest_forecasts(
+    session: AsyncSession, site_ids: Sequence[str]
+) -> dict[tuple[str, str], Forecast]:
+    """Returns the newest forecast of each site and kind."""
+    newest = (
+        select(Forecast.site_id, Forecast.kind, func.max(Forecast.issued_at).label("issued_at"))
+        .where(Forecast.site_id.in_(site_ids))
+        .group_by(Forecast.site_id, Forecast.kind)
+        .subquery()
+    )
+    rows = await session.scalars(
+        select(Forecast)
+        .join(
+            newest,
+            (Forecast.site_id == newest.c.site_id)
+            & (Forecast.kind == newest.c.kind)
+            & (Forecast.issued_at == newest.c.issued_at),
+        )
+        .order_by(Forecast.id)
+    )
+    return {(row.site_id, row.kind): row for row in rows}
+
+
+async def due_requests(session: AsyncSession) -> Sequence[PlanRequest]:
+    """Returns the wishes for a new plan, oldest first."""
+    rows = await session.scalars(
+        select(PlanRequest).order_by(PlanRequest.requested_at, PlanRequest.site_id)
+    )
+    return rows.all()
+
+
+async def current_plan(session: AsyncSession, *, tenant: str) -> Plan | None:
+    """Returns the newest plan of a tenant, or None before the first."""
+    return await session.scalar(
+        select(Plan).where(Plan.tenant_id == tenant).order_by(Plan.created_at.desc()).limit(1)
+    )
+
+
+async def limits_of_plan(session: AsyncSession, plan_id: str) -> Sequence[ChargingLimit]:
+    """Returns the limits that a plan sent, in the order of their making."""
+    rows = await session.scalars(
+        select(ChargingLimit)
+        .where(ChargingLimit.plan_id == plan_id)
+        .order_by(ChargingLimit.created_at, ChargingLimit.id)
+    )
+    return rows.all()
+
+
+def limit_resource(limit: ChargingLimit) -> dict[str, Any]:
+    """Returns a limit as the REST door and the events show it."""
+    return {
+        "id": limit.id,
+        "plan_id": limit.plan_id,
+        "site_id": limit.site_id,
+        "station": limit.station,
+        "evse_id": limit.evse_id,
+        "ocpp_transaction_id": limit.ocpp_transaction_id,
+        "purpose": limit.purpose,
+        "created_at": limit.created_at,
+        "valid_to": limit.valid_to,
+        "periods": limit.periods,
+        "state": limit.state,
+        "sent_at": limit.sent_at,
+        "settled_at": limit.settled_at,
+        "detail": limit.detail,
+    }
+
+
+def plan_resource(
+    plan: Plan, limits: Sequence[ChargingLimit], site_id: str | None = None
+) -> dict[str, Any]:
+    """Returns a stored plan as the REST door shows it: the document of DESIGN 4.6 with its times.
+
+    With `site_id`, only what concerns that site is shown.
+    """
+    document: dict[str, Any] = msgspec.json.decode(plan.document)
+    if site_id is not None:
+        vehicles = {each["vehicle"] for each in document["stays"] if each["site"] == site_id}
+        stays = [each for each in document["stays"] if each["site"] == site_id]
+        evses = {each["evse"] for each in stays if each["evse"]}
+        document["stays"] = stays
+        document["charging"] = [c for c in document["charging"] if c["evse"] in evses]
+        document["sites"] = [each for each in document["sites"] if each["id"] == site_id]
+        document["assignments"] = [
+            each for each in document["assignments"] if each["vehicle"] in vehicles
+        ]
+    return {
+        "id": plan.id,
+        "created_at": plan.created_at,
+        "start": plan.start,
+        "step_minutes": plan.step_minutes,
+        "steps": plan.steps,
+        "trigger": plan.trigger,
+        "forecast_source": plan.forecast_source,
+        "site_ids": plan.site_ids,
+        **document,
+        "limits": [limit_resource(limit) for limit in limits if site_id in (None, limit.site_id)],
+    }

@@ -1,0 +1,151 @@
+"""Pure decisions of planning: what a plan means for an EVSE, and whether a station keeps to it.
+
+A limit is a list of `Period`s: from an instant on, so much power and no more, until the next one
+begins. A pause is a limit of 0, never a stop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from models.timeline import StepGrid, format_rfc3339, parse_rfc3339
+from scheduler.plan import Charging
+
+SENT_AHEAD = timedelta(hours=4)
+"""How much of a plan a station holds: what it follows when we are away."""
+RENEW_BEFORE = timedelta(hours=1)
+"""A schedule that runs out sooner than this is sent again."""
+MATTERS_WITHIN = timedelta(minutes=30)
+"""A change further ahead than this waits for a later plan."""
+TOLERANCE_RATIO = 0.05
+TOLERANCE_W = 100.0
+"""Meters and contactors are not exact: a limit is broken beyond both tolerances."""
+REACTION_TIME = timedelta(seconds=60)
+"""How long a station may take to follow a limit, unless its model says otherwise."""
+SAMPLES_TO_CONDEMN = 2
+"""One sample may straddle the change; two in a row may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `from_at` on, at most `limit_w` (grid side), for `reasons`."""
+
+    from_at: datetime
+    limit_w: float
+    reasons: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Returns the period as it is stored."""
+        return {
+            "from_at": format_rfc3339(self.from_at),
+            "limit_w": self.limit_w,
+            "reasons": list(self.reasons),
+        }
+
+
+def read_periods(documents: Iterable[Mapping[str, Any]]) -> tuple[Period, ...]:
+    """Returns the periods that `Period.document` wrote."""
+    return tuple(
+        Period(parse_rfc3339(each["from_at"]), float(each["limit_w"]), tuple(each["reasons"]))
+        for each in documents
+    )
+
+
+def wanted_periods(
+    charging: Sequence[Charging], grid: StepGrid, now: datetime
+) -> tuple[Period, ...]:
+    """Returns what the plan's `charging` of one car on one EVSE means, from `now` on.
+
+    Neighbouring steps of equal power become one period; between entries the limit is 0.
+    """
+    first = max(0, grid.floor(now))
+    last = min(grid.steps, grid.ceil(now + SENT_AHEAD))
+    power_w = dict.fromkeys(range(first, last), 0.0)
+    reasons: dict[int, tuple[str, ...]] = {}
+    for entry in charging:
+        for step in range(max(first, entry.from_step), min(last, entry.to_step)):
+            power_w[step] = round(entry.power_w, 1)
+            reasons[step] = entry.reasons
+    periods: list[Period] = []
+    for step, limit_w in power_w.items():
+        if not periods or periods[-1].limit_w != limit_w:
+            start = now if step == first else grid.instant(step)
+            periods.append(Period(start, limit_w, reasons.get(step, ("KEEP",))))
+    return tuple(periods)
+
+
+def limit_at(periods: Sequence[Period], instant: datetime) -> float | None:
+    """Returns the limit in force at `instant`, in W, or None before the first period."""
+    limit_w = None
+    for period in periods:
+        if period.from_at <= instant:
+            limit_w = period.limit_w
+    return limit_w
+
+
+def must_send(
+    in_box: Sequence[Period],
+    valid_to: datetime | None,
+    wanted: Sequence[Period],
+    now: datetime,
+    *,
+    dead_band_w: float = 50.0,
+) -> bool:
+    """Returns whether `wanted` must go to a station that holds `in_box` until `valid_to`."""
+    if not in_box or valid_to is None or valid_to - now < RENEW_BEFORE:
+        return True
+    instants = {now}
+    for period in (*in_box, *wanted):
+        if now < period.from_at < now + MATTERS_WITHIN:
+            instants.add(period.from_at)
+    for instant in instants:
+        held_w, wish_w = limit_at(in_box, instant), limit_at(wanted, instant)
+        if held_w is None or wish_w is None:
+            return True
+        if (held_w == 0) != (wish_w == 0) or abs(held_w - wish_w) > dead_band_w:
+            return True
+    return False
+
+
+def breaks_limit(
+    periods: Sequence[Period], accepted_at: datetime, measured_at: datetime, power_w: float
+) -> bool:
+    """Returns whether `power_w` at `measured_at` is more than any limit that may still apply.
+
+    Within the reaction time after a change the former limit counts too.
+    """
+    if measured_at < accepted_at + REACTION_TIME:
+        return False
+    applicable = [
+        limit_w
+        for instant in (measured_at - REACTION_TIME, measured_at)
+        if (limit_w := limit_at(periods, instant)) is not None
+    ]
+    applicable += [
+        each.limit_w
+        for each in periods
+        if measured_at - REACTION_TIME < each.from_at <= measured_at
+    ]
+    if not applicable:
+        return False
+    return power_w > max(applicable) * (1 + TOLERANCE_RATIO) + TOLERANCE_W
+
+
+def probability_ready(slack_wh: float, need_wh: float) -> float:
+    """Returns how likely a car is ready that has `slack_wh` beyond the `need_wh` of its trip.
+
+    Consumption scatters by about 12 % (standard deviation) around its mean in the fleets that were
+    simulated; the normal tail of that is the probability. Late returns are not in it.
+    """
+    if need_wh <= 0:
+        return 1.0
+    deviations = slack_wh / (0.12 * need_wh)
+    return round(min(1.0, max(0.0, _normal_cdf(deviations))), 3)
+
+
+def _normal_cdf(deviations: float) -> float:
+    return 0.5 * (1 + math.erf(deviations / math.sqrt(2)))

@@ -1,0 +1,162 @@
+"""The planner's loop: when to plan, and from wish to published plan.
+
+A change that matters is a wish. Wishes within `replan_gap` of the last plan are served together;
+urgent ones, and the clock every 15 minutes, at once. Solving happens in a pool outside the event
+loop; the referee judges every plan before it is published, and a refused or failed one leaves the
+plan before it in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+from scheduler.rolling import PlanOptions, incumbent_for
+
+from csms.bus.base import PLAN_REQUESTED, EventNote
+from csms.ledger.database import Database
+from csms.planning.actions import publish
+from csms.planning.queries import current_plan, read_rows
+from csms.planning.snapshot import STEP_MINUTES, STEPS, Snapshot, snapshot_of
+from models.clocks import Activity, Clock, ticks
+from models.ids import IdMaker
+from models.timeline import floor_to_step
+from scheduler.check import check
+from scheduler.plan import Plan, read_plan
+from scheduler.problem import Problem
+
+EVERY = timedelta(minutes=STEP_MINUTES)
+HORIZON = EVERY * STEPS
+HEARD = frozenset({PLAN_REQUESTED, "booking.late"})
+"""What the planner subscribes to."""
+URGENT = frozenset({"booking.late"})
+
+Solve = Callable[[Problem, Plan | None, PlanOptions], Awaitable[Plan]]
+"""Solves outside the event loop; falls back by itself and does not raise on a valid problem."""
+
+log = structlog.get_logger()
+
+
+class Planner:
+    """Plans all sites of a tenant together, whenever something that matters has changed."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        ids: IdMaker,
+        activity: Activity,
+        solve: Solve,
+        refresh_forecasts: Callable[[datetime], Awaitable[None]],
+        replan_gap: timedelta,
+        tenant: str = "default",
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._ids = ids
+        self._activity = activity
+        self._solve = solve
+        self._refresh_forecasts = refresh_forecasts
+        self._replan_gap = replan_gap
+        self._tenant = tenant
+        self._wishes: asyncio.Queue[str] = asyncio.Queue()
+        self._planned_at: datetime | None = None
+        self._waiting: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.solve_seconds: list[float] = []
+        """How long each plan took to solve; read by the metrics."""
+
+    async def start(self) -> None:
+        """Begins to plan: at once, and from then on when it matters."""
+        self._tasks = [
+            asyncio.create_task(self._serve(), name="planner"),
+            asyncio.create_task(self._tick(), name="planner clock"),
+        ]
+
+    async def stop(self) -> None:
+        """Ends the loop; a plan that is being made is given up."""
+        if self._waiting is not None:
+            self._tasks.append(self._waiting)
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+
+    async def heard(self, note: EventNote) -> None:
+        """Takes a note from the bus, one of `HEARD`: a wish for a new plan."""
+        self.wish(note.type, urgent=note.type in URGENT)
+
+    def wish(self, reason: str, *, urgent: bool = False) -> None:
+        """Asks for a plan: at once when urgent or due, else when the gap is over."""
+        now = self._clock.now()
+        due = now if self._planned_at is None else self._planned_at + self._replan_gap
+        if urgent or due <= now:
+            if self._wishes.empty():
+                self._activity.begin()
+                self._wishes.put_nowait(reason)
+        elif self._waiting is None or self._waiting.done():
+            self._waiting = asyncio.create_task(self._later(due, reason), name="planner gap")
+
+    async def _later(self, due: datetime, reason: str) -> None:
+        await self._clock.sleep_until(due)
+        self.wish(reason)
+
+    async def _tick(self) -> None:
+        async for _ in ticks(self._clock, EVERY, anchor=floor_to_step(self._clock.now(), 15)):
+            self.wish("clock", urgent=True)
+
+    async def _serve(self) -> None:
+        while True:
+            reason = await self._wishes.get()
+            try:
+                await self.plan_now(reason)
+            except Exception:
+                log.exception("plan.failed", reason=reason)
+            finally:
+                self._activity.end()
+
+    async def plan_now(self, trigger: str) -> str | None:
+        """Makes and publishes one plan; returns its id, or None where nothing is to plan."""
+        now = self._clock.now()
+        self._planned_at = now
+        await self._refresh_forecasts(now)
+        async with self._db.read() as session:
+            rows = await read_rows(session, tenant=self._tenant, now=now, horizon=HORIZON)
+            last = await current_plan(session, tenant=self._tenant)
+        if not rows.sites or not rows.vehicles:
+            return None
+        snapshot = snapshot_of(rows, now)
+        former = None if last is None else (last.start, read_plan(last.document.encode()))
+        promised = {
+            booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id
+        }
+        incumbent = incumbent_for(snapshot.problem, former=former, promised=promised)
+        plan = await self._solve(snapshot.problem, incumbent, PlanOptions())
+        self.solve_seconds.append(plan.solve_seconds)
+        return await self._judge(snapshot, plan, trigger)
+
+    async def _judge(self, snapshot: Snapshot, plan: Plan, trigger: str) -> str | None:
+        violations = check(snapshot.problem, plan)
+        async with self._db.write(self._clock, self._ids, actor="planner") as work:
+            if not violations:
+                row = await publish(work, snapshot, plan, trigger=trigger)
+                return row.id
+            log.error("plan.refused", violations=[str(each) for each in violations[:5]])
+            work.emit(
+                "plan.degraded",
+                subject=f"tenant/{self._tenant}",
+                resource={
+                    "trigger": trigger,
+                    "violations": [
+                        {"rule": v.rule, "subject": v.subject, "step": v.step, "detail": v.detail}
+                        for v in violations[:20]
+                    ],
+                },
+            )
+        return None

@@ -1,0 +1,1 @@
+"""Charging stations: their records, what they report, and what we tell them."""

@@ -1,0 +1,255 @@
+"""Changes of station records, and orders to stations.
+
+The safe limits of all stations on a circuit must fit on it together, because they are what the
+boxes fall back to when we are away; that is checked here on every change that could break it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from csms.keyring import Keyring
+from csms.ledger.work import UnitOfWork
+from csms.stations.queries import safe_loads, show_station
+from csms.web.problem import CallError, bad_field
+from csms.web.rows import add_row, change_row, check_reference, remove_row
+from csms.web.services import CommandOutcome
+from models.errors import Conflict, NoAnswer
+from models.tables.charging import Transaction
+from models.tables.energy import Circuit, Site
+from models.tables.stations import Connector, Evse, Station
+
+COMMAND_TIMEOUT_S = 30.0
+"""Wire time that a REST caller waits for a station (DESIGN 4.4)."""
+
+
+async def create_station(
+    work: UnitOfWork, values: Mapping[str, Any], evses: Sequence[Mapping[str, Any]], seal: str
+) -> Station:
+    """Adds an accepted station.
+
+    Args:
+        work: the unit of work.
+        values: columns of the station.
+        evses: its EVSEs with their connectors; more are found when it reports.
+        seal: of its password, from the keyring; what is stored.
+
+    Raises:
+        BadInput: for a site or circuit that is not there.
+        Conflict: `already-exists`, `safe-limit`.
+    """
+    await check_reference(work, Site, values["site_id"], "/site_id")
+    row = Station(
+        tenant_id=work.tenant,
+        approval="accepted",
+        password_hash=seal,
+        online=False,
+        epoch=0,
+        version=1,
+        created_at=work.now,
+        updated_at=work.now,
+        **values,
+    )
+    await add_row(work, row, row.identity)
+    await _set_evses(work, row, evses)
+    await check_safe_limits(work.session, values["site_id"])
+    await announce_station(work, "station.created", row)
+    return row
+
+
+async def change_station(
+    work: UnitOfWork,
+    row: Station,
+    values: Mapping[str, Any],
+    evses: Sequence[Mapping[str, Any]],
+) -> None:
+    """Changes a station's record; arguments and errors as in `create_station`."""
+    await check_reference(work, Site, values["site_id"], "/site_id")
+    before = row.site_id
+    change_row(work, row, values)
+    await _set_evses(work, row, evses)
+    await check_safe_limits(work.session, row.site_id)
+    await announce_station(work, "station.updated", row)
+    for site_id in sorted({site for site in (before, row.site_id) if site is not None}):
+        work.request_plan(site_id, "station changed")
+
+
+async def accept_station(work: UnitOfWork, row: Station, *, site_id: str, seal: str) -> None:
+    """Lets a pending station in, with a new password and at least security profile 1.
+
+    Raises:
+        BadInput: if the site is not there.
+        Conflict: if the station is accepted already.
+    """
+    if row.approval == "accepted":
+        raise Conflict("the station is accepted already", code="already-accepted")
+    await check_reference(work, Site, site_id, "/site_id")
+    values = {"approval": "accepted", "site_id": site_id, "password_hash": seal}
+    change_row(work, row, {**values, "security_profile": max(1, row.security_profile)})
+    await announce_station(work, "station.approved", row)
+    work.request_plan(site_id, "station approved")
+
+
+async def reject_station(work: UnitOfWork, row: Station) -> None:
+    """Turns a pending station away: its Boot is answered Rejected.
+
+    Raises:
+        Conflict: if the station is accepted already.
+    """
+    if row.approval == "accepted":
+        raise Conflict("the station is accepted already; delete it", code="already-accepted")
+    change_row(work, row, {"approval": "rejected"})
+    await announce_station(work, "station.rejected", row)
+
+
+async def delete_station(work: UnitOfWork, row: Station) -> None:
+    """Removes a station with its EVSEs and variables; its transactions are kept.
+
+    Raises:
+        Conflict: `still-referenced` while a transaction on it is open.
+    """
+    open_one = sa.select(Transaction.id).where(
+        Transaction.station == row.identity, Transaction.stopped_at.is_(None)
+    )
+    if (await work.session.execute(open_one.limit(1))).scalar() is not None:
+        raise Conflict("a transaction is open on this station", code="still-referenced")
+    shown = await show_station(work.session, row)
+    site_id = row.site_id
+    await remove_row(work, row)
+    work.emit("station.deleted", subject=f"station/{row.identity}", resource=shown, site_id=site_id)
+    if site_id is not None:
+        work.request_plan(site_id, "station deleted")
+
+
+async def announce_station(work: UnitOfWork, event: str, row: Station) -> None:
+    """Says what became true of a station, with the whole station."""
+    shown = await show_station(work.session, row)
+    subject = f"station/{row.identity}"
+    work.emit(event, subject=subject, resource=shown, site_id=row.site_id)
+
+
+async def sealed_password(keyring: Keyring, identity: str, chosen: str | None) -> tuple[str, str]:
+    """Returns a station's password and its seal: the chosen one, or a new one.
+
+    Raises:
+        BadInput: if the chosen one is not what stations can hold.
+    """
+    if chosen is not None:
+        return chosen, await keyring.seal_chosen(identity, chosen)
+    password = keyring.new_password()
+    return password, keyring.seal_generated(identity, password)
+
+
+async def check_safe_limits(session: AsyncSession, site_id: str | None) -> None:
+    """Checks that the safe limits under each circuit fit on it (DESIGN 4.3, "Limits").
+
+    For each circuit: sum over the stations on it and below it of `safe_limit_w`, plus
+    `unmanaged_load_w` of it and of those below it, in W, is at most its `limit_w`.
+
+    Raises:
+        Conflict: `safe-limit`, naming the first circuit that would trip.
+    """
+    if site_id is None:
+        return
+    circuits, loads = await safe_loads(session, site_id)
+    too_much = overloaded_circuit(circuits, loads)
+    if too_much is not None:
+        circuit, load_w = too_much
+        raise Conflict(
+            f"circuit {circuit.id} holds {circuit.limit_w:.0f} W, but the safe limits of its"
+            f" stations and its other load come to {load_w:.0f} W",
+            code="safe-limit",
+        )
+
+
+def overloaded_circuit(
+    circuits: Sequence[Circuit], loads: Iterable[tuple[str, float, frozenset[str]]]
+) -> tuple[Circuit, float] | None:
+    """Returns the first circuit whose safe loads do not fit on it, and their sum in W."""
+    parents = {circuit.id: circuit.parent for circuit in circuits}
+    total_w = {circuit.id: 0.0 for circuit in circuits}
+    for circuit in circuits:
+        for above in _upwards(circuit.id, parents):
+            total_w[above] += circuit.unmanaged_load_w
+    for _, safe_limit_w, places in loads:
+        for above in {each for place in places for each in _upwards(place, parents)}:
+            total_w[above] += safe_limit_w
+    for circuit in circuits:
+        if total_w[circuit.id] > circuit.limit_w + 0.5:
+            return circuit, total_w[circuit.id]
+    return None
+
+
+def _upwards(circuit: str | None, parents: Mapping[str, str | None]) -> list[str]:
+    path: list[str] = []
+    while circuit is not None and circuit in parents and circuit not in path:
+        path.append(circuit)
+        circuit = parents[circuit]
+    return path
+
+
+def outcome_of(settled: CommandOutcome) -> dict[str, Any]:
+    """Returns the answer to a caller who waited for a command.
+
+    Raises:
+        CallError: if the station refused with an error of its own.
+        NoAnswer: if it said nothing in time; whether it acted is not known.
+    """
+    if settled.state == "answered":
+        response = settled.response or "{}"
+        return {"status": "answered", "response": msgspec.Raw(response.encode())}
+    if settled.state == "failed" and settled.error_code is not None:
+        raise CallError(settled.error_code, settled.detail or "")
+    raise NoAnswer(settled.detail or f"the station did not answer; the command is {settled.state}")
+
+
+async def _set_evses(work: UnitOfWork, row: Station, evses: Sequence[Mapping[str, Any]]) -> None:
+    """Makes these the EVSEs of a station; a connector keeps the status it has reported."""
+    await _check_circuits(work, row.site_id, evses)
+    query = sa.select(Connector).where(Connector.station == row.identity)
+    known = {
+        (each.evse_id, each.connector_id): each
+        for each in (await work.session.execute(query)).scalars()
+    }
+    wanted: set[tuple[int, int]] = set()
+    for values in evses:
+        columns = {name: values[name] for name in values if name != "connectors"}
+        await work.session.merge(Evse(station=row.identity, **columns))
+        for connector in values["connectors"]:
+            place = (values["evse_id"], connector["connector_id"])
+            wanted.add(place)
+            if place not in known:
+                status = connector["status"]
+                work.session.add(
+                    Connector(
+                        station=row.identity,
+                        evse_id=place[0],
+                        connector_id=place[1],
+                        status=status,
+                    )
+                )
+    for place, connector in known.items():
+        if place not in wanted:
+            await work.session.delete(connector)
+    # The database must have forgotten the connectors before their EVSEs go.
+    await work.session.flush()
+    kept = [values["evse_id"] for values in evses]
+    await work.session.execute(
+        sa.delete(Evse).where(Evse.station == row.identity, Evse.evse_id.not_in(kept))
+    )
+
+
+async def _check_circuits(
+    work: UnitOfWork, site_id: str | None, evses: Sequence[Mapping[str, Any]]
+) -> None:
+    query = sa.select(Circuit.id).where(Circuit.site_id == site_id)
+    known = set((await work.session.execute(query)).scalars())
+    for place, values in enumerate(evses):
+        circuit_id = values["circuit_id"]
+        if circuit_id is not None and circuit_id not in known:
+            raise bad_field(f"/evses/{place}/circuit_id", f"the site has no circuit {circuit_id}")

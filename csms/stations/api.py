@@ -1,0 +1,434 @@
+"""REST: `/stations` with their logs, commands and onboarding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from fastapi import Query, Request
+from pydantic import ConfigDict, Field, model_validator
+from starlette.responses import Response
+
+from csms.keyring import Keyring
+from csms.stations.actions import (
+    COMMAND_TIMEOUT_S,
+    accept_station,
+    change_station,
+    create_station,
+    delete_station,
+    outcome_of,
+    reject_station,
+    sealed_password,
+)
+from csms.stations.queries import (
+    MessageShown,
+    ReconciliationShown,
+    SecurityEventShown,
+    StationMade,
+    StationShown,
+    VariableShown,
+    message_resource,
+    reconciliation_resource,
+    security_resource,
+    show_station,
+    show_stations,
+    variable_resource,
+)
+from csms.web.documents import (
+    Custom,
+    Document,
+    Id,
+    Instant,
+    Name,
+    PowerW,
+    Shown,
+    Text,
+    patched,
+)
+from csms.web.etag import check_if_match
+from csms.web.identity import CallerNow
+from csms.web.openapi import patch_of
+from csms.web.paging import Column, KeptQuery, ListQuery, fetch_page
+from csms.web.problem import bad_field
+from csms.web.reply import no_content, reply, reply_page
+from csms.web.route import BASE, api_router, may
+from csms.web.rows import find_for_change, find_row
+from csms.web.services import services_of
+from csms.web.shown import Page, Problem
+from csms.web.work import Once, Reading, Work, begin_work
+from models.commands import RawCommand
+from models.errors import BadInput, Conflict, FieldError, NotFound
+from models.tables.charging import Reconciliation
+from models.tables.ledger import Message
+from models.tables.stations import SecurityEvent, Station, StationVariable
+
+router = api_router("stations", prefix="/stations")
+
+Identity = Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f\x7f]{1,48}$")]
+Subprotocol = Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
+LogRow = TypeVar("LogRow", Message, SecurityEvent, Reconciliation)
+Quirk = Annotated[str, Field(min_length=1, max_length=40)]
+Number = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class NewConnector(Document):
+    """A plug or socket."""
+
+    connector_id: Number
+    status: Annotated[str, Field(max_length=20)] = "Unknown"
+    """Until the station reports one; a reported status is not overwritten."""
+    status_at: Instant | None = None
+    """Ignored: the station says."""
+    error_code: Text | None = None
+    """Ignored: the station says."""
+
+
+class NewEvse(Document):
+    """An outlet that serves one car at a time."""
+
+    evse_id: Number
+    max_power_w: PowerW | None = None
+    min_power_w: PowerW | None = None
+    """Least power at which it charges at all; null: 6 A on its phases."""
+    current_type: Literal["AC", "DC"] = "AC"
+    phases: Annotated[int, Field(ge=1, le=3)] = 1
+    circuit_id: Id | None = None
+    connectors: list[NewConnector] = Field(default_factory=list[NewConnector], max_length=20)
+
+
+class NewStation(Document):
+    """A charging station that is expected to connect."""
+
+    identity: Identity
+    site_id: Id
+    vendor: Name | None = None
+    model: Name | None = None
+    security_profile: Annotated[int, Field(ge=0, le=3)] = 1
+    """0: no password is asked for."""
+    safe_limit_w: PowerW | None = None
+    """What it may draw when we are away."""
+    ocpp_versions: Annotated[list[Subprotocol], Field(min_length=1, max_length=3)] | None = None
+    """Null: all."""
+    strict: bool = False
+    """Answer sloppy input with errors, as the specification says."""
+    quirks: list[Quirk] = Field(default_factory=list[Quirk], max_length=50)
+    boot_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 300
+    evses: list[NewEvse] = Field(default_factory=list[NewEvse], max_length=100)
+    external_id: Text | None = None
+    custom: Custom = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> NewStation:
+        numbers = [evse.evse_id for evse in self.evses]
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("two EVSEs have the same evse_id")
+        for evse in self.evses:
+            plugs = [each.connector_id for each in evse.connectors]
+            if len(set(plugs)) < len(plugs):
+                raise ValueError(f"two connectors of EVSE {evse.evse_id} have the same number")
+        return self
+
+
+class NewStationWithPassword(NewStation):
+    """A charging station, with the password it has been given."""
+
+    password: Annotated[str, Field(min_length=16, max_length=80)] | None = None
+    """16 to 40 characters, or hexadecimal; null: one is made and shown once."""
+
+
+class StationQuery(KeptQuery):
+    """Filters of the list of stations."""
+
+    site_id: str | None = None
+    online: bool | None = None
+    approval: Literal["accepted", "pending", "rejected"] | None = None
+
+
+class LogQuery(ListQuery):
+    """Filters of a station's logs; the newest comes first unless `sort` says otherwise."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: Instant | None = Field(default=None, alias="from")
+    until: Instant | None = Field(default=None, alias="to")
+
+
+class MessageQuery(LogQuery):
+    """Filters of the message log."""
+
+    direction: Literal["in", "out"] | None = None
+    action: str | None = None
+    outcome: Literal["result", "error", "malformed", "no-answer", "quarantined"] | None = None
+
+
+class Approval(Document):
+    """Where an approved station stands."""
+
+    site_id: Id
+
+
+class StationOrder(Document):
+    """An action of the station's own OCPP version."""
+
+    action: Annotated[str, Field(min_length=1, max_length=64)]
+    payload: dict[str, Any] = Field(default_factory=dict)
+
+
+class StationAnswer(Shown):
+    """What the station said."""
+
+    status: Literal["answered"]
+    response: dict[str, Any]
+
+
+class Disconnected(Shown):
+    """That the connection was closed."""
+
+    status: Literal["disconnected"]
+
+
+@router.post("", status_code=201, response_model=StationMade, dependencies=[may("operate")])
+async def post_station(request: Request, work: Work, body: NewStationWithPassword) -> Response:
+    """Create a station; only this answer shows its password."""
+    keyring = services_of(request).keyring
+    password, seal = await _sealed(keyring, body.identity, body.password)
+    values = body.model_dump(exclude={"evses", "password"})
+    row = await create_station(work, values, _evses(body), seal)
+    services_of(request).gateway.station_changed(row.identity)
+    return reply(
+        await show_station(work.session, row),
+        status=201,
+        version=row.version,
+        location=f"{BASE}/stations/{quote(row.identity, safe='')}",
+        secrets={"password": password},
+    )
+
+
+@router.get("", response_model=Page[StationShown], dependencies=[may("read")])
+async def list_stations(
+    session: Reading, caller: CallerNow, query: Annotated[StationQuery, Query()]
+) -> Response:
+    """List stations; those waiting for approval by `approval=pending`."""
+    statement = sa.select(Station).where(Station.tenant_id == caller.tenant)
+    for column in (Station.site_id, Station.online, Station.approval, Station.external_id):
+        value = getattr(query, column.key)
+        if value is not None:
+            statement = statement.where(column == value)
+    if query.updated_since is not None:
+        statement = statement.where(Station.updated_at >= query.updated_since)
+    sorts: dict[str, Any] = {
+        "identity": Station.identity,
+        "created_at": Station.created_at,
+        "updated_at": Station.updated_at,
+    }
+    rows, cursor = await fetch_page(session, statement, query, sorts=sorts, key=(Station.identity,))
+    return reply_page(await show_stations(session, rows), cursor)
+
+
+@router.get("/{identity}", response_model=StationShown, dependencies=[may("read")])
+async def get_station(session: Reading, caller: CallerNow, identity: str) -> Response:
+    """Show a station."""
+    row = await find_row(session, Station, identity, caller.tenant)
+    return reply(await show_station(session, row), version=row.version)
+
+
+@router.patch(
+    "/{identity}",
+    response_model=StationShown,
+    dependencies=[may("operate")],
+    openapi_extra=patch_of("NewStationWithPassword"),
+)
+async def patch_station(
+    request: Request, work: Work, identity: str, body: dict[str, Any]
+) -> Response:
+    """Change a station; a new `password` holds from its next connection on."""
+    row = await find_for_change(work, Station, identity)
+    check_if_match(request, row.version)
+    document = patched(NewStationWithPassword, await show_station(work.session, row), body)
+    values = document.model_dump(exclude={"evses", "password", "identity"})
+    if document.password is not None:
+        keyring = services_of(request).keyring
+        _, values["password_hash"] = await _sealed(keyring, identity, document.password)
+    await change_station(work, row, values, _evses(document))
+    services_of(request).gateway.station_changed(identity)
+    return reply(await show_station(work.session, row), version=row.version)
+
+
+@router.delete("/{identity}", status_code=204, dependencies=[may("operate")])
+async def remove_station(request: Request, work: Work, identity: str) -> Response:
+    """Delete a station; its transactions and messages are kept."""
+    row = await find_for_change(work, Station, identity)
+    check_if_match(request, row.version)
+    await delete_station(work, row)
+    services_of(request).gateway.station_changed(identity)
+    return no_content()
+
+
+@router.post("/{identity}/approve", response_model=StationMade, dependencies=[may("operate")])
+async def approve_station(request: Request, work: Work, identity: str, body: Approval) -> Response:
+    """Let a pending station in; only this answer shows its new password."""
+    row = await find_for_change(work, Station, identity)
+    password, seal = await _sealed(services_of(request).keyring, identity, None)
+    await accept_station(work, row, site_id=body.site_id, seal=seal)
+    services_of(request).gateway.station_changed(identity)
+    return reply(
+        await show_station(work.session, row), version=row.version, secrets={"password": password}
+    )
+
+
+@router.post("/{identity}/reject", response_model=StationShown, dependencies=[may("operate")])
+async def refuse_station(request: Request, work: Work, identity: str) -> Response:
+    """Turn a pending station away."""
+    row = await find_for_change(work, Station, identity)
+    await reject_station(work, row)
+    services_of(request).gateway.station_changed(identity)
+    return reply(await show_station(work.session, row), version=row.version)
+
+
+@router.post("/{identity}/disconnect", response_model=Disconnected, dependencies=[may("operate")])
+async def disconnect_station(
+    request: Request, _: Once, caller: CallerNow, identity: str
+) -> Response:
+    """Close a station's connection; it may come back at once."""
+    services = services_of(request)
+    async with services.db.read() as session:
+        await find_row(session, Station, identity, caller.tenant)
+    if not await services.gateway.disconnect(identity):
+        raise Conflict("the station is not connected", code="station-offline")
+    return reply({"status": "disconnected"})
+
+
+@router.post(
+    "/{identity}/commands",
+    response_model=StationAnswer,
+    dependencies=[may("operate")],
+    responses={status: {"model": Problem} for status in (502, 504)},
+)
+async def command_station(
+    request: Request, _: Once, caller: CallerNow, identity: str, body: StationOrder
+) -> Response:
+    """Send a station an action of its own OCPP version and wait for its answer."""
+    services = services_of(request)
+    async with services.db.read() as session:
+        row = await find_row(session, Station, identity, caller.tenant)
+    if row.ocpp_version is not None:
+        found = services.gateway.validate_command(row.ocpp_version, body.action, body.payload)
+        _refuse_payload(body.action, found)
+    if not services.gateway.online(identity):
+        raise Conflict(f"the station {identity} is not connected", code="station-offline")
+    command = RawCommand(action=body.action, payload=body.payload)
+    async with begin_work(request) as work:
+        command_id = work.order(
+            command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S
+        )
+    return reply(outcome_of(await services.courier.settled(command_id, COMMAND_TIMEOUT_S)))
+
+
+@router.get("/{identity}/messages", response_model=Page[MessageShown], dependencies=[may("read")])
+async def list_messages(
+    session: Reading, caller: CallerNow, identity: str, query: Annotated[MessageQuery, Query()]
+) -> Response:
+    """Show the OCPP messages exchanged with a station, malformed frames too."""
+    await find_row(session, Station, identity, caller.tenant)
+    statement = _log(Message, Message.received_at, identity, query)
+    for column in (Message.direction, Message.action, Message.outcome):
+        value = getattr(query, column.key)
+        if value is not None:
+            statement = statement.where(column == value)
+    return await _log_page(session, Message, statement, query, message_resource)
+
+
+@router.get(
+    "/{identity}/security-events",
+    response_model=Page[SecurityEventShown],
+    dependencies=[may("read")],
+)
+async def list_security_events(
+    session: Reading, caller: CallerNow, identity: str, query: Annotated[LogQuery, Query()]
+) -> Response:
+    """Show security events, those of refused connections under a name of nobody's too."""
+    row = await session.get(Station, identity)
+    statement = _log(SecurityEvent, SecurityEvent.received_at, identity, query)
+    if row is None:
+        if (await session.execute(statement.limit(1))).scalar() is None:
+            raise NotFound(f"there is no station {identity}, and nobody came in its name")
+    elif row.tenant_id != caller.tenant:
+        raise NotFound(f"there is no station {identity}")
+    return await _log_page(session, SecurityEvent, statement, query, security_resource)
+
+
+@router.get(
+    "/{identity}/reconciliation",
+    response_model=Page[ReconciliationShown],
+    dependencies=[may("read")],
+)
+async def list_reconciliation(
+    session: Reading, caller: CallerNow, identity: str, query: Annotated[LogQuery, Query()]
+) -> Response:
+    """Show transactions that do not add up."""
+    await find_row(session, Station, identity, caller.tenant)
+    statement = _log(Reconciliation, Reconciliation.created_at, identity, query)
+    return await _log_page(session, Reconciliation, statement, query, reconciliation_resource)
+
+
+@router.get("/{identity}/variables", response_model=Page[VariableShown], dependencies=[may("read")])
+async def list_variables(
+    session: Reading, caller: CallerNow, identity: str, query: Annotated[ListQuery, Query()]
+) -> Response:
+    """Show the configuration that a station has reported."""
+    await find_row(session, Station, identity, caller.tenant)
+    rows, cursor = await fetch_page(
+        session,
+        sa.select(StationVariable).where(StationVariable.station == identity),
+        query,
+        sorts={"component": StationVariable.component, "variable": StationVariable.variable},
+        key=(StationVariable.component, StationVariable.variable, StationVariable.attribute),
+    )
+    return reply_page([variable_resource(row) for row in rows], cursor)
+
+
+def _log(kind: type[LogRow], time: Column, identity: str, query: LogQuery) -> sa.Select[LogRow]:
+    statement = sa.select(kind).where(kind.station == identity)
+    if query.since is not None:
+        statement = statement.where(time >= query.since)
+    if query.until is not None:
+        statement = statement.where(time < query.until)
+    return statement
+
+
+async def _log_page(
+    session: Reading,
+    kind: type[LogRow],
+    statement: sa.Select[LogRow],
+    query: LogQuery,
+    resource_of: Callable[[LogRow], dict[str, Any]],
+) -> Response:
+    place: Column = kind.id
+    rows, cursor = await fetch_page(
+        session, statement, query, sorts={"id": place}, key=(place,), default="-id"
+    )
+    return reply_page([resource_of(row) for row in rows], cursor)
+
+
+def _refuse_payload(action: str, found: Sequence[FieldError]) -> None:
+    """Raises BadInput for what the station's OCPP version does not allow."""
+    if not found:
+        return
+    errors = [
+        FieldError(f"/payload{each.field}" if each.field else "/action", each.detail)
+        for each in found
+    ]
+    raise BadInput(f"{action}: {errors[0].detail}", errors)
+
+
+async def _sealed(keyring: Keyring, identity: str, chosen: str | None) -> tuple[str, str]:
+    try:
+        return await sealed_password(keyring, identity, chosen)
+    except BadInput as wrong:
+        raise bad_field("/password", wrong.detail) from None
+
+
+def _evses(document: NewStation) -> list[dict[str, Any]]:
+    return [evse.model_dump() for evse in document.evses]

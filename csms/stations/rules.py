@@ -1,0 +1,271 @@
+"""What stations report of themselves: how it changes what we know of them.
+
+Pure: the states and the instant come as arguments, and a new state is the result. What goes over
+the wire to a station is not here, and neither are transactions (`csms.charging.rules`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from models.answers import BootAnswer, BootStatus
+from models.facts import (
+    BootReported,
+    CommandSent,
+    CommandSettled,
+    ConnectionChanged,
+    ConnectorReported,
+    VariableState,
+)
+from models.states import COMMAND, allowed
+from models.timeline import EARLIEST_PLAUSIBLE, LATEST_PLAUSIBLE
+
+_STATUS: dict[str, BootStatus] = {
+    "accepted": "Accepted",
+    "pending": "Pending",
+    "rejected": "Rejected",
+}
+_SECRET_VARIABLES = frozenset({"authorizationkey", "basicauthpassword"})
+
+
+class StationBrief(msgspec.Struct, frozen=True):
+    """What every decider must know of a station."""
+
+    identity: str
+    tenant_id: str
+    site_id: str | None
+    approval: str
+    boot_interval_s: int
+
+
+class StationState(msgspec.Struct, frozen=True):
+    """What is known of a station; see `models.tables.stations.Station`."""
+
+    identity: str
+    tenant_id: str
+    site_id: str | None
+    approval: str
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    firmware_version: str | None
+    security_profile: int
+    ocpp_versions: list[Any] | None
+    strict: bool
+    quirks: list[Any]
+    safe_limit_w: float | None
+    boot_interval_s: int
+    online: bool
+    ocpp_version: str | None
+    last_seen: datetime | None
+    booted_at: datetime | None
+    epoch: int
+    external_id: str | None
+    custom: dict[str, Any]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class EvseState(msgspec.Struct, frozen=True):
+    """What is known of an EVSE; see `models.tables.stations.Evse`."""
+
+    station: str
+    evse_id: int
+    max_power_w: float | None = None
+    min_power_w: float | None = None
+    current_type: str = "AC"
+    phases: int = 1
+    circuit_id: str | None = None
+
+
+class ConnectorState(msgspec.Struct, frozen=True):
+    """What is known of a connector; see `models.tables.stations.Connector`."""
+
+    station: str
+    evse_id: int
+    connector_id: int
+    status: str = "Unknown"
+    error_code: str | None = None
+    info: str | None = None
+    status_at: datetime | None = None
+
+
+class CommandState(msgspec.Struct, frozen=True):
+    """A command and what became of it; see `models.tables.ledger.Command`."""
+
+    id: str
+    tenant_id: str
+    station: str
+    kind: str
+    body: str
+    origin: str
+    state: str
+    epoch: int | None
+    created_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None
+    settled_at: datetime | None
+    response: str | None
+    outcome: str | None
+    error_code: str | None
+    detail: str | None
+
+
+def stranger(fact: BootReported, now: datetime) -> StationState:
+    """Returns the record of a station that nobody has created: it waits for approval."""
+    return StationState(
+        identity=fact.station,
+        tenant_id="default",
+        site_id=None,
+        approval="pending",
+        vendor=None,
+        model=None,
+        serial_number=None,
+        firmware_version=None,
+        security_profile=0,
+        ocpp_versions=None,
+        strict=False,
+        quirks=[],
+        safe_limit_w=None,
+        boot_interval_s=10,
+        online=True,
+        ocpp_version=None,
+        last_seen=now,
+        booted_at=None,
+        epoch=0,
+        external_id=None,
+        custom={},
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def booted(station: StationState, fact: BootReported, now: datetime) -> StationState:
+    """Returns what is known of a station after its Boot."""
+    return msgspec.structs.replace(
+        station,
+        vendor=fact.vendor,
+        model=fact.model,
+        serial_number=fact.serial_number or station.serial_number,
+        firmware_version=fact.firmware_version or station.firmware_version,
+        booted_at=now if station.approval == "accepted" else station.booted_at,
+        last_seen=now,
+        updated_at=now,
+    )
+
+
+def boot_answer(station: StationState, now: datetime) -> BootAnswer:
+    """Returns what a station is told at its Boot: may it work, and how often to be heard."""
+    return BootAnswer(_STATUS[station.approval], station.boot_interval_s, now)
+
+
+def connection_changed(
+    station: StationState, fact: ConnectionChanged, now: datetime
+) -> StationState | None:
+    """Returns what is known of a station that has come or gone; None for news of an old socket."""
+    if fact.epoch < station.epoch:
+        return None
+    return msgspec.structs.replace(
+        station,
+        online=fact.online,
+        epoch=fact.epoch,
+        ocpp_version=fact.subprotocol or station.ocpp_version,
+        last_seen=now,
+        updated_at=now,
+    )
+
+
+def status_time(fact: ConnectorReported) -> datetime:
+    """Returns when a status came about: by the station's clock, or ours where its has failed."""
+    plausible = EARLIEST_PLAUSIBLE <= fact.measured_at < LATEST_PLAUSIBLE
+    return fact.measured_at if plausible else fact.received_at
+
+
+def connector_reported(
+    connector: ConnectorState | None, fact: ConnectorReported
+) -> ConnectorState | None:
+    """Returns a connector's new state, or None for news that is older than what is known.
+
+    The newest by time wins (DESIGN 5): queued reports may come after fresh ones.
+    """
+    at = status_time(fact)
+    if connector is not None and connector.status_at is not None and at < connector.status_at:
+        return None
+    state = ConnectorState(
+        station=fact.station,
+        evse_id=fact.evse_id,
+        connector_id=fact.connector_id,
+        status=fact.status,
+        error_code=fact.error_code,
+        info=fact.info,
+        status_at=at,
+    )
+    return None if state == connector else state
+
+
+def command_sent(command: CommandState, fact: CommandSent) -> CommandState | None:
+    """Returns a command that is on the wire now; None where that can't be."""
+    if not allowed(COMMAND, command.state, "sent"):
+        return None
+    return msgspec.structs.replace(
+        command, state="sent", epoch=fact.epoch, sent_at=fact.received_at
+    )
+
+
+def command_settled(command: CommandState, fact: CommandSettled) -> CommandState | None:
+    """Returns a command with its fate; None where its fate was known already."""
+    if command.state == fact.state or not allowed(COMMAND, command.state, fact.state):
+        return None
+    return msgspec.structs.replace(
+        command,
+        state=fact.state,
+        settled_at=fact.received_at,
+        response=fact.response,
+        outcome=fact.outcome,
+        error_code=fact.error_code,
+        detail=fact.detail,
+    )
+
+
+def command_lost(command: CommandState, epoch: int, now: datetime) -> CommandState | None:
+    """Returns a command whose answer can't come any more: its connection is gone.
+
+    Args:
+        command: as it is known.
+        epoch: of the connection that stands now.
+        now: by our clock.
+    """
+    if command.state != "sent" or (command.epoch is not None and command.epoch >= epoch):
+        return None
+    return msgspec.structs.replace(
+        command, state="unknown", settled_at=now, detail="the connection was lost"
+    )
+
+
+def component_name(variable: VariableState) -> str:
+    """Returns how a component is named in the table: `Name[instance]@evse`; empty for 1.6."""
+    if variable.component is None:
+        return ""
+    name = variable.component
+    if variable.component_instance is not None:
+        name += f"[{variable.component_instance}]"
+    if variable.evse_id is not None:
+        name += f"@{variable.evse_id}"
+        if variable.connector_id is not None:
+            name += f".{variable.connector_id}"
+    return name
+
+
+def variable_name(variable: VariableState) -> str:
+    """Returns how a variable is named in the table: `Name[instance]`."""
+    return variable.name if variable.instance is None else f"{variable.name}[{variable.instance}]"
+
+
+def shown_value(variable: VariableState) -> str | None:
+    """Returns a variable's value for keeping; passwords are not kept, even where one is sent."""
+    return None if variable.name.lower() in _SECRET_VARIABLES else variable.value

@@ -1,0 +1,1 @@
+"""The HTTP tool-box: what every REST feature uses, and no feature itself."""

@@ -1,0 +1,79 @@
+"""The HTTP application: routers, errors, documentation, probes and the status page in one app.
+
+Features hand in their routers; this module knows none of them. The composition root starts and
+stops what is behind `Services`; here is only the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+
+from csms.web import clock, pages, probes, streams
+from csms.web.body import BODY_BYTES_MAX
+from csms.web.metrics import CountRequests, RequestCounts
+from csms.web.openapi import TITLE, describe
+from csms.web.problem import (
+    on_database_error,
+    on_fault,
+    on_fleet_error,
+    on_http_error,
+    on_validation_error,
+)
+from csms.web.route import BASE
+from csms.web.services import Services
+from csms.web.streams import LiveStreams
+from models.errors import FleetError
+
+VERSION = "0.1.0"
+
+
+def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
+    """Returns the whole HTTP application.
+
+    `app.state.streams.close()` ends the event streams, which the composition root calls when the
+    house drains; otherwise the HTTP server would wait for clients that never leave.
+
+    Args:
+        services: what is behind the door.
+        routers: those of the features.
+    """
+    app = FastAPI(
+        title=TITLE,
+        version=VERSION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=BODY_BYTES_MAX,
+        redirect_slashes=False,
+    )
+    counts = RequestCounts()
+    app.state.services = services
+    app.state.streams = LiveStreams()
+    app.state.streams.listen(services.bus)
+    app.state.counts = counts
+    app.add_middleware(CountRequests, counts=counts)
+    app.add_exception_handler(FleetError, on_fleet_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(DBAPIError, on_database_error)
+    app.add_exception_handler(Exception, on_fault)
+    for router in (*routers, clock.router, streams.router, probes.router, pages.router):
+        app.include_router(router)
+    document = api_document(app)
+
+    @app.get(f"{BASE}/openapi.json", include_in_schema=False)
+    async def show_document() -> dict[str, Any]:
+        return document
+
+    return app
+
+
+def api_document(app: FastAPI) -> dict[str, Any]:
+    """Returns the OpenAPI document of an application."""
+    return describe(app, VERSION)

@@ -1,0 +1,109 @@
+"""The referee on refusals: is the reason of an unserved booking true, as far as a plan can show?
+
+A reason is false where the plan itself contradicts it. That another plan might have served the
+booking is no proof of a false reason, and is not judged.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import numpy as np
+
+from scheduler.check.energy import Motion
+from scheduler.check.findings import TOLERANCE_WH, Findings
+from scheduler.check.places import Itinerary, Names
+from scheduler.plan import Plan, UnservedCode
+from scheduler.problem import Booking, Problem, Vehicle
+
+
+def judge_reasons(
+    problem: Problem,
+    plan: Plan,
+    names: Names,
+    motion: Motion,
+    findings: Findings,
+) -> None:
+    """Judges the reason of every unserved booking."""
+    of_class: dict[str, list[Vehicle]] = {}
+    for vehicle in problem.vehicles:
+        of_class.setdefault(vehicle.vehicle_class, []).append(vehicle)
+    for unserved in plan.unserved:
+        booking = names.bookings.get(unserved.booking)
+        if booking is None:
+            continue
+        fit = [car for name in dict.fromkeys(booking.classes) for car in of_class.get(name, [])]
+        if booking.vehicle is not None:
+            fit = [car for car in fit if car.id == booking.vehicle]
+        free = [car for car in fit if _is_free(problem, motion.itineraries[car.id], booking)]
+        ready = next((car for car in free if _is_ready(motion, car, booking)), None)
+        why = _contradiction(unserved.code, booking, fit, free, ready)
+        if why is not None:
+            detail = f"{unserved.code}, but {why}"
+            findings.add("unserved-reason", booking.id, detail, booking.start_step)
+
+
+def _contradiction(
+    code: UnservedCode,
+    booking: Booking,
+    fit: list[Vehicle],
+    free: list[Vehicle],
+    ready: Vehicle | None,
+) -> str | None:
+    """Returns why the reason is false, or None."""
+    if ready is not None:
+        return f"{ready.id!r} is free, charged, and has no later trip"
+    if code == "FIXED_VEHICLE":
+        return "no car is fixed" if booking.vehicle is None else None
+    if not fit:
+        return None if code == "NO_VEHICLE" else "no car may serve it"
+    if code == "NO_VEHICLE" and free:
+        return f"{free[0].id!r} is free at that place and time"
+    if code == "BEYOND_CAPACITY":
+        able = next((car for car in fit if _could_hold(car, booking)), None)
+        return None if able is None else f"the battery of {able.id!r} is large enough"
+    return None
+
+
+def _is_free(problem: Problem, itinerary: Itinerary, booking: Booking) -> bool:
+    """Returns whether the car could take the booking between its trips, by place and time."""
+    rides = itinerary.rides
+    index = bisect_left(rides, booking.start_step, key=lambda ride: ride.booking.start_step)
+    if index == 0:
+        place, free_from = itinerary.vehicle.site, itinerary.vehicle.available_from
+    else:
+        before = rides[index - 1].booking
+        place, free_from = before.dropoff_site, before.end_step + problem.turnaround_steps
+    if place != booking.pickup_site or free_from > booking.start_step:
+        return False
+    if index == len(rides):
+        return True
+    after = rides[index].booking
+    return (
+        booking.end_step + problem.turnaround_steps <= after.start_step
+        and booking.dropoff_site == after.pickup_site
+    )
+
+
+def _is_ready(motion: Motion, vehicle: Vehicle, booking: Booking) -> bool:
+    """Returns whether a free car could take the booking with nothing else changed for others.
+
+    So it is where it has no later trip, gives nothing to others later, and has the energy.
+    """
+    step = booking.start_step
+    if any(ride.booking.start_step >= step for ride in motion.itineraries[vehicle.id].rides):
+        return False
+    power_w = motion.powers.of_vehicle.get(vehicle.id)
+    if power_w is not None and bool(np.any(power_w[step:] < 0)):
+        return False
+    need_wh = _need_wh(vehicle, booking) + vehicle.min_soc_wh
+    return bool(motion.soc_wh[vehicle.id][step] >= need_wh + TOLERANCE_WH)
+
+
+def _could_hold(vehicle: Vehicle, booking: Booking) -> bool:
+    most_wh = max(vehicle.max_soc_wh, vehicle.soc_wh)
+    return most_wh - _need_wh(vehicle, booking) >= vehicle.min_soc_wh + TOLERANCE_WH
+
+
+def _need_wh(vehicle: Vehicle, booking: Booking) -> float:
+    return (booking.distance_km + booking.reserve_km) * vehicle.consumption_wh_per_km

@@ -1,0 +1,160 @@
+"""The least power of the first hour: 0, or at least what the EVSE can do.
+
+An EVSE can't charge with less than 6 A. Later steps are planned anew before they are acted on, so
+only the first four bind. The linear program ignores it; `decide` then rounds what lies between,
+carrying what it cuts from one step to the next, and fixes each cell to off or to at least its
+least; the caller solves again. Where that costs a trip its energy the cells become true switches
+(`with_switches`) of a mixed program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from scheduler.parking import Stay
+from scheduler.solver import LinearProgram
+from scheduler.view import FIRST_HOUR_STEPS, Floats, View
+
+_TINY_KW = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The (stay, step) pairs in which a car may charge, sorted by stay, then step."""
+
+    stay: NDArray[np.int64]
+    step: NDArray[np.int64]
+    site: NDArray[np.int64]
+    column: NDArray[np.int64]
+    """Of charging power, in the program."""
+    least_kw: Floats
+    most_kw: Floats
+
+    def early(self) -> NDArray[np.int64]:
+        """Returns the cells of the first hour that a least power binds."""
+        return np.flatnonzero((self.step < FIRST_HOUR_STEPS) & (self.least_kw > 0))
+
+
+def decide(
+    view: View, stays: Sequence[Stay], cells: Cells, x: Floats, lower: Floats, upper: Floats
+) -> bool:
+    """Fixes the cells of the first hour to off or on; returns whether any lay between."""
+    early = cells.early()
+    power = x[cells.column[early]]
+    least = cells.least_kw[early]
+    between = (power > _TINY_KW) & (power < least - _TINY_KW)
+    if not between.any():
+        return False
+    room = _Room(view, stays)
+    for n in np.flatnonzero(power >= least - _TINY_KW).tolist():
+        room.take(cells, int(early[n]))
+    carried: dict[int, float] = {}
+    for n in np.argsort(cells.step[early], kind="stable").tolist():
+        cell = int(early[n])
+        stay, column = int(cells.stay[cell]), int(cells.column[cell])
+        if power[n] >= least[n] - _TINY_KW:
+            lower[column] = least[n]
+            continue
+        carried[stay] = carried.get(stay, 0.0) + float(power[n])
+        able = cells.most_kw[cell] >= least[n]
+        wanted = between[n] and carried[stay] >= least[n] / 2
+        if able and wanted and room.has(cells, cell):
+            room.take(cells, cell)
+            carried[stay] -= float(least[n])
+            lower[column] = least[n]
+        else:
+            upper[column] = 0.0
+    return True
+
+
+class _Room:
+    """What is left of circuits, sites and batteries once cells run at their least power."""
+
+    def __init__(self, view: View, stays: Sequence[Stay]) -> None:
+        self._view, self._stays = view, stays
+        limits = dict(limit for place in view.places for limit in place.circuit_limits_w)
+        self._circuits = {
+            (number, step): limit_w / 1000
+            for number, limit_w in limits.items()
+            for step in range(min(FIRST_HOUR_STEPS, view.steps))
+        }
+        self._sites = {
+            (place.index, step): float(place.headroom_w[step]) / 1000
+            for place in view.places
+            for step in range(min(FIRST_HOUR_STEPS, view.steps))
+        }
+        self._batteries: dict[int, float] = {}
+
+    def _circuits_of(self, cells: Cells, cell: int) -> list[tuple[int, int]]:
+        post = self._view.posts[self._stays[int(cells.stay[cell])].post]
+        return [(number, int(cells.step[cell])) for number in post.circuits]
+
+    def _stored_kwh(self, cells: Cells, cell: int) -> float:
+        car = self._view.cars[self._stays[int(cells.stay[cell])].car]
+        return float(cells.least_kw[cell]) * self._view.hours * car.efficiency
+
+    def _battery_kwh(self, stay: int) -> float:
+        """Returns the room in the battery; a trip before the stay makes more than it may take."""
+        if stay not in self._batteries:
+            car = self._view.cars[self._stays[stay].car]
+            self._batteries[stay] = (car.high_wh - car.soc_wh) / 1000
+        return self._batteries[stay]
+
+    def has(self, cells: Cells, cell: int) -> bool:
+        """Returns whether one more cell can run at its least power."""
+        least = float(cells.least_kw[cell])
+        stay = int(cells.stay[cell])
+        return (
+            least <= self._sites[int(cells.site[cell]), int(cells.step[cell])]
+            and all(least <= self._circuits[key] for key in self._circuits_of(cells, cell))
+            and self._stored_kwh(cells, cell) <= self._battery_kwh(stay)
+        )
+
+    def take(self, cells: Cells, cell: int) -> None:
+        """Notes that a cell runs at its least power."""
+        least = float(cells.least_kw[cell])
+        stay = int(cells.stay[cell])
+        self._sites[int(cells.site[cell]), int(cells.step[cell])] -= least
+        for key in self._circuits_of(cells, cell):
+            self._circuits[key] -= least
+        self._batteries[stay] = self._battery_kwh(stay) - self._stored_kwh(cells, cell)
+
+
+def with_switches(program: LinearProgram, cells: Cells) -> LinearProgram:
+    """Returns the program with a switch per cell of the first hour: off, or at least its least.
+
+    The switches are the last columns.
+    """
+    early = cells.early()
+    size, columns, rows = len(early), len(program.cost), len(program.row_lower)
+    n = np.arange(size)
+    able = cells.most_kw[early] >= cells.least_kw[early]
+    at = cells.column[early]
+    block = sparse.csr_matrix(
+        (
+            np.concatenate([np.ones(size), -cells.least_kw[early], np.ones(size), -cells.most_kw[early]]),
+            (
+                np.concatenate([n, n, size + n, size + n]),
+                np.concatenate([at, columns + n, at, columns + n]),
+            ),
+        ),
+        shape=(2 * size, columns + size),
+    )
+    wider = sparse.csr_matrix(
+        (program.matrix.data, program.matrix.indices, program.matrix.indptr),
+        shape=(rows, columns + size),
+    )
+    return LinearProgram(
+        cost=np.concatenate([program.cost, np.zeros(size)]),
+        lower=np.concatenate([program.lower, np.zeros(size)]),
+        upper=np.concatenate([program.upper, able.astype(np.float64)]),
+        matrix=sparse.csr_matrix(sparse.vstack([wider, block])),
+        row_lower=np.concatenate([program.row_lower, np.zeros(size), np.full(size, -np.inf)]),
+        row_upper=np.concatenate([program.row_upper, np.full(size, np.inf), np.zeros(size)]),
+        integer=columns + n,
+    )

@@ -1,0 +1,129 @@
+"""Building load forecast: what this building usually draws at this time of this weekday.
+
+Means of past readings by local quarter of an hour, each leaning on the next broader one while it
+has few readings of its own: this weekday, working day or weekend, any day, all hours, and at the
+very start a constant. Weather and holidays are not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.timeline import StepGrid
+from scheduler.forecast import QuantileForecast, Reading
+
+Floats = NDArray[np.float64]
+
+HISTORY = timedelta(days=42)
+SLOT_MINUTES = 15
+SLOTS = 24 * 60 // SLOT_MINUTES
+SATURDAY = 5
+PRIOR_READINGS = 2.0
+"""How many readings the broader mean counts as."""
+USUAL_SPREAD = 0.3
+"""Standard deviation as a share of the load, until residuals tell it."""
+ENOUGH_READINGS = 96
+"""A day of quarters: from here on residuals count as much as `USUAL_SPREAD`."""
+Z_90 = 1.2816
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProfile:
+    """The usual week of a building. Make it with `learn`, once a day or so; it is cheap to ask."""
+
+    zone: ZoneInfo
+    readings: int
+    week_w: Floats
+    """Mean load by weekday (rows, Monday first) and local quarter of an hour."""
+    spread: float
+    """Standard deviation of readings around it, as a share of it."""
+
+    @staticmethod
+    def learn(
+        readings: Sequence[Reading], timezone: str, *, until: datetime, fallback_w: float
+    ) -> LoadProfile:
+        """Returns the profile of the readings up to `until`.
+
+        Args:
+            readings: the building's load, without cars.
+            timezone: IANA name: people live by local time.
+            until: later readings are not looked at, nor those over six weeks older.
+            fallback_w: what to assume before there are any.
+        """
+        zone = ZoneInfo(timezone)
+        known = [r for r in readings if until - HISTORY <= r.measured_at <= until]
+        weekday = np.empty(len(known), dtype=np.intp)
+        slot = np.empty(len(known), dtype=np.intp)
+        for index, reading in enumerate(known):
+            weekday[index], slot[index] = _place(reading.measured_at, zone)
+        power_w = np.fromiter((r.power_w for r in known), float, len(known))
+        week_w = _week(weekday, slot, power_w, fallback_w)
+        return LoadProfile(
+            zone, len(known), week_w, _spread(power_w - week_w[weekday, slot], week_w)
+        )
+
+    def forecast(self, grid: StepGrid, *, issued_at: datetime) -> QuantileForecast:
+        """Returns the usual load in each step of the grid, in W."""
+        middle = timedelta(minutes=grid.step_minutes / 2)
+        places = [_place(grid.instant(step) + middle, self.zone) for step in range(grid.steps)]
+        usual_w = [float(self.week_w[place]) for place in places]
+        margin_w = [Z_90 * self.spread * abs(power_w) for power_w in usual_w]
+        return QuantileForecast(
+            issued_at,
+            grid,
+            "profile" if self.readings else "fallback",
+            tuple(max(0.0, w - margin) for w, margin in zip(usual_w, margin_w, strict=True)),
+            tuple(usual_w),
+            tuple(w + margin for w, margin in zip(usual_w, margin_w, strict=True)),
+        )
+
+
+def forecast_load(
+    readings: Sequence[Reading],
+    grid: StepGrid,
+    timezone: str,
+    *,
+    issued_at: datetime,
+    fallback_w: float,
+) -> QuantileForecast:
+    """Returns the building's load in each step as known at `issued_at`: `learn` and `forecast`."""
+    profile = LoadProfile.learn(readings, timezone, until=issued_at, fallback_w=fallback_w)
+    return profile.forecast(grid, issued_at=issued_at)
+
+
+def _place(instant: datetime, zone: ZoneInfo) -> tuple[int, int]:
+    local = instant.astimezone(zone)
+    return local.weekday(), (60 * local.hour + local.minute) // SLOT_MINUTES
+
+
+def _week(
+    weekday: NDArray[np.intp], slot: NDArray[np.intp], power_w: Floats, fallback_w: float
+) -> Floats:
+    sums = np.zeros((7, SLOTS))
+    counts = np.zeros((7, SLOTS))
+    np.add.at(sums, (weekday, slot), power_w)
+    np.add.at(counts, (weekday, slot), 1.0)
+    overall = _leaning(sums.sum(), counts.sum(), np.asarray(fallback_w))
+    any_day = _leaning(sums.sum(axis=0), counts.sum(axis=0), overall)
+    week_w = np.empty((7, SLOTS))
+    for days in (slice(0, SATURDAY), slice(SATURDAY, 7)):
+        kind = _leaning(sums[days].sum(axis=0), counts[days].sum(axis=0), any_day)
+        week_w[days] = _leaning(sums[days], counts[days], kind)
+    return week_w
+
+
+def _leaning(sums: Floats, counts: Floats, broader: Floats) -> Floats:
+    return (sums + PRIOR_READINGS * broader) / (counts + PRIOR_READINGS)
+
+
+def _spread(residual_w: Floats, week_w: Floats) -> float:
+    level_w = max(1.0, float(np.abs(week_w).mean()))
+    seen = len(residual_w) / (len(residual_w) + ENOUGH_READINGS)
+    measured = float(np.mean(residual_w**2)) / level_w**2 if len(residual_w) else 0.0
+    return float(np.sqrt(seen * measured + (1 - seen) * USUAL_SPREAD**2))

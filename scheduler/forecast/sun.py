@@ -1,0 +1,221 @@
+"""Photovoltaic forecast: what a clear sky would give, times how clear the sky has lately been.
+
+Clear sky comes from the sun's position and the simplified Solis model, turned into each plant's
+plane. The ratio of measured to clear-sky power, the clearness, carries everything that we don't
+model (clouds, dirt, shading, the plant's real efficiency). Its forecast glides from that of the
+last hours over that of the last day to the usual one of this site, the farther ahead the more.
+
+Sources: P. Ineichen, "A broadband simplified version of the Solis clear sky model", Solar Energy
+82 (2008); Hay and Davies (1980) for the tilted plane; both as pvlib computes them.
+"""
+# pvlib and pandas come without complete types: this module is the only one to touch them.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pvlib import clearsky, irradiance, solarposition
+
+from models.timeline import StepGrid
+from scheduler.forecast import QuantileForecast, Reading, known_readings
+
+Floats = NDArray[np.float64]
+
+PERFORMANCE_RATIO = 0.9
+"""Share of the plant's nameplate that reaches the meter; what is wrong with it is clearness."""
+CURVE_STEP_S = 300
+DAY_S = 86_400
+
+HISTORY = timedelta(days=14)
+RECENT_HOURS = 1.5
+DAY_HOURS = 8.0
+"""How fast the weight of a reading fades, in the clearness of the last hours and last day."""
+RECENT_FADES_HOURS = 3.0
+DAY_FADES_HOURS = 24.0
+"""How fast these two clearnesses lose their say with the distance of the step forecast."""
+USUAL_CLEARNESS = 0.65
+USUAL_SPREAD = 0.25
+"""Mean and standard deviation of clearness where nothing has been measured: central Europe."""
+LOW_SUN_SHARE = 0.05
+"""Readings count when the clear sky would give at least this share of the peak power."""
+Z_90 = 1.2816
+"""Standard deviations from the median to the 90 % quantile of a normal distribution."""
+CLEARNESS_LIMITS = (0.03, 1.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the sun is looked at from."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """A roof: its peak power and how it lies (tilt 0 is flat, azimuth 180 is south)."""
+
+    peak_power_w: float
+    tilt_deg: float
+    azimuth_deg: float
+
+
+def clear_sky_power_w(
+    location: Location, plants: Sequence[Plant], instants: Sequence[datetime]
+) -> Floats:
+    """Returns what the plants would give together under a clear sky at each instant, in W.
+
+    Curves are kept per plane and day, so that a day costs its 10 ms once.
+    """
+    at_s = np.fromiter((instant.timestamp() for instant in instants), float, len(instants))
+    return _clear_sky_at_s(location, plants, at_s)
+
+
+def forecast_pv(
+    location: Location,
+    plants: Sequence[Plant],
+    grid: StepGrid,
+    readings: Sequence[Reading],
+    *,
+    issued_at: datetime,
+) -> QuantileForecast:
+    """Returns the power that the plants can give in each step, as known at `issued_at`.
+
+    `readings` are the plants' measured power; the last two weeks of them are used.
+    """
+    at_s, power_w = known_readings(readings, issued_at, issued_at - HISTORY)
+    peak_w = sum(plant.peak_power_w for plant in plants)
+    past_w = _clear_sky_at_s(location, plants, at_s)
+    lit = past_w > LOW_SUN_SHARE * peak_w
+    sky = _Sky.learn(issued_at.timestamp(), at_s[lit], power_w[lit], past_w[lit], peak_w)
+    middles_s = _middles_s(grid)
+    clear_w = _clear_sky_at_s(location, plants, middles_s)
+    ahead_hours = np.maximum(0.0, (middles_s - issued_at.timestamp()) / 3600)
+    q10, q50, q90 = (tuple((clear_w * share).tolist()) for share in sky.quantiles(ahead_hours))
+    return QuantileForecast(
+        issued_at, grid, "measured" if lit.any() else "clear_sky", q10, q50, q90
+    )
+
+
+def persistence_pv(
+    location: Location,
+    plants: Sequence[Plant],
+    grid: StepGrid,
+    readings: Sequence[Reading],
+    *,
+    issued_at: datetime,
+) -> tuple[float, ...]:
+    """Returns the forecast to beat, in W: the sky stays as clear as in the last hour of daylight.
+
+    This is the usual yardstick of solar forecasting (smart persistence); before any daylight is
+    measured, the sky is taken as clear.
+    """
+    at_s, power_w = known_readings(readings, issued_at, issued_at - HISTORY)
+    peak_w = sum(plant.peak_power_w for plant in plants)
+    past_w = _clear_sky_at_s(location, plants, at_s)
+    lit = np.flatnonzero(past_w > LOW_SUN_SHARE * peak_w)
+    clearness = 1.0
+    if len(lit):
+        last = lit[at_s[lit] > at_s[lit[-1]] - 3600]
+        clearness = float(power_w[last].sum() / past_w[last].sum())
+    clear_w = _clear_sky_at_s(location, plants, _middles_s(grid))
+    return tuple((clear_w * clearness).tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class _Sky:
+    """What the readings say about clearness, each figure leaning on the next broader one."""
+
+    recent: float
+    day: float
+    usual: float
+    spread: float
+    belief: float
+    """0 to 1: how much the last hours were seen at all."""
+
+    @staticmethod
+    def learn(now_s: float, at_s: Floats, power_w: Floats, clear_w: Floats, peak_w: float) -> _Sky:
+        """Returns the sky as lit readings tell it: mean clearness, weighted by energy and age."""
+        # A reading stands for the time since the one before it, a quarter of an hour at most.
+        hours = np.clip(np.diff(at_s, prepend=-np.inf), 0.0, 900.0) / 3600
+        age_hours = (now_s - at_s) / 3600
+        energy_wh = clear_w * hours
+        yield_wh = power_w * hours
+
+        def mean(prior: float, prior_peak_hours: float, fade: Floats) -> tuple[float, float]:
+            prior_wh = max(1.0, prior_peak_hours * peak_w)
+            seen_wh = float(fade @ energy_wh)
+            clearness = (float(fade @ yield_wh) + prior_wh * prior) / (seen_wh + prior_wh)
+            return clearness, seen_wh / (seen_wh + prior_wh)
+
+        usual, seen = mean(USUAL_CLEARNESS, 8.0, np.ones_like(age_hours))
+        day, _ = mean(usual, 0.5, np.exp(-age_hours / DAY_HOURS))
+        recent, belief = mean(day, 0.1, np.exp(-age_hours / RECENT_HOURS))
+        strays = (power_w / np.maximum(1.0, clear_w) - usual) ** 2
+        measured = float(strays @ energy_wh) / max(1.0, float(energy_wh.sum()))
+        variance = seen * measured + (1 - seen) * USUAL_SPREAD**2
+        return _Sky(recent, day, usual, float(np.sqrt(variance)), belief)
+
+    def quantiles(self, ahead_hours: Floats) -> tuple[Floats, Floats, Floats]:
+        """Returns the clearness with 10, 50 and 90 % below, for steps so many hours ahead."""
+        near = np.exp(-ahead_hours / RECENT_FADES_HOURS)
+        middle = self.usual + (self.day - self.usual) * np.exp(-ahead_hours / DAY_FADES_HOURS)
+        middle = np.clip(middle + (self.recent - self.day) * near, *CLEARNESS_LIMITS)
+        spread = self.spread * np.sqrt(1.0 - 0.85 * self.belief * near)
+        low = np.maximum(middle - Z_90 * spread, CLEARNESS_LIMITS[0])
+        # A sky clearer than clear is a model's error, not luck: the upper side ends near 1.
+        high = np.minimum(middle + Z_90 * spread, np.maximum(middle, 1.02))
+        return low, middle, high
+
+
+def _middles_s(grid: StepGrid) -> Floats:
+    middles: Floats = np.arange(grid.steps, dtype=np.float64) + 0.5
+    return grid.start.timestamp() + 60.0 * grid.step_minutes * middles
+
+
+def _clear_sky_at_s(location: Location, plants: Sequence[Plant], at_s: Floats) -> Floats:
+    power_w = np.zeros(len(at_s))
+    days = (at_s // DAY_S).astype(int)
+    for day in np.unique(days).tolist():
+        there = days == day
+        place = (at_s[there] - day * DAY_S) / CURVE_STEP_S
+        for plant in plants:
+            curve = _plane_w_per_m2(
+                location.latitude, location.longitude, plant.tilt_deg, plant.azimuth_deg, day
+            )
+            share = np.interp(place, np.arange(len(curve)), curve) / 1000
+            power_w[there] += plant.peak_power_w * PERFORMANCE_RATIO * share
+    return power_w
+
+
+@lru_cache(maxsize=4096)
+def _plane_w_per_m2(
+    latitude: float, longitude: float, tilt_deg: float, azimuth_deg: float, day: int
+) -> Floats:
+    """Returns the clear-sky irradiance on a plane through a UTC day, its midnights included."""
+    start = pd.Timestamp(day * DAY_S, unit="s", tz="UTC")
+    times = pd.date_range(start, periods=DAY_S // CURVE_STEP_S + 1, freq=f"{CURVE_STEP_S}s")
+    position = solarposition.get_solarposition(times, latitude, longitude, method="nrel_numpy")
+    sky = clearsky.simplified_solis(np.asarray(position["apparent_elevation"]))
+    plane = irradiance.get_total_irradiance(
+        tilt_deg,
+        azimuth_deg,
+        np.asarray(position["apparent_zenith"]),
+        np.asarray(position["azimuth"]),
+        sky["dni"],
+        sky["ghi"],
+        sky["dhi"],
+        dni_extra=irradiance.get_extra_radiation(start.day_of_year),
+        model="haydavies",
+    )
+    curve = np.nan_to_num(np.asarray(plane["poa_global"], dtype=np.float64))
+    curve.setflags(write=False)
+    return curve

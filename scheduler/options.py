@@ -1,0 +1,38 @@
+"""What a caller may ask of a plan, beside the problem itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """How to plan. The defaults suit a plan that will be planned anew within the hour."""
+
+    time_limit_s: float | None = None
+    """None: the first whole plan, limited by iterations, the same on every machine. Else the plan
+    goes on improving until then or until it is `optimal`."""
+    wait_cost_per_kwh_h: float = 0.001
+    """Cost of taking a kWh an hour later. A rolling plan that finds today's sun and tomorrow's
+    equal puts charging off for ever; this breaks the tie and insures against clouds."""
+    short_gap_cost_per_h: float = 0.02
+    """Cost of each hour by which two trips of a car follow closer than two hours: a late return
+    then reaches the next driver."""
+    missed_cost_per_kwh: float = 20.0
+    """Cost of energy that a trip lacks: far above any price."""
+    ready_steps: tuple[int, ...] = ()
+    """Steps at which parked cars should be ready for people who walk up."""
+    ready_share: float = 0.45
+    """What part of its greatest charge a ready car holds."""
+    ready_cost_per_kwh: float = 0.25
+    """Cost of energy that a car lacks to be ready: above a usual price, far below a missed trip."""
+    frozen: tuple[tuple[str, str], ...] = ()
+    """Bookings that keep their vehicle in this plan (booking id, vehicle id)."""
+    incumbent_offset_steps: int = 0
+    """How many steps the incumbent plan's start lies before the problem's."""
+    prove: bool = True
+    """Whether to compute the tight lower bound; else a quick one is given."""
+
+
+OFFLINE = PlanOptions(wait_cost_per_kwh_h=1e-5, short_gap_cost_per_h=0.0)
+"""For one problem by itself, where nothing but its cost counts."""

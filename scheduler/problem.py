@@ -1,0 +1,376 @@
+"""The planning problem, as frozen types and as JSON.
+
+All power is at the grid side of the charger, in watts; all energy in watt-hours; prices in
+`currency` per kWh. Steps are half-open intervals `[step, step + 1)` counted from `start`; every
+series has one value per step. Reading checks the shape, `check_problem` what the numbers mean
+together; both name each wrong field by its JSON pointer. How a problem is solved is not here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from models.errors import FieldError
+from models.timeline import StepGrid
+from scheduler.documents import LARGEST_INTEGER, MOST_ERRORS, Schema, bad_input
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """A stationary battery of a site; `efficiency` applies each way."""
+
+    capacity_wh: float
+    soc_wh: float
+    min_soc_wh: float
+    max_charge_w: float
+    max_discharge_w: float
+    efficiency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A limit on the absolute sum of the powers of the EVSEs on it and on the circuits below."""
+
+    id: str
+    parent: str | None
+    limit_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evse:
+    """A place where one car can charge.
+
+    In each `unavailable` window it gives nothing: a car standing there may stay, none may arrive.
+    """
+
+    id: str
+    circuit: str | None
+    max_power_w: float
+    min_power_w: float
+    current_type: Literal["AC", "DC"]
+    bidirectional: bool = False
+    unavailable: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A grid connection with its sun, its building, its battery and its EVSEs."""
+
+    id: str
+    import_limit_w: float
+    export_limit_w: float
+    pv_power_w: tuple[float, ...]
+    """What the plant can give; a plan may curtail it."""
+    load_power_w: tuple[float, ...]
+    import_price_per_kwh: tuple[float, ...]
+    export_price_per_kwh: tuple[float, ...]
+    evses: tuple[Evse, ...]
+    import_co2_g_per_kwh: tuple[float, ...] | None = None
+    battery: Battery | None = None
+    circuits: tuple[Circuit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """A car.
+
+    It is away before `available_from` (at or beyond the horizon: not to be had); then it stands at
+    `site` with `soc_wh`, on `evse` or where the plan wants it.
+    """
+
+    id: str
+    vehicle_class: str
+    site: str
+    evse: str | None
+    available_from: int
+    soc_wh: float
+    capacity_wh: float
+    min_soc_wh: float
+    max_soc_wh: float
+    max_ac_power_w: float
+    consumption_wh_per_km: float
+    charge_efficiency: float
+    max_dc_power_w: float = 0.0
+    max_discharge_w: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A trip that someone wants; it may end beyond the horizon."""
+
+    id: str
+    classes: tuple[str, ...]
+    pickup_site: str
+    dropoff_site: str
+    start_step: int
+    end_step: int
+    distance_km: float
+    reserve_km: float = 0.0
+    vehicle: str | None = None
+    """The one car that may serve it."""
+    priority: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Everything that a plan depends on."""
+
+    version: int = 1
+    start: datetime
+    step_minutes: int
+    steps: int
+    sites: tuple[Site, ...]
+    vehicles: tuple[Vehicle, ...]
+    bookings: tuple[Booking, ...]
+    terminal_value_per_kwh: float = 0.0
+    """Worth of energy left in cars and site batteries at the end."""
+    turnaround_steps: int = 0
+    """Least time between two trips of a car."""
+    currency: str = "EUR"
+
+    @property
+    def grid(self) -> StepGrid:
+        """The steps as instants."""
+        return StepGrid(self.start, self.step_minutes, self.steps)
+
+    @property
+    def hours(self) -> float:
+        """Length of one step in hours."""
+        return self.step_minutes / 60
+
+
+_JSON_NAMES = {"vehicle_class": "class"}
+
+
+def _schema() -> Schema:
+    schema = Schema()
+    schema.add(Battery)
+    schema.add(Circuit)
+    schema.add(Evse, null_if_absent=("circuit",))
+    schema.add(Site)
+    schema.add(Vehicle, names=_JSON_NAMES, null_if_absent=("evse",))
+    schema.add(Booking)
+    schema.add(Problem, required=("version",))
+    return schema
+
+
+_SCHEMA = _schema()
+
+
+def read_problem(data: bytes) -> Problem:
+    """Returns the problem that JSON `data` holds.
+
+    Raises:
+        BadInput: if it can't be right, with the JSON pointer of each wrong field.
+    """
+    problem = _SCHEMA.read(Problem, data, "problem")
+    check_problem(problem)
+    return problem
+
+
+def write_problem(problem: Problem) -> bytes:
+    """Returns the problem as compact JSON."""
+    document = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    document["vehicles"] = [
+        {_JSON_NAMES.get(field.name, field.name): getattr(car, field.name) for field in fields(car)}
+        for car in problem.vehicles
+    ]
+    return msgspec.json.encode(document)
+
+
+def check_problem(problem: Problem) -> None:
+    """Checks what the numbers and names of a typed problem mean together.
+
+    Raises:
+        BadInput: if it can't be right, with the JSON pointer of each wrong field.
+    """
+    errors = list(itertools.islice(_errors(problem), MOST_ERRORS))
+    if errors:
+        raise bad_input("problem", errors)
+
+
+_ANY = (-math.inf, math.inf)
+_NOT_NEGATIVE = (0.0, math.inf)
+_SHARE = (5e-324, 1.0)  # above 0: energy is divided by it
+_RANGES: dict[type, dict[str, tuple[float, float]]] = {
+    Battery: {
+        "capacity_wh": _NOT_NEGATIVE,
+        "soc_wh": _ANY,
+        "min_soc_wh": _NOT_NEGATIVE,
+        "max_charge_w": _NOT_NEGATIVE,
+        "max_discharge_w": _NOT_NEGATIVE,
+        "efficiency": _SHARE,
+    },
+    Circuit: {"limit_w": _NOT_NEGATIVE},
+    Evse: {"max_power_w": _NOT_NEGATIVE, "min_power_w": _NOT_NEGATIVE},
+    Site: {"import_limit_w": _NOT_NEGATIVE, "export_limit_w": _NOT_NEGATIVE},
+    Vehicle: {
+        "available_from": (0, LARGEST_INTEGER),
+        "soc_wh": _ANY,
+        "capacity_wh": _NOT_NEGATIVE,
+        "min_soc_wh": _NOT_NEGATIVE,
+        "max_soc_wh": _NOT_NEGATIVE,
+        "max_ac_power_w": _NOT_NEGATIVE,
+        "max_dc_power_w": _NOT_NEGATIVE,
+        "max_discharge_w": _NOT_NEGATIVE,
+        "consumption_wh_per_km": _NOT_NEGATIVE,
+        "charge_efficiency": _SHARE,
+    },
+    Booking: {
+        "end_step": (-LARGEST_INTEGER, LARGEST_INTEGER),
+        "distance_km": _NOT_NEGATIVE,
+        "reserve_km": _NOT_NEGATIVE,
+        "priority": (0, LARGEST_INTEGER),
+    },
+    Problem: {
+        "version": (1, 1),
+        "step_minutes": (1, 1440),
+        "steps": (1, LARGEST_INTEGER),
+        "terminal_value_per_kwh": _ANY,
+        "turnaround_steps": (0, LARGEST_INTEGER),
+    },
+}
+_SERIES = {
+    "pv_power_w": _NOT_NEGATIVE,
+    "load_power_w": _ANY,
+    "import_price_per_kwh": _ANY,
+    "export_price_per_kwh": _ANY,
+    "import_co2_g_per_kwh": _ANY,
+}
+
+
+def _errors(problem: Problem) -> Iterator[FieldError]:
+    yield from _range_errors(problem, "")
+    if problem.start.tzinfo is None:
+        yield FieldError("/start", "has no time zone")
+    else:
+        try:
+            _ = problem.grid.end
+        except OverflowError:
+            yield FieldError("/steps", "end beyond the calendar")
+    yield from _duplicates((site.id for site in problem.sites), "/sites/{}/id")
+    for index, site in enumerate(problem.sites):
+        yield from _site_errors(site, f"/sites/{index}", problem.steps)
+    evses = [
+        (f"/sites/{i}/evses/{j}/id", evse.id)
+        for i, site in enumerate(problem.sites)
+        for j, evse in enumerate(site.evses)
+    ]
+    seen: set[str] = set()
+    for pointer, name in evses:
+        if name in seen:
+            yield FieldError(pointer, f"{name!r} is another EVSE's id too")
+        seen.add(name)
+    yield from _vehicle_errors(problem)
+    yield from _booking_errors(problem)
+
+
+def _range_errors(thing: object, pointer: str) -> Iterator[FieldError]:
+    for name, (low, high) in _RANGES[type(thing)].items():
+        value = getattr(thing, name)
+        if not low <= value <= high or math.isinf(value):
+            yield FieldError(f"{pointer}/{name}", f"{_wish(low, high)}, not {value}")
+
+
+def _wish(low: float, high: float) -> str:
+    if low == high:
+        return f"must be {low:g}"
+    if (low, high) == _SHARE:
+        return "must be above 0 and at most 1"
+    if high not in (math.inf, LARGEST_INTEGER):
+        return f"must be {low:g} to {high:g}"
+    if low in (0, 1):
+        return f"must be a finite number of at least {low:g}"
+    return "must be a finite number"
+
+
+def _duplicates(ids: Iterable[str], pattern: str) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for index, name in enumerate(ids):
+        if name in seen:
+            yield FieldError(pattern.format(index), f"{name!r} is given twice")
+        seen.add(name)
+
+
+def _site_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError]:
+    yield from _range_errors(site, pointer)
+    for name, (low, high) in _SERIES.items():
+        values: tuple[float, ...] | None = getattr(site, name)
+        if values is None:
+            continue
+        if len(values) != steps:
+            yield FieldError(f"{pointer}/{name}", f"must hold {steps} values, not {len(values)}")
+        for step, value in enumerate(values):
+            if not low <= value <= high or math.isinf(value):
+                yield FieldError(f"{pointer}/{name}/{step}", f"{_wish(low, high)}, not {value}")
+    if site.battery is not None:
+        yield from _range_errors(site.battery, f"{pointer}/battery")
+    yield from _circuit_errors(site, f"{pointer}/circuits")
+    known = {circuit.id for circuit in site.circuits}
+    for index, evse in enumerate(site.evses):
+        place = f"{pointer}/evses/{index}"
+        yield from _range_errors(evse, place)
+        if evse.circuit is not None and evse.circuit not in known:
+            yield FieldError(f"{place}/circuit", f"no circuit {evse.circuit!r} at this site")
+        for number, (start, end) in enumerate(evse.unavailable):
+            if not 0 <= start < end:
+                detail = f"must be [from, to) with 0 <= from < to, not [{start}, {end}]"
+                yield FieldError(f"{place}/unavailable/{number}", detail)
+
+
+def _circuit_errors(site: Site, pointer: str) -> Iterator[FieldError]:
+    yield from _duplicates((circuit.id for circuit in site.circuits), f"{pointer}/{{}}/id")
+    parents = {circuit.id: circuit.parent for circuit in site.circuits}
+    for index, circuit in enumerate(site.circuits):
+        yield from _range_errors(circuit, f"{pointer}/{index}")
+        if circuit.parent is not None and circuit.parent not in parents:
+            yield FieldError(f"{pointer}/{index}/parent", f"no circuit {circuit.parent!r}")
+        above, hops = circuit.parent, 0
+        while above is not None and above != circuit.id and hops <= len(parents):
+            above, hops = parents.get(above), hops + 1
+        if above == circuit.id:
+            yield FieldError(f"{pointer}/{index}/parent", "makes a loop of circuits")
+
+
+def _vehicle_errors(problem: Problem) -> Iterator[FieldError]:
+    yield from _duplicates((vehicle.id for vehicle in problem.vehicles), "/vehicles/{}/id")
+    sites = {site.id: {evse.id for evse in site.evses} for site in problem.sites}
+    held: dict[str, str] = {}
+    for index, vehicle in enumerate(problem.vehicles):
+        pointer = f"/vehicles/{index}"
+        yield from _range_errors(vehicle, pointer)
+        if vehicle.site not in sites:
+            yield FieldError(f"{pointer}/site", f"no site {vehicle.site!r}")
+        elif vehicle.evse is not None and vehicle.evse not in sites[vehicle.site]:
+            yield FieldError(f"{pointer}/evse", f"no EVSE {vehicle.evse!r} at {vehicle.site!r}")
+        elif vehicle.evse is not None and vehicle.available_from < problem.steps:
+            if vehicle.evse in held:
+                yield FieldError(f"{pointer}/evse", f"{held[vehicle.evse]!r} stands there already")
+            held[vehicle.evse] = vehicle.id
+
+
+def _booking_errors(problem: Problem) -> Iterator[FieldError]:
+    yield from _duplicates((booking.id for booking in problem.bookings), "/bookings/{}/id")
+    sites = {site.id for site in problem.sites}
+    cars = {vehicle.id for vehicle in problem.vehicles}
+    for index, booking in enumerate(problem.bookings):
+        pointer = f"/bookings/{index}"
+        yield from _range_errors(booking, pointer)
+        if booking.pickup_site not in sites:
+            yield FieldError(f"{pointer}/pickup_site", f"no site {booking.pickup_site!r}")
+        if booking.dropoff_site not in sites:
+            yield FieldError(f"{pointer}/dropoff_site", f"no site {booking.dropoff_site!r}")
+        if booking.vehicle is not None and booking.vehicle not in cars:
+            yield FieldError(f"{pointer}/vehicle", f"no vehicle {booking.vehicle!r}")
+        if not 0 <= booking.start_step < problem.steps:
+            detail = f"must lie in the horizon of {problem.steps} steps, not {booking.start_step}"
+            yield FieldError(f"{pointer}/start_step", detail)
+        if booking.end_step <= booking.start_step:
+            yield FieldError(f"{pointer}/end_step", "must come after start_step")

@@ -1,0 +1,238 @@
+"""From decisions to a `Plan`: states of charge, site flows, cost, key figures, entries.
+
+Everything is worked out anew from the chains, the stays and the powers, so that a plan says what it
+does and not what a solver thought it did. Sun is used as pays best: all of it, unless giving it
+away costs money or a limit forbids it, and none where buying is paid for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.chains import Chains
+from scheduler.explain import Reasons
+from scheduler.parking import Stay
+from scheduler.plan import Assignment, Charging, Kpis, Plan, SitePower, Status, Unserved
+from scheduler.plan import Stay as PlannedStay
+from scheduler.view import Floats, Place, View
+
+OPTIMAL_WITHIN = 0.005
+"""A plan is `optimal` when its cost is within this share of the lower bound."""
+_SAME_W = 0.05
+_SMALLEST_W = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided: which trips, which EVSEs, which powers."""
+
+    chains: Chains
+    stays: Sequence[Stay]
+    powers_w: Sequence[Floats]
+    """By stay: power in each of its steps."""
+    battery_w: Floats
+    """By site and step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a decision comes to."""
+
+    grid_w: Floats
+    pv_used_w: Floats
+    cars_w: Floats
+    charged_w: Floats
+    departs_wh: dict[int, float]
+    """By trip: with what its car departs."""
+    ends_wh: Floats
+    """By stay: with what the car ends it."""
+    energy_cost: float
+    cost: float
+
+
+def outcome(view: View, decision: Decision) -> Outcome:
+    """Returns the flows, states and cost of a decision."""
+    shape = (len(view.places), view.steps)
+    cars_w, charged_w = np.zeros(shape), np.zeros(shape)
+    departs: dict[int, float] = {}
+    ends = np.zeros(len(decision.stays))
+    soc = 0.0
+    left_wh = 0.0
+    for n, (stay, power) in enumerate(zip(decision.stays, decision.powers_w, strict=True)):
+        car = view.cars[stay.car]
+        if stay.before < 0:
+            soc = car.soc_wh
+        else:
+            soc -= view.trips[stay.before].drive_wh(car)
+        if stay.post >= 0 and len(power):
+            cars_w[stay.site, stay.start : stay.end] += power
+            charged_w[stay.site, stay.start : stay.end] += np.maximum(power, 0.0)
+            stored = np.where(power > 0, power * car.efficiency, power / car.efficiency)
+            soc += float(stored.sum()) * view.hours
+        ends[n] = soc
+        if stay.after >= 0:
+            departs[stay.after] = soc
+        else:
+            left_wh += soc
+    left_wh += sum(
+        _battery_end(place, decision.battery_w[place.index], view.hours) for place in view.places
+    )
+    grid, used = np.zeros(shape), np.zeros(shape)
+    for place in view.places:
+        demand = place.load_w + cars_w[place.index] + decision.battery_w[place.index]
+        used[place.index] = _sun_used(place, demand)
+        grid[place.index] = demand - used[place.index]
+    energy_cost = sum(grid_cost(place, grid[place.index], view.hours) for place in view.places)
+    worth = view.problem.terminal_value_per_kwh * left_wh / 1000
+    return Outcome(
+        grid, used, cars_w, charged_w, departs, ends, float(energy_cost), float(energy_cost - worth)
+    )
+
+
+def _battery_end(place: Place, battery_w: Floats, hours: float) -> float:
+    if place.battery is None:
+        return 0.0
+    efficiency = place.battery.efficiency
+    stored = np.where(battery_w > 0, battery_w * efficiency, battery_w / efficiency)
+    return place.battery.soc_wh + float(stored.sum()) * hours
+
+
+def grid_cost(place: Place, grid_w: Floats, hours: float) -> float:
+    """Returns energy bought less energy sold at one site."""
+    bought = np.maximum(grid_w, 0.0) @ place.buy
+    sold = np.maximum(-grid_w, 0.0) @ place.sell
+    return float(bought - sold) * hours / 1000
+
+
+def _sun_used(place: Place, demand_w: Floats) -> Floats:
+    """Returns how much sun to use: the cheapest of all allowed, nothing sold or nothing bought."""
+    most = np.minimum(place.pv_w, demand_w + place.export_w)
+    least = np.clip(demand_w - place.import_w, 0.0, place.pv_w)
+    most = np.clip(most, 0.0, place.pv_w)
+    best = np.maximum(most, least)
+    best_cost = _step_cost(place, demand_w - best)
+    for other in (np.clip(demand_w, least, best), least):
+        cost = _step_cost(place, demand_w - other)
+        better = cost < best_cost - 1e-9
+        best = np.where(better, other, best)
+        best_cost = np.where(better, cost, best_cost)
+    return best
+
+
+def _step_cost(place: Place, grid_w: Floats) -> Floats:
+    return np.maximum(grid_w, 0.0) * place.buy - np.maximum(-grid_w, 0.0) * place.sell
+
+
+def make_result(
+    view: View,
+    decision: Decision,
+    *,
+    unserved: Sequence[Unserved],
+    lower_bound: float | None,
+    solve_seconds: float,
+) -> Plan:
+    """Returns the plan that a decision amounts to."""
+    found = outcome(view, decision)
+    bound = None if lower_bound is None else min(lower_bound, found.cost)
+    assignments = tuple(
+        Assignment(view.trips[index].id, car.id, found.departs_wh[index])
+        for car, chain in zip(view.cars, decision.chains, strict=True)
+        for index in chain
+    )
+    return Plan(
+        status=_status(found.cost, bound, partial=bool(unserved)),
+        cost=found.cost,
+        lower_bound=bound,
+        solve_seconds=solve_seconds,
+        assignments=assignments,
+        unserved=tuple(unserved),
+        stays=tuple(_planned_stays(view, decision.stays)),
+        charging=tuple(_entries(view, decision, found)),
+        sites=tuple(
+            SitePower(
+                place.id,
+                tuple(found.grid_w[place.index].tolist()),
+                tuple(decision.battery_w[place.index].tolist()),
+                tuple(found.pv_used_w[place.index].tolist()),
+            )
+            for place in view.places
+        ),
+        kpis=_kpis(view, decision, found),
+    )
+
+
+def _status(cost: float, bound: float | None, *, partial: bool) -> Status:
+    if partial:
+        return "partial"
+    near = bound is not None and cost - bound <= OPTIMAL_WITHIN * abs(bound)
+    return "optimal" if near else "feasible"
+
+
+def _planned_stays(view: View, stays: Sequence[Stay]) -> list[PlannedStay]:
+    return [
+        PlannedStay(
+            view.cars[stay.car].id,
+            view.places[stay.site].id,
+            view.posts[stay.post].id if stay.post >= 0 else None,
+            stay.start,
+            stay.end,
+        )
+        for stay in stays
+        if stay.start < stay.end
+    ]
+
+
+def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
+    """Returns the charging entries: steps of equal power and reasons run together."""
+    reasons = Reasons(view, decision.stays, found.cars_w, found.ends_wh)
+    entries: list[Charging] = []
+    for n, (stay, power) in enumerate(zip(decision.stays, decision.powers_w, strict=True)):
+        if stay.post < 0:
+            continue
+        at = np.flatnonzero(np.abs(power) > _SMALLEST_W)
+        if not len(at):
+            continue
+        codes = reasons.codes(n, power, at)
+        breaks = (
+            (np.diff(at) != 1)
+            | (np.abs(np.diff(power[at])) > _SAME_W)
+            | np.array([a != b for a, b in zip(codes, codes[1:], strict=False)], dtype=np.bool_)
+        )
+        starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+        stops = np.concatenate([starts[1:], [len(at)]])
+        for first, last in zip(starts.tolist(), stops.tolist(), strict=True):
+            entries.append(
+                Charging(
+                    view.cars[stay.car].id,
+                    view.posts[stay.post].id,
+                    stay.start + int(at[first]),
+                    stay.start + int(at[last - 1]) + 1,
+                    float(power[at[first:last]].mean()),
+                    codes[first],
+                )
+            )
+    return entries
+
+
+def _kpis(view: View, decision: Decision, found: Outcome) -> Kpis:
+    given = sum(float(place.pv_w.sum()) for place in view.places)
+    used = co2 = 0.0
+    for place in view.places:
+        n = place.index
+        wanted = place.load_w + found.charged_w[n] + np.maximum(decision.battery_w[n], 0.0)
+        used += float(np.minimum(found.pv_used_w[n], wanted).sum())
+        co2 += float(np.maximum(found.grid_w[n], 0.0) @ place.co2) * view.hours / 1000
+    return Kpis(
+        pv_utilisation=used / given if given > 0 else None,
+        energy_cost=found.energy_cost,
+        co2_g=co2,
+        peak_import_w=max(float(found.grid_w.max(initial=0.0)), 0.0),
+    )
+
+
+def plan_shares(plan: Plan) -> Mapping[str, str]:
+    """Returns which vehicle serves each booking."""
+    return {assignment.booking: assignment.vehicle for assignment in plan.assignments}

@@ -1,0 +1,306 @@
+"""The problem as the solver looks at it: names turned into indices, series into arrays.
+
+Built once per plan and shared by assignment, parking, charging and bound. Everything here follows
+from the problem alone; no decision is taken here, save which trips were fixed to a car for this
+plan (`frozen`), which act like the booking's own `vehicle`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.problem import Battery, Booking, Evse, Problem, Site, Vehicle
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+FIRST_HOUR_STEPS = 4
+"""In these steps charging is 0 or at least the EVSE's minimum; later ones are planned anew."""
+TOLERANCE_WH = 1e-3
+"""Sums of floats are compared with this much air, far below the referee's 1 Wh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """A vehicle; energies in Wh at the battery, powers in W at the grid side."""
+
+    index: int
+    id: str
+    vehicle_class: str
+    site: int
+    post: int
+    """Where it stands at `free_from` and stays; -1 leaves it to the plan."""
+    free_from: int
+    soc_wh: float
+    low_wh: float
+    high_wh: float
+    ac_w: float
+    dc_w: float
+    discharge_w: float
+    efficiency: float
+    wh_per_km: float
+
+    @property
+    def most_wh(self) -> float:
+        """The most it can ever depart with: its maximum, or more if it starts with more."""
+        return max(self.high_wh, self.soc_wh)
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A booking, with the cars that its classes, its fixed vehicle and its length allow."""
+
+    index: int
+    id: str
+    start: int
+    end: int
+    pickup: int
+    dropoff: int
+    km: float
+    reserve_km: float
+    priority: int
+    cars: tuple[int, ...]
+    fixed: int
+    """The one car that may serve it, or -1."""
+
+    def drive_wh(self, car: Car) -> float:
+        """Returns what it takes from `car`."""
+        return self.km * car.wh_per_km
+
+    def need_wh(self, car: Car) -> float:
+        """Returns the least that `car` may depart with."""
+        return (self.km + self.reserve_km) * car.wh_per_km + car.low_wh
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """An EVSE; `circuits` are all that limit it, from its own one up."""
+
+    index: int
+    id: str
+    site: int
+    circuits: tuple[int, ...]
+    max_w: float
+    min_w: float
+    dc: bool
+    bidirectional: bool
+    open: Bools
+    """Per step: whether it is available."""
+
+    def power_w(self, car: Car) -> float:
+        """Returns the most that `car` can draw here."""
+        return min(self.max_w, car.dc_w if self.dc else car.ac_w)
+
+    def back_w(self, car: Car) -> float:
+        """Returns the most that `car` can give back here."""
+        return min(self.power_w(car), car.discharge_w) if self.bidirectional else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A site with its series as arrays."""
+
+    index: int
+    id: str
+    posts: tuple[int, ...]
+    pv_w: Floats
+    load_w: Floats
+    buy: Floats
+    sell: Floats
+    co2: Floats
+    import_w: Floats
+    """The import limit, or what the building alone takes beyond it."""
+    export_w: Floats
+    """The export limit, or what the building alone gives beyond it."""
+    no_draw: Bools
+    """Where the building alone exceeds the import limit: cars draw nothing net."""
+    no_give: Bools
+    """Where the building alone exceeds the export limit: cars give nothing net."""
+    battery: Battery | None
+    circuit_limits_w: tuple[tuple[int, float], ...]
+    """Circuit (numbered over all sites) and its limit."""
+
+    @property
+    def headroom_w(self) -> Floats:
+        """The most that cars can draw together without another's discharging."""
+        battery_w = self.battery.max_discharge_w if self.battery else 0.0
+        room = self.import_w - self.load_w + self.pv_w + battery_w
+        return np.where(self.no_draw, 0.0, np.maximum(room, 0.0))
+
+
+class View:
+    """One problem, ready to be planned."""
+
+    def __init__(self, problem: Problem, frozen: tuple[tuple[str, str], ...] = ()) -> None:
+        self.problem = problem
+        self.steps = problem.steps
+        self.hours = problem.hours
+        self.turnaround = problem.turnaround_steps
+        sites = {site.id: index for index, site in enumerate(problem.sites)}
+        self.posts: list[Post] = []
+        self.places: list[Place] = []
+        circuits = 0
+        for index, site in enumerate(problem.sites):
+            numbers = {circuit.id: circuits + n for n, circuit in enumerate(site.circuits)}
+            circuits += len(numbers)
+            first = len(self.posts)
+            for evse in site.evses:
+                self.posts.append(_post(evse, site, len(self.posts), index, numbers, self.steps))
+            self.places.append(_place(site, index, range(first, len(self.posts)), numbers))
+        posts = {post.id: post.index for post in self.posts}
+        self.cars = [
+            _car(vehicle, index, sites[vehicle.site], posts)
+            for index, vehicle in enumerate(problem.vehicles)
+        ]
+        self.trips = self._trips(sites, dict(frozen))
+        self._reach: dict[tuple[int, float, float, float, bool], Floats] = {}
+
+    def _trips(self, sites: dict[str, int], frozen: dict[str, str]) -> list[Trip]:
+        by_id = {car.id: car for car in self.cars}
+        by_class: dict[str, list[Car]] = {}
+        for car in self.cars:
+            by_class.setdefault(car.vehicle_class, []).append(car)
+        trips: list[Trip] = []
+        for index, booking in enumerate(self.problem.bookings):
+            name = booking.vehicle or frozen.get(booking.id)
+            fixed = by_id.get(name) if name is not None else None
+            trip = _trip(booking, index, sites, fixed)
+            cars = [car for label in dict.fromkeys(booking.classes) for car in by_class.get(label, ())]
+            able = tuple(
+                car.index
+                for car in cars
+                if (fixed is None or car is fixed)
+                and trip.need_wh(car) <= car.most_wh + TOLERANCE_WH
+                and car.free_from <= trip.start
+            )
+            trips.append(_with_cars(trip, able))
+        return trips
+
+    def reach_wh(self, car: Car, site: int, *, limited: bool = True) -> Floats:
+        """Returns the most Wh that the best EVSE of `site` can bring into `car` up to each step.
+
+        The difference of two entries is what a stay can bring, other cars aside. With `limited`
+        the site's own limit counts too.
+        """
+        key = (site, car.ac_w, car.dc_w, car.efficiency, limited)
+        known = self._reach.get(key)
+        if known is not None:
+            return known
+        place = self.places[site]
+        power = np.zeros(self.steps)
+        for index in place.posts:
+            post = self.posts[index]
+            power = np.maximum(power, np.where(post.open, post.power_w(car), 0.0))
+        if limited and not self._gives_back(place):
+            power = np.minimum(power, place.headroom_w)
+        reach = np.zeros(self.steps + 1)
+        np.cumsum(power * (self.hours * car.efficiency), out=reach[1:])
+        self._reach[key] = reach
+        return reach
+
+    def _gives_back(self, place: Place) -> bool:
+        """Whether cars can feed other cars at this site, so that its limit is not the last word."""
+        return any(self.posts[index].bidirectional for index in place.posts) and any(
+            car.discharge_w > 0 for car in self.cars
+        )
+
+
+def _car(vehicle: Vehicle, index: int, site: int, posts: dict[str, int]) -> Car:
+    return Car(
+        index=index,
+        id=vehicle.id,
+        vehicle_class=vehicle.vehicle_class,
+        site=site,
+        post=posts[vehicle.evse] if vehicle.evse is not None else -1,
+        free_from=vehicle.available_from,
+        soc_wh=vehicle.soc_wh,
+        low_wh=vehicle.min_soc_wh,
+        high_wh=vehicle.max_soc_wh,
+        ac_w=vehicle.max_ac_power_w,
+        dc_w=vehicle.max_dc_power_w,
+        discharge_w=vehicle.max_discharge_w,
+        efficiency=vehicle.charge_efficiency,
+        wh_per_km=vehicle.consumption_wh_per_km,
+    )
+
+
+def _trip(booking: Booking, index: int, sites: dict[str, int], fixed: Car | None) -> Trip:
+    return Trip(
+        index=index,
+        id=booking.id,
+        start=booking.start_step,
+        end=booking.end_step,
+        pickup=sites[booking.pickup_site],
+        dropoff=sites[booking.dropoff_site],
+        km=booking.distance_km,
+        reserve_km=booking.reserve_km,
+        priority=booking.priority,
+        cars=(),
+        fixed=-1 if fixed is None else fixed.index,
+    )
+
+
+def _with_cars(trip: Trip, cars: tuple[int, ...]) -> Trip:
+    return Trip(
+        trip.index,
+        trip.id,
+        trip.start,
+        trip.end,
+        trip.pickup,
+        trip.dropoff,
+        trip.km,
+        trip.reserve_km,
+        trip.priority,
+        cars,
+        trip.fixed,
+    )
+
+
+def _post(
+    evse: Evse, site: Site, index: int, place: int, numbers: dict[str, int], steps: int
+) -> Post:
+    parents = {circuit.id: circuit.parent for circuit in site.circuits}
+    above: list[int] = []
+    name = evse.circuit
+    while name is not None:
+        above.append(numbers[name])
+        name = parents[name]
+    is_open = np.ones(steps, dtype=np.bool_)
+    for start, end in evse.unavailable:
+        is_open[start:end] = False
+    return Post(
+        index=index,
+        id=evse.id,
+        site=place,
+        circuits=tuple(above),
+        max_w=evse.max_power_w,
+        min_w=evse.min_power_w,
+        dc=evse.current_type == "DC",
+        bidirectional=evse.bidirectional,
+        open=is_open,
+    )
+
+
+def _place(site: Site, index: int, posts: range, numbers: dict[str, int]) -> Place:
+    pv = np.asarray(site.pv_power_w, dtype=np.float64)
+    load = np.asarray(site.load_power_w, dtype=np.float64)
+    co2 = site.import_co2_g_per_kwh
+    return Place(
+        index=index,
+        id=site.id,
+        posts=tuple(posts),
+        pv_w=pv,
+        load_w=load,
+        buy=np.asarray(site.import_price_per_kwh, dtype=np.float64),
+        sell=np.asarray(site.export_price_per_kwh, dtype=np.float64),
+        co2=np.zeros(len(pv)) if co2 is None else np.asarray(co2, dtype=np.float64),
+        import_w=np.maximum(site.import_limit_w, load - pv),
+        export_w=np.maximum(site.export_limit_w, -load),
+        no_draw=load - pv > site.import_limit_w,
+        no_give=-load > site.export_limit_w,
+        battery=site.battery,
+        circuit_limits_w=tuple((numbers[c.id], c.limit_w) for c in site.circuits),
+    )

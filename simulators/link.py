@@ -1,0 +1,186 @@
+"""Links: how the text frames of a station travel, over a real websocket or within one process.
+
+A link has `send(text)`, `recv() -> str` and `close()`; all three raise `LinkClosed` (or, closing,
+nothing) once the other side is gone. What the frames mean is for `simulators.voice`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import deque
+from typing import Protocol
+from urllib.parse import quote
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_websocket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
+
+
+class LinkClosed(Exception):
+    """The link is gone; what was sent last may or may not have arrived."""
+
+
+class LinkRefused(LinkClosed):
+    """The link was never there: wrong address, wrong password, nobody listening."""
+
+
+class Link(Protocol):
+    """A two-way line of text frames."""
+
+    async def send(self, message: str) -> None:
+        """Sends one frame."""
+        ...
+
+    async def recv(self) -> str:
+        """Returns the next frame."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the link; harmless when it is gone already."""
+        ...
+
+
+class Connect(Protocol):
+    """Opens the link of a station; raises `LinkRefused` when it can't be had."""
+
+    async def __call__(self, identity: str, subprotocol: str | None, password: str | None) -> Link:
+        """Returns an open link for `identity`; `subprotocol` None offers none."""
+        ...
+
+
+class MemoryLink:
+    """One end of a line within the process; made in pairs by `memory_pair`."""
+
+    def __init__(self) -> None:
+        self._inbox: deque[str] = deque()
+        self._waiting: asyncio.Future[None] | None = None
+        self._other: MemoryLink | None = None
+        self._closed = False
+
+    def join(self, other: MemoryLink) -> None:
+        """Makes `other` the far end."""
+        self._other = other
+
+    @property
+    def closed(self) -> bool:
+        """Whether either side has hung up."""
+        return self._closed
+
+    async def send(self, message: str) -> None:
+        """Puts one frame into the far end's inbox.
+
+        Raises:
+            LinkClosed: if either side has hung up.
+        """
+        if self._closed or self._other is None:
+            raise LinkClosed
+        self._other.deliver(message)
+
+    def deliver(self, message: str) -> None:
+        """Takes one frame in and wakes the reader."""
+        self._inbox.append(message)
+        self._wake()
+
+    async def recv(self) -> str:
+        """Returns the next frame; what came before the end can still be read.
+
+        Raises:
+            LinkClosed: if there is nothing left and either side has hung up.
+        """
+        while not self._inbox:
+            if self._closed:
+                raise LinkClosed
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        return self._inbox.popleft()
+
+    async def close(self) -> None:
+        """Hangs up on both sides."""
+        self.hang_up()
+        if self._other is not None:
+            self._other.hang_up()
+
+    def hang_up(self) -> None:
+        """Marks this end as closed and wakes its reader."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+def memory_pair() -> tuple[MemoryLink, MemoryLink]:
+    """Returns the two ends of a new line: one for the station, one for its central system."""
+    near, far = MemoryLink(), MemoryLink()
+    near.join(far)
+    far.join(near)
+    return near, far
+
+
+class WebSocketLink:
+    """A real websocket, by the `websockets` client."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server has chosen of what was offered."""
+        return self._connection.subprotocol
+
+    async def send(self, message: str) -> None:
+        """Sends one text frame.
+
+        Raises:
+            LinkClosed: if the connection is gone.
+        """
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed as error:
+            raise LinkClosed(str(error)) from error
+
+    async def recv(self) -> str:
+        """Returns the next text frame.
+
+        Raises:
+            LinkClosed: if the connection is gone.
+        """
+        try:
+            return await self._connection.recv(decode=True)
+        except ConnectionClosed as error:
+            raise LinkClosed(str(error)) from error
+
+    async def close(self) -> None:
+        """Closes the connection with the closing handshake."""
+        await self._connection.close()
+
+    async def abort(self) -> None:
+        """Cuts the connection without a word, as a pulled plug does."""
+        self._connection.transport.abort()
+
+
+def websocket_door(base_url: str) -> Connect:
+    """Returns what opens websockets under `base_url`, for example `ws://127.0.0.1:9000/ocpp`."""
+
+    async def dial(identity: str, subprotocol: str | None, password: str | None) -> Link:
+        headers: dict[str, str] = {}
+        if password is not None:
+            credentials = base64.b64encode(f"{identity}:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {credentials}"
+        try:
+            connection = await connect_websocket(
+                f"{base_url.rstrip('/')}/{quote(identity, safe='')}",
+                subprotocols=None if subprotocol is None else [Subprotocol(subprotocol)],
+                additional_headers=headers,
+                compression=None,
+                ping_interval=None,
+                max_size=4 * 2**20,
+            )
+        except (OSError, InvalidHandshake, TimeoutError) as error:
+            raise LinkRefused(f"{identity}: {error}") from error
+        return WebSocketLink(connection)
+
+    return dial

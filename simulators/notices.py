@@ -1,0 +1,170 @@
+"""What a station wants to tell its central system, in no version's words.
+
+A station puts notices into its outbox; a voice (`simulators.voice`) says them in its version
+and brings back what was answered. Notices keep the time at which things happened, so that one
+said hours later, after a lost connection, still tells the truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A charging transaction as the station knows it; the station alone changes it."""
+
+    local_id: str
+    """The station's own name for it; on 2.x also the transactionId."""
+    evse_id: int
+    token: str
+    started_at: datetime
+    meter_start_wh: int
+    remote_start_id: int | None = None
+    ocpp_id: int | None = None
+    """What a 1.6 central system has given it; None until it has answered."""
+    seq_no: int = 0
+    authorised: bool = True
+    next_meter_at: datetime | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ids by which a central system may name it."""
+        given = () if self.ocpp_id is None else (str(self.ocpp_id),)
+        return (self.local_id, *given)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the meter of an EVSE shows at an instant."""
+
+    measured_at: datetime
+    energy_wh: int
+    power_w: float
+    current_a: float
+    voltage_v: float
+    phases: int
+    soc_pct: float | None
+
+
+ChargingState = Literal["EVConnected", "Charging", "SuspendedEVSE", "SuspendedEV", "Idle"]
+UpdateTrigger = Literal["MeterValuePeriodic", "ChargingStateChanged", "Authorized", "Trigger"]
+EndReason = Literal[
+    "EVDisconnected", "Remote", "PowerLoss", "DeAuthorized", "UnlockCommand", "Reset"
+]
+ConnectorStatus = Literal["Available", "Preparing", "Occupied", "Finishing", "Unavailable"]
+"""`Occupied` becomes the 1.6 words by the charging state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """The station has started."""
+
+    reason: Literal["PowerUp", "RemoteReset", "ApplicationReset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The station has nothing to say and is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A connector's status; EVSE 0 is the station itself (1.6 only)."""
+
+    evse_id: int
+    status: ConnectorStatus
+    charging_state: ChargingState
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A token was presented: may it charge?"""
+
+    evse_id: int
+    token: str
+    remote_start_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A transaction has begun."""
+
+    transaction: Transaction
+    sample: Sample
+    seq_no: int
+    charging_state: ChargingState
+    trigger: Literal["CablePluggedIn", "Authorized", "RemoteStart"]
+    with_token: bool
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """A transaction goes on: a meter sample, or a change of state."""
+
+    transaction: Transaction
+    sample: Sample
+    seq_no: int
+    charging_state: ChargingState
+    trigger: UpdateTrigger
+    with_token: bool
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A transaction has ended."""
+
+    transaction: Transaction
+    sample: Sample
+    seq_no: int
+    reason: EndReason
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """A meter sample of an EVSE outside any transaction."""
+
+    evse_id: int
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One part of the inventory that was asked for (2.x)."""
+
+    request_id: int
+    seq_no: int
+    last: bool
+    variables: tuple[tuple[str, str, str, bool], ...]
+    """Component, variable, value, and whether it can be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareNote:
+    """A status of firmware or log upload, as a trigger may ask for it."""
+
+    subject: Literal["firmware", "log", "diagnostics"]
+
+
+Notice = (
+    Boot | Heartbeat | Status | Ask | Started | Updated | Ended | Metered | Report | FirmwareNote
+)
+
+KEPT_OFFLINE = (Boot, Started, Updated, Ended)
+"""What a station queues while it can't be heard: its start, and what transactions are billed by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for a notice, as far as a station acts on it."""
+
+    accepted: bool = True
+    status: str = "Accepted"
+    interval_s: int | None = None
+    transaction_id: int | None = None

@@ -1,0 +1,311 @@
+"""Scenarios: a small town, its cars, its sun and its habits, read from one TOML file.
+
+A scenario says what is there and how things usually go; the seed of a world decides what
+happens. Reading is strict: an unknown, missing or wrongly typed field is refused with its path.
+Nothing here is drawn by chance and nothing moves: see `simulators.world`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from models.errors import BadInput, FieldError
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Hourly = Annotated[tuple[float, ...], msgspec.Meta(min_length=24, max_length=24)]
+Identity = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,48}$")]
+Weather = Literal["clear", "fair", "mixed", "overcast"]
+
+
+class Sky(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the weather does: the first days by name, later ones drawn by weight."""
+
+    first_days: tuple[Weather, ...]
+    later_days: dict[Weather, NotNegative]
+
+
+class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prices and emissions, by local hour of the day."""
+
+    import_price_per_kwh: Hourly
+    export_price_per_kwh: NotNegative
+    import_co2_g_per_kwh: Hourly
+
+
+class Demand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How people book and drive."""
+
+    subscribers: Annotated[int, msgspec.Meta(ge=1)]
+    trips_per_car_day: NotNegative
+    mean_distance_km: Positive
+    max_distance_km: Positive
+    mean_speed_km_h: Positive
+    dwell_minutes: tuple[NotNegative, NotNegative]
+    """Shortest and longest time a car stands at the destination."""
+    start_hours: Hourly
+    """Weights of the local hour in which a trip starts."""
+    lead_hours: tuple[NotNegative, Positive]
+    """Least and mean time between asking and starting."""
+    one_way_share: Share
+    class_wish_share: Share
+    """How many insist on a class of car."""
+    alternative_share: Share
+    """How many take an alternative when refused."""
+    cancel_share: Share
+    late_share: Share
+    """How many return a few minutes late, within any sensible buffer."""
+    forget_plug_share: Share
+    consumption_spread: Share
+    """Standard deviation of the consumption factor of a trip around 1."""
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A kind of car."""
+
+    id: Identity
+    name: str
+    vehicle_class: str
+    battery_capacity_wh: Positive
+    max_ac_power_w: Positive
+    max_dc_power_w: NotNegative
+    consumption_wh_per_km: Positive
+    charge_efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+class StationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A kind of charging station."""
+
+    id: Identity
+    vendor: str
+    model: str
+    subprotocol: Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
+    evses: Annotated[int, msgspec.Meta(ge=1)]
+    max_power_w: Positive
+    min_power_w: NotNegative
+    current_type: Literal["AC", "DC"]
+    phases: Literal[1, 3]
+    safe_limit_w: NotNegative
+    reaction_s: NotNegative
+    reports_soc: bool = False
+
+
+class StationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One charging station at a site."""
+
+    identity: Identity
+    kind: str
+    circuit: str | None = None
+    quirks: tuple[str, ...] = ()
+
+
+class CircuitSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fuse with what hangs on it."""
+
+    id: Identity
+    limit_w: NotNegative
+    parent: str | None = None
+
+
+class PlantSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A PV plant."""
+
+    peak_power_w: Positive
+    tilt_deg: Annotated[float, msgspec.Meta(ge=0, le=90)]
+    azimuth_deg: Annotated[float, msgspec.Meta(ge=0, lt=360)]
+
+
+class BuildingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The load of the house behind the same meter."""
+
+    use: Literal["housing", "office", "shop"]
+    base_w: NotNegative
+    peak_w: NotNegative
+    """Added to the base at the busiest hour."""
+
+
+class SiteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place with a grid connection, a roof, stations and cars."""
+
+    id: Identity
+    name: str
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    import_limit_w: NotNegative
+    export_limit_w: NotNegative
+    circuits: tuple[CircuitSpec, ...]
+    pv_plants: tuple[PlantSpec, ...]
+    building: BuildingSpec
+    stations: tuple[StationSpec, ...]
+    cars: tuple[str, ...]
+    """One model id per car whose home this is."""
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that a world is built from, but for the seed."""
+
+    name: str
+    title: str
+    start: datetime
+    timezone: str
+    days: Annotated[int, msgspec.Meta(ge=1)]
+    seed: int
+    currency: str
+    soc_value_per_kwh: NotNegative
+    """What stored energy is worth at the end, per kWh."""
+    start_soc_pct: Annotated[float, msgspec.Meta(ge=0, le=100)]
+    min_soc_pct: Annotated[float, msgspec.Meta(ge=0, le=100)]
+    meter_every_s: Annotated[int, msgspec.Meta(ge=1)]
+    """Between samples while power flows, and for three minutes after it changed."""
+    idle_meter_every_s: Annotated[int, msgspec.Meta(ge=1)]
+    """Between samples of a transaction in which nothing flows."""
+    measure_every_minutes: Annotated[int, msgspec.Meta(ge=1, le=60)]
+    """Between the measurements of a site."""
+    sky: Sky
+    prices: Prices
+    demand: Demand
+    models: tuple[Model, ...]
+    station_kinds: tuple[StationKind, ...]
+    sites: tuple[SiteSpec, ...]
+
+    def model(self, model_id: str) -> Model:
+        """Returns the model of that id (the reader has checked that it is there)."""
+        return next(model for model in self.models if model.id == model_id)
+
+    def kind(self, kind_id: str) -> StationKind:
+        """Returns the kind of station of that id (the reader has checked that it is there)."""
+        return next(kind for kind in self.station_kinds if kind.id == kind_id)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The local time of the place."""
+        return ZoneInfo(self.timezone)
+
+
+def shipped_scenarios() -> tuple[str, ...]:
+    """Returns the names of the scenarios that come with the package, sorted."""
+    folder = resources.files("simulators") / "scenarios"
+    names = (item.name for item in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def load_scenario(name_or_path: str | Path) -> Scenario:
+    """Returns a shipped scenario by its name, or one of your own by its file.
+
+    Raises:
+        BadInput: if there is no such scenario, or the file is not a valid one.
+    """
+    text = str(name_or_path)
+    if text in shipped_scenarios():
+        data = (resources.files("simulators") / "scenarios" / f"{text}.toml").read_bytes()
+        return read_scenario(data, source=text)
+    path = Path(name_or_path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        known = ", ".join(shipped_scenarios())
+        reason = error.strerror or "can't be read"
+        raise BadInput(f"scenario {text!r}: {reason}; shipped ones are: {known}") from error
+    return read_scenario(data, source=text)
+
+
+def read_scenario(data: bytes, *, source: str) -> Scenario:
+    """Returns the scenario that a TOML document describes; `source` names it in errors.
+
+    Raises:
+        BadInput: if it is no TOML, or no scenario; each field named by its JSON pointer.
+    """
+    try:
+        raw = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise BadInput(f"scenario {source!r} is not UTF-8: {error.reason}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"scenario {source!r} is not TOML: {error}") from error
+    scenario = _typed(raw, source)
+    errors = tuple(_mistakes(scenario))
+    if errors:
+        first = errors[0]
+        raise BadInput(f"scenario {source!r}: {first.field}: {first.detail}", errors)
+    return scenario
+
+
+def _typed(raw: dict[str, Any], source: str) -> Scenario:
+    try:
+        return msgspec.convert(raw, Scenario)
+    except msgspec.ValidationError as error:
+        detail, _, path = str(error).partition(" - at `")
+        pointer = path.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "")
+        pointer = "/" + pointer.replace(".", "/").lstrip("/") if pointer else ""
+        found = FieldError(pointer, detail)
+        raise BadInput(f"scenario {source!r}: {pointer or '/'}: {detail}", (found,)) from error
+
+
+def _mistakes(scenario: Scenario) -> list[FieldError]:
+    """Returns what types can't say: references, sums and order."""
+    found: list[FieldError] = []
+    if scenario.start.tzinfo is None:
+        found.append(FieldError("/start", "has no time zone"))
+    try:
+        ZoneInfo(scenario.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        found.append(FieldError("/timezone", f"unknown time zone {scenario.timezone!r}"))
+    prices = scenario.prices
+    if min(prices.import_price_per_kwh) <= prices.export_price_per_kwh:
+        found.append(FieldError("/prices/export_price_per_kwh", "not below every import price"))
+    if sum(scenario.demand.start_hours) <= 0:
+        found.append(FieldError("/demand/start_hours", "no hour has any weight"))
+    for where, ids in _namespaces(scenario):
+        twice = sorted(name for name, count in Counter(ids).items() if count > 1)
+        if twice:
+            found.append(FieldError(where, f"{twice[0]!r} is there twice"))
+    for index, site in enumerate(scenario.sites):
+        found += _site_mistakes(scenario, site, f"/sites/{index}")
+    return found
+
+
+def _namespaces(scenario: Scenario) -> list[tuple[str, list[str]]]:
+    sites = scenario.sites
+    return [
+        ("/models", [model.id for model in scenario.models]),
+        ("/station_kinds", [kind.id for kind in scenario.station_kinds]),
+        ("/sites", [site.id for site in sites]),
+        ("/sites/circuits", [circuit.id for site in sites for circuit in site.circuits]),
+        ("/sites/stations", [station.identity for site in sites for station in site.stations]),
+    ]
+
+
+def _site_mistakes(scenario: Scenario, site: SiteSpec, where: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    models = {model.id for model in scenario.models}
+    kinds = {kind.id: kind for kind in scenario.station_kinds}
+    circuits = {circuit.id: circuit for circuit in site.circuits}
+    for index, model in enumerate(site.cars):
+        if model not in models:
+            found.append(FieldError(f"{where}/cars/{index}", f"unknown model {model!r}"))
+    safe_w = dict.fromkeys(circuits, 0.0)
+    for index, station in enumerate(site.stations):
+        at = f"{where}/stations/{index}"
+        if station.kind not in kinds:
+            found.append(FieldError(f"{at}/kind", f"unknown kind {station.kind!r}"))
+        elif station.circuit is not None and station.circuit in circuits:
+            kind = kinds[station.kind]
+            safe_w[station.circuit] += kind.safe_limit_w * kind.evses
+        if station.circuit is not None and station.circuit not in circuits:
+            found.append(FieldError(f"{at}/circuit", f"unknown circuit {station.circuit!r}"))
+    for index, circuit in enumerate(site.circuits):
+        at = f"{where}/circuits/{index}"
+        if circuit.parent is not None and circuit.parent not in circuits:
+            found.append(FieldError(f"{at}/parent", f"unknown circuit {circuit.parent!r}"))
+        if safe_w[circuit.id] > circuit.limit_w:
+            detail = f"safe limits of its stations sum to {safe_w[circuit.id]:.0f} W"
+            found.append(FieldError(f"{at}/limit_w", detail))
+    return found

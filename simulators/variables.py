@@ -1,0 +1,83 @@
+"""The settings of a station, by the names of OCPP 1.6; `simulators.voice_v2x` has those of 2.x."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from simulators.scenario import StationKind
+
+MAX_STACK_LEVEL = 8
+MAX_PROFILES = 16
+
+
+@dataclass(slots=True)
+class Variable:
+    """One setting."""
+
+    value: str
+    writable: bool
+    number: bool = False
+
+
+class Variables:
+    """What can be read and written over the air."""
+
+    def __init__(self, kind: StationKind, meter_every_s: int) -> None:
+        profiles = "Core,FirmwareManagement,RemoteTrigger,SmartCharging"
+        self._all = {
+            "HeartbeatInterval": Variable("300", writable=True, number=True),
+            "MeterValueSampleInterval": Variable(str(meter_every_s), writable=True, number=True),
+            "ClockAlignedDataInterval": Variable("0", writable=True, number=True),
+            "WebSocketPingInterval": Variable("0", writable=True, number=True),
+            "AuthorizeRemoteTxRequests": Variable("false", writable=True),
+            "LocalAuthorizeOffline": Variable("true", writable=True),
+            "StopTransactionOnInvalidId": Variable("true", writable=True),
+            "ConnectionTimeOut": Variable("120", writable=True, number=True),
+            "NumberOfConnectors": Variable(str(kind.evses), writable=False, number=True),
+            "SupportedFeatureProfiles": Variable(profiles, writable=False),
+            "ChargeProfileMaxStackLevel": Variable(
+                str(MAX_STACK_LEVEL), writable=False, number=True
+            ),
+            "MaxChargingProfilesInstalled": Variable(
+                str(MAX_PROFILES), writable=False, number=True
+            ),
+            "ChargingScheduleAllowedChargingRateUnit": Variable("Current,Power", writable=False),
+        }
+        self.new_password: str | None = None
+        """Set by the central system; the next connection uses it."""
+
+    @property
+    def meter_every_s(self) -> int:
+        """Seconds between meter samples while power flows."""
+        return max(1, int(self._all["MeterValueSampleInterval"].value))
+
+    @property
+    def heartbeat_every_s(self) -> int:
+        """Seconds of silence after which a heartbeat is due."""
+        return max(10, int(self._all["HeartbeatInterval"].value))
+
+    @heartbeat_every_s.setter
+    def heartbeat_every_s(self, seconds: int) -> None:
+        self._all["HeartbeatInterval"].value = str(seconds)
+
+    def names(self) -> tuple[str, ...]:
+        """Returns the names of all settings."""
+        return tuple(self._all)
+
+    def get(self, name: str) -> Variable | None:
+        """Returns a setting; None if there is none of that name."""
+        return self._all.get(name)
+
+    def set(self, name: str, value: str) -> Literal["Accepted", "Rejected", "NotSupported"]:
+        """Writes a setting; `NotSupported` if there is none of that name."""
+        if name == "AuthorizationKey":
+            self.new_password = value
+            return "Accepted"
+        variable = self._all.get(name)
+        if variable is None:
+            return "NotSupported"
+        if not variable.writable or (variable.number and not value.isdecimal()):
+            return "Rejected"
+        variable.value = value
+        return "Accepted"

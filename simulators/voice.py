@@ -1,0 +1,228 @@
+"""A station's voice: notices become OCPP calls and commands become deeds, by the `ocpp` package.
+
+This is the part that all versions share: one call at a time, what to check by schema, what the
+package leaves unanswered or answers with the wrong code, and the end of a link. The words of each
+version are in `simulators.voice_v16` and `simulators.voice_v2x`.
+
+The package checks each message by `jsonschema`, which costs up to a millisecond. Here it checks
+the first messages of each action and then every hundredth; what comes in unasked is always checked.
+"""
+
+# The package is written without complete types; these modules are the only ones that touch it.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingParameterType=false, reportPrivateUsage=false
+
+from __future__ import annotations
+
+import itertools
+import logging
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import ModuleType
+from typing import Any, ClassVar, cast
+
+from ocpp.charge_point import (
+    ChargePoint,
+    camel_to_snake_case,
+    remove_nones,
+    serialize_as_dict,
+    snake_to_camel_case,
+)
+from ocpp.exceptions import OCPPError
+from ocpp.messages import Call, CallError, MessageType
+
+from models.timeline import format_rfc3339, parse_rfc3339
+from simulators.checks import Checks
+from simulators.link import Link, LinkClosed
+from simulators.notices import Answer, Ended, Notice, Started
+from simulators.profiles import VOLTAGE_V, Period, Profile, Purpose
+from simulators.station import Station
+
+logger = logging.getLogger("simulators.voice")
+
+ANSWER_WITHIN_S = 30
+
+
+class Voice(ChargePoint):
+    """One connection of one station; made anew for each."""
+
+    extra_field_actions: ClassVar[frozenset[str]] = frozenset({"MeterValues", "TransactionEvent"})
+    version: ClassVar[str]
+    results: ClassVar[ModuleType]
+    """The package's dataclasses of answers."""
+    known_actions: ClassVar[frozenset[str]] = frozenset()
+    """All actions of the version: one that is not here is NotImplemented, else NotSupported."""
+
+    def __init__(
+        self,
+        station: Station,
+        link: Link,
+        *,
+        now: Callable[[], datetime],
+        checks: Checks,
+        message_ids: itertools.count[int],
+    ) -> None:
+        super().__init__(station.identity, link, ANSWER_WITHIN_S, logger)
+        self.station = station
+        self.link = link
+        self.now = now
+        self.checks = checks
+        self.closed = False
+        self._ids = message_ids
+        self._open_call: str | None = None
+
+    async def run(self) -> None:
+        """Reads the link until it ends."""
+        try:
+            while True:
+                await self.route_message(await self.link.recv())
+        except LinkClosed:
+            pass
+        finally:
+            self._fail_open_call()
+
+    async def say(self, notice: Notice) -> Answer:
+        """Says one notice and returns what came back.
+
+        Raises:
+            LinkClosed: if the link went before the answer came.
+        """
+        answer = await self.speak(notice)
+        if "tx-twice" in self.station.quirks and isinstance(notice, Started | Ended):
+            answer = await self.speak(notice)
+        return answer
+
+    @abstractmethod
+    async def speak(self, notice: Notice) -> Answer:
+        """Says one notice in the words of the version."""
+
+    async def ask(self, request: object) -> Any | None:
+        """Sends one call of the package's dataclasses.
+
+        Returns:
+            The package's result object; None if the answer was a CALLERROR or not a valid one.
+
+        Raises:
+            LinkClosed: if no answer came while the link was there, or in time.
+        """
+        action = type(request).__name__
+        unique_id = f"{next(self._ids):08d}"
+        self._open_call = unique_id
+        try:
+            if self.closed:
+                raise LinkClosed
+            self.checks.said[self.version] += 1
+            if "extra-fields" in self.station.quirks and action in self.extra_field_actions:
+                return await self._ask_raw(action, request, unique_id)
+            return await self.call(
+                request,
+                suppress=False,
+                unique_id=unique_id,
+                skip_schema_validation=not self.checks.due(self.version, action),
+            )
+        except OCPPError as error:
+            if self.closed:
+                raise LinkClosed from error
+            self.checks.complain(self.station.identity, action, error)
+            return None
+        except TimeoutError as error:
+            await self.link.close()
+            raise LinkClosed(f"no answer to {action}") from error
+        finally:
+            self._open_call = None
+
+    async def _ask_raw(self, action: str, request: object, unique_id: str) -> Any | None:
+        """Sends what the package would refuse to: a payload with a field of the vendor's own."""
+        payload = cast(
+            "dict[str, Any]", remove_nones(snake_to_camel_case(serialize_as_dict(request)))
+        )
+        payload["vendorUptime"] = 4711
+        await self._send(Call(unique_id, action, payload).to_json())
+        response = await self._get_specific_response(unique_id, ANSWER_WITHIN_S)
+        if response.message_type_id == MessageType.CallError:
+            raise response.to_exception()
+        result = getattr(self.results, action)
+        return result(**cast("dict[str, Any]", camel_to_snake_case(response.payload)))
+
+    def _fail_open_call(self) -> None:
+        """Ends the wait for an answer that can't come any more."""
+        self.closed = True
+        if self._open_call is not None:
+            gone = CallError(self._open_call, "GenericError", "link closed", {})
+            self._response_queue.put_nowait(gone)
+
+    async def _handle_call(self, msg: Any) -> Any:
+        """Answers a call; the codes for what we don't do are those of OCPP-J, not the package's."""
+        self.checks.said[self.version] += 1
+        action = str(msg.action)
+        if action not in self.route_map:
+            known = action in self.known_actions
+            code = "NotSupported" if known else "NotImplemented"
+            await self._send(
+                CallError(msg.unique_id, code, f"{action} is not done here", {}).to_json()
+            )
+            return None
+        try:
+            return await super()._handle_call(msg)
+        except OCPPError as error:
+            self.checks.complain(self.station.identity, f"{action} from the service", error)
+            raise
+
+    def stamp(self, instant: datetime) -> str:
+        """Writes an instant as this station does."""
+        text = format_rfc3339(instant)
+        return text.removesuffix("Z") if "ts-no-zone" in self.station.quirks else text
+
+
+def read_instant(text: str | None) -> datetime | None:
+    """Reads an instant that the service wrote."""
+    return None if text is None else parse_rfc3339(text)
+
+
+def read_profile(
+    raw: Mapping[str, Any],
+    schedule: Mapping[str, Any],
+    *,
+    profile_id: int,
+    purpose: Purpose,
+    evse_id: int,
+    phases: int,
+    received_at: datetime,
+) -> Profile:
+    """Returns a stored profile from the package's dictionaries, amperes turned into watts."""
+    transaction_id = raw.get("transaction_id")
+    duration = schedule.get("duration")
+    periods: list[Period] = []
+    for period in schedule["charging_schedule_period"]:
+        limit = float(period["limit"])
+        if schedule["charging_rate_unit"] == "A":
+            limit *= VOLTAGE_V * min(int(period.get("number_phases") or phases), phases)
+        periods.append(Period(float(period["start_period"]), limit))
+    return Profile(
+        id=profile_id,
+        evse_id=evse_id,
+        purpose=purpose,
+        stack_level=int(raw["stack_level"]),
+        kind=str(raw["charging_profile_kind"]),
+        periods=tuple(periods),
+        received_at=received_at,
+        start_at=read_instant(schedule.get("start_schedule")),
+        duration_s=None if duration is None else float(duration),
+        valid_from=read_instant(raw.get("valid_from")),
+        valid_to=read_instant(raw.get("valid_to")),
+        recurrency=raw.get("recurrency_kind"),
+        transaction_id=None if transaction_id is None else str(transaction_id),
+    )
+
+
+def write_periods(
+    periods: tuple[Period, ...], *, unit: str, phases: int
+) -> list[dict[str, float | int]]:
+    """Returns the periods of a composite schedule as the package writes them."""
+    watts_per_unit = VOLTAGE_V * phases if unit == "A" else 1.0
+    return [
+        {"start_period": int(period.start_s), "limit": round(period.limit_w / watts_per_unit, 1)}
+        for period in periods
+    ]

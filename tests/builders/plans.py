@@ -1,0 +1,323 @@
+"""Lawful plans for tests, made without the solver: by hand, or by living a problem step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from scheduler.plan import Assignment, Charging, Kpis, Plan, SitePower, Stay, Unserved, UnservedCode
+from scheduler.problem import Booking, Evse, Problem, Site, Vehicle
+
+
+def plan_of(
+    problem: Problem,
+    *,
+    assignments: Iterable[Assignment] = (),
+    unserved: Iterable[Unserved] = (),
+    stays: Iterable[Stay] = (),
+    charging: Iterable[Charging] = (),
+    battery_w: Mapping[str, list[float]] | None = None,
+    pv_used_w: Mapping[str, list[float]] | None = None,
+) -> Plan:
+    """Returns the plan with these parts, its site powers and figures worked out in plain loops.
+
+    All PV is used unless told otherwise or the export limit forbids it.
+    """
+    unserved, charging = tuple(unserved), tuple(charging)
+    cars_w: dict[str, list[float]] = {place.id: [0.0] * problem.steps for place in problem.sites}
+    drawn_w: dict[str, list[float]] = {place.id: [0.0] * problem.steps for place in problem.sites}
+    site_of = {spot.id: place.id for place in problem.sites for spot in place.evses}
+    for entry in charging:
+        for step in range(entry.from_step, entry.to_step):
+            cars_w[site_of[entry.evse]][step] += entry.power_w
+            drawn_w[site_of[entry.evse]][step] += max(0.0, entry.power_w)
+    powers: list[SitePower] = []
+    energy_cost = co2_g = used_w = given_w = peak_w = 0.0
+    left_wh = sum(_soc_at_end(problem, car, assignments, charging) for car in problem.vehicles)
+    for place in problem.sites:
+        battery = (battery_w or {}).get(place.id, [0.0] * problem.steps)
+        pv = (pv_used_w or {}).get(place.id) or _sun(place, cars_w[place.id], battery)
+        grid: list[float] = []
+        for step in range(problem.steps):
+            load_w = place.load_power_w[step]
+            grid_w = load_w + cars_w[place.id][step] + battery[step] - pv[step]
+            kwh = grid_w * problem.hours / 1000
+            prices = place.import_price_per_kwh if grid_w > 0 else place.export_price_per_kwh
+            energy_cost += kwh * prices[step]
+            if place.import_co2_g_per_kwh is not None and grid_w > 0:
+                co2_g += kwh * place.import_co2_g_per_kwh[step]
+            used_w += min(pv[step], load_w + drawn_w[place.id][step] + max(0.0, battery[step]))
+            given_w += place.pv_power_w[step]
+            peak_w = max(peak_w, grid_w)
+            grid.append(grid_w)
+        if place.battery is not None:
+            left_wh += place.battery.soc_wh
+            for power_w in battery:
+                left_wh += _stored(power_w, place.battery.efficiency) * problem.hours
+        powers.append(SitePower(place.id, tuple(grid), tuple(battery), tuple(pv)))
+    cost = energy_cost - problem.terminal_value_per_kwh * left_wh / 1000
+    return Plan(
+        status="partial" if unserved else "feasible",
+        cost=cost,
+        lower_bound=cost - 1.0,
+        solve_seconds=0.0,
+        assignments=tuple(assignments),
+        unserved=unserved,
+        stays=tuple(stays),
+        charging=charging,
+        sites=tuple(powers),
+        kpis=Kpis(used_w / given_w if given_w else None, energy_cost, co2_g, peak_w),
+    )
+
+
+def _stored(power_w: float, efficiency: float) -> float:
+    return power_w * efficiency if power_w > 0 else power_w / efficiency
+
+
+def _soc_at_end(
+    problem: Problem,
+    car: Vehicle,
+    assignments: Iterable[Assignment],
+    charging: Iterable[Charging],
+) -> float:
+    soc_wh = car.soc_wh
+    for entry in charging:
+        if entry.vehicle == car.id:
+            steps = entry.to_step - entry.from_step
+            soc_wh += _stored(entry.power_w, car.charge_efficiency) * steps * problem.hours
+    driven = {a.booking for a in assignments if a.vehicle == car.id}
+    km = sum(trip.distance_km for trip in problem.bookings if trip.id in driven)
+    return soc_wh - km * car.consumption_wh_per_km
+
+
+def _sun(place: Site, cars_w: list[float], battery_w: list[float]) -> list[float]:
+    used: list[float] = []
+    for step, pv_w in enumerate(place.pv_power_w):
+        need_w = place.load_power_w[step] + cars_w[step] + battery_w[step]
+        used.append(max(0.0, min(pv_w, need_w + place.export_limit_w)))
+    return used
+
+
+@dataclass
+class _Car:
+    """One car while a problem is lived through."""
+
+    vehicle: Vehicle
+    soc_wh: float
+    place: str
+    back_at: int
+    own: str | None = None
+    on: str | None = None
+    since: int | None = None
+    visited: bool = False
+    trips: int = 0
+    free_from: int = 0
+    stays: list[Stay] = field(default_factory=list)
+
+    def stands(self) -> bool:
+        return self.since is not None
+
+
+class Life:
+    """Lives a problem step by step, with random but lawful choices, and writes the plan of it."""
+
+    def __init__(self, problem: Problem, random: Random) -> None:
+        self.problem = problem
+        self.random = random
+        self.sites = {place.id: place for place in problem.sites}
+        self.evses: dict[str, Evse] = {e.id: e for s in problem.sites for e in s.evses}
+        self.cars = [
+            _Car(v, v.soc_wh, v.site, v.available_from, free_from=v.available_from)
+            for v in problem.vehicles
+        ]
+        self.promised = {
+            car.vehicle.evse: car
+            for car in self.cars
+            if car.vehicle.evse is not None and car.vehicle.available_from < problem.steps
+        }
+        self.held: dict[str, _Car] = {}
+        self.assignments: list[Assignment] = []
+        self.unserved: list[Unserved] = []
+        self.charging: list[Charging] = []
+        self.battery_wh = {s.id: s.battery.soc_wh for s in problem.sites if s.battery}
+        self.battery_w = {s.id: [0.0] * problem.steps for s in problem.sites}
+
+    def plan(self) -> Plan:
+        """Returns the plan of the whole life."""
+        for step in range(self.problem.steps):
+            arrived = [car for car in self.cars if car.back_at == step]
+            self._depart(step, arrived)
+            for car in arrived:
+                if car.back_at == step:
+                    self._arrive(car, step)
+            for car in self.cars:
+                self._visit(car, step)
+            for place in self.problem.sites:
+                self._charge(place, step)
+        for car in self.cars:
+            if car.stands():
+                self._leave_spot(car, self.problem.steps)
+        return plan_of(
+            self.problem,
+            assignments=self.assignments,
+            unserved=self.unserved,
+            stays=[stay for car in self.cars for stay in car.stays],
+            charging=self.charging,
+            battery_w=self.battery_w,
+        )
+
+    def _depart(self, step: int, arrived: list[_Car]) -> None:
+        here = [car for car in self.cars if car.stands()] + arrived
+        for trip in self.problem.bookings:
+            if trip.start_step != step:
+                continue
+            fit = [
+                car
+                for car in self.cars
+                if car.vehicle.vehicle_class in trip.classes
+                and trip.vehicle in (None, car.vehicle.id)
+            ]
+            wait = self.problem.turnaround_steps
+            free = [
+                car
+                for car in fit
+                if car in here
+                and car.place == trip.pickup_site
+                and (car.trips == 0 or car.free_from + wait <= step)
+            ]
+            ready = [car for car in free if self._left_wh(car, trip) >= car.vehicle.min_soc_wh]
+            if not ready:
+                code = self._reason(trip, fit, free)
+                self.unserved.append(Unserved(trip.id, code, "as lived"))
+                continue
+            car = self.random.choice(ready)
+            here.remove(car)
+            self.assignments.append(Assignment(trip.id, car.vehicle.id, car.soc_wh))
+            if car.stands():
+                self._leave_spot(car, step)
+                if car.own is not None:
+                    del self.held[car.own]
+            car.own = car.on = car.since = None
+            car.soc_wh -= trip.distance_km * car.vehicle.consumption_wh_per_km
+            car.place, car.back_at = trip.dropoff_site, trip.end_step
+            car.free_from, car.trips = trip.end_step, car.trips + 1
+            self.promised = {name: c for name, c in self.promised.items() if c is not car}
+
+    def _left_wh(self, car: _Car, trip: Booking) -> float:
+        km = trip.distance_km + trip.reserve_km
+        return car.soc_wh - km * car.vehicle.consumption_wh_per_km
+
+    def _reason(self, trip: Booking, fit: list[_Car], free: list[_Car]) -> UnservedCode:
+        if trip.vehicle is not None:
+            return "FIXED_VEHICLE"
+        if not fit or not free:
+            return "NO_VEHICLE"
+        km = trip.distance_km + trip.reserve_km
+        for car in fit:
+            most_wh = max(car.vehicle.max_soc_wh, car.vehicle.soc_wh)
+            if most_wh - km * car.vehicle.consumption_wh_per_km >= car.vehicle.min_soc_wh:
+                return "NOT_ENOUGH_ENERGY"
+        return "BEYOND_CAPACITY"
+
+    def _leave_spot(self, car: _Car, step: int) -> None:
+        assert car.since is not None
+        if car.since < step:
+            car.stays.append(Stay(car.vehicle.id, car.place, car.on, car.since, step))
+        if car.on is not None and car.on != car.own:
+            del self.held[car.on]
+
+    def _arrive(self, car: _Car, step: int) -> None:
+        car.since, car.visited = step, False
+        kept = car.vehicle.evse if car.trips == 0 else None
+        if kept is not None:
+            car.own = car.on = kept
+        else:
+            spots = [e.id for e in self.sites[car.place].evses if self._open(e, step)]
+            car.own = car.on = self.random.choice([*spots, *spots, None])
+        if car.own is not None:
+            self.held[car.own] = car
+            self.promised.pop(car.own, None)
+
+    def _open(self, spot: Evse, step: int) -> bool:
+        closed = any(start <= step < end for start, end in spot.unavailable)
+        return not closed and spot.id not in self.held and spot.id not in self.promised
+
+    def _visit(self, car: _Car, step: int) -> None:
+        """Lets a car go to a fast charger once in a stay, and back to its own."""
+        if car.own is None or car.since == step or not car.stands():
+            return
+        if car.on != car.own:
+            closed = any(start <= step < end for start, end in self.evses[car.own].unavailable)
+            if not closed and self.random.random() < 0.3:
+                self._leave_spot(car, step)
+                car.on, car.since = car.own, step
+        elif not car.visited and self.random.random() < 0.1:
+            fast = [
+                e.id
+                for e in self.sites[car.place].evses
+                if e.current_type == "DC" and self._open(e, step)
+            ]
+            if fast:
+                self._leave_spot(car, step)
+                car.on, car.since, car.visited = self.random.choice(fast), step, True
+                self.held[car.on] = car
+
+    def _charge(self, place: Site, step: int) -> None:
+        sun_w, load_w = place.pv_power_w[step], place.load_power_w[step]
+        parents = {circuit.id: circuit.parent for circuit in place.circuits}
+        room_w = {circuit.id: circuit.limit_w for circuit in place.circuits}
+        import_w = max(0.0, place.import_limit_w - load_w + sun_w)
+        export_w = place.export_limit_w + load_w
+        for car in self.cars:
+            if not car.stands() or car.on is None or car.place != place.id:
+                continue
+            spot = self.evses[car.on]
+            above: list[str] = []
+            circuit = spot.circuit
+            while circuit is not None:
+                above.append(circuit)
+                circuit = parents[circuit]
+            free_w = min([import_w, *(room_w[name] for name in above)])
+            power_w = self._choose(car, spot, step, free_w)
+            if power_w < 0:
+                power_w = -min([-power_w, export_w, *(room_w[name] for name in above)])
+            if power_w == 0:
+                continue
+            import_w -= max(0.0, power_w)
+            export_w -= max(0.0, -power_w)
+            for name in above:
+                room_w[name] -= abs(power_w)
+            gain_w = _stored(power_w, car.vehicle.charge_efficiency)
+            car.soc_wh += gain_w * self.problem.hours
+            self.charging.append(Charging(car.vehicle.id, spot.id, step, step + 1, power_w))
+        self._use_battery(place, step, import_w, export_w)
+
+    def _choose(self, car: _Car, spot: Evse, step: int, free_w: float) -> float:
+        vehicle, hours = car.vehicle, self.problem.hours
+        if any(start <= step < end for start, end in spot.unavailable):
+            return 0.0
+        if spot.bidirectional and vehicle.max_discharge_w > 0 and self.random.random() < 0.3:
+            spare_wh = max(0.0, car.soc_wh - vehicle.min_soc_wh)
+            give_w = spare_wh / hours * vehicle.charge_efficiency
+            return -min(give_w, spot.max_power_w, vehicle.max_discharge_w)
+        of_car_w = vehicle.max_ac_power_w if spot.current_type == "AC" else vehicle.max_dc_power_w
+        room_w = max(0.0, vehicle.max_soc_wh - car.soc_wh) / hours / vehicle.charge_efficiency
+        most_w = min(of_car_w, spot.max_power_w, room_w, free_w)
+        if most_w < spot.min_power_w:
+            return 0.0
+        return self.random.choice([0.0, most_w, self.random.uniform(spot.min_power_w, most_w)])
+
+    def _use_battery(self, place: Site, step: int, import_w: float, export_w: float) -> None:
+        battery = place.battery
+        if battery is None or self.random.random() < 0.4:
+            return
+        hours, soc_wh = self.problem.hours, self.battery_wh[place.id]
+        if self.random.random() < 0.5:
+            room_w = max(0.0, battery.capacity_wh - soc_wh) / hours / battery.efficiency
+            power_w = min(battery.max_charge_w, room_w, import_w)
+        else:
+            spare_w = max(0.0, soc_wh - battery.min_soc_wh) / hours * battery.efficiency
+            power_w = -min(battery.max_discharge_w, spare_w, export_w)
+        self.battery_w[place.id][step] = power_w
+        self.battery_wh[place.id] += _stored(power_w, battery.efficiency) * hours

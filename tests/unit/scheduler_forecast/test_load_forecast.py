@@ -1,0 +1,101 @@
+"""The forecast of the building's load, and the measure of skill."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.timeline import StepGrid
+from scheduler.forecast import Reading
+from scheduler.forecast.load import LoadProfile, forecast_load
+from scheduler.forecast.skill import Scored, skill_vs_persistence
+
+MONDAY = datetime(2026, 6, 15, tzinfo=UTC)
+PARIS = "Europe/Paris"
+
+
+def grid(start: datetime, steps: int = 96) -> StepGrid:
+    return StepGrid(start, 15, steps)
+
+
+def office_w(instant: datetime) -> float:
+    """5 kW from 8 to 18 UTC on working days, else 1 kW."""
+    return 5000.0 if instant.weekday() < 5 and 8 <= instant.hour < 18 else 1000.0
+
+
+def weeks(count: int, until: datetime = MONDAY) -> list[Reading]:
+    start = until - timedelta(weeks=count)
+    instants = [start + timedelta(minutes=15 * index) for index in range(count * 672)]
+    return [Reading(instant, office_w(instant)) for instant in instants]
+
+
+def test_before_any_history_the_fallback_is_taken_and_said() -> None:
+    forecast = forecast_load([], grid(MONDAY), PARIS, issued_at=MONDAY, fallback_w=700.0)
+    assert forecast.source == "fallback"
+    assert forecast.q50_w == (700.0,) * 96
+    assert forecast.q10_w[0] < 700.0 < forecast.q90_w[0]
+
+
+def test_weekdays_and_weekends_are_told_apart() -> None:
+    history = weeks(5)
+    working = forecast_load(history, grid(MONDAY), PARIS, issued_at=MONDAY, fallback_w=0.0)
+    assert working.source == "profile"
+    assert working.q50_w[48] > 4300
+    assert working.q50_w[8] < 1500
+    saturday = MONDAY + timedelta(days=5)
+    resting = forecast_load(history, grid(saturday), PARIS, issued_at=MONDAY, fallback_w=0.0)
+    assert resting.q50_w[48] < 1900
+
+
+def test_one_day_of_history_already_shapes_the_next() -> None:
+    history = [r for r in weeks(1) if r.measured_at >= MONDAY - timedelta(days=3)]
+    friday = [r for r in history if r.measured_at < MONDAY - timedelta(days=2)]
+    forecast = forecast_load(friday, grid(MONDAY), PARIS, issued_at=MONDAY, fallback_w=1000.0)
+    assert forecast.q50_w[48] > 2 * forecast.q50_w[8]
+
+
+def test_the_profile_follows_local_time_over_the_change_of_clocks() -> None:
+    # Clocks in Paris go back on 25 October 2026: 7:00 local is 5:00 UTC before, 6:00 UTC after.
+    change = datetime(2026, 10, 25, tzinfo=UTC)
+    instants = [change - timedelta(days=28) + timedelta(minutes=15 * i) for i in range(28 * 96)]
+    history = [Reading(i, 9000.0 if i.hour == 5 else 0.0) for i in instants]
+    day_after = change + timedelta(days=1)
+    forecast = forecast_load(history, grid(day_after), PARIS, issued_at=change, fallback_w=0.0)
+    assert max(range(96), key=lambda step: forecast.q50_w[step]) // 4 == 6
+
+
+def test_load_that_comes_later_changes_nothing() -> None:
+    history = weeks(2)
+    later = [Reading(MONDAY + timedelta(minutes=15 * i + 1), 90_000.0) for i in range(96)]
+    known = forecast_load(history, grid(MONDAY), PARIS, issued_at=MONDAY, fallback_w=0.0)
+    with_later = [*history, *later]
+    assert forecast_load(with_later, grid(MONDAY), PARIS, issued_at=MONDAY, fallback_w=0.0) == known
+
+
+def test_steady_weeks_narrow_the_quantiles_which_never_fall_below_zero() -> None:
+    steady = [Reading(r.measured_at, 2000.0) for r in weeks(5)]
+    profile = LoadProfile.learn(steady, PARIS, until=MONDAY, fallback_w=2000.0)
+    narrow = profile.forecast(grid(MONDAY), issued_at=MONDAY)
+    assert narrow.q90_w[0] - narrow.q10_w[0] < 0.3 * 2000.0
+    wild = [Reading(r.measured_at, 9000.0 * (i % 7 == 0)) for i, r in enumerate(weeks(5))]
+    wide = forecast_load(wild, grid(MONDAY), PARIS, issued_at=MONDAY, fallback_w=0.0)
+    assert min(wide.q10_w) >= 0.0
+    assert all(a <= b <= c for a, b, c in zip(wide.q10_w, wide.q50_w, wide.q90_w, strict=True))
+
+
+def test_steps_of_an_hour_take_the_profile_at_their_middle() -> None:
+    profile = LoadProfile.learn(weeks(5), PARIS, until=MONDAY, fallback_w=0.0)
+    hourly = profile.forecast(StepGrid(MONDAY, 60, 24), issued_at=MONDAY)
+    quarterly = profile.forecast(grid(MONDAY), issued_at=MONDAY)
+    assert hourly.q50_w[9] == quarterly.q50_w[4 * 9 + 2]
+
+
+def test_skill_is_one_when_perfect_zero_when_as_bad_and_unknown_without_error() -> None:
+    assert skill_vs_persistence([Scored((5.0, 1.0), (4.0, 3.0), (5.0, 1.0))]) == 1.0
+    assert skill_vs_persistence([Scored((4.0, 3.0), (4.0, 3.0), (5.0, 1.0))]) == 0.0
+    assert skill_vs_persistence([Scored((9.0,), (3.0,), (1.0,))]) == pytest.approx(-3.0)
+    assert skill_vs_persistence([Scored((9.0,), (1.0,), (1.0,))]) is None
+    assert skill_vs_persistence([]) is None
+    with pytest.raises(ValueError, match="longer"):
+        skill_vs_persistence([Scored((1.0,), (2.0,), (1.0, 2.0))])
