@@ -42,6 +42,10 @@ OutcomeStatus = Literal["accepted", "rejected", "scheduled", "not-supported", "u
 has ended); it can't; or an answer that we can't read."""
 
 
+DOUBTFUL_TIME = frozenset({"time-unreadable", "time-implausible"})
+"""Of the marks in `Fact.suspect`, those that say the station has no clock to go by."""
+
+
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """All that one meter said of one instant in one context at one location.
 
@@ -74,8 +78,9 @@ class Fact(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
     """By our clock."""
     suspect: tuple[str, ...] = ()
     """Why it may not be what it seems, in order of discovery, each once: `time-unreadable` (ours
-    taken), `time-without-zone` (taken as UTC), `time-implausible` (before 2000 or after 2100),
-    `value-unreadable`, `unknown-fields`, `schema` (let through against the schema)."""
+    taken), `time-implausible` (before 2000 or after 2100), `time-without-zone` (taken as UTC),
+    `time-sloppy` (readable, but not RFC 3339), `value-unreadable` (kept in a reading's `other`),
+    `unknown-fields` and `schema` (left out, with what broke the schema)."""
 
 
 class BootReported(Fact, frozen=True, gc=False, kw_only=True):

@@ -353,9 +353,7 @@ class _Builder:
             self._floor(n, cells, gain, loss, previous)
         self._readiness(stay, cells, gain, previous)
 
-    def _floor(
-        self, n: int, cells: Index, gain: float, loss: float, previous: int | None
-    ) -> None:
+    def _floor(self, n: int, cells: Index, gain: float, loss: float, previous: int | None) -> None:
         """Keeps the state of a car that can discharge within its bounds at every step."""
         stay = self.stays[n]
         car = self.view.cars[stay.car]

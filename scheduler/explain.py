@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scheduler.parking import Stay
-from scheduler.view import Floats, View
+from scheduler.view import FIRST_HOUR_STEPS, Floats, View
 
 SENTENCES = {
     "DEADLINE": "The next trip needs this energy.",
@@ -42,9 +42,7 @@ def explain(code: str) -> str:
 class Reasons:
     """Finds the codes of each slot of a plan."""
 
-    def __init__(
-        self, view: View, stays: Sequence[Stay], cars_w: Floats, ends_wh: Floats
-    ) -> None:
+    def __init__(self, view: View, stays: Sequence[Stay], cars_w: Floats, ends_wh: Floats) -> None:
         self._view, self._stays = view, stays
         self._ends_wh = ends_wh
         surplus = np.array([place.pv_w - place.load_w for place in view.places])
@@ -55,16 +53,46 @@ class Reasons:
                 for place in view.places
             ]
         )
-        self._circuit_w = self._circuits(cars_w)
-
-    def _circuits(self, cars_w: Floats) -> dict[int, float]:
-        del cars_w
-        return {
-            number: limit_w
-            for place in self._view.places
-            for number, limit_w in place.circuit_limits_w
-        }
 
     def codes(self, stay_number: int, power_w: Floats, at: Sequence[int]) -> list[tuple[str, ...]]:
-        """Returns the codes of the steps `at` of one stay."""
-        raise KeyError(stay_number)
+        """Returns the codes of the steps `at` of one stay.
+
+        Args:
+            stay_number: which stay.
+            power_w: its power in each of its steps.
+            at: the steps asked for, counted from the stay's start.
+        """
+        view, stay = self._view, self._stays[stay_number]
+        place, post, car = view.places[stay.site], view.posts[stay.post], view.cars[stay.car]
+        while_here = place.buy[stay.start : stay.end]
+        cheap = float(np.quantile(while_here, _CHEAP_SHARE)) if len(while_here) else 0.0
+        # Prices that do not differ are no reason.
+        priced = len(while_here) > 0 and float(while_here.max() - while_here.min()) > 1e-6
+        needed = self._is_needed(stay, stay_number)
+        found: list[tuple[str, ...]] = []
+        for index in at:
+            step, power = stay.start + int(index), float(power_w[index])
+            if power < 0:
+                found.append(("GIVE",))
+                continue
+            codes = ["SUN"] if self._sunny[stay.site, step] else []
+            if place.buy[step] < 0:
+                codes.append("PAID")
+            if needed:
+                codes.append("DEADLINE")
+            if priced and not codes[:1] == ["SUN"] and place.buy[step] <= cheap + 1e-9:
+                codes.append("PRICE")
+            most_w = post.power_w(car)
+            if self._limited[stay.site, step] and power < most_w - 1.0:
+                codes.append("LIMIT")
+            if step < FIRST_HOUR_STEPS and post.min_w > 0 and abs(power - post.min_w) < 1.0:
+                codes.append("MINIMUM")
+            found.append(tuple(codes) or ("KEEP",))
+        return found
+
+    def _is_needed(self, stay: Stay, stay_number: int) -> bool:
+        """Whether the stay ends with no more than the trip after it needs."""
+        if stay.after < 0:
+            return False
+        need_wh = self._view.trips[stay.after].need_wh(self._view.cars[stay.car])
+        return float(self._ends_wh[stay_number]) <= need_wh + _NEAR_WH

@@ -137,7 +137,9 @@ def with_switches(program: LinearProgram, cells: Cells) -> LinearProgram:
     at = cells.column[early]
     block = sparse.csr_matrix(
         (
-            np.concatenate([np.ones(size), -cells.least_kw[early], np.ones(size), -cells.most_kw[early]]),
+            np.concatenate(
+                [np.ones(size), -cells.least_kw[early], np.ones(size), -cells.most_kw[early]]
+            ),
             (
                 np.concatenate([n, n, size + n, size + n]),
                 np.concatenate([at, columns + n, at, columns + n]),

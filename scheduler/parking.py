@@ -51,7 +51,9 @@ def stays_of(view: View, chains: Chains) -> list[Stay]:
             stays.append(Stay(car.index, site, since, trip.start, before, index))
             site, since, before = trip.dropoff, trip.end, index
         until = max(since, view.steps)
-        stays.append(Stay(car.index, site, min(since, view.steps), min(until, view.steps), before, -1))
+        stays.append(
+            Stay(car.index, site, min(since, view.steps), min(until, view.steps), before, -1)
+        )
     return stays
 
 

@@ -168,7 +168,9 @@ class View:
             name = booking.vehicle or frozen.get(booking.id)
             fixed = by_id.get(name) if name is not None else None
             trip = _trip(booking, index, sites, fixed)
-            cars = [car for label in dict.fromkeys(booking.classes) for car in by_class.get(label, ())]
+            cars = [
+                car for label in dict.fromkeys(booking.classes) for car in by_class.get(label, ())
+            ]
             able = tuple(
                 car.index
                 for car in cars

@@ -14,6 +14,7 @@ import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from models.errors import FleetError
 from simulators.checks import Checks
 from simulators.link import Connect, LinkClosed
 from simulators.notices import KEPT_OFFLINE, Answer, Boot, Heartbeat, Notice
@@ -76,7 +77,7 @@ class Line:
         offered = None if "no-subprotocol" in station.quirks else station.kind.subprotocol
         try:
             link = await self._connect(station.identity, offered, password)
-        except LinkClosed:
+        except FleetError:
             return False
         self._voice = VOICES[station.kind.subprotocol](
             station, link, now=self._now, checks=self._checks, message_ids=self._message_ids

@@ -1,7 +1,7 @@
 """Links: how the text frames of a station travel, over a real websocket or within one process.
 
-A link has `send(text)`, `recv() -> str` and `close()`; all three raise `LinkClosed` (or, closing,
-nothing) once the other side is gone. What the frames mean is for `simulators.voice`.
+A link has `send(text)`, `recv() -> str` and `close()`; the first two raise `LinkClosed`, or any
+other `FleetError`, once the other side is gone. What the frames mean is for `simulators.voice`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,22 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
+from models.errors import FleetError
 
-class LinkClosed(Exception):
+
+class LinkClosed(FleetError):
     """The link is gone; what was sent last may or may not have arrived."""
+
+    code = "link-closed"
+
+    def __init__(self, detail: str = "the link is closed") -> None:
+        super().__init__(detail)
 
 
 class LinkRefused(LinkClosed):
     """The link was never there: wrong address, wrong password, nobody listening."""
+
+    code = "link-refused"
 
 
 class Link(Protocol):

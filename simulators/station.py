@@ -83,7 +83,7 @@ class Station:
         self.wants_reset: str | None = None
         self._idle_meter_every_s = idle_meter_every_s
         self._on_draw = on_draw
-        self._time = now
+        self._time = self._epoch = now
         self._transactions = 0
 
     # Cables and cards
@@ -98,9 +98,9 @@ class Station:
         if not self.powered:
             return
         self._tell_status(evse, at)
-        if evse.awaited is not None and evse.awaited[2] >= at:
-            token, remote_start_id, _ = evse.awaited
-            evse.awaited = None
+        awaited, evse.awaited = evse.awaited, None
+        if awaited is not None and awaited[2] >= at:
+            token, remote_start_id, _ = awaited
             self._begin(evse, token, at, trigger="RemoteStart", remote_start_id=remote_start_id)
         elif self._starts_with_cable:
             self._begin(evse, "", at, trigger="CablePluggedIn")
@@ -165,8 +165,8 @@ class Station:
             evse.operative = operative
             if evse.transaction is None:
                 self._tell_status(evse, at)
-        busy = any(evse.transaction is not None for evse in chosen)
-        return "Scheduled" if busy and not operative else "Accepted"
+        busy = not operative and any(evse.transaction is not None for evse in chosen)
+        return "Scheduled" if busy else "Accepted"
 
     def unlock(self, evse_id: int, at: datetime) -> bool:
         """Unlocks a connector: its transaction ends, the cable can be taken."""
@@ -175,7 +175,7 @@ class Station:
             return False
         if evse.transaction is not None:
             self._end(evse, at, "UnlockCommand")
-            self._tell_status(evse, at)
+        self._tell_status(evse, at)
         return True
 
     def trigger(self, message: str, evse_id: int | None, at: datetime) -> bool:
@@ -241,8 +241,6 @@ class Station:
         if not self.powered:
             return
         for evse in self.evses.values():
-            if evse.awaited is not None and evse.awaited[2] < at:
-                evse.awaited = None
             transaction = evse.transaction
             if transaction is None:
                 continue
@@ -250,8 +248,8 @@ class Station:
                 self._tell_change(evse, transaction, at)
                 self._plan_sample(evse, transaction, at)
                 continue
-            restless = evse.changed_at is not None and at - evse.changed_at <= RESTLESS
             due = transaction.next_meter_at
+            restless = (evse.changed_at or self._epoch) >= at - RESTLESS
             if due is None or due <= at or (restless and due - at > STRIDE):
                 self._sample_now(evse, at, asked=False)
 
@@ -300,11 +298,8 @@ class Station:
         """The connection is back without a reboot: status first, then what has been kept."""
         self.online = True
         self._keep_what_lasts()
-        notices = [
-            Status(evse.evse_id, evse.status, evse.charging_state, at)
-            for evse in self.evses.values()
-        ]
-        self.outbox.extendleft(reversed(notices))
+        for evse in reversed(self.evses.values()):
+            self.outbox.appendleft(Status(evse.evse_id, evse.status, evse.charging_state, at))
 
     def hear(self, notice: Notice, answer: Answer, at: datetime) -> None:
         """Acts on what was answered to a notice."""
@@ -328,9 +323,11 @@ class Station:
 
     def _present_again(self, at: datetime) -> None:
         for evse in self.evses.values():
-            if evse.car is not None and evse.car.token and evse.operative:
-                if self._starts_with_cable:
-                    self._begin(evse, "", at, trigger="CablePluggedIn")
+            if evse.car is None or not evse.operative:
+                continue
+            if self._starts_with_cable:
+                self._begin(evse, "", at, trigger="CablePluggedIn")
+            if evse.car.token:
                 self.outbox.append(Ask(evse.evse_id, evse.car.token))
 
     @property
@@ -346,17 +343,12 @@ class Station:
     def _evse_for_start(self, evse_id: int | None) -> Evse | None:
         if evse_id is not None:
             return self.evses.get(evse_id)
-        ready = [e for e in self.evses.values() if e.car is not None and not e.energised]
-        free = [e for e in self.evses.values() if e.car is None]
-        return next(iter(ready + free), None)
+        idle = [evse for evse in self.evses.values() if not evse.energised]
+        return next(iter(sorted(idle, key=lambda evse: evse.car is None)), None)
 
     def _evse_of(self, transaction_id: str | int) -> Evse | None:
         for evse in self.evses.values():
-            transaction = evse.transaction
-            if transaction is not None and transaction_id in (
-                transaction.ocpp_id,
-                transaction.local_id,
-            ):
+            if evse.transaction is not None and str(transaction_id) in evse.transaction.names:
                 return evse
         return None
 
@@ -474,8 +466,7 @@ class Station:
         )
 
     def _plan_sample(self, evse: Evse, transaction: Transaction, at: datetime) -> None:
-        restless = evse.changed_at is not None and at - evse.changed_at < RESTLESS
-        lively = evse.power_w > 0 or restless
+        lively = evse.power_w > 0 or (evse.changed_at or self._epoch) > at - RESTLESS
         pace_s = self.variables.meter_every_s if lively else self._idle_meter_every_s
         transaction.next_meter_at = at + timedelta(seconds=pace_s)
 

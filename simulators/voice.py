@@ -33,6 +33,7 @@ from ocpp.charge_point import (
 from ocpp.exceptions import OCPPError
 from ocpp.messages import Call, CallError, MessageType
 
+from models.errors import FleetError
 from models.timeline import format_rfc3339, parse_rfc3339
 from simulators.checks import Checks
 from simulators.link import Link, LinkClosed
@@ -78,8 +79,8 @@ class Voice(ChargePoint):
         try:
             while True:
                 await self.route_message(await self.link.recv())
-        except LinkClosed:
-            pass
+        except FleetError:
+            pass  # of whatever kind of link: it is gone
         finally:
             self._fail_open_call()
 
@@ -127,6 +128,8 @@ class Voice(ChargePoint):
                 raise LinkClosed from error
             self.checks.complain(self.station.identity, action, error)
             return None
+        except FleetError as error:
+            raise LinkClosed(error.detail) from error
         except TimeoutError as error:
             await self.link.close()
             raise LinkClosed(f"no answer to {action}") from error

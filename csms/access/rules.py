@@ -1,4 +1,4 @@
-"""Whether a token may charge. Pure: what is known of the token and the instant come as arguments."""
+"""Whether a token may charge. Pure: what is known of it and the instant come as arguments."""
 
 from __future__ import annotations
 

@@ -6,7 +6,12 @@ and the structs of `csms.charging.rules` alike: both have the columns' names.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
+
+from pydantic import AwareDatetime
+
+from csms.web.documents import Shown
 
 _SHOWN_TRANSACTION = (
     "id",
@@ -50,9 +55,63 @@ _SHOWN_READING = (
 )
 
 
+_transaction_values = attrgetter(*_SHOWN_TRANSACTION)
+"""Each meter value tells its transaction anew: this takes a third of a loop's time."""
+
+
+class TransactionShown(Shown):
+    """One car's stay on an EVSE, from start to stop as the station told it."""
+
+    id: str
+    station: str
+    evse_id: int
+    connector_id: int | None
+    ocpp_transaction_id: str
+    started_at: AwareDatetime
+    stopped_at: AwareDatetime | None
+    received_at: AwareDatetime
+    updated_at: AwareDatetime
+    meter_start_wh: float | None
+    meter_last_wh: float | None
+    energy_wh: float
+    solar_wh: float
+    """What the site's roof gave of it."""
+    power_w: float | None
+    soc_pct: float | None
+    last_reading_at: AwareDatetime | None
+    charging_state: str | None
+    stop_reason: str | None
+    id_token: str | None
+    token_status: str | None
+    vehicle_id: str | None
+    driver_id: str | None
+    command_id: str | None
+    suspect: list[str]
+    """Why its data is doubted; empty when nothing is."""
+
+
+class MeterValueShown(Shown):
+    """What a meter said at an instant."""
+
+    measured_at: AwareDatetime
+    received_at: AwareDatetime
+    evse_id: int
+    context: str
+    location: str
+    energy_wh: float | None
+    power_w: float | None
+    current_a: list[float | None] | None
+    """Per phase."""
+    voltage_v: list[float | None] | None
+    """Per phase."""
+    soc_pct: float | None
+    other: dict[str, Any] | None
+    suspect: list[str] | None
+
+
 def transaction_resource(transaction: Any) -> dict[str, Any]:
     """Returns a transaction as the REST door shows it."""
-    return {name: getattr(transaction, name) for name in _SHOWN_TRANSACTION}
+    return dict(zip(_SHOWN_TRANSACTION, _transaction_values(transaction), strict=True))
 
 
 def reading_resource(reading: Any) -> dict[str, Any]:

@@ -106,14 +106,13 @@ class SunLedger:
         if not solar:
             return
         async with self._db.write(self._clock, self._ids, actor="sun") as work:
-            await work.session.execute(
-                sa.update(Transaction)
-                .where(Transaction.id == sa.bindparam("which"))
-                .values(solar_wh=Transaction.solar_wh + sa.bindparam("part"))
-                .execution_options(synchronize_session=False),
-                [{"which": name, "part": part} for name, part in sorted(solar.items())],
-                execution_options={"synchronize_session": False},
-            )
+            for name, part in sorted(solar.items()):
+                await work.session.execute(
+                    sa.update(Transaction)
+                    .where(Transaction.id == name)
+                    .values(solar_wh=Transaction.solar_wh + part)
+                    .execution_options(synchronize_session=False)
+                )
 
 
 async def _drawn(session: ReadSession, start: datetime, end: datetime) -> list[_Drawn]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from models.facts import Reading, TransactionReported
+from models.facts import DOUBTFUL_TIME, Reading, TransactionReported
 from models.timeline import EARLIEST_PLAUSIBLE, LATEST_PLAUSIBLE, format_rfc3339
 
 AHEAD = timedelta(minutes=10)
@@ -121,7 +121,7 @@ def match_start(
         if known.start_digest == digest:
             return known
     _, doubt = judge_time(fact.measured_at, fact.received_at)
-    if doubt is not None or fact.suspect:
+    if doubt is not None or not DOUBTFUL_TIME.isdisjoint(fact.suspect):
         # A box without a clock starts twice in 1970: same key, two transactions.
         return None
     return next((known for known in candidates if known.stopped_at is None), None)
@@ -227,8 +227,15 @@ def closed(known: TransactionState, fact: TransactionReported, now: datetime) ->
     )
 
 
-def superseded(known: TransactionState, by: TransactionState, now: datetime) -> TransactionState:
-    """Returns a transaction whose stop never came, ended by the next one on its EVSE."""
+def superseded(
+    known: TransactionState, by: TransactionState, now: datetime
+) -> TransactionState | None:
+    """Returns a transaction whose stop never came, ended by the next one on its EVSE.
+
+    None where the other one began earlier: that one's report has only come late.
+    """
+    if by.started_at < known.started_at:
+        return None
     return msgspec.structs.replace(
         known,
         stopped_at=max(known.last_reading_at or known.started_at, known.started_at),
@@ -237,7 +244,28 @@ def superseded(known: TransactionState, by: TransactionState, now: datetime) -> 
         charging_state=None,
         updated_at=now,
         suspect=_marked(known.suspect, LATE_STOP),
-    ) if by.started_at >= known.started_at else known
+    )
+
+
+def is_reused(known: TransactionState, fact: TransactionReported) -> bool:
+    """Returns whether a 2.x station gives the id of an ended transaction to a new one."""
+    return (
+        fact.scheme == "2.x"
+        and fact.kind == "started"
+        and known.stopped_at is not None
+        and LATE_START not in known.suspect
+        and judge_time(fact.measured_at, fact.received_at)[0] >= known.stopped_at
+    )
+
+
+def set_aside(known: TransactionState, now: datetime) -> TransactionState:
+    """Returns an ended transaction under a name that no station uses, so that its own is free."""
+    return msgspec.structs.replace(
+        known,
+        ocpp_transaction_id=f"{known.ocpp_transaction_id}~{known.id}",
+        suspect=_marked(known.suspect, "id-reused"),
+        updated_at=now,
+    )
 
 
 def is_repaired(known: TransactionState) -> bool:
@@ -320,7 +348,7 @@ def metered(
             if known.stopped_at is not None and at > known.stopped_at and not history:
                 _mark(doubts, "after-stop")
             elif not late:
-                state = _advance(state, reading, at, doubts)
+                state = _advance(state, reading, at, now, doubts)
         kept.append(
             ReadingState(
                 known.station,
@@ -340,9 +368,8 @@ def metered(
             )
         )
         if doubts:
-            state = msgspec.structs.replace(state, suspect=_marked(state.suspect, *doubts))
-    if state is not known:
-        state = msgspec.structs.replace(state, updated_at=now)
+            marked = _marked(state.suspect, *doubts)
+            state = msgspec.structs.replace(state, suspect=marked, updated_at=now)
     return Metered(state, kept)
 
 
@@ -353,9 +380,8 @@ def counted(
     if meter_wh is None:
         return known
     doubts: list[str] = []
-    state = _advance(known, Reading(at, energy_wh=meter_wh, power_w=known.power_w), at, doubts)
-    suspect = _marked(state.suspect, *doubts)
-    return msgspec.structs.replace(state, suspect=suspect, updated_at=now)
+    state = _advance(known, Reading(at, energy_wh=meter_wh), at, now, doubts)
+    return msgspec.structs.replace(state, suspect=_marked(state.suspect, *doubts))
 
 
 def doubted(known: TransactionState, why: str, now: datetime) -> TransactionState:
@@ -371,7 +397,7 @@ def holds_token(known: TransactionState, *, evse: str, now: datetime) -> bool:
 
 
 def _advance(
-    state: TransactionState, reading: Reading, at: datetime, doubts: list[str]
+    state: TransactionState, reading: Reading, at: datetime, now: datetime, doubts: list[str]
 ) -> TransactionState:
     """Moves a transaction on to what a reading says; a register that falls is only noted."""
     start_wh, last_wh = state.meter_start_wh, state.meter_last_wh
@@ -394,6 +420,7 @@ def _advance(
         power_w=state.power_w if reading.power_w is None or not running else reading.power_w,
         soc_pct=state.soc_pct if reading.soc_pct is None else reading.soc_pct,
         last_reading_at=at,
+        updated_at=now,
     )
 
 

@@ -7,19 +7,21 @@ plans by the same function, from snapshots of the database: see `csms.planning`.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 import typer
 from rich.console import Console
-from scheduler.rolling import PlanOptions, make_plan
+from scheduler.rolling import make_plan
 
 from csms.commands.options import AsJson
 from models.clocks import RealWireClock
 from models.errors import BadInput, FleetError
 from scheduler.check import Violation, check
 from scheduler.documents import printable
+from scheduler.options import OFFLINE
 from scheduler.plan import Plan, read_plan, write_plan
 from scheduler.problem import Problem, read_problem
 
@@ -101,7 +103,7 @@ def _judge(problem: Problem, plan_made: Plan, *, as_json: bool) -> int:
 def _make(problem: Problem, out: Path | None, time_limit: float, *, as_json: bool) -> int:
     if out is not None and not out.absolute().parent.is_dir():
         raise BadInput(f"{out}: no such directory")
-    options = PlanOptions(time_limit_s=time_limit or None)
+    options = replace(OFFLINE, time_limit_s=time_limit or None)
     with Console(stderr=True).status("planning"):
         made = make_plan(problem, options=options, monotonic=RealWireClock().monotonic)
     violations = check(problem, made)

@@ -154,17 +154,13 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
     except BaseException:
         listener.close()
         raise
-    server = _Server(
-        uvicorn.Config(
-            house.api, log_config=None, lifespan="off", access_log=False
-        )
-    )
+    server = _Server(uvicorn.Config(house.api, log_config=None, lifespan="off", access_log=False))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     # 40 % more messages at 8,000 connections than with Python's own thresholds (measured).
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 1_000)
-    while not server.started and not serving.done():
+    while not server.started and not serving.done():  # noqa: ASYNC110 - it has no event for it
         await asyncio.sleep(0.01)
     http_port = listener.getsockname()[1]
     sys.stdout.write(f"http://{settings.host}:{http_port} REST, pages and live events\n")

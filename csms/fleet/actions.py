@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -17,6 +17,8 @@ from csms.web.rows import add_row, change_row, check_reference, remove_row
 from models.tables.energy import Site
 from models.tables.fleet import Driver, Vehicle, VehicleModel
 
+MEASURED_AHEAD = timedelta(minutes=5)
+"""How far the clock of a car may be ahead of ours."""
 Changed = Literal["created", "updated", "deleted"]
 
 
@@ -118,8 +120,10 @@ async def report_state(work: UnitOfWork, row: Vehicle, report: StateReport) -> N
     A car on an EVSE stands at that EVSE's site, and another car said to be there is not.
 
     Raises:
-        BadInput: for an EVSE or site that is not there.
+        BadInput: for an EVSE or site that is not there, and news from the future.
     """
+    if report.measured_at > work.now + MEASURED_AHEAD:
+        raise bad_field("/measured_at", "lies in the future")
     values = await _state_values(work, report)
     if row.measured_at is not None and report.measured_at < row.measured_at:
         return

@@ -41,7 +41,6 @@ from csms.web.paging import KeptQuery, kept_page
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
-from csms.web.services import services_of
 from csms.web.shown import Page
 from csms.web.work import Reading, Work
 from models.tables.fleet import Driver, Vehicle, VehicleModel
@@ -282,14 +281,12 @@ async def remove_vehicle(request: Request, work: Work, vehicle_id: str) -> Respo
 @router.post(
     "/vehicles/{vehicle_id}/state", response_model=VehicleShown, dependencies=[may("fleet")]
 )
-async def post_state(
-    request: Request, work: Work, vehicle_id: str, body: NewVehicleState
-) -> Response:
+async def post_state(work: Work, vehicle_id: str, body: NewVehicleState) -> Response:
     """Say in what state a car is; older news than we have change nothing."""
     row = await find_for_change(work, Vehicle, vehicle_id)
     report = StateReport(
-        said=body.model_fields_set - {"measured_at", "source"},
-        measured_at=body.measured_at or services_of(request).clock.now(),
+        said=frozenset(body.model_fields_set - {"measured_at", "source"}),
+        measured_at=body.measured_at or work.now,
         source=body.source,
         soc_pct=body.soc_pct,
         odometer_km=body.odometer_km,

@@ -28,7 +28,14 @@ from models.answers import Answer
 from models.clocks import Activity, Clock, WireClock
 from models.commands import AnyCommand, decode_command
 from models.errors import FleetError, NotFound, Unavailable
-from models.facts import CommandSent, CommandSettled, Fact, OutcomeStatus
+from models.facts import (
+    CommandSent,
+    CommandSettled,
+    Fact,
+    OutcomeStatus,
+    VariablesReported,
+    VariableState,
+)
 from models.tables.ledger import Command
 
 _BATCH = 20
@@ -93,6 +100,9 @@ class Courier:
         self._again: set[str] = set()
         self._waiters: dict[str, list[asyncio.Future[Settled]]] = {}
         self._recent: OrderedDict[str, Settled] = OrderedDict()
+        self._left_waiting = asyncio.Event()
+        """Set while commands may be queued for stations that are not here."""
+        self._left_waiting.set()
         self._subscription: Subscription | None = None
         self._expirer: asyncio.Task[None] | None = None
 
@@ -131,6 +141,7 @@ class Courier:
         """Looks for commands for a station that is ready for them."""
         lane = self._lane_of(identity)
         if lane is None or not lane.ready:
+            self._left_waiting.set()
             return
         if identity in self._workers:
             self._again.add(identity)
@@ -180,6 +191,7 @@ class Courier:
                 self._again.discard(identity)
                 lane = self._lane_of(identity)
                 if lane is None or not lane.ready:
+                    self._left_waiting.set()
                     return
                 rows = await self._queued(identity)
                 for row in rows:
@@ -254,6 +266,7 @@ class Courier:
                 response = note.answer.decode("utf-8", "replace")
                 told = errand.lane.dialect.outcome(errand.command, end.payload)
                 outcome, detail = told.status, told.detail or None
+                self._tell_variables(errand.lane.identity, told.variables)
             case "refused":
                 state = "failed"
                 note.outcome = "error"
@@ -274,6 +287,14 @@ class Courier:
             ),
             note,
         )
+
+    def _tell_variables(self, identity: str, variables: tuple[VariableState, ...]) -> None:
+        """Hands on what an answer tells of the station's settings."""
+        if variables:
+            fact = VariablesReported(
+                station=identity, received_at=self._clock.now(), variables=variables
+            )
+            submit_quietly(self._intake, fact)
 
     async def _fail(self, row: Command, code: str, detail: str) -> None:
         await self._settle(
@@ -313,20 +334,26 @@ class Courier:
         return Settled(row.state, row.response, row.error_code, row.detail)
 
     async def _expire(self) -> None:
-        """Fails what has waited for a station for too long, every minute of life time."""
+        """Fails what has waited for too long, each minute of life time while something waits."""
         while True:
+            await self._left_waiting.wait()
             await self._clock.sleep_until(self._clock.now() + _EXPIRE_EVERY)
-            try:
-                async with self._db.read() as session:
-                    query = sa.select(Command).where(
-                        Command.state == "queued", Command.expires_at <= self._clock.now()
-                    )
-                    rows = list(await session.scalars(query))
-                for row in rows:
-                    if row.station not in self._workers:
-                        await self._fail(row, EXPIRED, "the station was not connected in time")
-            except Unavailable as error:
-                _log.warning("expiry_waiting", error=error.detail)
+            with self._activity.busy():
+                try:
+                    await self._fail_expired()
+                except Unavailable as error:
+                    _log.warning("expiry_waiting", error=error.detail)
+
+    async def _fail_expired(self) -> None:
+        async with self._db.read() as session:
+            query = sa.select(Command).where(Command.state == "queued")
+            rows = list(await session.scalars(query))
+        if not rows:
+            self._left_waiting.clear()
+        now = self._clock.now()
+        for row in rows:
+            if row.expires_at <= now and row.station not in self._workers:
+                await self._fail(row, EXPIRED, "the station was not connected in time")
 
 
 def submit_quietly(intake: FactSink, fact: Fact) -> None:

@@ -445,10 +445,11 @@ class Gateway:
         """Forgets old strangers, once an hour of life time."""
         while True:
             await self._clock.sleep_until(self._clock.now() + _CLEAN_EVERY)
-            try:
-                await self._onboarding.forget_old()
-            except Unavailable as error:
-                _log.warning("strangers_kept", error=error.detail)
+            with self._activity.busy():
+                try:
+                    await self._onboarding.forget_old()
+                except Unavailable as error:
+                    _log.warning("strangers_kept", error=error.detail)
 
     def _spawn(self, work: Coroutine[Any, Any, None], *, ends_activity: bool = False) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -305,6 +305,8 @@ class SocketTransport(asyncio.Protocol):
             response.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
         self._respond(response)
         self._close_soon()
+        # Its end is only noticed while we read.
+        self.resume()
 
     def send(self, text: bytes) -> None:
         """Sends one text message; nothing happens on a connection that is closing."""

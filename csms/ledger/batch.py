@@ -22,10 +22,10 @@ from models.answers import Answer
 from models.facts import Fact
 from models.ids import IdMaker
 from models.tables.base import to_micros
-from models.tables.ledger import Event, Message, Quarantine
+from models.tables.ledger import Message, Quarantine
 
 Outcome = Literal["result", "error", "malformed", "no-answer", "quarantined"]
-F = TypeVar("F", bound=Fact, contravariant=True)
+F_contra = TypeVar("F_contra", bound=Fact, contravariant=True)
 R = TypeVar("R", bound=msgspec.Struct)
 
 _JSON = msgspec.json.Encoder()
@@ -45,18 +45,6 @@ class MessageNote(msgspec.Struct):
     outcome: Outcome = "result"
     answer: bytes | None = None
     """What `encode` made of the answer, once the fact is committed; given where we called."""
-
-
-class EventRow(msgspec.Struct, frozen=True):
-    """An outbox row."""
-
-    id: int
-    time: datetime
-    type: str
-    tenant_id: str
-    site_id: str | None
-    subject: str
-    resource: str
 
 
 class MessageRow(msgspec.Struct, frozen=True):
@@ -82,10 +70,13 @@ class QuarantineRow(msgspec.Struct, frozen=True):
     received_at: datetime
 
 
-EVENTS = RowKind(Event.__table__, EventRow, key=("id",))
 MESSAGES = RowKind(Message.__table__, MessageRow, key=("id",))
 QUARANTINE = RowKind(Quarantine.__table__, QuarantineRow, key=("id",))
 
+_EVENT = (
+    "INSERT INTO event (id, time, type, tenant_id, site_id, subject, resource)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _PLAN_REQUEST = (
     "INSERT INTO plan_request (site_id, reason, requested_at) VALUES (?, ?, ?)"
     " ON CONFLICT (site_id) DO UPDATE"
@@ -103,6 +94,9 @@ class Rows(Generic[R]):
         self._stored: set[Any] = set()
         self._changed: dict[Any, None] = {}
         self._groups: dict[Any, dict[Any, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def load(self, keys: Iterable[Any]) -> None:
         """Fetches the rows of these keys that are not here yet; the missing are remembered."""
@@ -153,6 +147,24 @@ class Rows(Generic[R]):
         self._changed[key] = None
         self._join(key)
 
+    def rekey(self, old: Any, row: R) -> None:
+        """Takes note that a stored row has another key from now on."""
+        del self._rows[old]
+        self._stored.discard(old)
+        self._changed.pop(old, None)
+        self._groups.get(old[0], {}).pop(old, None)
+        self._stored.add(self._kind.key_of(row))
+        self.put(row)
+
+    def forget(self, first: Any) -> None:
+        """Drops what is known of rows whose key is, or begins with, this: others change them."""
+        for key in (first, *self._groups.pop(first, ())):
+            if key in self._changed:
+                self._join(key)
+            elif key in self._rows:
+                del self._rows[key]
+                self._stored.discard(key)
+
     def _join(self, key: Any) -> None:
         if isinstance(key, tuple):
             first = cast("tuple[Any, ...]", key)[0]
@@ -172,17 +184,28 @@ class Rows(Generic[R]):
         self._changed.clear()
 
 
+Tables = dict[RowKind[Any], Rows[Any]]
+"""The rows that were seen, by kind."""
+
+
 class Batch:
     """One transaction's worth of facts; what deciders work on."""
 
-    def __init__(self, driver: Driver, now: datetime, ids: IdMaker) -> None:
+    def __init__(self, driver: Driver, tables: Tables, now: datetime, ids: IdMaker) -> None:
+        """Opens a batch.
+
+        Args:
+            driver: of the open transaction.
+            tables: rows that are known to stand in the database just so; the batch adds to them.
+            now: the instant of everything in it.
+            ids: for what is new.
+        """
         self.driver = driver
         self.now = now
-        """The instant of everything in this transaction."""
         self.ids = ids
         self.memo: dict[str, Any] = {}
         """What deciders remember from `load` to `decide` to the end."""
-        self._tables: dict[RowKind[Any], Rows[Any]] = {}
+        self._tables = tables
         self._additions: dict[RowKind[Any], list[Any]] = {}
         self._events: list[tuple[str, str, str | None, str, bytes]] = []
         self._sites: dict[str, tuple[str, str]] = {}
@@ -258,9 +281,7 @@ class Batch:
 
     def quarantine_raw(self, fact: Fact, action: str, raw: bytes, reason: str) -> None:
         """Keeps raw bytes that a fact has brought."""
-        row = QuarantineRow(
-            fact.station, clean(action), raw, clean(reason), fact.received_at
-        )
+        row = QuarantineRow(fact.station, clean(action), raw, clean(reason), fact.received_at)
         self.add(QUARANTINE, row)
 
     def at_end(self, name: str, work: Callable[[], None]) -> None:
@@ -300,24 +321,25 @@ class Batch:
                 self._events, start=last + 1
             )
         )
-        EVENTS.insert(
-            self.driver,
+        at = to_micros(now) if self.driver.dialect == "sqlite" else now
+        self.driver.many(
+            placed(_EVENT, self.driver.dialect),
             [
-                EventRow(n.id, now, n.type, n.tenant, n.site_id, n.subject, n.resource.decode())
+                (n.id, at, n.type, n.tenant, n.site_id, n.subject, n.resource.decode())
                 for n in notes
             ],
         )
         return notes
 
 
-class Decider(Protocol[F]):
+class Decider(Protocol[F_contra]):
     """What a feature brings for one type of fact."""
 
-    def load(self, batch: Batch, facts: Sequence[F]) -> None:
+    def load(self, batch: Batch, facts: Sequence[F_contra]) -> None:
         """Fetches what deciding these facts needs, with one SELECT per table."""
         ...
 
-    def decide(self, batch: Batch, fact: F, note: MessageNote | None) -> Answer:
+    def decide(self, batch: Batch, fact: F_contra, note: MessageNote | None) -> Answer:
         """Judges one fact, puts what changes into the batch and returns the answer.
 
         Whatever may raise stands before the first change.

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the text of statements is made of the names in `models.tables` alone
 """Rows in bulk: structs to and from the bare database driver, with SQL that is compiled once.
 
 The batch of `csms.ledger.committer` reads and writes thousands of rows a second; the ORM would cost
@@ -11,13 +12,13 @@ from __future__ import annotations
 
 import operator
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.types import JSON
+from sqlalchemy.types import JSON, TypeEngine
 
 from csms.ledger.work import Dialect
 from models.tables.base import ExactDecimal, UtcInstant, from_micros, to_micros
@@ -107,15 +108,15 @@ def _parse_json(value: Any) -> Any:
     return _PARSE.decode(value)
 
 
-def _converters(column: sa.Column[Any], dialect: Dialect) -> tuple[Convert | None, Convert | None]:
-    """Returns what turns a value of this column into the driver's form, and back."""
-    kind = column.type
+def _converters(kind: TypeEngine[Any], dialect: Dialect) -> tuple[Convert | None, Convert | None]:
+    """Returns what turns a value of this type into the driver's form, and back."""
     if isinstance(kind, UtcInstant):
         return (to_micros, from_micros) if dialect == "sqlite" else (None, None)
     if isinstance(kind, ExactDecimal):
         return _decimal_text, Decimal
     if isinstance(kind, JSON):
-        return _json_text, _parse_json
+        # SQLAlchemy has taught asyncpg to read JSON, but not to write it.
+        return _json_text, _parse_json if dialect == "sqlite" else None
     if isinstance(kind, sa.Boolean) and dialect == "sqlite":
         return None, bool
     return None, None
@@ -135,10 +136,11 @@ class RowKind(Generic[R]):
         *,
         key: Sequence[str],
         mutable: Sequence[str] = (),
-        on_conflict: str = "",
+        on_conflict: str | Mapping[Dialect, str] = "",
     ) -> None:
-        assert isinstance(table, sa.Table)
-        self.table = table
+        real = cast("sa.Table[Any]", table)
+        self.name: str = real.name
+        self.types: dict[str, TypeEngine[Any]] = {each.name: each.type for each in real.columns}
         self.row = row
         self.key = tuple(key)
         self.columns = tuple(row.__struct_fields__)
@@ -185,24 +187,26 @@ class _Compiled:
     def __init__(self, kind: RowKind[Any], dialect: Dialect) -> None:
         self._kind = kind
         self._dialect: Dialect = dialect
-        columns = [kind.table.c[name] for name in kind.columns]
-        both = [_converters(column, dialect) for column in columns]
+        both = [_converters(kind.types[name], dialect) for name in kind.columns]
         self._get = operator.attrgetter(*kind.columns)
         self._encode = [(i, to) for i, (to, _) in enumerate(both) if to is not None]
         self._decode = [(i, back) for i, (_, back) in enumerate(both) if back is not None]
         changed = (*kind.mutable, *kind.key)
         self._get_update = operator.attrgetter(*changed)
-        pairs = [(i, _converters(kind.table.c[name], dialect)[0]) for i, name in enumerate(changed)]
+        pairs = [(i, _converters(kind.types[name], dialect)[0]) for i, name in enumerate(changed)]
         self._encode_update = [(i, to) for i, to in pairs if to is not None]
-        name = kind.table.name
         names = ", ".join(f'"{column}"' for column in kind.columns)
-        marks = ", ".join("?" * len(columns))
+        marks = ", ".join("?" * len(both))
+        clash = kind.on_conflict
+        if not isinstance(clash, str):
+            clash = clash[dialect]
         self.insert_sql = placed(
-            f'INSERT INTO "{name}" ({names}) VALUES ({marks}) {kind.on_conflict}', dialect
+            f'INSERT INTO "{kind.name}" ({names}) VALUES ({marks}) {clash}',
+            dialect,
         )
         changes = ", ".join(f'"{column}" = ?' for column in kind.mutable)
         match = " AND ".join(f'"{column}" = ?' for column in kind.key)
-        self.update_sql = placed(f'UPDATE "{name}" SET {changes} WHERE {match}', dialect)
+        self.update_sql = placed(f'UPDATE "{kind.name}" SET {changes} WHERE {match}', dialect)
         self._names = ", ".join(f't."{column}"' for column in kind.columns)
         self._selects: dict[tuple[tuple[str, ...], str, int], str] = {}
 
@@ -237,17 +241,22 @@ class _Compiled:
         self, driver: Driver, by: tuple[str, ...], keys: Iterable[Any], only: str
     ) -> Iterable[Any]:
         """Yields the raw rows whose columns `by` have one of these values."""
-        wanted = [key if isinstance(key, tuple) else (key,) for key in dict.fromkeys(keys)]
+        distinct = dict.fromkeys(keys)
+        wanted: list[tuple[Any, ...]] = [
+            cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,) for key in distinct
+        ]
         if not wanted:
             return
-        converts = [_converters(self._kind.table.c[name], self._dialect)[0] for name in by]
+        converts = [_converters(self._kind.types[name], self._dialect)[0] for name in by]
         if any(converts):
             wanted = [
                 tuple(v if c is None else c(v) for c, v in zip(converts, key, strict=True))
                 for key in wanted
             ]
         if self._dialect == "postgresql":
-            yield from driver.fetch(self._select_sql(by, only, 0), [list(c) for c in zip(*wanted)])
+            yield from driver.fetch(
+                self._select_sql(by, only, 0), [list(c) for c in zip(*wanted, strict=True)]
+            )
             return
         for start in range(0, len(wanted), _KEY_CHUNKS[-1]):
             chunk = wanted[start : start + _KEY_CHUNKS[-1]]
@@ -271,17 +280,15 @@ class _Compiled:
                 match = " AND ".join(f't."{name}" = k.column{i + 1}' for i, name in enumerate(by))
             if only:
                 match += f" AND {only}"
-            table = self._kind.table.name
-            # Only names from the tables' own metadata stand in this text, never a value.
             sql = placed(
-                f'SELECT {self._names} FROM {source} CROSS JOIN "{table}" AS t WHERE {match}',  # noqa: S608
+                f'SELECT {self._names} FROM {source} CROSS JOIN "{self._kind.name}" AS t WHERE {match}',
                 self._dialect,
             )
             self._selects[by, only, size] = sql
         return sql
 
     def _array_type(self, name: str) -> str:
-        kind = self._kind.table.c[name].type
+        kind = self._kind.types[name]
         if isinstance(kind, UtcInstant):
             return "timestamptz"
         return "bigint" if isinstance(kind, sa.Integer) else "text"

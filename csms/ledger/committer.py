@@ -22,8 +22,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from csms.ledger.batch import Batch, Decider, MessageNote
-from csms.ledger.bulk import PostgresDriver, SqliteDriver
+from csms.ledger.batch import Batch, Decider, MessageNote, Tables
+from csms.ledger.bulk import Driver, PostgresDriver, SqliteDriver
 from csms.ledger.database import Database
 from csms.ledger.work import Committed
 from models.answers import EMPTY, Answer, TransactionAnswer
@@ -39,6 +39,8 @@ BATCH_LIMIT = 512
 _BUSY_BATCH = 20
 """After a batch as large as this, waiting a little makes the next one larger and cheaper."""
 _WINDOW_S = 0.001
+_KNOWN_ROWS = 50_000
+"""Rows kept in memory from batch to batch."""
 _RETRY_S = 0.25
 _TRANSIENT_SQLSTATES = ("40001", "40P01")
 
@@ -49,6 +51,10 @@ class Poison(FleetError):
     """The ledger can't keep this fact as what it claims to be; it lies in quarantine."""
 
     code = "quarantined"
+
+
+Work = Callable[[Driver, Tables], Committed]
+"""What is done in one transaction: with its driver, and the rows that are known already."""
 
 
 class _Entry(msgspec.Struct):
@@ -65,8 +71,8 @@ class _Entry(msgspec.Struct):
 class _Host(Protocol):
     """Runs a batch's transaction where this database wants it."""
 
-    async def run(self, work: Callable[[Any], Committed]) -> Committed:
-        """Runs `work` with a driver in one transaction, and commits it."""
+    async def run(self, work: Work) -> Committed:
+        """Runs `work` in one transaction, and commits it."""
         ...
 
     async def close(self) -> None:
@@ -75,25 +81,36 @@ class _Host(Protocol):
 
 
 class _SqliteHost:
-    """SQLite: one bare connection, in a thread of its own or in line."""
+    """SQLite: one bare connection, in a thread of its own or in line.
+
+    Rows that were read or written stay in memory until somebody else writes to the file, which
+    SQLite tells by `data_version`: then they are what the database holds, word by word.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._connection = db.connect_sqlite()
         self._driver = SqliteDriver(self._connection)
+        self._tables: Tables = {}
+        self._version = -1
         self._thread = None if db.inline else ThreadPoolExecutor(1, "heliofleet-ledger")
 
-    async def run(self, work: Callable[[Any], Committed]) -> Committed:
+    async def run(self, work: Work) -> Committed:
         if self._thread is None:
             return self._transact(work)
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
 
-    def _transact(self, work: Callable[[Any], Committed]) -> Committed:
+    def _transact(self, work: Work) -> Committed:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            outcome = work(self._driver)
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version or sum(map(len, self._tables.values())) > _KNOWN_ROWS:
+                self._tables.clear()
+                self._version = version
+            outcome = work(self._driver, self._tables)
             self._connection.execute("COMMIT")
         except BaseException:
+            self._tables.clear()
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -111,14 +128,16 @@ class _PostgresHost:
     def __init__(self, db: Database) -> None:
         self._engine = db.write_engine
 
-    async def run(self, work: Callable[[Any], Committed]) -> Committed:
+    async def run(self, work: Work) -> Committed:
         def transact(connection: sa.Connection) -> Committed:
-            return work(PostgresDriver(connection.connection.dbapi_connection))
+            # SQLAlchemy does not see what is done below it, so it would not commit it either.
+            raw: Any = connection.connection.dbapi_connection
+            outcome = work(PostgresDriver(raw), {})
+            raw.commit()
+            return outcome
 
         async with self._engine.connect() as connection:
-            outcome = await connection.run_sync(transact)
-            await connection.commit()
-            return outcome
+            return await connection.run_sync(transact)
 
     async def close(self) -> None:
         """The pool belongs to the database."""
@@ -127,7 +146,7 @@ class _PostgresHost:
 class Committer:
     """Takes facts from all stations and answers each once it is durable."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the contract's order
         self,
         db: Database,
         deciders: Mapping[type[Any], Decider[Any]],
@@ -262,8 +281,8 @@ class Committer:
             self._host = _SqliteHost(self._db) if sqlite else _PostgresHost(self._db)
         now = self._clock.now()
 
-        def work(driver: Any) -> Committed:
-            return self._decide(Batch(driver, now, self._ids), entries)
+        def work(driver: Driver, tables: Tables) -> Committed:
+            return self._decide(Batch(driver, tables, now, self._ids), entries)
 
         outcome = await self._host.run(work)
         self._db.committed(outcome)
@@ -313,8 +332,8 @@ class Committer:
             self._answer([entry])
             return []
 
-        def work(driver: Any) -> Committed:
-            batch = Batch(driver, self._clock.now(), self._ids)
+        def work(driver: Driver, tables: Tables) -> Committed:
+            batch = Batch(driver, tables, self._clock.now(), self._ids)
             entry.error = None
             entry.answer = self._put_aside(batch, entry, error)
             if entry.note is not None:

@@ -183,17 +183,23 @@ class Dialect:
         return action, payload
 
     def outcome(self, command: AnyCommand, response: bytes) -> Outcome:
-        """Returns what a station's response to `command` means. Never raises on input."""
-        action = self._action(command)
-        why = frame.poison(response)
-        document: object = None if why else msgspec.json.decode(response)
-        if not isinstance(document, dict):
-            return Outcome(status="unknown", detail=why or "the response is no object")
-        members = cast("dict[str, Any]", document)
-        found = schema.faults(self.version, f"{action}Response", members, strict=False)
+        """Returns what a station's response to `command` means. Never raises on input.
+
+        What breaks the schema is left out; where nothing sensible is left, the outcome is unknown.
+        """
+        if why := frame.poison(response):
+            return Outcome(status="unknown", detail=why)
+        name = f"{self._action(command)}Response"
+        document: object = msgspec.json.decode(response)
+        found = schema.faults(self.version, name, document, strict=False)
+        wrong = _field_errors(found)
+        if found:
+            document, found = repair.repaired(self.version, name, document, prune=True)
+        if found:
+            return Outcome(status="unknown", detail=schema.text_of(found), faults=wrong)
         interpret = by_status if isinstance(command, RawCommand) else self._row(command).outcome
-        read = interpret(command, members)
-        return msgspec.structs.replace(read, faults=_field_errors(found)) if found else read
+        read = interpret(command, cast("dict[str, Any]", document))
+        return msgspec.structs.replace(read, faults=wrong) if wrong else read
 
     def validate_request(self, action: str, payload: object) -> list[FieldError]:
         """Returns what is wrong with a request that we are asked to make; pointers from its root.

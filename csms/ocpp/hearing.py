@@ -45,26 +45,27 @@ class Hearing:
         """
         try:
             instant = datetime.fromisoformat(text)
-        except ValueError:
+            if instant.tzinfo is not UTC:
+                instant = self._in_utc(instant)
+        except (ValueError, OverflowError):
             return self._unreadable(text)
-        if instant.tzinfo is not UTC:
-            if instant.tzinfo is None:
-                self.doubt("time-without-zone")
-                instant = instant.replace(tzinfo=UTC)
-            else:
-                instant = instant.astimezone(UTC)
         if (len(text) < 20 or text[10] != "T") and not _RFC3339.fullmatch(text):
             self.doubt("time-sloppy")
         if not EARLIEST_PLAUSIBLE <= instant < LATEST_PLAUSIBLE:
             self.doubt("time-implausible")
         return instant
 
+    def _in_utc(self, instant: datetime) -> datetime:
+        if instant.tzinfo is None:
+            self.doubt("time-without-zone")
+            return instant.replace(tzinfo=UTC)
+        return instant.astimezone(UTC)
+
     def _unreadable(self, text: str) -> datetime:
         try:
-            instant = datetime.fromisoformat(text.strip().upper())
-            instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
-            self.doubt("time-sloppy")
-            return instant.astimezone(UTC)
+            instant = self._in_utc(datetime.fromisoformat(text.strip().upper()))
         except (ValueError, OverflowError):
             self.doubt("time-unreadable")
             return self.received_at
+        self.doubt("time-sloppy")
+        return instant

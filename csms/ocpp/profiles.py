@@ -10,6 +10,7 @@ Source: OCPP 1.6 sections 3.13 and 7.8 to 7.14; OCPP 2.0.1 part 2, block K.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Literal, cast
 
 import msgspec
@@ -122,25 +123,21 @@ def cleared(command: Command, response: Mapping[str, Any]) -> Outcome:
 
 
 def composite(schedule: Mapping[str, Any] | None, *, voltage_v: float) -> tuple[LimitPeriod, ...]:
-    """Returns the periods of a composite schedule of any version, in W.
+    """Returns the periods of a composite schedule of any version (sound by its schema), in W.
 
     Amperes count for three phases where a period does not say, which is what both versions take
-    for granted. What can't be read is left out.
+    for granted. A period of 2.1 without a limit is infinite.
     """
-    if not isinstance(schedule, Mapping):
+    if schedule is None:
         return ()
-    amperes = schedule.get("chargingRateUnit") == "A"
+    amperes = schedule["chargingRateUnit"] == "A"
     periods: list[LimitPeriod] = []
-    for period in _mappings(schedule.get("chargingSchedulePeriod")):
-        start_s, rate, phases = (
-            period.get(name) for name in ("startPeriod", "limit", "numberPhases")
-        )
-        if isinstance(start_s, int) and isinstance(rate, int | float):
-            count = phases if isinstance(phases, int) else None
-            limit_w = (
-                amperes_to_watts(rate, phases=count or 3, voltage_v=voltage_v) if amperes else rate
-            )
-            periods.append(LimitPeriod(start_s, limit_w, count))
+    for period in cast("list[dict[str, Any]]", schedule["chargingSchedulePeriod"]):
+        phases = cast("int | None", period.get("numberPhases"))
+        limit_w = float(period.get("limit", inf))
+        if amperes:
+            limit_w = amperes_to_watts(limit_w, phases=phases or 3, voltage_v=voltage_v)
+        periods.append(LimitPeriod(int(period["startPeriod"]), limit_w, phases))
     return tuple(periods)
 
 
@@ -154,13 +151,6 @@ def transaction_number(ocpp_transaction_id: str) -> int:
         return int(ocpp_transaction_id)
     except ValueError:
         raise BadInput(f"transaction {ocpp_transaction_id!r} is no number, as 1.6 needs") from None
-
-
-def _mappings(value: object) -> list[Mapping[str, Any]]:
-    if not isinstance(value, list):
-        return []
-    items = cast("list[object]", value)
-    return [cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping)]
 
 
 def _kind(limit: SetLimit) -> Literal["Absolute", "Relative"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from math import isfinite
+from math import isfinite, nan
 from typing import Protocol
 
 from msgspec import UNSET, UnsetType
@@ -19,13 +19,15 @@ from csms.ocpp.wire import v16, v21, v201
 from models.facts import Reading
 from models.units import FACTORS
 
-_COLUMNS = {
-    "Energy.Active.Import.Register": "energy_wh",
-    "Power.Active.Import": "power_w",
-    "Current.Import": "current_a",
-    "Voltage": "voltage_v",
-    "SoC": "soc_pct",
-}
+_MEASURANDS = (
+    ("Energy.Active.Import.Register", "energy_wh", "Wh"),
+    ("Power.Active.Import", "power_w", "W"),
+    ("SoC", "soc_pct", "Percent"),
+    ("Current.Import", "current_a", "A"),
+    ("Voltage", "voltage_v", "V"),
+)
+"""Those with a column of their own, the column, and its unit; by these indices:"""
+_ENERGY, _POWER, _SOC, _CURRENT, _VOLTAGE = range(5)
 _PHASES: dict[str | UnsetType, int] = {
     UNSET: -1,
     "L1": 0,
@@ -36,7 +38,30 @@ _PHASES: dict[str | UnsetType, int] = {
     "L3-N": 2,
 }
 """-1: no phase named, so it is the total, or the only one."""
-_TOTAL = -1
+_VALUE_MAX = 1e12
+"""Beyond a terawatt hour nothing is a measurement, and sums stay finite."""
+
+_Route = tuple[int, int, float]
+"""Column, phase (-1: none) and the factor to our unit."""
+
+
+def _routes() -> dict[tuple[str | UnsetType, str | UnsetType, str | UnsetType], _Route]:
+    """Returns where each value goes, by measurand, phase and unit: one look-up per sample."""
+    routes: dict[tuple[str | UnsetType, str | UnsetType, str | UnsetType], _Route] = {}
+    for column, (measurand, quantity, _unit) in enumerate(_MEASURANDS):
+        # A missing unit is the quantity's own, though the specification says Wh for all, and a
+        # missing measurand is the energy register.
+        factors: dict[str | UnsetType, float] = {UNSET: 1.0, **FACTORS[quantity]}
+        names = (measurand, UNSET) if column == _ENERGY else (measurand,)
+        for name in names:
+            for phase, place in _PHASES.items():
+                for unit, factor in factors.items():
+                    routes[name, phase, unit] = (column, place, factor)
+    return routes
+
+
+_ROUTES = _routes()
+_OWN_MEASURANDS = frozenset(measurand for measurand, _, _ in _MEASURANDS)
 
 Sample16 = v16.MeterValuesMeterValueSampledValue | v16.StopTransactionTransactionDataSampledValue
 Sample2x = v201.SampledValueType | v21.SampledValueType
@@ -63,30 +88,25 @@ class MeterValue2x(Protocol):
 class _Gathering:
     """The values of one instant, context and location while they are put together."""
 
-    __slots__ = ("columns", "other")
+    __slots__ = ("other", "phases", "totals")
 
     def __init__(self) -> None:
-        self.columns: dict[str, dict[int, float]] = {}
+        self.totals: list[float | None] = [None] * len(_MEASURANDS)
+        self.phases: dict[int, list[float | None]] = {}
         self.other: dict[str, object] = {}
 
-    def take(
-        self, measurand: str, phase: str | UnsetType, unit: str | UnsetType, number: float
-    ) -> bool:
-        """Puts a number into its column, or with the rest; returns False if its unit is unknown."""
-        understood = True
-        column = _COLUMNS.get(measurand)
-        if column is not None and (place := _PHASES.get(phase)) is not None:
-            # A missing unit is the quantity's own, though the specification says Wh for all.
-            factor = 1.0 if unit is UNSET else FACTORS[column].get(unit)
-            if factor is None:
-                understood = False
-            else:
-                value = number * factor
-                phases = self.columns.setdefault(column, {})
-                if phases.setdefault(place, value) == value:
-                    return True
-        self.keep(_label(measurand, phase, unit), number)
-        return understood
+    def take(self, column: int, place: int, value: float) -> bool:
+        """Takes a value into its column; returns False if another one is there."""
+        if place < 0:
+            values, place = self.totals, column
+        elif column in self.phases:
+            values = self.phases[column]
+        else:
+            values = self.phases[column] = [None, None, None]
+        if values[place] is None:
+            values[place] = value
+            return True
+        return values[place] == value
 
     def keep(self, label: str, value: object) -> None:
         """Keeps a value that has no column, under its label, numbered where that is taken."""
@@ -98,18 +118,52 @@ class _Gathering:
 
     def reading(self, measured_at: datetime, context: str, location: str) -> Reading:
         """Returns what has been gathered."""
-        columns = self.columns
+        energy_wh, power_w, soc_pct, current_a, voltage_v = self.totals
+        currents: tuple[float | None, ...] | None = None if current_a is None else (current_a,)
+        voltages: tuple[float | None, ...] | None = None if voltage_v is None else (voltage_v,)
+        if self.phases:
+            energy_wh = self._total(_ENERGY)
+            power_w = self._total(_POWER)
+            soc_pct = self._total(_SOC)
+            currents = self._per_phase(_CURRENT)
+            voltages = self._per_phase(_VOLTAGE)
         return Reading(
             measured_at,
             context,
             location,
-            _total(columns.get("energy_wh")),
-            _total(columns.get("power_w")),
-            _per_phase(columns.get("current_a")),
-            _per_phase(columns.get("voltage_v")),
-            _total(columns.get("soc_pct")),
+            energy_wh,
+            power_w,
+            currents,
+            voltages,
+            soc_pct,
             self.other or None,
         )
+
+    def _total(self, column: int) -> float | None:
+        """Returns the total that was sent, else the sum of the phases."""
+        total, phases = self.totals[column], self.phases.get(column)
+        if phases is None:
+            return total
+        if total is None:
+            return sum(value for value in phases if value is not None)
+        self._keep_phases(column, phases)
+        return total
+
+    def _per_phase(self, column: int) -> tuple[float | None, ...] | None:
+        """Returns the phases, else the one value that was sent without a phase."""
+        total, phases = self.totals[column], self.phases.get(column)
+        if phases is None:
+            return None if total is None else (total,)
+        if total is not None:
+            measurand, _, unit = _MEASURANDS[column]
+            self.keep(f"{measurand}:{unit}", total)
+        return tuple(phases)
+
+    def _keep_phases(self, column: int, phases: list[float | None]) -> None:
+        measurand, _, unit = _MEASURANDS[column]
+        for number, value in enumerate(phases, start=1):
+            if value is not None:
+                self.keep(f"{measurand}@L{number}:{unit}", value)
 
 
 def readings_16(meter_values: Sequence[MeterValue16], hearing: Hearing) -> tuple[Reading, ...]:
@@ -118,23 +172,22 @@ def readings_16(meter_values: Sequence[MeterValue16], hearing: Hearing) -> tuple
     for meter_value in meter_values:
         gathered: dict[tuple[str, str], _Gathering] = {}
         for sample in meter_value.sampled_value:
-            measurand = sample.measurand or "Energy.Active.Import.Register"
-            phase = sample.phase
-            unit = sample.unit
             place = (sample.context or "Sample.Periodic", sample.location or "Outlet")
             gathering = gathered.get(place)
             if gathering is None:
                 gathering = gathered[place] = _Gathering()
-            if sample.format == "SignedData":
-                gathering.keep(_label(measurand, phase, "SignedData"), sample.value)
-                continue
-            number = _number(sample.value)
-            if number is None:
-                hearing.doubt("value-unreadable")
-                gathering.keep(_label(measurand, phase, unit), sample.value)
-                continue
-            if not gathering.take(measurand, phase, unit, number):
-                hearing.doubt("value-unreadable")
+            route = _ROUTES.get((sample.measurand, sample.phase, sample.unit))
+            if route is not None and sample.format != "SignedData":
+                try:
+                    value = float(sample.value) * route[2]
+                except ValueError:
+                    value = nan
+                if -_VALUE_MAX <= value <= _VALUE_MAX and "_" not in sample.value:
+                    if gathering.take(route[0], route[1], value):
+                        continue
+                else:
+                    hearing.doubt("value-unreadable")
+            _keep_16(gathering, sample, hearing)
         _finish(readings, gathered, hearing.instant(meter_value.timestamp))
     return tuple(readings)
 
@@ -145,7 +198,6 @@ def readings_2x(meter_values: Sequence[MeterValue2x], hearing: Hearing) -> tuple
     for meter_value in meter_values:
         gathered: dict[tuple[str, str], _Gathering] = {}
         for sample in meter_value.sampled_value:
-            measurand = sample.measurand or "Energy.Active.Import.Register"
             place = (sample.context or "Sample.Periodic", sample.location or "Outlet")
             gathering = gathered.get(place)
             if gathering is None:
@@ -155,17 +207,43 @@ def readings_2x(meter_values: Sequence[MeterValue2x], hearing: Hearing) -> tuple
                 unit = measure.unit
                 if measure.multiplier:
                     number *= 10.0 ** max(-300, min(300, measure.multiplier))
-            if not isfinite(number):
-                hearing.doubt("value-unreadable")
-                gathering.keep(_label(measurand, sample.phase, unit), str(number))
-                continue
             if sample.signed_meter_value is not UNSET:
                 signed = sample.signed_meter_value.signed_meter_data
-                gathering.keep(_label(measurand, sample.phase, "SignedData"), signed)
-            if not gathering.take(measurand, sample.phase, unit, number):
+                gathering.keep(_label(sample.measurand, sample.phase, "SignedData"), signed)
+            route = _ROUTES.get((sample.measurand, sample.phase, unit))
+            if route is not None:
+                value = number * route[2]
+                if -_VALUE_MAX <= value <= _VALUE_MAX:
+                    if gathering.take(route[0], route[1], value):
+                        continue
+                else:
+                    hearing.doubt("value-unreadable")
+            elif _is_ours(sample.measurand, sample.phase):
                 hearing.doubt("value-unreadable")
+            label = _label(sample.measurand, sample.phase, unit)
+            gathering.keep(label, number if isfinite(number) else str(number))
         _finish(readings, gathered, hearing.instant(meter_value.timestamp))
     return tuple(readings)
+
+
+def _keep_16(gathering: _Gathering, sample: Sample16, hearing: Hearing) -> None:
+    """Keeps a value that has no column, that can't be read, or whose place is taken."""
+    if sample.format == "SignedData":
+        gathering.keep(_label(sample.measurand, sample.phase, "SignedData"), sample.value)
+        return
+    number = _number(sample.value)
+    unknown_unit = (sample.measurand, sample.phase, sample.unit) not in _ROUTES and _is_ours(
+        sample.measurand, sample.phase
+    )
+    if number is None or unknown_unit:
+        hearing.doubt("value-unreadable")
+    label = _label(sample.measurand, sample.phase, sample.unit)
+    gathering.keep(label, sample.value if number is None else number)
+
+
+def _is_ours(measurand: str | UnsetType, phase: str | UnsetType) -> bool:
+    """Returns whether there is a column for this, so that only the unit can be at fault."""
+    return (measurand is UNSET or measurand in _OWN_MEASURANDS) and phase in _PHASES
 
 
 def _finish(
@@ -185,22 +263,8 @@ def _number(text: str) -> float | None:
     return number if isfinite(number) and "_" not in text else None
 
 
-def _label(measurand: str, phase: str | UnsetType, unit: str | UnsetType) -> str:
+def _label(measurand: str | UnsetType, phase: str | UnsetType, unit: str | UnsetType) -> str:
+    what = "Energy.Active.Import.Register" if measurand is UNSET else measurand
     at_phase = "" if phase is UNSET else f"@{phase}"
     in_unit = "" if unit is UNSET else f":{unit}"
-    return f"{measurand}{at_phase}{in_unit}"
-
-
-def _total(phases: dict[int, float] | None) -> float | None:
-    if phases is None:
-        return None
-    total = phases.get(_TOTAL)
-    return sum(phases.values()) if total is None else total
-
-
-def _per_phase(phases: dict[int, float] | None) -> tuple[float | None, ...] | None:
-    if phases is None:
-        return None
-    if len(phases) == 1 and _TOTAL in phases:
-        return (phases[_TOTAL],)
-    return (phases.get(0), phases.get(1), phases.get(2))
+    return f"{what}{at_phase}{in_unit}"

@@ -287,14 +287,10 @@ def _variables_read(_command: commands.ReadVariables, response: Mapping[str, Any
     keys = cast("list[dict[str, Any]]", response.get("configurationKey") or [])
     unknown = cast("list[str]", response.get("unknownKey") or [])
     variables = tuple(
-        facts.VariableState(
-            name=str(key.get("key")),
-            value=key.get("value"),
-            read_only=key.get("readonly") is True,
-        )
+        facts.VariableState(name=key["key"], value=key.get("value"), read_only=key["readonly"])
         for key in keys
     )
-    detail = "unknown: " + ", ".join(map(str, unknown)) if unknown else ""
+    detail = "unknown: " + ", ".join(unknown) if unknown else ""
     return Outcome(status="accepted", detail=detail, variables=variables)
 
 

@@ -10,6 +10,7 @@ from csms.ocpp.blocks import (
     authorization,
     availability,
     data_transfer,
+    diagnostics,
     metering,
     provisioning,
     remote,
@@ -32,24 +33,6 @@ FIRMWARE = Block(
     notes=("FirmwareStatusNotification", "PublishFirmwareStatusNotification"),
     sent=("PublishFirmware", "UnpublishFirmware", "UpdateFirmware"),
 )
-DIAGNOSTICS = Block(
-    "N. Diagnostics",
-    notes=(
-        "LogStatusNotification",
-        "NotifyCustomerInformation",
-        "NotifyEvent",
-        "NotifyMonitoringReport",
-    ),
-    sent=(
-        "ClearVariableMonitoring",
-        "CustomerInformation",
-        "GetLog",
-        "GetMonitoringReport",
-        "SetMonitoringBase",
-        "SetMonitoringLevel",
-        "SetVariableMonitoring",
-    ),
-)
 DISPLAY = Block(
     "O. Display messages",
     notes=("NotifyDisplayMessages",),
@@ -70,7 +53,7 @@ BLOCKS = (
     smart_charging.BLOCK,
     FIRMWARE,
     security.CERTIFICATES,
-    DIAGNOSTICS,
+    diagnostics.BLOCK,
     DISPLAY,
     data_transfer.BLOCK,
 )

@@ -71,6 +71,13 @@ class PlanQuery(BaseModel):
     site_id: Annotated[str, Field(max_length=64)] | None = None
 
 
+class PlansQuery(ListQuery):
+    """Filters of the list of plans."""
+
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+
+
 class LimitQuery(ListQuery):
     """Filters of the list of limits."""
 
@@ -91,6 +98,22 @@ class WishShown(Shown):
 
     site_id: str
     requested_at: AwareDatetime
+
+
+@router.get("/plans", response_model=Page[PlanShown], dependencies=[may("read")])
+async def list_plans(
+    session: Reading, caller: CallerNow, query: Annotated[PlansQuery, Query()]
+) -> Response:
+    """List plans as they were published; without their limits, which `/plans/{id}` shows."""
+    statement = sa.select(Plan).where(Plan.tenant_id == caller.tenant)
+    if query.from_ is not None:
+        statement = statement.where(Plan.created_at >= query.from_)
+    if query.to is not None:
+        statement = statement.where(Plan.created_at < query.to)
+    rows, next_cursor = await fetch_page(
+        session, statement, query, sorts={"created_at": Plan.created_at}, key=[Plan.id]
+    )
+    return reply_page([plan_resource(row, ()) for row in rows], next_cursor)
 
 
 @router.get("/plans/current", response_model=PlanShown, dependencies=[may("read")])

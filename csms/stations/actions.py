@@ -216,23 +216,20 @@ async def _set_evses(work: UnitOfWork, row: Station, evses: Sequence[Mapping[str
         (each.evse_id, each.connector_id): each
         for each in (await work.session.execute(query)).scalars()
     }
-    wanted: set[tuple[int, int]] = set()
     for values in evses:
         columns = {name: values[name] for name in values if name != "connectors"}
         await work.session.merge(Evse(station=row.identity, **columns))
+    # Connectors refer to their EVSEs, and nothing else tells the session of that order.
+    await work.session.flush()
+    wanted: set[tuple[int, int]] = set()
+    for values in evses:
         for connector in values["connectors"]:
             place = (values["evse_id"], connector["connector_id"])
             wanted.add(place)
             if place not in known:
+                numbers = {"evse_id": place[0], "connector_id": place[1]}
                 status = connector["status"]
-                work.session.add(
-                    Connector(
-                        station=row.identity,
-                        evse_id=place[0],
-                        connector_id=place[1],
-                        status=status,
-                    )
-                )
+                work.session.add(Connector(station=row.identity, status=status, **numbers))
     for place, connector in known.items():
         if place not in wanted:
             await work.session.delete(connector)

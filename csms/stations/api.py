@@ -57,7 +57,7 @@ from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
 from csms.web.services import services_of
 from csms.web.shown import Page, Problem
-from csms.web.work import Once, Reading, Work, begin_work
+from csms.web.work import Once, Reading, Work, after_commit, begin_work
 from models.commands import RawCommand
 from models.errors import BadInput, Conflict, FieldError, NotFound
 from models.tables.charging import Reconciliation
@@ -196,7 +196,7 @@ async def post_station(request: Request, work: Work, body: NewStationWithPasswor
     password, seal = await _sealed(keyring, body.identity, body.password)
     values = body.model_dump(exclude={"evses", "password"})
     row = await create_station(work, values, _evses(body), seal)
-    services_of(request).gateway.station_changed(row.identity)
+    _tell_gateway(request, row.identity)
     return reply(
         await show_station(work.session, row),
         status=201,
@@ -252,7 +252,7 @@ async def patch_station(
         keyring = services_of(request).keyring
         _, values["password_hash"] = await _sealed(keyring, identity, document.password)
     await change_station(work, row, values, _evses(document))
-    services_of(request).gateway.station_changed(identity)
+    _tell_gateway(request, identity)
     return reply(await show_station(work.session, row), version=row.version)
 
 
@@ -262,7 +262,7 @@ async def remove_station(request: Request, work: Work, identity: str) -> Respons
     row = await find_for_change(work, Station, identity)
     check_if_match(request, row.version)
     await delete_station(work, row)
-    services_of(request).gateway.station_changed(identity)
+    _tell_gateway(request, identity)
     return no_content()
 
 
@@ -272,7 +272,7 @@ async def approve_station(request: Request, work: Work, identity: str, body: App
     row = await find_for_change(work, Station, identity)
     password, seal = await _sealed(services_of(request).keyring, identity, None)
     await accept_station(work, row, site_id=body.site_id, seal=seal)
-    services_of(request).gateway.station_changed(identity)
+    _tell_gateway(request, identity)
     return reply(
         await show_station(work.session, row), version=row.version, secrets={"password": password}
     )
@@ -283,7 +283,7 @@ async def refuse_station(request: Request, work: Work, identity: str) -> Respons
     """Turn a pending station away."""
     row = await find_for_change(work, Station, identity)
     await reject_station(work, row)
-    services_of(request).gateway.station_changed(identity)
+    _tell_gateway(request, identity)
     return reply(await show_station(work.session, row), version=row.version)
 
 
@@ -312,10 +312,9 @@ async def command_station(
     """Send a station an action of its own OCPP version and wait for its answer."""
     services = services_of(request)
     async with services.db.read() as session:
-        row = await find_row(session, Station, identity, caller.tenant)
-    if row.ocpp_version is not None:
-        found = services.gateway.validate_command(row.ocpp_version, body.action, body.payload)
-        _refuse_payload(body.action, found)
+        await find_row(session, Station, identity, caller.tenant)
+    found = services.gateway.validate_command(identity, body.action, body.payload)
+    _refuse_payload(body.action, found)
     if not services.gateway.online(identity):
         raise Conflict(f"the station {identity} is not connected", code="station-offline")
     command = RawCommand(action=body.action, payload=body.payload)
@@ -410,6 +409,12 @@ async def _log_page(
         session, statement, query, sorts={"id": place}, key=(place,), default="-id"
     )
     return reply_page([resource_of(row) for row in rows], cursor)
+
+
+def _tell_gateway(request: Request, identity: str) -> None:
+    """Has the gateway read the station's record anew, once it is committed."""
+    gateway = services_of(request).gateway
+    after_commit(request, lambda: gateway.station_changed(identity))
 
 
 def _refuse_payload(action: str, found: Sequence[FieldError]) -> None:

@@ -243,6 +243,8 @@ class SeenDecider:
             for identity, at in fact.seen
         ]
         driver.many(placed(_SEEN, driver.dialect), [(at, who, at) for at, who in moments])
+        for _, identity in moments:
+            batch.rows(STATIONS).forget(identity)
         return EMPTY
 
 

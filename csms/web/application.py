@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from csms.web import clock, pages, probes, streams
-from csms.web.body import BODY_BYTES_MAX
 from csms.web.metrics import CountRequests, RequestCounts
 from csms.web.openapi import TITLE, describe
 from csms.web.problem import (
@@ -49,7 +48,6 @@ def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        max_body_size=BODY_BYTES_MAX,
         redirect_slashes=False,
     )
     counts = RequestCounts()
@@ -65,7 +63,7 @@ def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     app.add_exception_handler(Exception, on_fault)
     for router in (*routers, clock.router, streams.router, probes.router, pages.router):
         app.include_router(router)
-    document = api_document(app)
+    document = describe(app, VERSION)
 
     @app.get(f"{BASE}/openapi.json", include_in_schema=False)
     async def show_document() -> dict[str, Any]:
@@ -74,6 +72,9 @@ def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     return app
 
 
-def api_document(app: FastAPI) -> dict[str, Any]:
-    """Returns the OpenAPI document of an application."""
+def api_document(routers: Iterable[APIRouter]) -> dict[str, Any]:
+    """Returns the OpenAPI document of an application with these routers, without running one."""
+    app = FastAPI()
+    for router in (*routers, clock.router, streams.router):
+        app.include_router(router)
     return describe(app, VERSION)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 from starlette.requests import Request
 
-from csms.web.problem import bad_field, json_pointer
+from csms.web.problem import TooLarge, bad_field, json_pointer
 from models.errors import BadInput
 
 DEPTH_MAX = 32
@@ -33,6 +33,22 @@ class StrictRequest(Request):
     """A request whose `json()` gives an `UnreadableBody` rather than lenient JSON."""
 
     unreadable: UnreadableBody | None = None
+    _whole: bytes | None = None
+
+    async def body(self) -> bytes:
+        """Returns the body.
+
+        Raises:
+            TooLarge: as soon as it has more than `BODY_BYTES_MAX` bytes.
+        """
+        if self._whole is None:
+            data = bytearray()
+            async for chunk in self.stream():
+                data += chunk
+                if len(data) > BODY_BYTES_MAX:
+                    raise TooLarge(f"a body has at most {BODY_BYTES_MAX} bytes")
+            self._whole = bytes(data)
+        return self._whole
 
     async def json(self) -> Any:
         """Returns the decoded body, or an `UnreadableBody`."""

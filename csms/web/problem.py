@@ -33,17 +33,8 @@ from models.errors import (
 )
 
 PROBLEM_TYPE = "application/problem+json"
-
-_STATUS: Mapping[type[FleetError], int] = {
-    BadInput: 422,
-    NotFound: 404,
-    Conflict: 409,
-    StaleVersion: 412,
-    NotAllowed: 403,
-    Unavailable: 503,
-    NoAnswer: 504,
-    StationFault: 502,
-}
+VARIANT = "variant: "
+"""How the tags of a body with several forms begin; they are no part of the place of an error."""
 
 
 class NoKey(FleetError):
@@ -62,12 +53,31 @@ class TooMany(FleetError):
         self.retry_after_s = retry_after_s
 
 
+class TooLarge(FleetError):
+    """The body is larger than any that makes sense (413)."""
+
+    code = "too-large"
+
+
 class CallError(StationFault):
     """A station answered a command with a CALLERROR of its own (502)."""
 
     def __init__(self, station_code: str, station_detail: str) -> None:
         super().__init__(f"the station answered {station_code}: {station_detail}".rstrip(": "))
         self.station_code = station_code
+
+
+_STATUS: Mapping[type[FleetError], int] = {
+    BadInput: 422,
+    NotFound: 404,
+    Conflict: 409,
+    StaleVersion: 412,
+    NotAllowed: 403,
+    Unavailable: 503,
+    TooLarge: 413,
+    NoAnswer: 504,
+    StationFault: 502,
+}
 
 
 def problem(
@@ -134,6 +144,7 @@ def bad_input(broken: ValidationError | RequestValidationError) -> BadInput:
         place: tuple[str | int, ...] = tuple(found["loc"])
         if isinstance(broken, RequestValidationError):
             place = place[1:]  # drop "body", "query", "path" or "header"
+        place = tuple(part for part in place if not str(part).startswith(VARIANT))
         detail = str(found["msg"]).removeprefix("Value error, ")
         errors.append(FieldError(json_pointer(*place), detail))
     shown = "; ".join(f"{error.field or 'body'}: {error.detail}" for error in errors[:3])

@@ -36,6 +36,7 @@ class DoorRoute(APIRoute):
             request = StrictRequest(raw.scope, raw.receive)
             request.state.caller = await authenticate(request)
             _check_address(request)
+            await request.body()
             try:
                 answer = await inner(request)
             except AnsweredBefore as before:

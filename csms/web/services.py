@@ -69,12 +69,12 @@ class StationGateway(Protocol):
         ...
 
     def validate_command(
-        self, subprotocol: str, action: str, payload: Mapping[str, Any]
+        self, identity: str, action: str, payload: Mapping[str, Any]
     ) -> Sequence[FieldError]:
-        """Returns what is wrong with a payload in an OCPP version; pointers into it.
+        """Returns what is wrong with a payload in the version that a station speaks.
 
-        An action that the version does not have, or that the station would have to start, is
-        one error with an empty pointer.
+        The errors point into the payload; an action that the version does not have is one error
+        with an empty pointer. Nothing is said of a station that is not connected.
         """
         ...
 

@@ -8,7 +8,7 @@ take `Once` instead of `Work` and open short units of work themselves.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, NoReturn
 
@@ -30,6 +30,15 @@ def begin_work(request: Request) -> AbstractAsyncContextManager[UnitOfWork]:
     return services.db.write(services.clock, services.ids, actor=caller.actor, tenant=caller.tenant)
 
 
+def after_commit(request: Request, follow_up: Callable[[], None]) -> None:
+    """Calls `follow_up` once the request's unit of work is committed, and only then."""
+    _follow_ups(request).append(follow_up)
+
+
+def _follow_ups(request: Request) -> list[Callable[[], None]]:
+    return request.scope["state"].setdefault("follow_ups", [])
+
+
 async def _work(request: Request) -> AsyncGenerator[UnitOfWork]:
     claim = await claim_of(request)
     reserved = False
@@ -42,6 +51,8 @@ async def _work(request: Request) -> AsyncGenerator[UnitOfWork]:
                 yield work
                 if claim is not None:
                     await claim.keep(work, request.state.answer)
+            for follow_up in _follow_ups(request):
+                follow_up()
         except IntegrityError:
             if claim is None or reserved:
                 raise

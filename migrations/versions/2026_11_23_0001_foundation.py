@@ -18,7 +18,8 @@ depends_on = None
 Whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - one table after the other
+    """Makes every table."""
     op.create_table(
         "api_key",
         sa.Column("id", sa.Text(), nullable=False),
@@ -154,6 +155,12 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_command")),
     )
+    op.create_index(
+        op.f("ix_command_kind_station_created_at"),
+        "command",
+        ["kind", "station", "created_at"],
+        unique=False,
+    )
     op.create_index(op.f("ix_command_state_station"), "command", ["state", "station"], unique=False)
     op.create_index(
         op.f("ix_command_station_created_at"), "command", ["station", "created_at"], unique=False
@@ -184,7 +191,6 @@ def upgrade() -> None:
         sa.Column("resource", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
     )
-    op.create_index(op.f("ix_event_type_id"), "event", ["type", "id"], unique=False)
     op.create_table(
         "house_fact",
         sa.Column("name", sa.Text(), nullable=False),
@@ -664,6 +670,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Drops every table, with all that is in them."""
     op.drop_table("connector")
     op.drop_table("station_variable")
     op.drop_table("id_token")

@@ -45,7 +45,6 @@ class Event(Base):
     """`kind/id` of the thing it is about."""
     resource: Mapped[str]
     """The whole resource, as JSON text."""
-    __table_args__ = (sa.Index(None, "type", "id"),)
 
 
 class Command(Base):
@@ -75,7 +74,11 @@ class Command(Base):
     """What the answer means (`models.facts.OutcomeStatus`)."""
     error_code: Mapped[str | None]
     detail: Mapped[str | None]
-    __table_args__ = (sa.Index(None, "state", "station"), sa.Index(None, "station", "created_at"))
+    __table_args__ = (
+        sa.Index(None, "state", "station"),
+        sa.Index(None, "station", "created_at"),
+        sa.Index(None, "kind", "station", "created_at"),
+    )
 
 
 class Quarantine(Base):

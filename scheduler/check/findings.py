@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,5 +55,5 @@ class Findings:
 
 
 def off(found: float, wanted: float, tolerance: float) -> bool:
-    """Returns whether `found` is further than `tolerance` from `wanted`, or no number at all."""
-    return not abs(found - wanted) <= tolerance
+    """Returns whether `found` is further than `tolerance` from `wanted`, or either no number."""
+    return not (math.isfinite(wanted) and abs(found - wanted) <= tolerance)

@@ -53,6 +53,9 @@ def _change_availability(command: commands.ChangeAvailability) -> msgspec.Struct
     )
 
 
+STATUS_KEPT = nothing(v201.StatusNotificationResponse)
+"""The answer to a status, by whichever message it came: nothing but having been heard."""
+
 BLOCK = Block(
     "G. Availability",
     heard=(
@@ -68,7 +71,7 @@ BLOCK = Block(
             v201.StatusNotificationRequest,
             connector_reported,
             facts.ConnectorReported,
-            nothing(v201.StatusNotificationResponse),
+            STATUS_KEPT,
             answers.EmptyAnswer,
         ),
     ),

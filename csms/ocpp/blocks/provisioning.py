@@ -98,7 +98,7 @@ def _read_variables(command: commands.ReadVariables) -> msgspec.Struct:
 def _variables_read(command: commands.ReadVariables, response: Mapping[str, Any]) -> Outcome:
     if not command.names:
         return by_status(command, response)
-    results = _results(response, "getVariableResult")
+    results = cast("list[dict[str, Any]]", response["getVariableResult"])
     variables = tuple(
         facts.VariableState(
             name=name.name,
@@ -129,21 +129,13 @@ def _write_variables(command: commands.WriteVariables) -> msgspec.Struct:
 
 
 def _variables_written(_command: commands.WriteVariables, response: Mapping[str, Any]) -> Outcome:
-    results = _results(response, "setVariableResult")
-    statuses = [str(result.get("attributeStatus")) for result in results]
-    return Outcome(status=worst(statuses) if statuses else "unknown", detail=_told(results))
-
-
-def _results(response: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    results = response.get(name)
-    if not isinstance(results, list):
-        return []
-    items = cast("list[object]", results)
-    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
+    results = cast("list[dict[str, Any]]", response["setVariableResult"])
+    statuses = [str(result["attributeStatus"]) for result in results]
+    return Outcome(status=worst(statuses), detail=_told(results))
 
 
 def _told(results: list[dict[str, Any]]) -> str:
-    return ", ".join(str(result.get("attributeStatus")) for result in results)
+    return ", ".join(str(result["attributeStatus"]) for result in results)
 
 
 def _component(name: commands.VariableName) -> v201.ComponentType:

@@ -184,21 +184,25 @@ async def test_broken_websocket_frames_close_with_the_code_of_the_standard(
 
 
 async def test_deflate_is_taken_without_context_takeover_where_the_door_allows_it() -> None:
-    async with open_place(QUICK, deflate=True) as place:
-        async with connect(place.url, compression="deflate") as station:
-            extension = station.protocol.extensions[0]
-            assert extension.remote_no_context_takeover  # type: ignore[attr-defined]
-            assert extension.local_no_context_takeover  # type: ignore[attr-defined]
-            place.ear.on_each = place.transport.send
-            for n in range(3):
-                await station.send("compressible " * 1000 + str(n))
-                assert await station.recv() == "compressible " * 1000 + str(n)
+    async with (
+        open_place(QUICK, deflate=True) as place,
+        connect(place.url, compression="deflate") as station,
+    ):
+        extension = station.protocol.extensions[0]
+        assert extension.remote_no_context_takeover  # type: ignore[attr-defined]
+        assert extension.local_no_context_takeover  # type: ignore[attr-defined]
+        place.ear.on_each = place.transport.send
+        for n in range(3):
+            await station.send("compressible " * 1000 + str(n))
+            assert await station.recv() == "compressible " * 1000 + str(n)
 
 
 async def test_deflate_is_declined_where_the_door_does_not_want_it() -> None:
-    async with open_place(QUICK, deflate=False) as place:
-        async with connect(place.url, compression="deflate") as station:
-            assert station.protocol.extensions == []
+    async with (
+        open_place(QUICK, deflate=False) as place,
+        connect(place.url, compression="deflate") as station,
+    ):
+        assert station.protocol.extensions == []
 
 
 async def test_a_bomb_of_zeros_is_refused_after_inflation_with_1009() -> None:

@@ -1,0 +1,214 @@
+"""What all reports of charging have in common: readings kept, oddities noted, news told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, cast
+
+import msgspec
+
+from csms.access.intake import load_tokens
+from csms.charging.intake.kinds import (
+    ODDITIES,
+    READING_KEY,
+    READINGS,
+    STORED,
+    TRANSACTIONS,
+    OddityRow,
+)
+from csms.charging.queries import transaction_resource
+from csms.charging.rules import (
+    ReadingKey,
+    TransactionState,
+    judge_time,
+    metered,
+    reading_key,
+    reading_state,
+)
+from csms.fleet.intake import MODELS, VEHICLES, change_vehicle, load_vehicles
+from csms.fleet.rules import charged, jumped
+from csms.ledger.batch import Batch, MessageNote, clean_text
+from csms.stations.intake import BRIEFS
+from csms.stations.rules import StationBrief
+from models.facts import Fact, Reading, ReadingsReported, TokenPresented, TransactionReported
+
+Metering = TransactionReported | ReadingsReported
+
+_STORED_READINGS = "stored readings"
+
+
+def brief_of(batch: Batch, fact: Fact) -> StationBrief:
+    """Returns what is known of the station that a fact is from."""
+    brief = batch.rows(BRIEFS).get(fact.station)
+    assert brief is not None, "only facts of known stations come here"
+    return brief
+
+
+def load_presented(
+    batch: Batch, facts: Sequence[TokenPresented] | Sequence[TransactionReported]
+) -> None:
+    """Fetches the stations of facts and the tokens that were presented."""
+    batch.rows(BRIEFS).load(fact.station for fact in facts)
+    load_tokens(
+        batch,
+        [
+            (brief_of(batch, fact).tenant_id, fact.id_token)
+            for fact in facts
+            if fact.id_token is not None
+        ],
+    )
+
+
+def load_transactions(
+    batch: Batch, facts: Sequence[TransactionReported] | Sequence[ReadingsReported]
+) -> None:
+    """Fetches the transactions that facts name, their cars, and readings that may be replays."""
+    transactions = batch.rows(TRANSACTIONS)
+    named = [fact for fact in facts if fact.ocpp_transaction_id is not None]
+    transactions.load((fact.station, fact.ocpp_transaction_id) for fact in named)
+    cars: list[str] = []
+    doubtful: list[ReadingKey] = []
+    for fact in named:
+        known = transactions.get((fact.station, fact.ocpp_transaction_id))
+        if known is None:
+            continue
+        if known.vehicle_id is not None:
+            cars.append(known.vehicle_id)
+        if known.last_reading_at is not None:
+            doubtful += [
+                reading_key(known, reading)
+                for reading in fact.readings
+                if judge_time(reading.measured_at, fact.received_at)[0] <= known.last_reading_at
+            ]
+    load_vehicles(batch, cars)
+    if doubtful:
+        found = STORED.fetch(batch.driver, READING_KEY, doubtful)
+        stored: set[ReadingKey] = batch.memo.setdefault(_STORED_READINGS, set())
+        stored.update(cast("ReadingKey", STORED.key_of(each)) for each in found)
+
+
+def meter(
+    batch: Batch,
+    known: TransactionState,
+    fact: Metering,
+    *,
+    history: bool = False,
+) -> TransactionState:
+    """Keeps the readings of a fact and returns what they make of its transaction."""
+    if not fact.readings:
+        return known
+    result = metered(
+        known,
+        fact.readings,
+        received_at=fact.received_at,
+        now=batch.now,
+        suspect=fact.suspect,
+        stored=batch.memo.get(_STORED_READINGS, ()),
+        history=history,
+    )
+    for reading in result.readings:
+        batch.add(READINGS, reading)
+    return result.transaction
+
+
+def keep_loose(
+    batch: Batch, fact: Metering, ocpp_id: str, evse_id: int, readings: Sequence[Reading]
+) -> None:
+    """Keeps readings that change no transaction."""
+    for reading in readings:
+        batch.add(
+            READINGS,
+            reading_state(
+                reading,
+                station=fact.station,
+                evse_id=evse_id,
+                ocpp_transaction_id=ocpp_id,
+                received_at=fact.received_at,
+                suspect=fact.suspect,
+            ),
+        )
+
+
+def move_vehicle(
+    batch: Batch,
+    before: TransactionState,
+    after: TransactionState,
+    readings: Sequence[Reading] = (),
+) -> None:
+    """Gives the car of a transaction the energy, or the state of charge, that was reported."""
+    vehicle = after.vehicle_id and batch.rows(VEHICLES).peek(after.vehicle_id)
+    at = after.last_reading_at
+    if not vehicle or at is None:
+        return
+    told = [each.soc_pct for each in readings if each.soc_pct is not None]
+    state = charged(
+        vehicle,
+        batch.rows(MODELS).peek(vehicle.model_id),
+        soc_pct=told[-1] if told and at != before.last_reading_at else None,
+        energy_wh=after.energy_wh - before.energy_wh,
+        at=at,
+        now=batch.now,
+    )
+    change_vehicle(batch, vehicle, state)
+    if jumped(vehicle, state):
+        wish_plan(batch, after, "state of charge differs from the estimate")
+
+
+def unknown_transaction(
+    batch: Batch, fact: Metering, ocpp_id: str, note: MessageNote | None
+) -> None:
+    """Lists for a person what a station says of a transaction that we never gave."""
+    batch.add(
+        ODDITIES,
+        OddityRow(
+            station=fact.station,
+            kind="transaction-unknown",
+            detail=f"{type(fact).__name__} for transaction {ocpp_id}, which we never gave",
+            transaction_id=None,
+            raw=clean_text(note.payload) if note is not None else None,
+            digest=digest_of(fact, note),
+            created_at=batch.now,
+        ),
+    )
+
+
+def odd(batch: Batch, fact: Fact, kind: str, detail: str, about: TransactionState) -> None:
+    """Lists for a person what did not add up about a transaction, once of each kind."""
+    batch.add(
+        ODDITIES,
+        OddityRow(
+            station=fact.station,
+            kind=kind,
+            detail=detail,
+            transaction_id=about.id,
+            raw=None,
+            digest=about.id,
+            created_at=batch.now,
+        ),
+    )
+
+
+def tell(batch: Batch, event: str, state: TransactionState) -> None:
+    """Says what became true of a transaction."""
+    brief = batch.rows(BRIEFS).get(state.station)
+    batch.emit(
+        event,
+        subject=f"transaction/{state.id}",
+        resource=transaction_resource(cast("Any", state)),
+        site_id=brief.site_id if brief else None,
+        tenant=state.tenant_id,
+    )
+
+
+def wish_plan(batch: Batch, state: TransactionState, reason: str) -> None:
+    """Asks for a new plan of the transaction's site."""
+    brief = batch.rows(BRIEFS).get(state.station)
+    if brief is not None and brief.site_id is not None:
+        batch.request_plan(brief.site_id, reason, tenant=brief.tenant_id)
+
+
+def digest_of(fact: Fact, note: MessageNote | None, salt: str = "") -> str:
+    """Returns a short name of what was said, equal only for the very same words."""
+    raw = note.payload if note is not None else msgspec.json.encode(fact)
+    return blake2b(salt.encode() + b"\x00" + raw, digest_size=16).hexdigest()

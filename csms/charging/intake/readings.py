@@ -1,0 +1,65 @@
+"""Decides about meter values that come by themselves, and about tokens that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from csms.access.intake import token_of
+from csms.access.rules import judge
+from csms.charging.intake.keeping import (
+    brief_of,
+    keep_loose,
+    load_presented,
+    load_transactions,
+    meter,
+    move_vehicle,
+    tell,
+    unknown_transaction,
+)
+from csms.charging.intake.kinds import TRANSACTIONS
+from csms.ledger.batch import Batch, MessageNote
+from csms.stations.intake import BRIEFS
+from models.answers import EMPTY, Answer, TokenAnswer
+from models.facts import ReadingsReported, TokenPresented
+
+
+class TokenDecider:
+    """Somebody asks whether a token may charge."""
+
+    def load(self, batch: Batch, facts: Sequence[TokenPresented]) -> None:
+        """Fetches the tokens."""
+        load_presented(batch, facts)
+
+    def decide(self, batch: Batch, fact: TokenPresented, note: MessageNote | None) -> Answer:  # noqa: ARG002
+        """Says what is known of the token; changes nothing."""
+        token = token_of(batch, brief_of(batch, fact).tenant_id, fact.id_token)
+        return TokenAnswer(
+            judge(token, batch.now),
+            expires_at=token.expires_at if token else None,
+            group_token=token.parent if token else None,
+        )
+
+
+class ReadingsDecider:
+    """Meter values, of a transaction or of an EVSE."""
+
+    def load(self, batch: Batch, facts: Sequence[ReadingsReported]) -> None:
+        """Fetches the transactions and their cars."""
+        batch.rows(BRIEFS).load(fact.station for fact in facts)
+        load_transactions(batch, facts)
+
+    def decide(self, batch: Batch, fact: ReadingsReported, note: MessageNote | None) -> Answer:
+        """Keeps every reading once, with the transaction that it belongs to, if there is one."""
+        ocpp_id = fact.ocpp_transaction_id
+        known = batch.rows(TRANSACTIONS).peek((fact.station, ocpp_id)) if ocpp_id else None
+        if known is None:
+            keep_loose(batch, fact, ocpp_id or "", fact.evse_id, fact.readings)
+            if ocpp_id:
+                unknown_transaction(batch, fact, ocpp_id, note)
+            return EMPTY
+        state = meter(batch, known, fact)
+        if state is not known:
+            batch.rows(TRANSACTIONS).put(state)
+            tell(batch, "transaction.updated", state)
+            move_vehicle(batch, known, state, fact.readings)
+        return EMPTY

@@ -1,0 +1,1 @@
+"""The report of a played run: figures, pictures and the page that shows them."""

@@ -1,0 +1,215 @@
+"""`report.json`: what a run came to, policy by policy, on the same days (DESIGN 4.7).
+
+Everything is computed from the world's own truth; from the service come only the forecasts that it
+issued and the limits that it noticed to be broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from models.timeline import StepGrid, format_rfc3339, parse_rfc3339
+from scheduler.baselines import (
+    CarRecord,
+    Figures,
+    PlugRecord,
+    Record,
+    SiteRecord,
+    TripRecord,
+    compare,
+)
+from scheduler.forecast import Reading
+from scheduler.forecast.skill import Scored, skill_vs_persistence
+from scheduler.forecast.sun import Location, Plant, persistence_pv
+from simulators.scenario import Scenario
+from simulators.scorecard import Truth
+
+SCORED_STEPS = 24
+"""Forecasts are scored over their first six hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """What only the service knows of a run."""
+
+    forecasts: Sequence[dict[str, Any]]
+    """Forecasts of sun, as `/forecasts/pv` shows them."""
+    limits: Sequence[dict[str, Any]]
+    """As `/limits` shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run, judged."""
+
+    report: dict[str, Any]
+    policies: Mapping[str, Figures]
+    record: Record
+
+
+def record_of(truth: Truth) -> Record:
+    """Returns the truth of a run as the record that policies are judged on."""
+    return Record(
+        start=truth.grid.start,
+        step_minutes=truth.grid.step_minutes,
+        steps=truth.grid.steps,
+        sites=tuple(
+            SiteRecord(
+                id=site.id,
+                pv_power_w=site.pv_power_w,
+                load_power_w=site.load_power_w,
+                import_price_per_kwh=site.import_price_per_kwh,
+                export_price_per_kwh=site.export_price_per_kwh,
+                import_limit_w=site.import_limit_w,
+                export_limit_w=site.export_limit_w,
+                co2_g_per_kwh=site.import_co2_g_per_kwh,
+            )
+            for site in truth.sites
+        ),
+        cars=tuple(
+            CarRecord(
+                id=car.id,
+                capacity_wh=car.capacity_wh,
+                min_soc_wh=car.min_soc_wh,
+                max_soc_wh=car.max_soc_wh,
+                soc_start_wh=car.soc_start_wh,
+                charge_efficiency=car.charge_efficiency,
+                plugs=tuple(
+                    PlugRecord(
+                        site_id=plug.site_id,
+                        evse_id=plug.evse_id,
+                        from_at=plug.from_at,
+                        to_at=plug.to_at,
+                        max_power_w=plug.max_power_w,
+                        min_power_w=plug.min_power_w,
+                    )
+                    for plug in car.plugs
+                ),
+                trips=tuple(
+                    TripRecord(
+                        booking_id=trip.booking_id,
+                        start=trip.start,
+                        end=trip.end,
+                        energy_wh=trip.energy_wh,
+                        priority=trip.priority,
+                    )
+                    for trip in car.trips
+                ),
+            )
+            for car in truth.cars
+        ),
+        soc_value_per_kwh=truth.soc_value_per_kwh,
+    )
+
+
+def judge(truth: Truth, scenario: Scenario, service: ServiceView, *, days: int) -> Outcome:
+    """Returns the report of a run, with the runs of all policies behind it."""
+    record = record_of(truth)
+    energy_wh = {car.id: car.energy_wh for car in truth.cars}
+    outcomes = truth.outcomes()
+    policies = compare(record, energy_wh, bookings_missed=outcomes["missed"])
+    shown = {name: _figures(figures) for name, figures in policies.items()}
+    report = {
+        "scenario": truth.scenario,
+        "seed": truth.seed,
+        "days": days,
+        "start": format_rfc3339(truth.grid.start),
+        "faults": list(truth.faults),
+        "quirks": {name: list(quirks) for name, quirks in truth.quirks.items()},
+        "currency": truth.currency,
+        "bookings": {
+            "requested": len({booking.wish_id for booking in truth.bookings}),
+            "accepted": sum(outcomes[kind] for kind in ("served", "missed", "cancelled", "open")),
+            **{
+                kind: outcomes[kind]
+                for kind in ("refused", "served", "missed", "cancelled", "open")
+            },
+            "avoidable_misses": sum(
+                1 for b in truth.bookings if b.outcome == "missed" and b.could_have
+            ),
+        },
+        "messages": dict(sorted(truth.messages.items())),
+        "limits": _limits(truth, service),
+        "forecast": {"skill_vs_persistence": _skill(truth, scenario, service)},
+        "policies": shown,
+        "complaints": list(truth.complaints),
+    }
+    return Outcome(report, policies, record)
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    shown = {
+        name: getattr(figures, name)
+        for name in (
+            "pv_to_cars_utilisation",
+            "pv_utilisation",
+            "energy_cost",
+            "co2_g",
+            "peak_import_w",
+            "energy_to_cars_wh",
+            "bookings_missed",
+        )
+    }
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in shown.items()
+    }
+
+
+def _limits(truth: Truth, service: ServiceView) -> dict[str, int]:
+    sent = [each for each in service.limits if each["state"] != "queued"]
+    return {
+        "sent": len(sent),
+        "accepted": sum(1 for each in truth.limits if each.status == "accepted"),
+        "rejected": sum(1 for each in truth.limits if each.status == "rejected"),
+        "disobeyed": sum(1 for each in truth.limits if each.disobeyed_at is not None),
+        "disobeyed_noticed": sum(1 for each in service.limits if each["state"] == "disobeyed"),
+    }
+
+
+def _skill(truth: Truth, scenario: Scenario, service: ServiceView) -> float | None:
+    """Forecasts as they were issued, against a sky that stays as clear as it last was."""
+    specs = {spec.id: spec for spec in scenario.sites}
+    measured_w = {site.id: site.pv_power_w for site in truth.sites}
+    readings = {
+        site_id: [
+            Reading(truth.grid.instant(step + 1), power_w) for step, power_w in enumerate(series_w)
+        ]
+        for site_id, series_w in measured_w.items()
+    }
+    scored: list[Scored] = []
+    for forecast in service.forecasts:
+        site_id = forecast["site_id"]
+        start = parse_rfc3339(forecast["start"])
+        first = truth.grid.floor(start)
+        steps = min(SCORED_STEPS, truth.grid.steps - first)
+        if site_id not in specs or first < 0 or steps <= 0:
+            continue
+        spec = specs[site_id]
+        grid = StepGrid(start, truth.grid.step_minutes, steps)
+        persistence_w = persistence_pv(
+            Location(spec.latitude, spec.longitude),
+            [Plant(p.peak_power_w, p.tilt_deg, p.azimuth_deg) for p in spec.pv_plants],
+            grid,
+            [r for r in readings[site_id] if r.measured_at <= start + timedelta(seconds=1)],
+            issued_at=start,
+        )
+        scored.append(
+            Scored(
+                forecast["q50_w"][:steps],
+                persistence_w,
+                measured_w[site_id][first : first + steps],
+            )
+        )
+    skill = skill_vs_persistence(scored)
+    return None if skill is None else round(skill, 4)
+
+
+def write_json(document: Any) -> bytes:
+    """Returns a document as indented JSON, the same bytes for the same content."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

@@ -1,0 +1,101 @@
+"""Puts a run's report into its folder: `report.json`, `report.html` and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from csms.commands.report.figures import Outcome, ServiceView, judge, write_json
+from csms.commands.report.page import page
+from csms.commands.report.pictures import policy_picture, site_picture, timeline_picture
+from models.errors import BadInput
+from models.timeline import StepGrid, parse_rfc3339
+from simulators.scenario import Scenario
+from simulators.scorecard import SiteTruth, Truth
+
+
+def make_directory(directory: Path) -> None:
+    """Makes the folder of a report.
+
+    Raises:
+        BadInput: if that can't be done.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--out {directory}: {error.strerror or error}") from None
+
+
+def write_report(
+    directory: Path,
+    truth: Truth,
+    scenario: Scenario,
+    service: ServiceView,
+    *,
+    days: int,
+    plans: Sequence[dict[str, Any]] = (),
+) -> Outcome:
+    """Judges a run and writes everything but the timings.
+
+    Args:
+        directory: an existing folder.
+        truth: what happened.
+        scenario: what was played.
+        service: what the service knows.
+        days: length of the run.
+        plans: the plans that were in force, oldest first, for the pictures.
+    """
+    outcome = judge(truth, scenario, service, days=days)
+    (directory / "report.json").write_bytes(write_json(outcome.report))
+    pictures = [("The policies", policy_picture(outcome.policies))]
+    pictures += [
+        (
+            site.name,
+            site_picture(
+                truth,
+                site,
+                forecast_w=_forecast_w(truth.grid, site, service),
+                planned_w=_planned_w(truth.grid, site, plans),
+            ),
+        )
+        for site in truth.sites
+    ]
+    pictures.append(("Cars, bookings and charging", timeline_picture(truth)))
+    for number, (_, svg) in enumerate(pictures):
+        (directory / f"picture-{number:02}.svg").write_text(svg, encoding="utf-8")
+    (directory / "report.html").write_text(page(outcome.report, pictures), encoding="utf-8")
+    return outcome
+
+
+def _forecast_w(grid: StepGrid, site: SiteTruth, service: ServiceView) -> list[float | None]:
+    """What was forecast for each step at the beginning of its hour."""
+    series: list[float | None] = [None] * grid.steps
+    for forecast in service.forecasts:
+        if forecast["site_id"] != site.id:
+            continue
+        first = grid.floor(parse_rfc3339(forecast["start"]))
+        for step, power_w in enumerate(forecast["q50_w"], start=first):
+            if 0 <= step < grid.steps:
+                series[step] = power_w
+    return series
+
+
+def _planned_w(
+    grid: StepGrid, site: SiteTruth, plans: Sequence[dict[str, Any]]
+) -> list[float | None]:
+    """What the newest plan at each step let the cars of a site draw."""
+    series: list[float | None] = [None] * grid.steps
+    for plan in plans:
+        start = parse_rfc3339(plan["start"])
+        first = grid.floor(start)
+        for step in range(max(0, first), min(grid.steps, first + plan["steps"])):
+            series[step] = 0.0
+        evses = {stay["evse"] for stay in plan["stays"] if stay["site"] == site.id}
+        for entry in plan["charging"]:
+            if entry["evse"] not in evses:
+                continue
+            for step in range(first + entry["from_step"], first + entry["to_step"]):
+                if 0 <= step < grid.steps:
+                    series[step] = (series[step] or 0.0) + entry["power_w"]
+    return series

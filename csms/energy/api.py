@@ -1,0 +1,448 @@
+"""REST: `/sites` with measurements, `/forecasts/pv`, `/forecasts/load` and `/prices`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from fastapi import Query, Request
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from starlette.responses import Response
+
+from csms.energy.actions import (
+    PUSHED,
+    change_site,
+    create_site,
+    delete_site,
+    store_forecast,
+    store_measurements,
+    store_prices,
+)
+from csms.energy.queries import (
+    ForecastShown,
+    MeasurementShown,
+    PricesShown,
+    SiteShown,
+    forecast_resource,
+    measurement_resource,
+    price_resource,
+    show_site,
+    show_sites,
+)
+from csms.web.documents import (
+    Currency,
+    Document,
+    EnergyWh,
+    Id,
+    Instant,
+    KeptDocument,
+    Money,
+    Name,
+    PowerW,
+    SignedPowerW,
+    patched,
+)
+from csms.web.etag import check_if_match
+from csms.web.identity import CallerNow
+from csms.web.openapi import patch_of
+from csms.web.paging import KeptQuery, ListQuery, fetch_page, kept_page
+from csms.web.problem import VARIANT, bad_field
+from csms.web.reply import no_content, reply, reply_page
+from csms.web.route import BASE, api_router, may
+from csms.web.rows import find_for_change, find_row
+from csms.web.shown import Page
+from csms.web.work import Reading, Work
+from models.errors import NotFound
+from models.tables.energy import Forecast, PriceSeries, Site, SiteMeasurement
+
+router = api_router("energy")
+
+STEPS_MAX = 2 * 366 * 24
+MEASUREMENTS_MAX = 5_000
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"there is no time zone {name}") from None
+    return name
+
+
+def _no_tariff(tariff_id: str | None) -> str | None:
+    if tariff_id is not None:
+        raise ValueError(f"there is no tariff {tariff_id}")
+    return tariff_id
+
+
+class NewCircuit(Document):
+    """A fuse of the site."""
+
+    id: Id
+    parent: Id | None = None
+    limit_w: PowerW
+    unmanaged_load_w: PowerW = 0.0
+    """The most that loads which we don't control may draw on it."""
+
+
+class NewPvPlant(Document):
+    """A roof."""
+
+    peak_power_w: PowerW
+    tilt_deg: Annotated[float, Field(ge=0, le=90)]
+    azimuth_deg: Annotated[float, Field(ge=0, le=360)]
+    """180 is south."""
+
+
+class NewBattery(Document):
+    """A battery that belongs to the site."""
+
+    capacity_wh: EnergyWh
+    soc_wh: EnergyWh
+    min_soc_wh: EnergyWh
+    max_charge_w: PowerW
+    max_discharge_w: PowerW
+    efficiency: Annotated[float, Field(gt=0, le=1)]
+    """Applied each way."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> NewBattery:
+        if max(self.soc_wh, self.min_soc_wh) > self.capacity_wh:
+            raise ValueError("soc_wh and min_soc_wh are at most capacity_wh")
+        return self
+
+
+class NewSite(KeptDocument):
+    """A place with a grid connection where cars stand."""
+
+    name: Name
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    timezone: Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
+    """IANA name, such as `Europe/Vienna`."""
+    import_limit_w: PowerW
+    export_limit_w: PowerW | None = None
+    """Null: as much as may be imported."""
+    circuits: list[NewCircuit] = Field(default_factory=list[NewCircuit], max_length=500)
+    pv_plants: list[NewPvPlant] = Field(default_factory=list[NewPvPlant], max_length=100)
+    battery: NewBattery | None = None
+    tariff_id: Annotated[Id | None, AfterValidator(_no_tariff)] = None
+    """Null until there are tariffs."""
+
+
+class NewMeasurement(Document):
+    """What the meters of a site say; at least one of them."""
+
+    measured_at: Instant
+    pv_power_w: SignedPowerW | None = None
+    load_power_w: SignedPowerW | None = None
+    """The building alone, without cars."""
+    grid_power_w: SignedPowerW | None = None
+    """Positive: import."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> NewMeasurement:
+        if self.pv_power_w is None and self.load_power_w is None and self.grid_power_w is None:
+            raise ValueError("one of pv_power_w, load_power_w and grid_power_w is needed")
+        return self
+
+
+Measurements = Annotated[list[NewMeasurement], Field(min_length=1, max_length=MEASUREMENTS_MAX)]
+OneOrMany = Annotated[
+    Annotated[NewMeasurement, Tag(f"{VARIANT}one")]
+    | Annotated[Measurements, Tag(f"{VARIANT}many")],
+    Discriminator(lambda body: f"{VARIANT}many" if isinstance(body, list) else f"{VARIANT}one"),
+]
+StepMinutes = Literal[1, 5, 10, 15, 20, 30, 60]
+PowerSeries = Annotated[list[PowerW], Field(min_length=1, max_length=STEPS_MAX)]
+PriceList = Annotated[list[Money], Field(min_length=1, max_length=STEPS_MAX)]
+
+
+class NewForecast(Document):
+    """One's own forecast for a site, with one value per step."""
+
+    site_id: Id
+    issued_at: Instant
+    start: Instant
+    step_minutes: StepMinutes = 15
+    q10_w: PowerSeries | None = None
+    """In one case of ten it is less; null: the median."""
+    q50_w: PowerSeries
+    """The median."""
+    q90_w: PowerSeries | None = None
+    """In nine cases of ten it is less; null: the median."""
+    source: Annotated[str, Field(max_length=40, pattern=r"^[A-Za-z0-9 ._-]*$")] = ""
+    """Who made it; shown after `pushed`."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> NewForecast:
+        low_w, high_w = self.q10_w or self.q50_w, self.q90_w or self.q50_w
+        if not len(low_w) == len(self.q50_w) == len(high_w):
+            raise ValueError("q10_w, q50_w and q90_w have one value per step each")
+        for step, (low, middle, high) in enumerate(zip(low_w, self.q50_w, high_w, strict=True)):
+            if not low <= middle <= high:
+                raise ValueError(f"quantiles are out of order at step {step}")
+        return self
+
+
+class NewPrices(Document):
+    """Prices of a site, with one value per step."""
+
+    site_id: Id
+    issued_at: Instant
+    start: Instant
+    step_minutes: StepMinutes = 15
+    currency: Currency = "EUR"
+    import_price_per_kwh: PriceList
+    export_price_per_kwh: PriceList
+    import_co2_g_per_kwh: (
+        Annotated[
+            list[Annotated[float, Field(ge=0, le=10_000)]],
+            Field(min_length=1, max_length=STEPS_MAX),
+        ]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _same_length(self) -> NewPrices:
+        steps = len(self.import_price_per_kwh)
+        carbon = self.import_co2_g_per_kwh
+        if len(self.export_price_per_kwh) != steps or (carbon is not None and len(carbon) != steps):
+            raise ValueError("all lists have one value per step")
+        return self
+
+
+class PeriodQuery(ListQuery):
+    """A period of time, half open."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: Instant | None = Field(default=None, alias="from")
+    until: Instant | None = Field(default=None, alias="to")
+
+
+class SeriesQuery(PeriodQuery):
+    """Series of one site that were issued in a period; the newest comes first."""
+
+    site_id: str | None = None
+
+
+class SiteQuery(KeptQuery):
+    """Filters of the list of sites."""
+
+    name: str | None = None
+
+
+@router.post("/sites", status_code=201, response_model=SiteShown, dependencies=[may("operate")])
+async def post_site(work: Work, body: NewSite) -> Response:
+    """Create a site."""
+    row = await create_site(work, body.id, _columns(body), _circuits(body))
+    return reply(
+        await show_site(work.session, row),
+        status=201,
+        version=row.version,
+        location=f"{BASE}/sites/{row.id}",
+    )
+
+
+@router.get("/sites", response_model=Page[SiteShown], dependencies=[may("read")])
+async def list_sites(
+    session: Reading, caller: CallerNow, query: Annotated[SiteQuery, Query()]
+) -> Response:
+    """List sites."""
+    statement = sa.select(Site).where(Site.tenant_id == caller.tenant)
+    if query.name is not None:
+        statement = statement.where(Site.name == query.name)
+    rows, cursor = await kept_page(session, statement, query, Site, Site.name)
+    return reply_page(await show_sites(session, rows), cursor)
+
+
+@router.get("/sites/{site_id}", response_model=SiteShown, dependencies=[may("read")])
+async def get_site(session: Reading, caller: CallerNow, site_id: str) -> Response:
+    """Show a site."""
+    row = await find_row(session, Site, site_id, caller.tenant)
+    return reply(await show_site(session, row), version=row.version)
+
+
+@router.patch(
+    "/sites/{site_id}",
+    response_model=SiteShown,
+    dependencies=[may("operate")],
+    openapi_extra=patch_of("NewSite"),
+)
+async def patch_site(request: Request, work: Work, site_id: str, body: dict[str, Any]) -> Response:
+    """Change a site."""
+    row = await find_for_change(work, Site, site_id)
+    check_if_match(request, row.version)
+    document = patched(NewSite, await show_site(work.session, row), body)
+    await change_site(work, row, _columns(document), _circuits(document))
+    return reply(await show_site(work.session, row), version=row.version)
+
+
+@router.delete("/sites/{site_id}", status_code=204, dependencies=[may("operate")])
+async def remove_site(request: Request, work: Work, site_id: str) -> Response:
+    """Delete a site that has no stations, cars or bookings, with all that was measured there."""
+    row = await find_for_change(work, Site, site_id)
+    check_if_match(request, row.version)
+    await delete_site(work, row)
+    return no_content()
+
+
+@router.post(
+    "/sites/{site_id}/measurements",
+    status_code=201,
+    response_model=MeasurementShown | list[MeasurementShown],
+    dependencies=[may("energy")],
+)
+async def post_measurements(
+    work: Work,
+    site_id: str,
+    body: OneOrMany,
+) -> Response:
+    """Push what meters said, one measurement or a list; the same instant again overwrites."""
+    site = await find_row(work.session, Site, site_id, work.tenant)
+    single = isinstance(body, NewMeasurement)
+    given = [body] if isinstance(body, NewMeasurement) else body
+    rows = await store_measurements(work, site, [each.model_dump() for each in given])
+    shown = [measurement_resource(row) for row in rows]
+    return reply(shown[0] if single else shown, status=201)
+
+
+@router.get(
+    "/sites/{site_id}/measurements",
+    response_model=Page[MeasurementShown],
+    dependencies=[may("read")],
+)
+async def list_measurements(
+    session: Reading, caller: CallerNow, site_id: str, query: Annotated[PeriodQuery, Query()]
+) -> Response:
+    """List what meters said."""
+    await find_row(session, Site, site_id, caller.tenant)
+    statement = sa.select(SiteMeasurement).where(SiteMeasurement.site_id == site_id)
+    if query.since is not None:
+        statement = statement.where(SiteMeasurement.measured_at >= query.since)
+    if query.until is not None:
+        statement = statement.where(SiteMeasurement.measured_at < query.until)
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"measured_at": SiteMeasurement.measured_at},
+        key=(SiteMeasurement.site_id,),
+    )
+    return reply_page([measurement_resource(row) for row in rows], cursor)
+
+
+@router.post(
+    "/forecasts/{kind}",
+    status_code=201,
+    response_model=ForecastShown,
+    dependencies=[may("energy")],
+)
+async def post_forecast(work: Work, kind: Literal["pv", "load"], body: NewForecast) -> Response:
+    """Push one's own forecast of sun or building load."""
+    site = await _site_of(work, body.site_id)
+    source = f"{PUSHED}: {body.source}" if body.source else PUSHED
+    values = {
+        **body.model_dump(exclude={"site_id"}),
+        "q10_w": body.q10_w or body.q50_w,
+        "q90_w": body.q90_w or body.q50_w,
+        "source": source,
+    }
+    row = await store_forecast(work, site, kind, values)
+    return reply(forecast_resource(row), status=201)
+
+
+@router.get("/forecasts/{kind}", response_model=Page[ForecastShown], dependencies=[may("read")])
+async def list_forecasts(
+    session: Reading,
+    caller: CallerNow,
+    kind: Literal["pv", "load"],
+    query: Annotated[SeriesQuery, Query()],
+) -> Response:
+    """List forecasts, the one issued last first."""
+    statement = (
+        sa.select(Forecast)
+        .join(Site, Site.id == Forecast.site_id)
+        .where(Site.tenant_id == caller.tenant, Forecast.kind == kind)
+    )
+    if query.site_id is not None:
+        statement = statement.where(Forecast.site_id == query.site_id)
+    if query.since is not None:
+        statement = statement.where(Forecast.issued_at >= query.since)
+    if query.until is not None:
+        statement = statement.where(Forecast.issued_at < query.until)
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"issued_at": Forecast.issued_at},
+        key=(Forecast.id,),
+        default="-issued_at",
+    )
+    return reply_page([forecast_resource(row) for row in rows], cursor)
+
+
+@router.post("/prices", status_code=201, response_model=PricesShown, dependencies=[may("energy")])
+async def post_prices(work: Work, body: NewPrices) -> Response:
+    """Push prices of a site."""
+    site = await _site_of(work, body.site_id)
+    values = {
+        **body.model_dump(exclude={"site_id"}),
+        "import_price_per_kwh": _texts(body.import_price_per_kwh),
+        "export_price_per_kwh": _texts(body.export_price_per_kwh),
+    }
+    row = await store_prices(work, site, values)
+    return reply(price_resource(row), status=201)
+
+
+@router.get("/prices", response_model=Page[PricesShown], dependencies=[may("read")])
+async def list_prices(
+    session: Reading, caller: CallerNow, query: Annotated[SeriesQuery, Query()]
+) -> Response:
+    """List series of prices, the one issued last first."""
+    statement = (
+        sa.select(PriceSeries)
+        .join(Site, Site.id == PriceSeries.site_id)
+        .where(Site.tenant_id == caller.tenant)
+    )
+    if query.site_id is not None:
+        statement = statement.where(PriceSeries.site_id == query.site_id)
+    if query.since is not None:
+        statement = statement.where(PriceSeries.issued_at >= query.since)
+    if query.until is not None:
+        statement = statement.where(PriceSeries.issued_at < query.until)
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"issued_at": PriceSeries.issued_at},
+        key=(PriceSeries.id,),
+        default="-issued_at",
+    )
+    return reply_page([price_resource(row) for row in rows], cursor)
+
+
+def _columns(document: NewSite) -> dict[str, Any]:
+    values = document.model_dump(exclude={"id", "circuits"})
+    if document.export_limit_w is None:
+        values["export_limit_w"] = document.import_limit_w
+    return values
+
+
+def _circuits(document: NewSite) -> list[dict[str, Any]]:
+    return [circuit.model_dump() for circuit in document.circuits]
+
+
+def _texts(prices: Sequence[Decimal]) -> list[str]:
+    return [format(price, "f") for price in prices]
+
+
+async def _site_of(work: Work, site_id: str) -> Site:
+    try:
+        return await find_row(work.session, Site, site_id, work.tenant)
+    except NotFound as missing:
+        raise bad_field("/site_id", missing.detail) from None

@@ -1,0 +1,188 @@
+"""Sites, measurements, forecasts and prices as they are shown, and how they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import AwareDatetime
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from csms.web.documents import KeptShown, Shown
+from models.tables.energy import Circuit, Forecast, PriceSeries, Site, SiteMeasurement
+
+
+class CircuitShown(Shown):
+    """A fuse of a site."""
+
+    id: str
+    parent: str | None
+    limit_w: float
+    unmanaged_load_w: float
+
+
+class PvPlantShown(Shown):
+    """A roof."""
+
+    peak_power_w: float
+    tilt_deg: float
+    azimuth_deg: float
+
+
+class BatteryShown(Shown):
+    """A battery of a site."""
+
+    capacity_wh: float
+    soc_wh: float
+    min_soc_wh: float
+    max_charge_w: float
+    max_discharge_w: float
+    efficiency: float
+
+
+class SiteShown(KeptShown):
+    """A place with a grid connection where cars stand."""
+
+    name: str
+    latitude: float
+    longitude: float
+    timezone: str
+    import_limit_w: float
+    export_limit_w: float
+    circuits: list[CircuitShown]
+    pv_plants: list[PvPlantShown]
+    battery: BatteryShown | None
+    tariff_id: str | None
+
+
+class MeasurementShown(Shown):
+    """What the meters of a site said at an instant."""
+
+    site_id: str
+    measured_at: AwareDatetime
+    received_at: AwareDatetime
+    pv_power_w: float | None
+    load_power_w: float | None
+    grid_power_w: float | None
+
+
+class ForecastShown(Shown):
+    """A forecast as it was issued, one value per step."""
+
+    id: str
+    site_id: str
+    kind: str
+    issued_at: AwareDatetime
+    source: str
+    start: AwareDatetime
+    step_minutes: int
+    q10_w: list[float]
+    q50_w: list[float]
+    q90_w: list[float]
+
+
+class PricesShown(Shown):
+    """Prices as they were issued, one value per step."""
+
+    id: str
+    site_id: str
+    issued_at: AwareDatetime
+    start: AwareDatetime
+    step_minutes: int
+    currency: str
+    import_price_per_kwh: list[str]
+    export_price_per_kwh: list[str]
+    import_co2_g_per_kwh: list[float] | None
+
+
+def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
+    """Returns a site as the REST door and the events show it."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "latitude": row.latitude,
+        "longitude": row.longitude,
+        "timezone": row.timezone,
+        "import_limit_w": row.import_limit_w,
+        "export_limit_w": row.export_limit_w,
+        "circuits": [
+            {
+                "id": each.id,
+                "parent": each.parent,
+                "limit_w": each.limit_w,
+                "unmanaged_load_w": each.unmanaged_load_w,
+            }
+            for each in circuits
+        ],
+        "pv_plants": row.pv_plants,
+        "battery": row.battery,
+        "tariff_id": row.tariff_id,
+        "external_id": row.external_id,
+        "custom": row.custom,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def measurement_resource(row: SiteMeasurement) -> dict[str, Any]:
+    """Returns a measurement as the REST door and the events show it."""
+    return {
+        "site_id": row.site_id,
+        "measured_at": row.measured_at,
+        "received_at": row.received_at,
+        "pv_power_w": row.pv_power_w,
+        "load_power_w": row.load_power_w,
+        "grid_power_w": row.grid_power_w,
+    }
+
+
+def forecast_resource(row: Forecast) -> dict[str, Any]:
+    """Returns a forecast as the REST door and the events show it."""
+    return {
+        "id": row.id,
+        "site_id": row.site_id,
+        "kind": row.kind,
+        "issued_at": row.issued_at,
+        "source": row.source,
+        "start": row.start,
+        "step_minutes": row.step_minutes,
+        "q10_w": row.q10_w,
+        "q50_w": row.q50_w,
+        "q90_w": row.q90_w,
+    }
+
+
+def price_resource(row: PriceSeries) -> dict[str, Any]:
+    """Returns prices as the REST door and the events show them."""
+    return {
+        "id": row.id,
+        "site_id": row.site_id,
+        "issued_at": row.issued_at,
+        "start": row.start,
+        "step_minutes": row.step_minutes,
+        "currency": row.currency,
+        "import_price_per_kwh": row.import_price_per_kwh,
+        "export_price_per_kwh": row.export_price_per_kwh,
+        "import_co2_g_per_kwh": row.import_co2_g_per_kwh,
+    }
+
+
+async def circuits_of(session: AsyncSession, site_ids: Sequence[str]) -> dict[str, list[Circuit]]:
+    """Returns the circuits of sites, by site and in order."""
+    found: dict[str, list[Circuit]] = {site_id: [] for site_id in site_ids}
+    query = sa.select(Circuit).where(Circuit.site_id.in_(site_ids)).order_by(Circuit.id)
+    for circuit in (await session.execute(query)).scalars():
+        found[circuit.site_id].append(circuit)
+    return found
+
+
+async def show_sites(session: AsyncSession, rows: Sequence[Site]) -> list[dict[str, Any]]:
+    """Returns sites with their circuits as they are shown."""
+    circuits = await circuits_of(session, [row.id for row in rows])
+    return [site_resource(row, circuits[row.id]) for row in rows]
+
+
+async def show_site(session: AsyncSession, row: Site) -> dict[str, Any]:
+    """Returns one site as it is shown."""
+    return (await show_sites(session, [row]))[0]

@@ -1,0 +1,129 @@
+"""Where facts go: THE table of which feature decides about which type of fact.
+
+Only stations that are accepted are heard. What a station says that waits for approval, or that
+nobody knows, is answered and not kept, save its Boot, and what concerns the door itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from csms.charging.intake.readings import ReadingsDecider, TokenDecider
+from csms.charging.intake.transactions import TransactionDecider, reserve_numbers
+from csms.fleet.intake import PlugDecider
+from csms.ledger.batch import Batch, Decider, MessageNote
+from csms.ledger.committer import Committer
+from csms.stations.intake import (
+    BRIEFS,
+    BootDecider,
+    CommandSentDecider,
+    CommandSettledDecider,
+    ConnectionDecider,
+    DataDecider,
+    HeartbeatDecider,
+    NoteDecider,
+    QuarantineDecider,
+    SecurityDecider,
+    SeenDecider,
+    VariablesDecider,
+)
+from models.answers import EMPTY, Answer, DataAnswer, TokenAnswer, TransactionAnswer
+from models.facts import (
+    BootReported,
+    CommandSent,
+    CommandSettled,
+    ConnectionChanged,
+    ConnectorReported,
+    DataReceived,
+    Fact,
+    HeartbeatReported,
+    NoteReported,
+    Quarantined,
+    ReadingsReported,
+    SecurityReported,
+    StationsSeen,
+    TokenPresented,
+    TransactionReported,
+    VariablesReported,
+)
+
+F = TypeVar("F", bound=Fact)
+
+
+class Accepted(Generic[F]):
+    """Lets a decider see only what accepted stations say; the others are told a polite no."""
+
+    def __init__(self, decider: Decider[F]) -> None:
+        self._decider = decider
+
+    def load(self, batch: Batch, facts: Sequence[F]) -> None:
+        """Fetches the stations, and what the decider needs for the accepted ones."""
+        stations = batch.rows(BRIEFS)
+        stations.load(fact.station for fact in facts)
+        heard = [fact for fact in facts if self._hears(batch, fact)]
+        if heard:
+            self._decider.load(batch, heard)
+
+    def decide(self, batch: Batch, fact: F, note: MessageNote | None) -> Answer:
+        """Hands the fact on, or turns it away without keeping anything."""
+        if self._hears(batch, fact):
+            return self._decider.decide(batch, fact, note)
+        batch.keep_out_of_log()
+        return _turned_away(batch, fact)
+
+    def _hears(self, batch: Batch, fact: F) -> bool:
+        station = batch.rows(BRIEFS).get(fact.station)
+        return station is not None and station.approval == "accepted"
+
+
+def _turned_away(batch: Batch, fact: Fact) -> Answer:
+    if isinstance(fact, TokenPresented):
+        return TokenAnswer("Invalid")
+    if isinstance(fact, TransactionReported):
+        numbered = fact.scheme == "1.6" and fact.kind == "started"
+        return TransactionAnswer(
+            # The protocol wants a number; this one is never given to anybody else.
+            reserve_numbers(batch, 1) if numbered else None,
+            token_status="Invalid" if fact.id_token is not None else None,
+        )
+    if isinstance(fact, DataReceived):
+        return DataAnswer("Rejected")
+    return EMPTY
+
+
+def deciders() -> Mapping[type[Any], Decider[Any]]:
+    """Returns the table."""
+    return {
+        BootReported: BootDecider(),
+        ConnectionChanged: ConnectionDecider(),
+        ConnectorReported: Accepted(PlugDecider()),
+        HeartbeatReported: HeartbeatDecider(),
+        StationsSeen: SeenDecider(),
+        TokenPresented: Accepted(TokenDecider()),
+        TransactionReported: Accepted(TransactionDecider()),
+        ReadingsReported: Accepted(ReadingsDecider()),
+        VariablesReported: Accepted(VariablesDecider()),
+        DataReceived: Accepted(DataDecider()),
+        NoteReported: Accepted(NoteDecider()),
+        SecurityReported: SecurityDecider(),
+        Quarantined: Accepted(QuarantineDecider()),
+        CommandSent: CommandSentDecider(),
+        CommandSettled: CommandSettledDecider(),
+    }
+
+
+class Intake:
+    """The door of the ledger for facts."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+
+    async def submit(self, fact: Fact, note: MessageNote | None = None) -> Answer:
+        """Returns the answer to a fact once the fact is durable; see `Committer.submit`."""
+        return await self._committer.enqueue(fact, note)
+
+    def enqueue(self, fact: Fact, note: MessageNote | None = None) -> asyncio.Future[Answer]:
+        """As `submit`, for callers that use callbacks."""
+        return self._committer.enqueue(fact, note)

@@ -1,0 +1,109 @@
+"""Where plans are made: in line, or in a worker process that can be killed.
+
+A solver that hangs or dies costs one cycle: the worker is killed and started anew, and the cycle's
+plan serves what the cars can do without a solver.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from scheduler.plan import Plan
+from scheduler.problem import Problem
+from scheduler.rolling import PlanOptions, make_plan, plan_without_charging
+
+KILL_AFTER_S = 30.0
+"""A plan that takes longer is given up; the slowest measured one takes a few seconds."""
+
+
+class InlinePool:
+    """Plans in the calling thread (`replay`): the same order of events each time."""
+
+    def submit(
+        self, problem: Problem, incumbent: Plan | None, options: PlanOptions
+    ) -> Future[Plan]:
+        """Returns a future that is done."""
+        done: Future[Plan] = Future()
+        done.set_result(
+            make_plan(problem, incumbent=incumbent, options=options, monotonic=time.perf_counter)
+        )
+        return done
+
+    def close(self) -> None:
+        """Has nothing to end."""
+
+
+class ProcessPool:
+    """Plans in one worker process, one problem after another."""
+
+    def __init__(self, *, kill_after_s: float = KILL_AFTER_S) -> None:
+        """Starts nothing yet; the worker comes with the first problem."""
+        self._kill_after_s = kill_after_s
+        self._context = multiprocessing.get_context("spawn")
+        self._thread = ThreadPoolExecutor(1, "heliofleet-solver")
+        self._worker: BaseProcess | None = None
+        self._line: Connection | None = None
+        self.killed = 0
+        """How many workers were given up; read by the metrics."""
+
+    def submit(
+        self, problem: Problem, incumbent: Plan | None, options: PlanOptions
+    ) -> Future[Plan]:
+        """Returns the plan to come."""
+        return self._thread.submit(self._solve, problem, incumbent, options)
+
+    def close(self) -> None:
+        """Ends the worker at once."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._kill()
+
+    def worker_pid(self) -> int | None:
+        """Returns the worker's process id, or None before the first plan."""
+        return None if self._worker is None else self._worker.pid
+
+    def _solve(self, problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Plan:
+        line = self._ready()
+        try:
+            line.send((problem, incumbent, options))
+            if line.poll(self._kill_after_s):
+                plan = line.recv()
+                if isinstance(plan, Plan):
+                    return plan
+        except (EOFError, OSError):
+            pass  # the worker has died: what follows is the same as for one that hangs
+        self.killed += 1
+        self._kill()
+        return plan_without_charging(problem, incumbent)
+
+    def _ready(self) -> Connection:
+        if self._line is None or self._worker is None or not self._worker.is_alive():
+            self._kill()
+            self._line, theirs = self._context.Pipe()
+            self._worker = self._context.Process(target=_work, args=(theirs,), daemon=True)
+            self._worker.start()
+            theirs.close()
+        return self._line
+
+    def _kill(self) -> None:
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker.join(5)
+        if self._line is not None:
+            self._line.close()
+        self._worker = self._line = None
+
+
+def _work(line: Connection) -> None:
+    """The worker: plans until the line is closed."""
+    while True:
+        try:
+            problem, incumbent, options = line.recv()
+        except (EOFError, OSError, KeyboardInterrupt):
+            return
+        line.send(
+            make_plan(problem, incumbent=incumbent, options=options, monotonic=time.perf_counter)
+        )

@@ -1,0 +1,216 @@
+"""A house with REST and station doors in one process, without planner: for tests over HTTP."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import httpx
+import msgspec
+from fastapi import APIRouter, FastAPI
+
+from csms.access.api import router as access_router
+from csms.bus.local import LocalBus
+from csms.charging.api import router as charging_router
+from csms.config import Settings
+from csms.energy.api import router as energy_router
+from csms.fleet.api import router as fleet_router
+from csms.gateway.limits import Limits
+from csms.gateway.memory import MemoryLink
+from csms.gateway.server import Gateway
+from csms.intake import Intake, deciders
+from csms.keyring import Keyring
+from csms.ledger.committer import Committer
+from csms.ledger.database import Database
+from csms.ledger.relay import Relay
+from csms.stations.api import router as stations_router
+from csms.web.application import build_api
+from csms.web.services import Services
+from models.clocks import Activity, Clock, RealClock, RealWireClock, SteppedClock
+from models.ids import UlidMaker
+
+RAISE = bool(__import__("os").environ.get("RAISE"))
+BOOTSTRAP = "bootstrap-key-for-tests-0123456789"
+ROUTERS: tuple[APIRouter, ...] = (
+    access_router,
+    energy_router,
+    stations_router,
+    fleet_router,
+    charging_router,
+)
+START = datetime(2026, 6, 15, 6, 0, tzinfo=UTC)
+
+
+@dataclass
+class RestHouse:
+    """A running house and a client with an admin's key."""
+
+    db: Database
+    services: Services
+    gateway: Gateway
+    app: FastAPI
+    http: httpx.AsyncClient
+    clock: Clock
+    activity: Activity
+
+    def client(self, key: str | None) -> httpx.AsyncClient:
+        """Returns a client with another key, or none."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=RAISE)
+        return httpx.AsyncClient(transport=transport, base_url="http://house", headers=headers)
+
+    async def key(self, role: str) -> str:
+        """Returns a new API key with a role."""
+        answer = await self.http.post("/api/v1/api-keys", json={"role": role, "name": role})
+        assert answer.status_code == 201, answer.text
+        if role == "admin":
+            self.http.headers["Authorization"] = f"Bearer {answer.json()['key']}"
+        return answer.json()["key"]
+
+    async def post(self, path: str, body: Any, status: int = 201, **more: Any) -> Any:
+        """Posts JSON and returns the answer's, which must have `status`."""
+        answer = await self.http.post(f"/api/v1{path}", json=body, **more)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def get(self, path: str, status: int = 200, **query: Any) -> Any:
+        """Gets JSON, with `status`."""
+        answer = await self.http.get(f"/api/v1{path}", params=query)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def patch(self, path: str, body: Any, status: int = 200, **more: Any) -> Any:
+        """Patches and returns the answer's JSON, which must have `status`."""
+        answer = await self.http.patch(f"/api/v1{path}", json=body, **more)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def delete(self, path: str, status: int = 204) -> None:
+        """Deletes, with `status`."""
+        answer = await self.http.delete(f"/api/v1{path}")
+        assert answer.status_code == status, answer.text
+
+    async def site(self, **fields: Any) -> Any:
+        """Creates a site."""
+        return await self.post("/sites", a_site(**fields))
+
+    async def station(self, identity: str, site_id: str, **fields: Any) -> Any:
+        """Creates a station."""
+        return await self.post("/stations", {"identity": identity, "site_id": site_id, **fields})
+
+    async def vehicle(self, site_id: str, **fields: Any) -> Any:
+        """Creates a car of a new model."""
+        model = await self.post("/vehicle-models", a_model())
+        return await self.post(
+            "/vehicles", {"model_id": model["id"], "site_id": site_id, **fields}
+        )
+
+    async def connect(self, identity: str, password: str, version: str = "ocpp1.6") -> MemoryLink:
+        """Connects a station and boots it."""
+        basic = base64.b64encode(f"{identity}:{password}".encode()).decode()
+        link = await self.gateway.connect_memory(identity, [version], f"Basic {basic}")
+        boot: dict[str, Any] = {"chargePointVendor": "V", "chargePointModel": "M"}
+        if version != "ocpp1.6":
+            boot = {
+                "reason": "PowerUp",
+                "chargingStation": {"vendorName": "V", "model": "M"},
+            }
+        await link.send(frame([2, "boot", "BootNotification", boot]))
+        answer = msgspec.json.decode(await link.recv())
+        assert answer[2]["status"] == "Accepted", answer
+        return link
+
+
+def a_site(**fields: Any) -> dict[str, Any]:
+    """Returns a site as it is created."""
+    return {
+        "name": "Confluence",
+        "latitude": 45.74,
+        "longitude": 4.82,
+        "timezone": "Europe/Paris",
+        "import_limit_w": 90_000,
+    } | fields
+
+
+def a_model(**fields: Any) -> dict[str, Any]:
+    """Returns a model of cars as it is created."""
+    return {
+        "name": "Mia",
+        "vehicle_class": "city",
+        "battery_capacity_wh": 16_000,
+        "max_ac_power_w": 3_700,
+        "consumption_wh_per_km": 140,
+    } | fields
+
+
+def frame(parts: list[Any]) -> str:
+    """Returns an OCPP frame as text."""
+    return msgspec.json.encode(parts).decode()
+
+
+@asynccontextmanager
+async def rest_house(
+    url: str, *, stepped: bool = False, onboarding: str = "pending"
+) -> AsyncIterator[RestHouse]:
+    """Runs a house on a database whose schema is up to date."""
+    activity, wire = Activity(), RealWireClock()
+    stepping = SteppedClock(START, activity) if stepped else None
+    clock: Clock = stepping or RealClock()
+    ids = UlidMaker(clock, Random(1))
+    settings = Settings.model_validate(
+        {"bootstrap_api_key": BOOTSTRAP, "station_onboarding": onboarding}
+    )
+    keyring = Keyring(b"k" * 32)
+    db = Database.open(url)
+    await db.start()
+    bus = LocalBus(activity)
+    relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=wire)
+    committer = Committer(db, deciders(), clock, ids, activity, wire)
+    gateway = Gateway(
+        db=db,
+        intake=Intake(committer),
+        bus=bus,
+        keyring=keyring,
+        settings=settings,
+        clock=clock,
+        wire=wire,
+        ids=ids,
+        activity=activity,
+        limits=Limits(refusal_delay_s=0.0, call_s=0.6, call_quiet_s=0.2, close_s=0.3),
+    )
+    services = Services(
+        db=db,
+        clock=clock,
+        ids=ids,
+        bus=bus,
+        keyring=keyring,
+        gateway=gateway,
+        courier=gateway.courier,
+        settings=settings,
+        activity=activity,
+        stepped=stepping,
+    )
+    app = build_api(services, ROUTERS)
+    await committer.start()
+    await relay.start()
+    await gateway.open()
+    transport = httpx.ASGITransport(app, raise_app_exceptions=RAISE)
+    headers = {"Authorization": f"Bearer {BOOTSTRAP}"}
+    try:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://house", headers=headers
+        ) as http:
+            yield RestHouse(db, services, gateway, app, http, clock, activity)
+    finally:
+        app.state.streams.close()
+        await gateway.drain(1.0)
+        await committer.drain()
+        await relay.close()
+        await bus.close()
+        await committer.close()
+        await db.close()

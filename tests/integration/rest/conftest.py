@@ -1,0 +1,28 @@
+"""A running house for each test, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.builders.rest_house import RestHouse, rest_house
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[RestHouse]:
+    async with rest_house(database_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def stepped_house(sqlite_url: str) -> AsyncIterator[RestHouse]:
+    async with rest_house(sqlite_url, stepped=True) as running:
+        yield running
+
+
+@pytest.fixture
+async def small_house(sqlite_url: str) -> AsyncIterator[RestHouse]:
+    """On SQLite only, for what no database can change."""
+    async with rest_house(sqlite_url) as running:
+        yield running

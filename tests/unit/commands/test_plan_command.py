@@ -1,0 +1,145 @@
+"""`heliofleet plan`: a lawful plan, the referee alone, and one line on bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from csms.commands.plan import plan
+from models.errors import BadInput, FleetError
+from scheduler.check import check
+from scheduler.plan import read_plan
+from scheduler.problem import read_problem
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "planning"
+PROBLEM = FIXTURES / "problem.json"
+PLAN = FIXTURES / "plan.json"
+
+
+def run(*arguments: object) -> Result:
+    """Runs the command as the command line does, which turns its errors into exit codes."""
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(plan)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def complaint(*arguments: object) -> str:
+    error = run(*arguments).exception
+    assert isinstance(error, BadInput)
+    assert "\n" not in error.detail
+    return error.detail
+
+
+def broken_plan(tmp_path: Path) -> Path:
+    document: dict[str, Any] = msgspec.json.decode(PLAN.read_bytes())
+    document["charging"][1]["power_w"] = 9000
+    file = tmp_path / "broken.json"
+    file.write_bytes(msgspec.json.encode(document))
+    return file
+
+
+def test_a_lawful_plan_passes_the_check() -> None:
+    result = run(PROBLEM, "--check", PLAN)
+    assert (result.exit_code, result.stdout) == (0, "ok: no rule is broken\n")
+
+
+def test_the_check_answers_in_json() -> None:
+    result = run(PROBLEM, "--check", PLAN, "--json")
+    assert result.exit_code == 0
+    assert msgspec.json.decode(result.stdout) == {"ok": True, "violations": []}
+
+
+def test_a_broken_plan_fails_the_check_and_each_rule_is_named(tmp_path: Path) -> None:
+    result = run(PROBLEM, "--check", broken_plan(tmp_path), "--json")
+    assert result.exit_code == 1
+    answer = msgspec.json.decode(result.stdout)
+    assert answer["ok"] is False
+    assert all(set(one) == {"rule", "subject", "step", "detail"} for one in answer["violations"])
+    found = {(one["rule"], one["subject"], one["step"]) for one in answer["violations"]}
+    assert ("circuit-limit", "A", 2) in found
+    assert ("grid-balance", "A", 2) in found
+    assert ("departure-soc", "b-1", 4) in found
+
+
+def test_a_broken_plan_is_told_line_by_line(tmp_path: Path) -> None:
+    result = run(PROBLEM, "--check", broken_plan(tmp_path))
+    assert result.exit_code == 1
+    assert "circuit-limit: A at step 2: 12700 W is above the 12000 W of 'A-main'" in result.stdout
+
+
+def test_a_plan_is_made_written_and_passes(tmp_path: Path) -> None:
+    out = tmp_path / "plan.json"
+    result = run(PROBLEM, "-o", out)
+    assert result.exit_code == 0
+    made = read_plan(out.read_bytes())
+    assert check(read_problem(PROBLEM.read_bytes()), made) == ()
+    assert made.status == "partial"
+    assert result.stdout.startswith("partial: 3 of 4 bookings served, cost ")
+    assert "unserved b-3: NO_VEHICLE: " in result.stdout
+    assert run(PROBLEM, "--check", out).exit_code == 0
+
+
+def test_the_outcome_is_one_json_object(tmp_path: Path) -> None:
+    out = tmp_path / "plan.json"
+    result = run(PROBLEM, "-o", out, "--json")
+    answer = msgspec.json.decode(result.stdout)
+    assert (answer["status"], answer["served"]) == ("partial", 3)
+    assert answer["unserved"][0]["code"] == "NO_VEHICLE"
+    assert answer["plan"] == str(out)
+
+
+def test_without_a_file_the_plan_goes_to_stdout() -> None:
+    result = run(PROBLEM)
+    assert result.exit_code == 0
+    assert read_plan(result.stdout.encode()).status == "partial"
+
+
+def test_more_time_makes_no_worse_plan(tmp_path: Path) -> None:
+    costs: list[float] = []
+    for limit in ("0", "1"):
+        out = tmp_path / f"{limit}.json"
+        assert run(PROBLEM, "-o", out, "--time-limit", limit).exit_code == 0
+        costs.append(read_plan(out.read_bytes()).cost)
+    assert costs[1] <= costs[0] + 1e-6
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "gone.json: No such file or directory" in complaint(tmp_path / "gone.json")
+    assert "gone.json" in complaint(PROBLEM, "--check", tmp_path / "gone.json")
+    assert "Is a directory" in complaint(tmp_path)
+
+
+def test_the_wrong_field_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "bad.json"
+    file.write_bytes(PROBLEM.read_bytes().replace(b'"end_step": 6', b'"end_step": 4'))
+    assert complaint(file) == "problem: /bookings/0/end_step: must come after start_step"
+    file.write_bytes(PROBLEM.read_bytes().replace(b"16000", b"NaN", 1))
+    assert complaint(file).startswith("problem: /vehicles/0/capacity_wh: ")
+    file.write_bytes(PLAN.read_bytes().replace(b"partial", b"perfect"))
+    assert complaint(PROBLEM, "--check", file).startswith("plan: /status: ")
+
+
+def test_a_problem_is_no_plan() -> None:
+    assert complaint(PROBLEM, "--check", PROBLEM).startswith("plan: /status: is missing")
+
+
+@pytest.mark.parametrize("limit", ["-1", "nan", "inf"])
+def test_a_time_limit_is_a_length_of_time(limit: str) -> None:
+    assert "--time-limit" in complaint(PROBLEM, "--time-limit", limit)
+
+
+def test_checking_makes_no_plan(tmp_path: Path) -> None:
+    assert "-o" in complaint(PROBLEM, "--check", PLAN, "-o", tmp_path / "plan.json")
+    assert "no such directory" in complaint(PROBLEM, "-o", tmp_path / "none" / "plan.json")
+
+
+def test_a_plan_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
+    error = run(PROBLEM, "-o", tmp_path).exception
+    assert isinstance(error, FleetError)
+    assert not isinstance(error, BadInput)
+    assert "Is a directory" in error.detail
