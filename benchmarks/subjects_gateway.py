@@ -79,23 +79,28 @@ class PlainStation(ChargePoint):
 
     @on(Action.boot_notification)
     def on_boot(self, **_: Any) -> Any:
+        """Accepts the station."""
         now = datetime.now(UTC).isoformat()  # noqa: TID251 - the library's own way
         return call_result.BootNotification(now, 300, RegistrationStatus.accepted)
 
     @on(Action.heartbeat)
     def on_heartbeat(self) -> Any:
+        """Tells the time."""
         return call_result.Heartbeat(datetime.now(UTC).isoformat())  # noqa: TID251
 
     @on(Action.meter_values)
     def on_meter(self, **_: Any) -> Any:
+        """Takes readings."""
         return call_result.MeterValues()
 
     @on(Action.start_transaction)
     def on_start(self, **_: Any) -> Any:
+        """Gives a number."""
         return call_result.StartTransaction(1, IdTagInfo(AuthorizationStatus.accepted))
 
     @on(Action.stop_transaction)
     def on_stop(self, **_: Any) -> Any:
+        """Takes the end."""
         return call_result.StopTransaction()
 
 
@@ -117,6 +122,7 @@ class Echo:
     """A ledger that keeps nothing and answers at once."""
 
     def enqueue(self, fact: Fact, message: MessageNote | None = None) -> asyncio.Future[Answer]:
+        """Returns the answer at once."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         answer: Answer = EMPTY
         if isinstance(fact, BootReported):
@@ -260,9 +266,10 @@ class Station(asyncio.Protocol):
         self._transaction = b"1"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(
+        """Asks for the upgrade."""
+        self._transport = transport  # type: ignore[assignment]
+        assert self._transport is not None
+        self._transport.write(
             (
                 f"GET /ocpp/bench-{self._number} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -271,6 +278,7 @@ class Station(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
+        """Takes an answer, and says the next thing."""
         assert self._transport is not None
         if not self._upgraded:
             assert data.startswith(b"HTTP/1.1 101"), data
@@ -297,6 +305,7 @@ class Station(asyncio.Protocol):
         self.say()
 
     def say(self) -> None:
+        """Says the next thing."""
         assert self._transport is not None
         text = next(self._said).replace(
             b'"transactionId":-7', b'"transactionId":' + self._transaction
@@ -304,6 +313,7 @@ class Station(asyncio.Protocol):
         self._transport.write(frame(text))
 
     def close(self) -> None:
+        """Goes away."""
         assert self._transport is not None
         self._transport.abort()
 

@@ -14,8 +14,6 @@ from random import Random, SystemRandom
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from scheduler.pool import InlinePool, ProcessPool
-from scheduler.rolling import PlanOptions
 
 from csms.access.api import router as access_router
 from csms.booking.api import router as booking_router
@@ -52,7 +50,9 @@ from models.clocks import (
 )
 from models.ids import IdMaker, UlidMaker
 from scheduler.plan import Plan
+from scheduler.pool import InlinePool, ProcessPool
 from scheduler.problem import Problem
+from scheduler.rolling import PlanOptions
 
 TENANT = "default"
 REPLAN_GAP_REAL = timedelta(seconds=10)

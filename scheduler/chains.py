@@ -32,9 +32,7 @@ class Break:
     short_wh: float = 0.0
 
 
-def walk(
-    view: View, car: Car, chain: Sequence[int], *, limited: bool = True, spare_wh: float = 0.0
-) -> Break | None:
+def walk(view: View, car: Car, chain: Sequence[int], *, spare_wh: float = 0.0) -> Break | None:
     """Returns the first break of `chain` if `car` drives it, or None if it can.
 
     `spare_wh` is asked for on top of each trip's need (up to what the battery holds).
@@ -64,7 +62,7 @@ def parked_from(view: View, trip: Trip, chain: Sequence[int], position: int, car
     return min(since, trip.start)
 
 
-def charged_wh(
+def charged_wh(  # noqa: PLR0917 - one step of a walk
     view: View, car: Car, place: int, soc_wh: float, since: int, trip: Trip, *, limited: bool = True
 ) -> float:
     """Returns the most that `car` can hold at the start of `trip` if parked at `place`."""

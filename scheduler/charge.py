@@ -16,6 +16,10 @@ selling above the buying price, the least power of the first hour) is mended aft
 fixing the columns concerned and solving again: see `scheduler.firsthour` and `_Signs`.
 """
 
+# numpy and scipy know less of their results than a strict reader wants.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -325,7 +329,7 @@ class _Builder:
             column = self.program.columns(cost, min(need, high), high)
             row = self.program.rows(1, begins, begins)
             self._entry(row, column, 1.0)
-            self._store(n, stay, row, column, last.get(stay.car))
+            self._store(n, stay, row, last.get(stay.car))
             if not ends:
                 weight = 1 + 4 * self.view.trips[stay.after].priority / max(self.priorities, 1)
                 price = np.array([self.options.missed_cost_per_kwh * weight])
@@ -337,7 +341,7 @@ class _Builder:
     def _entry(self, row: int, column: int, value: float) -> None:
         self.program.entries(np.array([row]), np.array([column]), value)
 
-    def _store(self, n: int, stay: Stay, row: int, column: int, previous: int | None) -> None:
+    def _store(self, n: int, stay: Stay, row: int, previous: int | None) -> None:
         """Ties the energy at the end of a stay to what the car does in it."""
         cells = np.arange(self.offsets[n], self.offsets[n + 1])
         car = self.view.cars[stay.car]
@@ -440,7 +444,7 @@ def _short_kwh(model: _Model, result: LpResult) -> float:
     return sum(float(result.x[column]) for _, column in model.slack)
 
 
-def _mended(
+def _mended(  # noqa: PLR0917 - one step of `charge`, split off for its length
     view: View,
     stays: Sequence[Stay],
     model: _Model,

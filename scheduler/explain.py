@@ -80,7 +80,7 @@ class Reasons:
                 codes.append("PAID")
             if needed:
                 codes.append("DEADLINE")
-            if priced and not codes[:1] == ["SUN"] and place.buy[step] <= cheap + 1e-9:
+            if priced and codes[:1] != ["SUN"] and place.buy[step] <= cheap + 1e-9:
                 codes.append("PRICE")
             most_w = post.power_w(car)
             if self._limited[stay.site, step] and power < most_w - 1.0:

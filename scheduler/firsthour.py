@@ -7,6 +7,10 @@ least; the caller solves again. Where that costs a trip its energy the cells bec
 (`with_switches`) of a mixed program.
 """
 
+# numpy and scipy know less of their results than a strict reader wants.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -40,7 +44,7 @@ class Cells:
         return np.flatnonzero((self.step < FIRST_HOUR_STEPS) & (self.least_kw > 0))
 
 
-def decide(
+def decide(  # noqa: PLR0917 - the program's own arrays
     view: View, stays: Sequence[Stay], cells: Cells, x: Floats, lower: Floats, upper: Floats
 ) -> bool:
     """Fixes the cells of the first hour to off or on; returns whether any lay between."""

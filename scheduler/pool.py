@@ -11,6 +11,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from scheduler.plan import Plan
 from scheduler.problem import Problem
@@ -46,7 +47,7 @@ class ProcessPool:
         self._context = multiprocessing.get_context("spawn")
         self._thread = ThreadPoolExecutor(1, "heliofleet-solver")
         self._worker: BaseProcess | None = None
-        self._line: Connection | None = None
+        self._line: Connection[Any, Any] | None = None
         self.killed = 0
         """How many workers were given up; read by the metrics."""
 
@@ -79,13 +80,15 @@ class ProcessPool:
         self._kill()
         return plan_without_charging(problem, incumbent)
 
-    def _ready(self) -> Connection:
+    def _ready(self) -> Connection[Any, Any]:
         if self._line is None or self._worker is None or not self._worker.is_alive():
             self._kill()
-            self._line, theirs = self._context.Pipe()
+            ours, theirs = self._context.Pipe()
+            self._line = ours
             self._worker = self._context.Process(target=_work, args=(theirs,), daemon=True)
             self._worker.start()
             theirs.close()
+            return ours
         return self._line
 
     def _kill(self) -> None:
@@ -97,7 +100,7 @@ class ProcessPool:
         self._worker = self._line = None
 
 
-def _work(line: Connection) -> None:
+def _work(line: Connection[Any, Any]) -> None:
     """The worker: plans until the line is closed."""
     while True:
         try:

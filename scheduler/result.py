@@ -5,8 +5,13 @@ does and not what a solver thought it did. Sun is used as pays best: all of it, 
 away costs money or a limit forbids it, and none where buying is paid for.
 """
 
+# numpy and scipy know less of their results than a strict reader wants.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -195,11 +200,11 @@ def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
         at = np.flatnonzero(np.abs(power) > _SMALLEST_W)
         if not len(at):
             continue
-        codes = reasons.codes(n, power, at)
+        codes = reasons.codes(n, power, at.tolist())
         breaks = (
             (np.diff(at) != 1)
             | (np.abs(np.diff(power[at])) > _SAME_W)
-            | np.array([a != b for a, b in zip(codes, codes[1:], strict=False)], dtype=np.bool_)
+            | np.array([a != b for a, b in itertools.pairwise(codes)], dtype=np.bool_)
         )
         starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
         stops = np.concatenate([starts[1:], [len(at)]])

@@ -161,6 +161,7 @@ def _charged(
     dropped: dict[int, UnservedCode] = {}
     for _ in range(DROPS):
         urgency: dict[tuple[int, int], float] = {}
+        stays: list[Stay] = []
         solved = None
         for _ in range(PARKINGS):
             stays = park(view, stays_of(view, chains), urgency)

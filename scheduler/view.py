@@ -261,7 +261,7 @@ def _with_cars(trip: Trip, cars: tuple[int, ...]) -> Trip:
     )
 
 
-def _post(
+def _post(  # noqa: PLR0917 - numbers of one row
     evse: Evse, site: Site, index: int, place: int, numbers: dict[str, int], steps: int
 ) -> Post:
     parents = {circuit.id: circuit.parent for circuit in site.circuits}

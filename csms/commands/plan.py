@@ -14,7 +14,6 @@ from typing import Annotated, Final
 import msgspec
 import typer
 from rich.console import Console
-from scheduler.rolling import make_plan
 
 from csms.commands.options import AsJson
 from models.clocks import RealWireClock
@@ -24,6 +23,7 @@ from scheduler.documents import printable
 from scheduler.options import OFFLINE
 from scheduler.plan import Plan, read_plan, write_plan
 from scheduler.problem import Problem, read_problem
+from scheduler.rolling import make_plan
 
 OK: Final = 0
 FAILED: Final = 1

@@ -77,7 +77,7 @@ class _TimesOf:
     """Makes the clocks once the event loop runs."""
 
     def __init__(self, mode: Literal["real", "simulated"], start: datetime | None) -> None:
-        self.mode = mode
+        self.mode: Literal["real", "simulated"] = mode
         self._start = start
 
     def __call__(self) -> Times:

@@ -54,7 +54,7 @@ async def change_model(work: UnitOfWork, row: VehicleModel, values: Mapping[str,
     change_row(work, row, values)
     announce_model(work, row, "updated")
     query = sa.select(Vehicle.at_site_id, Vehicle.site_id).where(Vehicle.model_id == row.id)
-    for at_site_id, home in (await work.session.execute(query)).tuples():
+    for at_site_id, home in await work.session.execute(query):
         work.request_plan(at_site_id or home, "vehicle model changed")
 
 

@@ -218,15 +218,15 @@ class SocketTransport(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes the socket."""
-        assert isinstance(transport, asyncio.Transport)
-        self._socket = transport
-        peer = transport.get_extra_info("peername")
+        # uvloop's transports have the methods of asyncio's, but not its class.
+        sock = self._socket = cast("asyncio.Transport", transport)
+        peer = sock.get_extra_info("peername")
         self.remote = _address(peer)
         if len(self._transports) >= self._limits.connections:
-            transport.abort()
+            sock.abort()
             return
         self._transports.add(self)
-        transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        sock.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
 
     def data_received(self, data: bytes) -> None:
         """Takes a chunk from the socket."""

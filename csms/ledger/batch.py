@@ -349,11 +349,10 @@ class Decider(Protocol[F_contra]):
 
 def clean_text(raw: bytes) -> str:
     """Returns bytes as text that both databases can keep, with marks for what is no text."""
-    return clean(raw.decode("utf-8", "replace"))
+    text = raw.decode("utf-8", "replace")
+    return text.replace("\x00", "\ufffd") if "\x00" in text else text
 
 
 def clean(text: str) -> str:
     """Returns text that both databases can keep: PostgreSQL takes neither NUL nor surrogates."""
-    if "\x00" in text:
-        text = text.replace("\x00", "\ufffd")
-    return text if text.isprintable() else text.encode("utf-8", "replace").decode()
+    return clean_text(text.encode("utf-8", "replace"))

@@ -280,10 +280,9 @@ class _Compiled:
                 match = " AND ".join(f't."{name}" = k.column{i + 1}' for i, name in enumerate(by))
             if only:
                 match += f" AND {only}"
-            sql = placed(
-                f'SELECT {self._names} FROM {source} CROSS JOIN "{self._kind.name}" AS t WHERE {match}',
-                self._dialect,
-            )
+            table = f'"{self._kind.name}" AS t'
+            sql = f"SELECT {self._names} FROM {source} CROSS JOIN {table} WHERE {match}"
+            sql = placed(sql, self._dialect)
             self._selects[by, only, size] = sql
         return sql
 

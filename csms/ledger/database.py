@@ -33,6 +33,8 @@ from models.ids import IdMaker
 
 BUSY_TIMEOUT_S = 5.0
 """How long SQLite waits for another process's write before it says that it is busy."""
+_INLINE_TIMEOUT_S = 0.2
+"""In line, waiting stops everything."""
 _READERS = 8
 _POSTGRES_POOL = 10
 _SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -207,7 +209,7 @@ class Database:
         assert self.dialect == "sqlite"
         connection = sqlite3.connect(
             self._path,
-            timeout=BUSY_TIMEOUT_S,
+            timeout=_INLINE_TIMEOUT_S if self.inline else BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
@@ -246,12 +248,21 @@ class Database:
         def start(connection: sa.Connection) -> None:
             connection.exec_driver_sql(begin)
 
+        def tidy(connection: Any, _record: Any) -> None:
+            # After a COMMIT that failed, SQLite is still within the transaction and SQLAlchemy
+            # believes that it is over: the write lock would be held for ever.
+            if connection is not None and connection.driver_connection.in_transaction:
+                connection.rollback()
+
         event.listen(engine.sync_engine, "connect", set_up)
+        event.listen(engine.sync_engine, "checkin", tidy)
         event.listen(engine.sync_engine, "begin", start)
         return engine
 
     async def _connect_inline(self) -> Any:
-        return await connect_inline(self._path, timeout=0.2, isolation_level=None)
+        return await connect_inline(
+            self._path, timeout=_INLINE_TIMEOUT_S, isolation_level=None
+        )
 
 
 def _scratch_directory() -> Path:

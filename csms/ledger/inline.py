@@ -73,6 +73,11 @@ class InlineConnection:
         self._connection: sqlite3.Connection | None = connection
         self._conn = connection
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._conn.in_transaction
+
     def cursor(self) -> InlineCursor:
         """Returns a new cursor."""
         return InlineCursor(self._conn.cursor())

@@ -50,6 +50,7 @@ async def read_rows(
     sites = (
         await session.scalars(select(Site).where(Site.tenant_id == tenant).order_by(Site.id))
     ).all()
+    site_ids = [site.id for site in sites]
     stations = (
         await session.scalars(
             select(Station)
@@ -73,18 +74,6 @@ async def read_rows(
         .where(Booking.start < now + horizon)
         .order_by(Booking.start, Booking.id)
     )
-    transactions = await session.scalars(
-        select(Transaction)
-        .where(Transaction.tenant_id == tenant, Transaction.stopped_at.is_(None))
-        .order_by(Transaction.started_at, Transaction.id)
-    )
-    limits = await session.scalars(
-        select(ChargingLimit)
-        .where(ChargingLimit.tenant_id == tenant, ChargingLimit.purpose == "transaction")
-        .where(ChargingLimit.state.in_(LIVE_LIMITS))
-        .order_by(ChargingLimit.created_at, ChargingLimit.id)
-    )
-    site_ids = [site.id for site in sites]
     return Rows(
         sites=sites,
         circuits=(
@@ -107,8 +96,8 @@ async def read_rows(
         ).all(),
         vehicles=[(vehicle, model) for vehicle, model in vehicles],
         bookings=bookings.all(),
-        transactions=transactions.all(),
-        limits=limits.all(),
+        transactions=await _open_transactions(session, tenant),
+        limits=await _live_limits(session, tenant),
         forecasts=await newest_forecasts(session, site_ids),
         prices=(
             await session.scalars(
@@ -118,6 +107,25 @@ async def read_rows(
             )
         ).all(),
     )
+
+
+async def _open_transactions(session: AsyncSession, tenant: str) -> Sequence[Transaction]:
+    rows = await session.scalars(
+        select(Transaction)
+        .where(Transaction.tenant_id == tenant, Transaction.stopped_at.is_(None))
+        .order_by(Transaction.started_at, Transaction.id)
+    )
+    return rows.all()
+
+
+async def _live_limits(session: AsyncSession, tenant: str) -> Sequence[ChargingLimit]:
+    rows = await session.scalars(
+        select(ChargingLimit)
+        .where(ChargingLimit.tenant_id == tenant, ChargingLimit.purpose == "transaction")
+        .where(ChargingLimit.state.in_(LIVE_LIMITS))
+        .order_by(ChargingLimit.created_at, ChargingLimit.id)
+    )
+    return rows.all()
 
 
 async def newest_forecasts(

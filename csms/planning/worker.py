@@ -14,7 +14,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
-from scheduler.rolling import PlanOptions, incumbent_for
 
 from csms.bus.base import PLAN_REQUESTED, EventNote
 from csms.ledger.database import Database
@@ -27,6 +26,7 @@ from models.timeline import floor_to_step
 from scheduler.check import check
 from scheduler.plan import Plan, read_plan
 from scheduler.problem import Problem
+from scheduler.rolling import PlanOptions, incumbent_for
 
 EVERY = timedelta(minutes=STEP_MINUTES)
 HORIZON = EVERY * STEPS

@@ -7,12 +7,15 @@ stops what is behind `Services`; here is only the door.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from csms.web import clock, pages, probes, streams
 from csms.web.metrics import CountRequests, RequestCounts
@@ -63,11 +66,14 @@ def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     app.add_exception_handler(Exception, on_fault)
     for router in (*routers, clock.router, streams.router, probes.router, pages.router):
         app.include_router(router)
-    document = describe(app, VERSION)
+
+    @cache
+    def document() -> bytes:
+        return msgspec.json.encode(describe(app, VERSION))
 
     @app.get(f"{BASE}/openapi.json", include_in_schema=False)
-    async def show_document() -> dict[str, Any]:
-        return document
+    async def show_document() -> Response:
+        return Response(document(), media_type="application/json")
 
     return app
 

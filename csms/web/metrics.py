@@ -55,9 +55,9 @@ async def exposition(services: Services, counts: RequestCounts, streams: int) ->
     """Returns all metrics as text."""
     async with services.db.read() as session:
         by_online = sa.select(Station.online, sa.func.count()).group_by(Station.online)
-        stations = {bool(online): n for online, n in (await session.execute(by_online)).all()}
+        stations = {bool(online): n for online, n in await session.execute(by_online)}
         by_state = sa.select(Command.state, sa.func.count()).group_by(Command.state)
-        commands = dict((await session.execute(by_state)).tuples().all())
+        commands = {state: n for state, n in await session.execute(by_state)}  # noqa: C416 - rows, typed here
         newest = (await session.execute(sa.select(sa.func.max(Event.id)))).scalar() or 0
     requests = [
         ({"method": method, "status": str(status)}, count)

@@ -38,18 +38,41 @@ class PostgresServer:
         data = self._directory / "data"
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         subprocess.run(
-            [self._programs / "bin" / "initdb", "-D", data, "-U", "postgres", "--auth=trust"]
-            + ["--encoding=UTF8", "--no-sync"],
+            [
+                self._programs / "bin" / "initdb",
+                "-D",
+                data,
+                "-U",
+                "postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-sync",
+            ],
             check=True,
             capture_output=True,
             cwd=self._directory,
             env=environment,
             **self._user,
         )
-        with (self._directory / "log").open("wb") as log:
+        self.restart()
+
+    def restart(self) -> None:
+        """Runs the server on its data, and returns when it answers."""
+        data = self._directory / "data"
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "bin" / "postgres", "-D", data, "-k", self._directory]
-                + ["-c", "listen_addresses=", "-c", "max_connections=60"],
+                [
+                    self._programs / "bin" / "postgres",
+                    "-D",
+                    data,
+                    "-k",
+                    self._directory,
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    "max_connections=60",
+                ],
                 stdout=log,
                 stderr=log,
                 cwd=self._directory,

@@ -34,7 +34,6 @@ from csms.web.services import Services
 from models.clocks import Activity, Clock, RealClock, RealWireClock, SteppedClock
 from models.ids import UlidMaker
 
-RAISE = bool(__import__("os").environ.get("RAISE"))
 BOOTSTRAP = "bootstrap-key-for-tests-0123456789"
 ROUTERS: tuple[APIRouter, ...] = (
     access_router,
@@ -61,7 +60,7 @@ class RestHouse:
     def client(self, key: str | None) -> httpx.AsyncClient:
         """Returns a client with another key, or none."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=RAISE)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://house", headers=headers)
 
     async def key(self, role: str) -> str:
@@ -106,9 +105,7 @@ class RestHouse:
     async def vehicle(self, site_id: str, **fields: Any) -> Any:
         """Creates a car of a new model."""
         model = await self.post("/vehicle-models", a_model())
-        return await self.post(
-            "/vehicles", {"model_id": model["id"], "site_id": site_id, **fields}
-        )
+        return await self.post("/vehicles", {"model_id": model["id"], "site_id": site_id, **fields})
 
     async def connect(self, identity: str, password: str, version: str = "ocpp1.6") -> MemoryLink:
         """Connects a station and boots it."""
@@ -199,7 +196,7 @@ async def rest_house(
     await committer.start()
     await relay.start()
     await gateway.open()
-    transport = httpx.ASGITransport(app, raise_app_exceptions=RAISE)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {BOOTSTRAP}"}
     try:
         async with httpx.AsyncClient(

@@ -134,9 +134,7 @@ class SmallHouse:
             await work.session.flush()
             for number in (1, 2):
                 work.session.add(
-                    Vehicle(
-                        id=f"car-{number}", model_id="zoe", site_id="A", soc_pct=50.0, **kept
-                    )
+                    Vehicle(id=f"car-{number}", model_id="zoe", site_id="A", soc_pct=50.0, **kept)
                 )
                 work.session.add(Station(identity=f"A-{number}", site_id="A", **kept))
             await work.session.flush()
@@ -299,9 +297,7 @@ class SmallHouse:
 
 
 def _token(text: str, **more: Any) -> IdToken:
-    return IdToken(
-        id=text.lower(), id_token=text, token_key=text.lower(), type="ISO14443", **more
-    )
+    return IdToken(id=text.lower(), id_token=text, token_key=text.lower(), type="ISO14443", **more)
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ class Fleetling:
     promises: list[Promise] = field(default_factory=list)
 
     def takes(self, wish: Promise, begin: datetime) -> bool:
-        """Whether the chain with the wish in it works: places, times, and energy by a rough rule."""
+        """Whether the chain with the wish works: places, times, and energy by a rough rule."""
         kept = [p for p in self.promises if p.status != "cancelled"]
         chain = sorted([*kept, wish], key=lambda p: p.start)
         site, free, soc = self.home, begin, 0.5 * self.capacity_wh
@@ -109,10 +109,12 @@ class SmallService:
     async def order(self, identity: str, action: str, payload: dict[str, Any]) -> Any:
         """Sends a command and returns the answer: a payload, or the code of a CALLERROR."""
         message_id = f"cmd-{next(self._ids)}"
-        self._asked[message_id] = asyncio.get_running_loop().create_future()
+        answered = self._asked[message_id] = asyncio.get_running_loop().create_future()
         frame = msgspec.json.encode([2, message_id, action, payload]).decode()
         await self.links[identity].send(frame)
-        return await self._asked.pop(message_id)
+        answer = await answered
+        del self._asked[message_id]
+        return answer
 
     async def _serve(self, identity: str, version: str, link: MemoryLink) -> None:
         try:

@@ -1,7 +1,7 @@
 """Pictures of a run, as SVG: each site's day, the cars over the sun, the policies side by side."""
 # matplotlib comes without complete types: this module is the only one to touch it.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportArgumentType=false
 
 from __future__ import annotations
 

@@ -26,3 +26,10 @@ async def small_house(sqlite_url: str) -> AsyncIterator[RestHouse]:
     """On SQLite only, for what no database can change."""
     async with rest_house(sqlite_url) as running:
         yield running
+
+
+@pytest.fixture
+async def postgres_house(postgres_url: str) -> AsyncIterator[RestHouse]:
+    """On PostgreSQL only, for what SQLite can not do."""
+    async with rest_house(postgres_url) as running:
+        yield running

@@ -32,9 +32,7 @@ async def test_another_body_under_the_same_key_is_refused(house: RestHouse) -> N
 
 
 async def test_the_same_post_at_once_is_done_once(house: RestHouse) -> None:
-    posts = [
-        house.http.post("/api/v1/sites", json=a_site(), headers=ONCE) for _ in range(8)
-    ]
+    posts = [house.http.post("/api/v1/sites", json=a_site(), headers=ONCE) for _ in range(8)]
     answers = await asyncio.gather(*posts)
     assert {answer.status_code for answer in answers} == {201}, [a.text for a in answers]
     assert len({answer.content for answer in answers}) == 1
@@ -88,7 +86,5 @@ async def test_a_key_has_a_sensible_length(small_house: RestHouse, key: str) -> 
 async def test_it_is_meant_for_posts_only(small_house: RestHouse) -> None:
     site = await small_house.site()
     for name in ("A", "B"):
-        changed: Any = await small_house.patch(
-            f"/sites/{site['id']}", {"name": name}, headers=ONCE
-        )
+        changed: Any = await small_house.patch(f"/sites/{site['id']}", {"name": name}, headers=ONCE)
         assert changed["name"] == name

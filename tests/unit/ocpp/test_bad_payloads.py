@@ -280,3 +280,30 @@ def test_data_of_a_data_transfer_is_no_way_around_the_limits_either() -> None:
     poison = b'{"vendorId":"V","data":%s}'
     for inner in (b"[" * 40 + b"]" * 40, b'{"a":"\\u0000"}', b"99999999999999999999"):
         assert code_of("ocpp2.1", "DataTransfer", poison % inner) == "FormatViolation"
+
+
+@pytest.mark.parametrize(
+    ("subprotocol", "payload"),
+    [
+        ("ocpp1.6", {"idTag": "a\x00b"}),
+        ("ocpp2.0.1", {"idToken": {"idToken": "a\x00b", "type": "Central"}}),
+    ],
+)
+def test_nul_in_an_otherwise_valid_payload_is_refused(
+    subprotocol: str, payload: dict[str, Any]
+) -> None:
+    assert code_of(subprotocol, "Authorize", payload).startswith("Form")
+
+
+def test_a_backslash_before_a_harmless_u0000_is_no_nul() -> None:
+    fact = heard("ocpp1.6", "Authorize", {"idTag": "a\\u0000b"}).fact
+    assert fact.id_token == "a\\u0000b"
+
+
+def test_an_over_long_list_in_an_otherwise_valid_payload_is_quarantined() -> None:
+    sample = b'{"value":"1"}'
+    samples = b",".join([sample] * (frame.LIST_MAX + 1))
+    head = b'{"connectorId":1,"meterValue":[{"timestamp":"2026-06-15T12:00:00Z","sampledValue":['
+    understood = heard("ocpp1.6", "MeterValues", head + samples + b"]}]}")
+    assert understood.kind == "quarantine"
+    assert "longer than" in understood.fact.reason

@@ -275,3 +275,53 @@ def test_times_are_told_in_milliseconds_at_most() -> None:
 def test_nothing_that_is_refused_is_a_fact_and_nothing_else_is() -> None:
     assert isinstance(heard("ocpp1.6", "Authorize", {}), Refusal)
     assert isinstance(heard("ocpp1.6", "Authorize", {"idTag": "x"}), Understood)
+
+
+def an_event(**changes: Any) -> dict[str, Any]:
+    event: dict[str, Any] = {
+        "eventId": 1,
+        "timestamp": "2026-06-15T12:00:00Z",
+        "trigger": "Delta",
+        "actualValue": "Faulted",
+        "eventNotificationType": "HardWiredNotification",
+        "component": {"name": "Connector", "evse": {"id": 2, "connectorId": 1}},
+        "variable": {"name": "AvailabilityState"},
+    }
+    return event | changes
+
+
+def an_event_message(*events: dict[str, Any]) -> dict[str, Any]:
+    return {"generatedAt": "2026-06-15T12:00:01Z", "seqNo": 0, "eventData": list(events)}
+
+
+@ON_2X
+def test_2x_an_availability_event_is_the_status_of_its_connector(subprotocol: str) -> None:
+    other = an_event(variable={"name": "Temperature"}, actualValue="40")
+    fact = fact_of(subprotocol, "NotifyEvent", an_event_message(other, an_event()))
+    assert fact == facts.ConnectorReported(
+        station="CP-1",
+        received_at=NOW,
+        evse_id=2,
+        connector_id=1,
+        status="Faulted",
+        measured_at=AT,
+    )
+    assert answered(subprotocol, fact, answers.EMPTY) == {}
+
+
+@ON_2X
+@pytest.mark.parametrize(
+    "events",
+    [
+        [an_event(variable={"name": "Temperature"})],
+        [an_event(actualValue="Melted")],
+        [an_event(component={"name": "EVSE", "evse": {"id": 2}})],
+        [an_event(component={"name": "Connector", "evse": {"id": 2}})],
+        [an_event(component={"name": "Connector"})],
+        [an_event(), an_event(eventId=2)],
+    ],
+)
+def test_2x_every_other_event_is_kept(subprotocol: str, events: list[dict[str, Any]]) -> None:
+    fact = fact_of(subprotocol, "NotifyEvent", an_event_message(*events))
+    assert isinstance(fact, facts.NoteReported)
+    assert answered(subprotocol, fact, answers.EMPTY) == {}

@@ -67,9 +67,7 @@ def test_an_absolute_schedule_says_nothing_before_its_start():
 
 
 def test_a_daily_schedule_comes_again_the_next_day():
-    nightly = default(
-        700, kind="Recurring", recurrency="Daily", start_at=NOON, duration_s=3600.0
-    )
+    nightly = default(700, kind="Recurring", recurrency="Daily", start_at=NOON, duration_s=3600.0)
     assert limit_at(nightly, at=NOON + timedelta(days=3, minutes=30)) == 700
     assert limit_at(nightly, at=NOON + timedelta(days=3, hours=2)) == math.inf
 

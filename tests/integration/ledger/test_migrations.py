@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from csms.ledger import migrate
+from csms.ledger.database import Database
+from models.errors import Unavailable
+from models.tables import Base
+from models.tables.charging import Reading, Transaction
+from tests.builders.small_house import small_house
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    return request.getfixturevalue("empty_postgres_url")
+
+
+def test_up_makes_exactly_the_tables_of_the_models_and_down_takes_them_away(
+    empty_url: str,
+) -> None:
+    assert migrate.current(empty_url) is None
+    migrate.upgrade(empty_url)
+    assert migrate.current(empty_url) == migrate.head()
+    assert migrate.differences(empty_url) == []
+    migrate.upgrade(empty_url)
+    migrate.downgrade(empty_url, "base")
+    assert migrate.current(empty_url) is None
+    migrate.upgrade(empty_url)
+    assert migrate.differences(empty_url) == []
+
+
+def test_a_schema_that_is_behind_is_told_with_what_to_do(empty_url: str) -> None:
+    with pytest.raises(migrate.SchemaBehind, match="heliofleet db upgrade"):
+        migrate.check(empty_url)
+    migrate.upgrade(empty_url)
+    migrate.check(empty_url)
+
+
+async def test_migrations_run_beside_a_running_event_loop(empty_url: str) -> None:
+    migrate.upgrade(empty_url)
+    assert await asyncio.to_thread(migrate.current, empty_url) == migrate.head()
+
+
+async def test_data_survives_an_upgrade_that_has_nothing_to_do(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        await house.submit(house.start_16())
+        await house.submit(house.meter_16(1, house.read(1500.0, other={"a": 1})))
+        migrate.upgrade(database_url)
+        assert len(await house.rows(Transaction)) == 1
+        assert (await house.one(Reading)).other == {"a": 1}
+
+
+def test_a_change_that_fails_half_way_leaves_nothing(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic.operations import Operations
+
+    real = Operations.create_table
+    made: list[str] = []
+
+    def failing(self: Operations, name: str, *columns: Any, **options: Any) -> Any:
+        made.append(name)
+        if len(made) == 5:
+            raise RuntimeError("power cut")
+        return real(self, name, *columns, **options)
+
+    monkeypatch.setattr(Operations, "create_table", failing)
+    with pytest.raises(RuntimeError, match="power cut"):
+        migrate.upgrade(empty_url)
+    monkeypatch.undo()
+    assert migrate.current(empty_url) is None
+    migrate.upgrade(empty_url)
+    assert migrate.differences(empty_url) == []
+
+
+async def test_down_needs_no_empty_tables(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        await house.submit(house.start_16())
+    migrate.downgrade(database_url, "base")
+    db = Database.open(database_url)
+    async with db.write_engine.connect() as connection:
+        names = await connection.run_sync(lambda each: sa.inspect(each).get_table_names())
+    assert set(names) & set(Base.metadata.tables) == set()
+    await db.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/at/all.db", "postgresql://postgres@/x?host=/nowhere"]
+)
+def test_a_database_out_of_reach_is_unavailable(url: str) -> None:
+    with pytest.raises(Unavailable):
+        migrate.current(url)
