@@ -52,7 +52,7 @@ bench: $(VENV)/.dev  ## Measures against baselines and prints the table (BENCH=p
 	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(VENV)/.dev  ## Writes the generated reference pages
-	$(BIN)/python -m tools.make_docs
+	$(BIN)/python -m tools.make_ocpp_coverage
 
 lock: $(VENV)/.dev  ## Pins the requirement files anew
 	$(BIN)/python tools/lock.py

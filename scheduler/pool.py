@@ -11,7 +11,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, cast
 
 from scheduler.plan import Plan
 from scheduler.problem import Problem
@@ -84,11 +84,11 @@ class ProcessPool:
         if self._line is None or self._worker is None or not self._worker.is_alive():
             self._kill()
             ours, theirs = self._context.Pipe()
-            self._line = ours
+            line = self._line = cast("Connection[Any, Any]", ours)
             self._worker = self._context.Process(target=_work, args=(theirs,), daemon=True)
             self._worker.start()
             theirs.close()
-            return ours
+            return line
         return self._line
 
     def _kill(self) -> None:

@@ -38,7 +38,7 @@ class LinkRefused(LinkClosed):
 class Link(Protocol):
     """A two-way line of text frames."""
 
-    async def send(self, message: str) -> None:
+    async def send(self, message: str, /) -> None:
         """Sends one frame."""
         ...
 

@@ -42,7 +42,7 @@ _log = structlog.get_logger("gateway")
 class FactSink(Protocol):
     """Where facts go (`csms.intake.Intake`)."""
 
-    def enqueue(self, fact: Fact, message: MessageNote | None = None) -> asyncio.Future[Answer]:
+    def enqueue(self, fact: Fact, message: MessageNote | None = None, /) -> asyncio.Future[Answer]:
         """Returns the answer to come, once the fact is durable."""
         ...
 

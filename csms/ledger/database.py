@@ -260,9 +260,7 @@ class Database:
         return engine
 
     async def _connect_inline(self) -> Any:
-        return await connect_inline(
-            self._path, timeout=_INLINE_TIMEOUT_S, isolation_level=None
-        )
+        return await connect_inline(self._path, timeout=_INLINE_TIMEOUT_S, isolation_level=None)
 
 
 def _scratch_directory() -> Path:
@@ -273,7 +271,7 @@ def _scratch_directory() -> Path:
 def _postgres_engine(url: str) -> AsyncEngine:
     try:
         parsed = make_url(url).set(drivername="postgresql+asyncpg")
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise BadInput(f"database url: {error}") from error
     return create_async_engine(
         parsed,

@@ -17,7 +17,7 @@ WRONG_IMPORTS = {
     "a rule imports the database": ("csms/charging/rules.py", "import sqlalchemy"),
     "the protocol opens sockets": ("csms/ocpp/frame.py", "import asyncio"),
     "the planner reads the database": ("scheduler/charge.py", "import models.tables"),
-    "the referee asks the solver": ("scheduler/check.py", "import scheduler.solver"),
+    "the referee asks the solver": ("scheduler/check/__init__.py", "import scheduler.solver"),
     "a simulator peeks into the service": ("simulators/world.py", "import csms.app"),
     "a feature speaks OCPP": ("csms/planning/worker.py", "import csms.ocpp.profiles"),
     "a second door to OR-Tools": ("scheduler/admit.py", "import ortools"),

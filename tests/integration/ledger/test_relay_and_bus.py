@@ -29,7 +29,7 @@ async def test_each_subscriber_hears_its_types_in_order() -> None:
     bus = LocalBus(activity)
     heard: dict[str, list[int]] = {"all": [], "some": [], "wakes": []}
 
-    def listener(name: str):  # noqa: ANN202
+    def listener(name: str):
         async def hear(each: EventNote) -> None:
             await asyncio.sleep(0)
             heard[name].append(each.id)

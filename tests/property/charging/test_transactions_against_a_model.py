@@ -142,9 +142,7 @@ class StationAgainstModel(RuleBasedStateMachine):
             fact: Fact = house.meter_16(charge.ocpp_id, reading, evse=1)
         else:
             charge.seq_no += 1
-            fact = house.event_2x(
-                "updated", charge.seq_no, reading, ocpp_id=charge.ocpp_id, evse=2
-            )
+            fact = house.event_2x("updated", charge.seq_no, reading, ocpp_id=charge.ocpp_id, evse=2)
         charge.last_wh = max(charge.last_wh, value)
         charge.readings += 1
         self.history.append(self.say(fact, charge))
@@ -192,7 +190,7 @@ class StationAgainstModel(RuleBasedStateMachine):
         async def collect() -> Any:
             await self.house.activity.quiet()
             transactions = [
-                {name: getattr(row, name) for name in Transaction.__table__.columns.keys()}
+                {name: getattr(row, name) for name in Transaction.__table__.columns}
                 for row in await self.house.rows(Transaction)
             ]
             readings = [
