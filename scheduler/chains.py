@@ -77,10 +77,8 @@ def position_of(view: View, chain: Sequence[int], trip: Trip) -> int:
     return bisect_left([view.trips[index].start for index in chain], trip.start)
 
 
-def fits(view: View, car: Car, chain: Chain, trip: Trip) -> Chain | None:
-    """Returns `chain` with `trip` put in where it belongs, or None if it then breaks."""
-    if car.index not in trip.cars:
-        return None
+def joined(view: View, car: Car, chain: Chain, trip: Trip) -> Chain | None:
+    """Returns `chain` with `trip` put in where it belongs, or None if time or place forbid it."""
     position = position_of(view, chain, trip)
     if position < len(chain):
         after = view.trips[chain[position]]
@@ -90,10 +88,15 @@ def fits(view: View, car: Car, chain: Chain, trip: Trip) -> Chain | None:
         before = view.trips[chain[position - 1]]
         if before.end + view.turnaround > trip.start or before.dropoff != trip.pickup:
             return None
-    elif car.site != trip.pickup:
+    elif car.site != trip.pickup or car.free_from > trip.start:
         return None
-    longer = (*chain[:position], trip.index, *chain[position:])
-    return longer if walk(view, car, longer) is None else None
+    return (*chain[:position], trip.index, *chain[position:])
+
+
+def fits(view: View, car: Car, chain: Chain, trip: Trip) -> Chain | None:
+    """Returns `chain` with `trip` put in where it belongs, or None if it then breaks."""
+    longer = joined(view, car, chain, trip) if car.index in trip.cars else None
+    return longer if longer is not None and walk(view, car, longer) is None else None
 
 
 def insertion_cost(view: View, prices: RechargePrices, car: Car, chain: Chain, trip: Trip) -> float:

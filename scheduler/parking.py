@@ -138,7 +138,8 @@ def _choices(view: View, stay: Stay) -> list[int]:
 
 def _brought_wh(view: View, car: Car, post: Post, stay: Stay) -> float:
     steps = float(np.count_nonzero(post.open[stay.start : stay.end]))
-    return steps * post.power_w(car) * view.hours * car.efficiency
+    power_w = min(post.power_w(car), post.circuit_w)
+    return steps * power_w * view.hours * car.efficiency
 
 
 def _useful_wh(view: View, stay: Stay) -> float:

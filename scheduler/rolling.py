@@ -17,17 +17,18 @@ import numpy as np
 
 from scheduler.assign import assign, mend
 from scheduler.bound import lower_bound
-from scheduler.chains import Chains, priority_served, served, walk
-from scheduler.charge import charge
+from scheduler.chains import Chains, fits, priority_served, served, walk
+from scheduler.charge import Charge, charge
 from scheduler.check import check
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.parking import Stay, park, stays_of
-from scheduler.plan import Assignment, Kpis, Plan, Unserved, UnservedCode
+from scheduler.plan import Assignment, Kpis, Plan, UnservedCode
 from scheduler.prices import RechargePrices
 from scheduler.problem import Problem
 from scheduler.result import Decision, make_result
 from scheduler.solver import SolveLimits
-from scheduler.view import TOLERANCE_WH, Trip, View
+from scheduler.unserved import held_only, reason, with_idle_cars
+from scheduler.view import Trip, View
 
 __all__ = ["OFFLINE", "PlanOptions", "incumbent_for", "make_plan", "plan_without_charging"]
 
@@ -35,6 +36,8 @@ SHORT_WH = 0.5
 """A trip that lacks more than this can't be promised; the referee's tolerance is 1 Wh."""
 PARKINGS = 3
 """How often EVSEs are dealt anew to those that lack energy."""
+TRIES = 12
+"""How often a trip that was given up is tried on another car."""
 DROPS = 12
 """How many trips may be given up, one at a time, before the rest is planned without charging."""
 
@@ -121,7 +124,11 @@ def make_plan(
     fresh = assign(view, prices, kept)
     if fresh not in starts:
         starts.append(fresh)
-    found = [c for chains in starts if (c := _charged(view, chains, options, limits))]
+    found = [
+        _with_others(view, candidate, options, limits)
+        for chains in starts
+        if (candidate := _charged(view, chains, options, limits))
+    ]
     found.sort(key=lambda c: (-c.priority, c.objective))
     for candidate in (*found, _uncharged(view, starts[0])):
         plan = _result(view, candidate, monotonic() - began_s)
@@ -157,28 +164,81 @@ def _kept(view: View, incumbent: Plan | None) -> Chains | None:
 def _charged(
     view: View, chains: Chains, options: PlanOptions, limits: SolveLimits
 ) -> _Candidate | None:
-    """Returns the best charging of chains; trips that can't have their energy are given up."""
+    """Returns the best charging of chains; trips that can't have their energy are given up.
+
+    A trip that was given up may suit a car that another one's loss has left idle.
+    """
     dropped: dict[int, UnservedCode] = {}
+    best: _Candidate | None = None
+    stays: list[Stay] = []
     for _ in range(DROPS):
-        urgency: dict[tuple[int, int], float] = {}
-        stays: list[Stay] = []
-        solved = None
-        for _ in range(PARKINGS):
-            stays = park(view, stays_of(view, chains), urgency)
-            solved = charge(view, stays, options, limits)
-            if solved is None:
-                return None
-            short = {key: wh for key, wh in solved.short_wh.items() if wh > SHORT_WH}
-            if not short or all(key in urgency for key in short):
+        solved = charge(view, stays, options, limits) if stays else None
+        if solved is None or _short(solved):
+            stays, solved = _parked(view, chains, options, limits)
+        if solved is None:
+            return best
+        short = _short(solved)
+        if short:
+            chains, stays = _without_worst(view, chains, stays, short, dropped), []
+            continue
+        decision = Decision(chains, stays, solved.powers_w, solved.battery_w)
+        worth = priority_served(view, chains)
+        if best is None or (-worth, solved.objective) < (-best.priority, best.objective):
+            best = _Candidate(decision, dict(dropped), worth, solved.objective)
+        fuller = with_idle_cars(view, decision)
+        if fuller is None:
+            return best
+        chains, stays = fuller
+    return best
+
+
+def _with_others(
+    view: View, candidate: _Candidate, options: PlanOptions, limits: SolveLimits
+) -> _Candidate:
+    """Gives trips that charging had to give up to other cars, or to the same at less cost.
+
+    Each try is a whole charging program, so there are few of them: none where nothing was given up.
+    """
+    best = candidate
+    tries = TRIES if candidate.dropped else 0
+    done = served(best.decision.chains)
+    left = [trip for trip in view.trips if trip.index not in done]
+    for trip in sorted(left, key=lambda trip: (-trip.priority, trip.start, trip.index)):
+        for number in trip.cars:
+            chains = best.decision.chains
+            longer = fits(view, view.cars[number], chains[number], trip)
+            if longer is None or tries == 0:
+                continue
+            tries -= 1
+            chains = (*chains[:number], longer, *chains[number + 1 :])
+            stays, solved = _parked(view, chains, options, limits)
+            if solved is not None and not _short(solved):
+                decision = Decision(chains, stays, solved.powers_w, solved.battery_w)
+                worth = priority_served(view, chains)
+                best = _Candidate(decision, best.dropped, worth, solved.objective)
                 break
-            urgency.update(short)
-        assert solved is not None
-        short = {key: wh for key, wh in solved.short_wh.items() if wh > SHORT_WH}
-        if not short:
-            decision = Decision(chains, stays, solved.powers_w, solved.battery_w)
-            return _Candidate(decision, dropped, priority_served(view, chains), solved.objective)
-        chains = _without_worst(view, chains, stays, short, dropped)
-    return None
+    return best
+
+
+def _parked(
+    view: View, chains: Chains, options: PlanOptions, limits: SolveLimits
+) -> tuple[list[Stay], Charge | None]:
+    """Deals EVSEs and charges, and deals anew to those that lack energy."""
+    urgency: dict[tuple[int, int], float] = {}
+    stays: list[Stay] = []
+    solved: Charge | None = None
+    for _ in range(PARKINGS):
+        stays = park(view, stays_of(view, chains), urgency)
+        solved = charge(view, stays, options, limits)
+        short = _short(solved) if solved is not None else {}
+        if not short or all(key in urgency for key in short):
+            break
+        urgency.update(short)
+    return stays, solved
+
+
+def _short(solved: Charge) -> dict[tuple[int, int], float]:
+    return {key: wh for key, wh in solved.short_wh.items() if wh > SHORT_WH}
 
 
 def _without_worst(
@@ -202,29 +262,12 @@ def _without_worst(
 
 def _uncharged(view: View, chains: Chains) -> _Candidate:
     """Serves what the cars can do with what they hold; no car and no battery moves a watt."""
-    kept: list[tuple[int, ...]] = []
-    for car, chain in zip(view.cars, chains, strict=True):
-        soc_wh, place, free, mine = car.soc_wh, car.site, car.free_from, list[int]()
-        for index in chain:
-            trip = view.trips[index]
-            ready = free if not mine else free + view.turnaround
-            if trip.pickup == place and ready <= trip.start and soc_wh >= trip.need_wh(car):
-                mine.append(index)
-                soc_wh -= trip.drive_wh(car)
-                place, free = trip.dropoff, trip.end
-        kept.append(tuple(mine))
-    whole = tuple(kept)
+    whole = held_only(view, chains)
     stays = [_standing(view, stay) for stay in stays_of(view, whole)]
     powers = [np.zeros(max(0, stay.end - stay.start)) for stay in stays]
     battery_w = np.zeros((len(view.places), view.steps))
-    dropped: dict[int, UnservedCode] = {
-        index: "NOT_ENOUGH_ENERGY"
-        for chain in chains
-        for index in chain
-        if index not in served(whole)
-    }
     decision = Decision(whole, stays, powers, battery_w)
-    return _Candidate(decision, dropped, priority_served(view, whole), float("inf"))
+    return _Candidate(decision, {}, priority_served(view, whole), float("inf"))
 
 
 def _standing(view: View, stay: Stay) -> Stay:
@@ -236,39 +279,11 @@ def _standing(view: View, stay: Stay) -> Stay:
 def _result(view: View, candidate: _Candidate, seconds: float) -> Plan:
     chains = candidate.decision.chains
     done = served(chains)
-    unserved = tuple(
-        _reason(view, trip, candidate.dropped) for trip in view.trips if trip.index not in done
-    )
+    left = [trip for trip in view.trips if trip.index not in done]
     return make_result(
         view,
         candidate.decision,
-        unserved=unserved,
+        unserved=tuple(reason(view, trip, chains, candidate.dropped) for trip in left),
         lower_bound=lower_bound(view, chains),
         solve_seconds=seconds,
     )
-
-
-def _reason(view: View, trip: Trip, dropped: Mapping[int, UnservedCode]) -> Unserved:
-    """Returns why a trip is not served, with numbers."""
-    booking = view.problem.bookings[trip.index]
-    of_class = [car for car in view.cars if car.vehicle_class in booking.classes]
-    if booking.vehicle is not None:
-        detail = f"it is fixed to {booking.vehicle}, which can't serve it"
-        return Unserved(trip.id, "FIXED_VEHICLE", detail)
-    if not of_class:
-        return Unserved(trip.id, "NO_VEHICLE", f"no car is of class {', '.join(booking.classes)}")
-    if all(trip.need_wh(car) > car.most_wh + TOLERANCE_WH for car in of_class):
-        need_wh = min(trip.need_wh(car) for car in of_class)
-        detail = f"it takes a battery of {need_wh:.0f} Wh or more"
-        return Unserved(trip.id, "BEYOND_CAPACITY", detail)
-    if trip.index in dropped:
-        return Unserved(trip.id, dropped[trip.index], "the energy can't be brought into a car")
-    alone = [
-        car
-        for car in of_class
-        if car.site == trip.pickup and car.free_from <= trip.start and car.index in trip.cars
-    ]
-    if alone and all(walk(view, car, (trip.index,)) is not None for car in alone):
-        detail = f"none of {len(alone)} cars there can be charged enough by then"
-        return Unserved(trip.id, "NOT_ENOUGH_ENERGY", detail)
-    return Unserved(trip.id, "NO_VEHICLE", "every car that could serve it is needed elsewhere")

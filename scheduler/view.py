@@ -89,6 +89,8 @@ class Post:
     bidirectional: bool
     open: Bools
     """Per step: whether it is available."""
+    circuit_w: float
+    """The least limit of its circuits: what it gives unless another car on them gives back."""
 
     def power_w(self, car: Car) -> float:
         """Returns the most that `car` can draw here."""
@@ -264,12 +266,14 @@ def _with_cars(trip: Trip, cars: tuple[int, ...]) -> Trip:
 def _post(  # noqa: PLR0917 - numbers of one row
     evse: Evse, site: Site, index: int, place: int, numbers: dict[str, int], steps: int
 ) -> Post:
-    parents = {circuit.id: circuit.parent for circuit in site.circuits}
+    circuits = {circuit.id: circuit for circuit in site.circuits}
     above: list[int] = []
+    least_w = np.inf
     name = evse.circuit
     while name is not None:
         above.append(numbers[name])
-        name = parents[name]
+        least_w = min(least_w, circuits[name].limit_w)
+        name = circuits[name].parent
     is_open = np.ones(steps, dtype=np.bool_)
     for start, end in evse.unavailable:
         is_open[start:end] = False
@@ -283,6 +287,7 @@ def _post(  # noqa: PLR0917 - numbers of one row
         dc=evse.current_type == "DC",
         bidirectional=evse.bidirectional,
         open=is_open,
+        circuit_w=least_w,
     )
 
 

@@ -108,11 +108,14 @@ class MemoryLink:
     async def close(self) -> None:
         """Hangs up on both sides."""
         self.hang_up()
-        if self._other is not None:
-            self._other.hang_up()
 
     def hang_up(self) -> None:
-        """Marks this end as closed and wakes its reader."""
+        """Hangs up on both sides at once, as a cut cable does."""
+        self._end()
+        if self._other is not None:
+            self._other._end()  # noqa: SLF001 - the other end of the same line
+
+    def _end(self) -> None:
         self._closed = True
         self._wake()
 

@@ -62,7 +62,7 @@ def clear_sky_power_w(
     zenith = position["apparent_zenith"]
     airmass = pvlib.atmosphere.get_relative_airmass(zenith)
     sky = pvlib.clearsky.ineichen(zenith, airmass, LINKE_TURBIDITY, altitude=170)
-    extra = pvlib.irradiance.get_extra_radiation(middles)
+    extra = pvlib.irradiance.get_extra_radiation(np.asarray(middles.day_of_year))
     total = np.zeros(bins)
     for plant in plants:
         plane = pvlib.irradiance.get_total_irradiance(

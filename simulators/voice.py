@@ -23,6 +23,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, ClassVar, cast
 
+import ocpp.messages
 from ocpp.charge_point import (
     ChargePoint,
     camel_to_snake_case,
@@ -42,6 +43,9 @@ from simulators.profiles import VOLTAGE_V, Period, Profile, Purpose
 from simulators.station import Station
 
 logger = logging.getLogger("simulators.voice")
+
+# The package would check in a thread, which no virtual clock can wait for.
+ocpp.messages.ASYNC_VALIDATION = False
 
 ANSWER_WITHIN_S = 30
 

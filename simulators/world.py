@@ -374,7 +374,11 @@ class World:
             self.schedule(wish.asked_at, Asks(wish))
 
     def _schedule_outages(self) -> None:
-        identities = tuple(self.stations)
+        identities = tuple(  # slow ones: there cars hang all day, and it matters
+            identity
+            for identity, station in self.stations.items()
+            if station.kind.current_type == "AC"
+        )
         for outage in outages(self.faults, identities, self.start, self.days, self.seed):
             self.schedule(outage.start, Breaks(outage, begins=True))
             self.schedule(outage.end, Breaks(outage, begins=False))

@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from fastapi import Query, Request
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 from starlette.responses import Response
 
 from csms.energy.actions import (
@@ -72,12 +80,6 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _no_tariff(tariff_id: str | None) -> str | None:
-    if tariff_id is not None:
-        raise ValueError(f"there is no tariff {tariff_id}")
-    return tariff_id
-
-
 class NewCircuit(Document):
     """A fuse of the site."""
 
@@ -121,7 +123,12 @@ class NewSite(KeptDocument):
     name: Name
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
-    timezone: Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
+    timezone: Annotated[
+        str,
+        Field(max_length=64),
+        AfterValidator(_known_zone),
+        WithJsonSchema({"type": "string", "format": "iana-time-zone"}),
+    ]
     """IANA name, such as `Europe/Vienna`."""
     import_limit_w: PowerW
     export_limit_w: PowerW | None = None
@@ -129,7 +136,7 @@ class NewSite(KeptDocument):
     circuits: list[NewCircuit] = Field(default_factory=list[NewCircuit], max_length=500)
     pv_plants: list[NewPvPlant] = Field(default_factory=list[NewPvPlant], max_length=100)
     battery: NewBattery | None = None
-    tariff_id: Annotated[Id | None, AfterValidator(_no_tariff)] = None
+    tariff_id: None = None
     """Null until there are tariffs."""
 
 

@@ -200,6 +200,8 @@ class Courier:
                     return
         except Unavailable as error:
             _log.warning("commands_waiting", station=identity, error=error.detail)
+        except Exception:  # noqa: BLE001 - one station's trouble must not silence the courier
+            _log.exception("commands_failed", station=identity)
         finally:
             del self._workers[identity]
             self._activity.end()

@@ -22,9 +22,9 @@ from typing import Literal, Protocol
 
 import structlog
 
+from csms.gateway.connection import TRY_AGAIN_LATER, Transport
 from csms.gateway.limits import Limits
 from csms.gateway.records import StationRecord
-from csms.gateway.transport import TRY_AGAIN_LATER, Transport
 from csms.ledger.batch import MessageNote
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.frame import Call, ErrorCode, Malformed, Send
@@ -63,6 +63,8 @@ class House:
     """Told when a station may be sent commands."""
     on_end: Callable[[Lane, str], None]
     """Told when a lane has ended, with the reason; once."""
+    on_unavailable: Callable[[], None]
+    """Told when the ledger could not take a fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ class Lane:
         self._house.activity.end()
         self.transport.close(TRY_AGAIN_LATER, "the database is away")
         self.end("the database is away")
+        self._house.on_unavailable()
 
     def _reply(self, call: Call | Send, payload: bytes) -> None:
         if isinstance(call, Call):

@@ -58,5 +58,5 @@ class Limits:
     """How long a station may take to answer our call."""
     call_quiet_s: float = 2.0
     """How long a stepped clock waits for a station that does not answer."""
-    seen_flush_s: float = 5.0
+    seen_flush_s: float = 10.0
     """How often last-seen times are written."""

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
+from csms.gateway.connection import Knock
 from csms.gateway.limits import Limits
 from csms.gateway.onboarding import Onboarding
 from csms.gateway.records import NO_SUBPROTOCOL, StationRecord, StationRecords
 from csms.gateway.throttle import Throttle, network_of
-from csms.gateway.transport import Knock
 from csms.keyring import Keyring
 from models.clocks import WireClock
 

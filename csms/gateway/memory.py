@@ -13,8 +13,7 @@ import base64
 from collections import deque
 from collections.abc import Sequence
 
-from csms.gateway.limits import Limits
-from csms.gateway.transport import (
+from csms.gateway.connection import (
     ABNORMAL,
     NORMAL_CLOSE,
     TOO_BIG,
@@ -23,6 +22,7 @@ from csms.gateway.transport import (
     Knock,
     Listener,
 )
+from csms.gateway.limits import Limits
 from models.errors import FleetError
 
 

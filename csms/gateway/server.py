@@ -1,7 +1,7 @@
 """The gateway: the station door as the rest of the house sees it.
 
-It listens, lets stations in (`csms.gateway.login`), gives each a lane, keeps one lane per identity
-(`csms.gateway.registry`), and has the courier take commands to them. `connect_memory` is the same
+It listens, has the porter let stations in (`csms.gateway.porter`), keeps their records fresh, and
+has the courier take commands to them. `connect_memory` is the same
 door without a socket, for `replay`. What stations say is turned into facts by the lanes and judged
 elsewhere; nothing here knows a transaction or a limit.
 """
@@ -20,32 +20,26 @@ import structlog
 from csms.bus.base import Bus
 from csms.config import Settings
 from csms.gateway import memory
+from csms.gateway.connection import GOING_AWAY, SERVICE_RESTART
 from csms.gateway.courier import Courier, submit_quietly
 from csms.gateway.lane import FactSink, House, Lane
 from csms.gateway.limits import Limits
-from csms.gateway.login import Admitted, Login, Mute, TurnedAway
+from csms.gateway.login import Login
 from csms.gateway.onboarding import Onboarding
+from csms.gateway.porter import Porter
 from csms.gateway.records import StationRecord, StationRecords
 from csms.gateway.registry import Registry
-from csms.gateway.throttle import Throttle, network_of
-from csms.gateway.transport import (
-    GOING_AWAY,
-    POLICY_VIOLATION,
-    PROTOCOL_ERROR,
-    SERVICE_RESTART,
-    Knock,
-    SocketTransport,
-    Transport,
-)
+from csms.gateway.transport import SocketTransport
 from csms.keyring import Keyring
 from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock
 from models.errors import BadInput, FieldError, FleetError, Unavailable
-from models.facts import ConnectionChanged, SecurityReported, StationsSeen
+from models.facts import ConnectionChanged, StationsSeen
 from models.ids import IdMaker
 
 _BACKLOG = 4096
 _CLEAN_EVERY = timedelta(hours=1)
+_REOPEN_S = 0.5
 
 _log = structlog.get_logger("gateway")
 
@@ -89,14 +83,6 @@ class Gateway:
             records=self._records,
             limits=self.limits,
         )
-        self._login = Login(
-            records=self._records,
-            keyring=keyring,
-            onboarding=self._onboarding,
-            wire=wire,
-            limits=self.limits,
-            strict_unknown_identity=settings.strict_unknown_identity,
-        )
         self.courier = Courier(
             db=db,
             intake=intake,
@@ -117,11 +103,25 @@ class Gateway:
             seen={},
             on_ready=self._on_ready,
             on_end=self._on_end,
+            on_unavailable=self._on_unavailable,
         )
-        self._security_notes = Throttle(wire, burst=10, per_minute=10)
-        self._held_back = 0
-        self._draining = False
+        self._porter = Porter(
+            house=self._house,
+            login=Login(
+                records=self._records,
+                keyring=keyring,
+                onboarding=self._onboarding,
+                wire=wire,
+                limits=self.limits,
+                strict_unknown_identity=settings.strict_unknown_identity,
+            ),
+            records=self._records,
+            registry=self._registry,
+            spawn=self._spawn,
+            on_enter=self._on_enter,
+        )
         self._opened = False
+        self._draining = False
         self._server: asyncio.Server | None = None
         self._transports: set[SocketTransport] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,7 +157,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: SocketTransport(self, self.limits, self._wire, self._transports),
+                lambda: SocketTransport(self._porter, self.limits, self._wire, self._transports),
                 host,
                 port,
                 backlog=_BACKLOG,
@@ -173,7 +173,7 @@ class Gateway:
         Args:
             timeout_s: wire time for all of it; what is left then is cut off.
         """
-        self._draining = True
+        self._draining = self._porter.closed = True
         give_up_at = self._wire.monotonic() + timeout_s
         if self._server is not None:
             self._server.close()
@@ -252,7 +252,7 @@ class Gateway:
             HandshakeRefused: if it is not let in.
         """
         return await memory.connect(
-            self,
+            self._porter,
             self.limits,
             target=f"/ocpp/{quote(identity, safe='')}",
             subprotocols=subprotocols,
@@ -263,83 +263,6 @@ class Gateway:
         """Returns the identities that are connected here."""
         return [lane.identity for lane in self._registry.lanes()]
 
-    # -- letting in --------------------------------------------------------------------------
-
-    def knock(self, transport: Transport, knock: Knock) -> None:
-        """Takes a well-formed handshake request (`csms.gateway.transport.Door`)."""
-        self._activity.begin()
-        self._spawn(self._admit(transport, knock, self._wire.monotonic()))
-
-    async def _admit(self, transport: Transport, knock: Knock, came_at_s: float) -> None:
-        verdict: Admitted | Mute | TurnedAway | None = None
-        try:
-            if not self._draining:
-                verdict = await self._login.judge(knock)
-                if isinstance(verdict, Admitted):
-                    await self._enter(transport, verdict)
-        except Unavailable:
-            verdict = None
-        finally:
-            self._activity.end()
-        match verdict:
-            case None:
-                transport.refuse(503)
-            case Mute():
-                transport.accept(None, _Deaf(), deflate=False)
-                transport.close(PROTOCOL_ERROR, "no common subprotocol")
-            case TurnedAway():
-                await self._turn_away(transport, knock, verdict, came_at_s)
-            case Admitted():
-                pass
-
-    async def _turn_away(
-        self, transport: Transport, knock: Knock, verdict: TurnedAway, came_at_s: float
-    ) -> None:
-        """Refuses, equally late whatever the reason, and notes it."""
-        if self._held_back >= self.limits.refusals_at_once:
-            transport.abort()
-            return
-        self._note_security(verdict.identity, verdict.reason, verdict.detail, knock.remote)
-        self._held_back += 1
-        try:
-            left_s = came_at_s + self.limits.refusal_delay_s - self._wire.monotonic()
-            await self._wire.sleep(max(0.0, left_s))
-        finally:
-            self._held_back -= 1
-        transport.refuse(verdict.status)
-
-    async def _enter(self, transport: Transport, admitted: Admitted) -> None:
-        """Gives a station that has logged in its lane, unless its identity is taken."""
-        identity = admitted.record.identity
-        subprotocol = admitted.subprotocol
-        named = subprotocol if admitted.named else None
-        async with self._registry.claim(identity):
-            old = self._registry.get(identity)
-            if old is not None and await self._registry.lives(old):
-                self._note_security(
-                    identity, "second-connection", "the first one is alive", transport.remote
-                )
-                transport.accept(named, _Deaf(), deflate=False)
-                transport.close(POLICY_VIOLATION, "this identity is connected already")
-                return
-            old = self._registry.get(identity)
-            if old is not None:
-                old.end("replaced by a new connection")
-                old.transport.abort()
-            # The record may have changed while the old connection was probed.
-            current = self._records.known(identity)
-            if current is None or not current.same_credentials(admitted.record):
-                transport.refuse(503)
-                return
-            record = replace(current, epoch=current.epoch + 1)
-            self._records.put(record)
-            lane = Lane(self._house, transport, record, subprotocol)
-            self._registry.put(lane)
-            self._submit_connection(lane, online=True, detail=None)
-            transport.accept(named, lane, deflate=subprotocol != "ocpp1.6")
-            if not lane.ended:
-                lane.open()
-
     # -- what lanes tell ---------------------------------------------------------------------
 
     def _on_ready(self, lane: Lane) -> None:
@@ -348,9 +271,30 @@ class Gateway:
             self._records.put(replace(known, booted=True))
         self.courier.wake(lane.identity)
 
+    def _on_enter(self, lane: Lane) -> None:
+        self._submit_connection(lane, online=True, detail=None)
+
     def _on_end(self, lane: Lane, reason: str) -> None:
         self._registry.remove(lane)
         self._submit_connection(lane, online=False, detail=reason)
+
+    def _on_unavailable(self) -> None:
+        if not self._porter.closed:
+            self._porter.closed = True
+            self._spawn(self._reopen())
+
+    async def _reopen(self) -> None:
+        """Lets nobody in until the ledger takes facts again: the stations keep theirs so long."""
+        _log.warning("door_closed", reason="the database is away")
+        while not self._draining:
+            await self._wire.sleep(_REOPEN_S)
+            try:
+                await self._intake.enqueue(self._seen_fact())
+            except Unavailable:
+                continue
+            self._porter.closed = self._draining
+            _log.warning("door_open_again")
+            return
 
     def _submit_connection(self, lane: Lane, *, online: bool, detail: str | None) -> None:
         fact = self._connection(
@@ -373,23 +317,6 @@ class Gateway:
             epoch=record.epoch,
             subprotocol=subprotocol,
             detail=detail,
-        )
-
-    def _note_security(self, identity: str, kind: str, detail: str, remote: str) -> None:
-        """Records that a known name was refused, at most so often per network."""
-        if not identity or not self._security_notes.allows(network_of(remote)):
-            return
-        now = self._clock.now()
-        submit_quietly(
-            self._intake,
-            SecurityReported(
-                station=identity,
-                received_at=now,
-                kind=kind,
-                measured_at=now,
-                tech_info=f"{detail}; from {remote}",
-                source="gateway",
-            ),
         )
 
     # -- what goes on by itself --------------------------------------------------------------
@@ -463,13 +390,3 @@ class Gateway:
                 _log.error("gateway_task_failed", error=repr(error))
 
         task.add_done_callback(done)
-
-
-class _Deaf:
-    """Listens to a connection that is about to be closed."""
-
-    def on_text(self, data: bytes) -> None:
-        """Hears nothing."""
-
-    def on_lost(self, code: int, reason: str) -> None:
-        """Minds nothing."""

@@ -3,9 +3,8 @@
 Three times fewer bytes per idle station and twice the messages per CPU-second of the package's own
 server, for which this module must itself do what that server did: time-outs of handshake, ping and
 close, back-pressure both ways, size limits and fragments. It knows no OCPP. What it promises is
-the `Transport` protocol below, and one contract suite runs against every implementation of it
-(tests/contract/gateway). Who may come in is decided behind `Door`; time-outs are looked at in
-`tick`, which the server calls about once a second, so that a connection needs no timer of its own.
+said in `csms.gateway.connection`. Time-outs are looked at in `tick`, which the gateway calls about
+once a second, so that a connection needs no timer of its own.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from websockets.exceptions import InvalidHandshake
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
@@ -25,102 +23,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
+from csms.gateway.connection import ABNORMAL, UNSUPPORTED_DATA, Door, Knock, Listener
 from csms.gateway.limits import Limits
 from models.clocks import WireClock
-
-NORMAL_CLOSE = 1000
-GOING_AWAY = 1001
-PROTOCOL_ERROR = 1002
-UNSUPPORTED_DATA = 1003
-ABNORMAL = 1006
-POLICY_VIOLATION = 1008
-TOO_BIG = 1009
-SERVICE_RESTART = 1012
-TRY_AGAIN_LATER = 1013
-
-
-@dataclass(frozen=True, slots=True)
-class Knock:
-    """What a client says before it is let in."""
-
-    target: str
-    """The request target: path and query as they came."""
-    subprotocols: tuple[str, ...]
-    """As offered, most wanted first."""
-    authorization: str | None
-    """The header's value."""
-    remote: str
-    """Address without the port."""
-
-
-class Listener(Protocol):
-    """Who is told what happens on a connection that was let in; called on the event loop."""
-
-    def on_text(self, data: bytes) -> None:
-        """Takes one whole text message."""
-        ...
-
-    def on_lost(self, code: int, reason: str) -> None:
-        """Takes note that the connection is gone; called once, last."""
-        ...
-
-
-class Transport(Protocol):
-    """One connection, as the gateway sees it."""
-
-    @property
-    def remote(self) -> str:
-        """Address of the other side, without the port."""
-        ...
-
-    @property
-    def heard(self) -> int:
-        """Grows with everything that arrives: data, ping or pong."""
-        ...
-
-    def accept(self, subprotocol: str | None, listener: Listener, *, deflate: bool) -> None:
-        """Lets the client in and tells `listener` what it says from now on."""
-        ...
-
-    def refuse(self, status: int) -> None:
-        """Ends the handshake with an HTTP status."""
-        ...
-
-    def send(self, text: bytes) -> None:
-        """Sends one text message; nothing happens on a connection that is closing."""
-        ...
-
-    def ping(self) -> None:
-        """Asks for a sign of life, seen in `heard`."""
-        ...
-
-    def close(self, code: int, reason: str = "") -> None:
-        """Starts the closing handshake; it is cut short by the close time-out."""
-        ...
-
-    def abort(self) -> None:
-        """Drops the connection at once."""
-        ...
-
-    def pause(self) -> None:
-        """Stops reading until `resume`, so that the sender feels it."""
-        ...
-
-    def resume(self) -> None:
-        """Reads on."""
-        ...
-
-    def limit_messages(self, size_bytes: int) -> None:
-        """Sets the largest message that is taken from now on."""
-        ...
-
-
-class Door(Protocol):
-    """Who decides about a knock; calls `accept` or `refuse` of the transport, now or later."""
-
-    def knock(self, transport: Transport, knock: Knock) -> None:
-        """Takes a well-formed handshake request."""
-        ...
 
 
 def _address(peer: object) -> str:

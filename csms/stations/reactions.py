@@ -15,7 +15,7 @@ from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from models.clocks import Clock
-from models.commands import LimitPeriod, ReadVariables, SetLimit
+from models.commands import ClearLimit, LimitPeriod, ReadVariables, SetLimit
 from models.ids import IdMaker
 from models.tables.stations import StationVariable
 
@@ -74,7 +74,7 @@ class StationHost:
         self._db = db
         self._clock = clock
         self._ids = ids
-        self._ordered: dict[str, tuple[float, int]] = {}
+        self._ordered: dict[str, tuple[float | None, int]] = {}
         """By station, the safe limit in W that was ordered last, and for how many EVSEs."""
 
     async def heard(self, note: EventNote) -> None:
@@ -82,21 +82,34 @@ class StationHost:
         station = _read.decode(note.resource)
         if not station.online or station.approval != "accepted":
             return
-        booted = note.type == "station.booted"
-        wanted = (station.safe_limit_w or 0.0, len(station.evses))
+        wanted = (station.safe_limit_w, len(station.evses))
+        known = station.identity in self._ordered
         stale = self._ordered.get(station.identity) != wanted
-        if not booted and (station.identity not in self._ordered or not stale):
+        if note.type == "station.booted":
+            due = True
+        elif note.type == "station.updated":
+            due = stale
+        else:
+            due = known and stale
+        if not due:
             return
         async with self._db.write(
             self._clock, self._ids, actor="stations", tenant=note.tenant
         ) as work:
-            if station.safe_limit_w is not None:
-                phases = max((evse.phases for evse in station.evses), default=1)
-                limit = safe_limit(station.safe_limit_w, evses=len(station.evses), phases=phases)
+            limit = self._limit_order(station)
+            if limit is not None:
                 work.order(limit, station=station.identity, origin="rule", expires_in_s=_EXPIRES_S)
-            if booted:
+            if note.type == "station.booted":
                 await _order_inventory(work, station.identity)
         self._ordered[station.identity] = wanted
+
+    def _limit_order(self, station: _StationNote) -> SetLimit | ClearLimit | None:
+        """Returns what brings the box to its safe limit, or to none."""
+        if station.safe_limit_w is not None:
+            phases = max((evse.phases for evse in station.evses), default=1)
+            return safe_limit(station.safe_limit_w, evses=len(station.evses), phases=phases)
+        before, _ = self._ordered.get(station.identity, (None, 0))
+        return None if before is None else ClearLimit(profile_id=_SAFE_PROFILE_ID)
 
 
 async def _order_inventory(work: UnitOfWork, identity: str) -> None:

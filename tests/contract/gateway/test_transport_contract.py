@@ -13,8 +13,9 @@ from websockets.asyncio.client import connect as connect_socket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from csms.gateway import memory
+from csms.gateway.connection import Knock, Transport
 from csms.gateway.limits import Limits
-from csms.gateway.transport import Knock, SocketTransport, Transport
+from csms.gateway.transport import SocketTransport
 from models.clocks import RealWireClock
 
 LIMITS = Limits(message_before_boot_bytes=2_000, close_s=0.5, sweep_s=0.05)

@@ -18,10 +18,11 @@ from websockets.typing import Subprotocol
 
 from csms.bus.local import LocalBus
 from csms.config import Settings
+from csms.gateway.connection import Knock, Transport
 from csms.gateway.limits import Limits
 from csms.gateway.memory import basic
 from csms.gateway.server import Gateway
-from csms.gateway.transport import Knock, SocketTransport, Transport
+from csms.gateway.transport import SocketTransport
 from csms.intake import Intake, deciders
 from csms.keyring import Keyring
 from csms.ledger.committer import Committer
@@ -144,6 +145,7 @@ class Rig:
         self.activity: Activity = house["activity"]
         self.sink: Any = house["sink"]
         self.port: int = house["port"]
+        self.password = ""
         self.links: list[ClientConnection] = []
 
     async def add_station(self, identity: str, **columns: Any) -> str:
@@ -266,10 +268,12 @@ async def rig(
     strict_unknown_identity: bool = False,
     clock: Clock | None = None,
     activity: Activity | None = None,
+    url: str | None = None,
 ) -> AsyncIterator[Rig]:
-    """Runs ledger, bus and gateway on a database in `directory`."""
-    url = f"sqlite:///{directory / 'gateway.db'}"
-    _lay_schema(directory / "gateway.db")
+    """Runs ledger, bus and gateway on a migrated database (None: on SQLite in `directory`)."""
+    if url is None:
+        url = f"sqlite:///{directory / 'gateway.db'}"
+        _lay_schema(directory / "gateway.db")
     activity = activity or Activity()
     clock, wire = clock or RealClock(), RealWireClock()
     ids = UlidMaker(clock, Random(1))

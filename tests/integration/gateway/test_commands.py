@@ -279,6 +279,36 @@ async def test_a_safe_limit_goes_into_the_box_at_the_boot_and_when_it_changes(
         assert chosen["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 3680.0
 
 
+async def test_a_changed_safe_limit_goes_into_the_box_and_a_dropped_one_comes_out(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as house:
+        link = await ready(house, safe_limit_w=3680.0)
+        await reply(link, {"status": "Accepted"})
+
+        async def change(safe_limit_w: float | None) -> None:
+            async with house.db.write(house.clock, house.ids) as work:
+                resource = {
+                    "identity": "CP-1",
+                    "approval": "accepted",
+                    "online": True,
+                    "safe_limit_w": safe_limit_w,
+                    "evses": [{"phases": 3}],
+                }
+                work.emit("station.updated", subject="station/CP-1", resource=resource)
+
+        await change(2000.0)
+        frame = await reply(link, {"status": "Accepted"})
+        periods = frame[3]["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"]
+        assert periods[0]["limit"] == 2000.0
+        await change(2000.0)
+        await change(None)
+        assert (await reply(link, {"status": "Accepted"}))[2:] == [
+            "ClearChargingProfile",
+            {"id": 1},
+        ]
+
+
 async def test_a_safe_limit_is_shared_among_the_evses_of_a_station(tmp_path: Path) -> None:
     async with rig(tmp_path) as house:
         link = await ready(house, safe_limit_w=7000.0)

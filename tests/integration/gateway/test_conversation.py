@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from websockets.exceptions import InvalidStatus
 
 from csms.gateway.limits import Limits
 from models.errors import Unavailable
@@ -53,8 +54,8 @@ def event_2x(kind: str, seq_no: int, at: str, **more: Any) -> dict[str, Any]:
 
 async def connected(house: Any, subprotocol: str = "ocpp1.6", **columns: Any) -> Any:
     """Returns the link of a station that has booted and told its settings."""
-    password = await house.add_station("CP-1", **columns)
-    link = await house.dial("CP-1", password, (subprotocol,))
+    house.password = await house.add_station("CP-1", **columns)
+    link = await house.dial("CP-1", house.password, (subprotocol,))
     assert (await boot(link))[2]["status"] == "Accepted"
     frame = await answer(link)
     assert frame[2] in {"GetConfiguration", "GetBaseReport"}
@@ -345,6 +346,12 @@ async def test_while_the_database_is_away_the_socket_closes_with_1013_and_no_ans
         assert (await closed(link))[0] == 1013
         assert house.gateway.connections() == []
         assert house.activity.count == 0
+        with pytest.raises(InvalidStatus, match="503"):
+            await house.dial("CP-1", house.password)
+        house.sink.failure = None
+        await asyncio.sleep(0.7)
+        again = await house.dial("CP-1", house.password)
+        assert (await call(again, "Heartbeat", {}))[0] == 3
 
 
 async def test_a_station_that_leaves_with_messages_under_way_leaves_nothing_open(

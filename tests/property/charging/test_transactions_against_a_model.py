@@ -190,7 +190,7 @@ class StationAgainstModel(RuleBasedStateMachine):
         async def collect() -> Any:
             await self.house.activity.quiet()
             transactions = [
-                {name: getattr(row, name) for name in Transaction.__table__.columns}
+                {column.name: getattr(row, column.name) for column in Transaction.__table__.c}
                 for row in await self.house.rows(Transaction)
             ]
             readings = [

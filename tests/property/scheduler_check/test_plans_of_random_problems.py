@@ -1,0 +1,69 @@
+"""The solver's plans of random problems, all sizes of feature, pass the referee."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.check import check
+from scheduler.options import OFFLINE, PlanOptions
+from scheduler.plan import Plan
+from scheduler.problem import Problem
+from scheduler.rolling import make_plan
+from tests.builders.problems import confluence_like, random_problem
+
+
+def planned(problem: Problem, options: PlanOptions = OFFLINE, before: Plan | None = None) -> Plan:
+    return make_plan(problem, incumbent=before, options=options, monotonic=time.monotonic)
+
+
+@given(st.integers(min_value=0, max_value=2**32))
+@settings(max_examples=200, deadline=None)
+def test_a_plan_of_any_problem_breaks_no_rule(seed: int) -> None:
+    problem = random_problem(seed)
+    assert check(problem, planned(problem)) == ()
+
+
+@given(st.integers(min_value=0, max_value=2**32))
+@settings(max_examples=40, deadline=None)
+def test_a_plan_made_to_be_replanned_breaks_no_rule_either(seed: int) -> None:
+    problem = random_problem(seed)
+    assert check(problem, planned(problem, PlanOptions())) == ()
+
+
+@given(st.integers(min_value=0, max_value=2**32))
+@settings(max_examples=30, deadline=None)
+def test_planning_anew_on_a_plan_serves_no_less(seed: int) -> None:
+    problem = random_problem(seed)
+    first = planned(problem)
+    again = planned(problem, before=first)
+    assert check(problem, again) == ()
+    assert _priority(problem, again) >= _priority(problem, first)
+
+
+def _priority(problem: Problem, plan: Plan) -> int:
+    worth = {booking.id: booking.priority for booking in problem.bookings}
+    return sum(worth[one.booking] for one in plan.assignments)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_district_is_planned_lawfully_and_near_its_bound(seed: int) -> None:
+    problem = confluence_like(seed)
+    plan = planned(problem)
+    assert check(problem, plan) == ()
+    assert plan.lower_bound is not None
+    assert plan.lower_bound <= plan.cost
+    served = {one.booking for one in plan.assignments}
+    assert len(served) >= 0.9 * len(problem.bookings)
+
+
+def test_the_same_problem_has_the_same_plan() -> None:
+    problem = confluence_like(5, cars=10, sites=3, steps=96)
+    first, second = planned(problem), planned(problem)
+    with warnings.catch_warnings():
+        assert replace(second, solve_seconds=first.solve_seconds) == first
