@@ -254,6 +254,7 @@ def command_resource(row: Command) -> dict[str, Any]:
         "kind": row.kind,
         "origin": row.origin,
         "state": row.state,
+        "outcome": row.outcome,
         "created_at": row.created_at,
         "sent_at": row.sent_at,
         "settled_at": row.settled_at,
