@@ -28,12 +28,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.firsthour import Cells, decide, with_switches
+from scheduler.firsthour import Cells, decide, lies_between, with_switches
 from scheduler.options import PlanOptions
 from scheduler.parking import Stay
 from scheduler.program import ProgramBuilder
 from scheduler.solver import LinearProgram, LpResult, SolveLimits, solve_lp, solve_mixed
-from scheduler.view import FIRST_HOUR_STEPS, Floats, Place, View
+from scheduler.view import Floats, Place, View
 
 Index = NDArray[np.int64]
 
@@ -412,67 +412,64 @@ def charge(
     if not result.solved:
         return None
     short = _short_kwh(model, result)
-    program = model.program
-    for _ in range(3):
-        lower, upper = program.lower.copy(), program.upper.copy()
-        if not _mended(view, stays, model, result, lower, upper):
-            return _charge(view, stays, model, result)
-        program = replace(program, lower=lower, upper=upper)
-        again = solve_lp(program, limits=limits)
-        if not again.solved or _short_kwh(model, again) > short + 1e-3:
-            again = _switched(model, replace(program, lower=model.program.lower), limits)
-        if again is None:
+    program, rounded = model.program, False
+    for whole in (False, True, True):
+        upper = program.upper.copy()
+        turned = _one_way(view, model, result.x, upper, whole=whole)
+        program = replace(program, upper=upper)
+        between = lies_between(model.cells, result.x)
+        if not turned and not between:
+            break
+        rounded = rounded or between
+        fixed = program
+        if rounded:
+            fixed = replace(program, lower=program.lower.copy(), upper=upper.copy())
+            decide(view, stays, model.cells, result.x, fixed.lower, fixed.upper)
+        again = solve_lp(fixed, limits=limits)
+        if rounded and (not again.solved or _short_kwh(model, again) > short + 1e-3):
+            again = _switched(model, program, limits)
+        if not again.solved:
             return None
         result = again
     return _charge(view, stays, model, result)
 
 
-def _switched(model: _Model, program: LinearProgram, limits: SolveLimits) -> LpResult | None:
-    """Returns the answer with the first hour's least power as true switches, then without it."""
-    upper = program.upper.copy()
-    early = model.cells.step < FIRST_HOUR_STEPS
-    upper[model.cells.column[early]] = model.cells.most_kw[early]
-    mixed = solve_mixed(with_switches(replace(program, upper=upper), model.cells), limits=limits)
+def _switched(model: _Model, program: LinearProgram, limits: SolveLimits) -> LpResult:
+    """Returns the answer with the first hour's least power as true switches, or without it."""
+    mixed = solve_mixed(with_switches(program, model.cells), limits=limits)
     if mixed.solved:
         return replace(mixed, x=mixed.x[: len(program.cost)])
-    upper[model.cells.column[early]] = 0.0
-    result = solve_lp(replace(program, upper=upper), limits=limits)
-    return result if result.solved else None
+    upper = program.upper.copy()
+    upper[model.cells.column[model.cells.early()]] = 0.0
+    return solve_lp(replace(program, upper=upper), limits=limits)
 
 
 def _short_kwh(model: _Model, result: LpResult) -> float:
     return sum(float(result.x[column]) for _, column in model.slack)
 
 
-def _mended(  # noqa: PLR0917 - one step of `charge`, split off for its length
-    view: View,
-    stays: Sequence[Stay],
-    model: _Model,
-    result: LpResult,
-    lower: Floats,
-    upper: Floats,
-) -> bool:
-    """Narrows bounds wherever the answer does what can't be done; returns whether it had to."""
-    x, changed = result.x, False
+def _one_way(view: View, model: _Model, x: Floats, upper: Floats, *, whole: bool) -> bool:
+    """Closes one of two ways wherever the answer goes both at once; returns whether it had to.
+
+    What is closed in one step tends to turn up in the next, so with `whole` all are closed, each
+    in the way that the answer goes less.
+    """
     gives = model.back >= 0
     pairs = [(model.cells.column[gives], model.back[gives])]
     steps = np.arange(view.steps)
     pairs += [(charge + steps, give + steps) for _, charge, give in model.batteries]
-    for charging, giving in pairs:
-        both = (x[charging] > _TINY_KW) & (x[giving] > _TINY_KW)
-        if both.any():
-            charges = both & (x[charging] >= x[giving])
-            upper[giving[charges]] = 0.0
-            upper[charging[both & ~charges]] = 0.0
-            changed = True
-    for signs in model.signs:
-        both = (x[signs.imports] > _TINY_KW) & (x[signs.exports] > _TINY_KW)
-        if both.any():
-            imports = both & (x[signs.imports] >= x[signs.exports])
-            upper[signs.exports[imports]] = 0.0
-            upper[signs.imports[both & ~imports]] = 0.0
-            changed = True
-    return decide(view, stays, model.cells, x, lower, upper) or changed
+    pairs += [(signs.imports, signs.exports) for signs in model.signs]
+    found = False
+    for one, other in pairs:
+        both = (x[one] > _TINY_KW) & (x[other] > _TINY_KW)
+        if not both.any():
+            continue
+        found = True
+        closed = np.ones_like(both) if whole else both
+        first = x[one] >= x[other]
+        upper[other[closed & first]] = 0.0
+        upper[one[closed & ~first]] = 0.0
+    return found
 
 
 def _charge(view: View, stays: Sequence[Stay], model: _Model, result: LpResult) -> Charge:

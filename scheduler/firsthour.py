@@ -44,16 +44,24 @@ class Cells:
         return np.flatnonzero((self.step < FIRST_HOUR_STEPS) & (self.least_kw > 0))
 
 
+def lies_between(cells: Cells, x: Floats) -> bool:
+    """Returns whether an answer has a cell of the first hour that is neither off nor on."""
+    early = cells.early()
+    return bool(_between(x[cells.column[early]], cells.least_kw[early]).any())
+
+
+def _between(power_kw: Floats, least_kw: Floats) -> NDArray[np.bool_]:
+    return (power_kw > _TINY_KW) & (power_kw < least_kw - _TINY_KW)
+
+
 def decide(  # noqa: PLR0917 - the program's own arrays
     view: View, stays: Sequence[Stay], cells: Cells, x: Floats, lower: Floats, upper: Floats
-) -> bool:
-    """Fixes the cells of the first hour to off or on; returns whether any lay between."""
+) -> None:
+    """Fixes the cells of the first hour to off or on, as near to the answer `x` as is simple."""
     early = cells.early()
     power = x[cells.column[early]]
     least = cells.least_kw[early]
-    between = (power > _TINY_KW) & (power < least - _TINY_KW)
-    if not between.any():
-        return False
+    between = _between(power, least)
     room = _Room(view, stays)
     for n in np.flatnonzero(power >= least - _TINY_KW).tolist():
         room.take(cells, int(early[n]))
@@ -73,7 +81,6 @@ def decide(  # noqa: PLR0917 - the program's own arrays
             lower[column] = least[n]
         else:
             upper[column] = 0.0
-    return True
 
 
 class _Room:

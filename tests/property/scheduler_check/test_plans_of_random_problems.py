@@ -46,6 +46,13 @@ def test_planning_anew_on_a_plan_serves_no_less(seed: int) -> None:
     assert _priority(problem, again) >= _priority(problem, first)
 
 
+@pytest.mark.parametrize("seed", [306, 312, 784, 791, 884])
+def test_a_battery_that_is_paid_to_waste_energy_never_charges_and_gives_at_once(seed: int) -> None:
+    plan = planned(random_problem(seed))
+    assert any(entry.power_w < 0 for entry in plan.charging)
+    assert check(random_problem(seed), plan) == ()
+
+
 def _priority(problem: Problem, plan: Plan) -> int:
     worth = {booking.id: booking.priority for booking in problem.bookings}
     return sum(worth[one.booking] for one in plan.assignments)
