@@ -182,6 +182,13 @@ def opened(
     )
 
 
+def token_after(known: TransactionState, fact: TransactionReported) -> str | None:
+    """Returns whose transaction it is after a 2.x event: a refused token gives way to the next."""
+    if known.token_status == "Accepted":  # noqa: S105 - a status, no secret
+        return known.id_token
+    return fact.id_token or known.id_token
+
+
 def continued(
     known: TransactionState, fact: TransactionReported, now: datetime
 ) -> TransactionState:
@@ -201,7 +208,7 @@ def continued(
         evse_id=known.evse_id or fact.evse_id or 0,
         connector_id=known.connector_id or fact.connector_id,
         charging_state=fact.charging_state or known.charging_state,
-        id_token=known.id_token or fact.id_token,
+        id_token=token_after(known, fact),
         seq_no=seq_no,
         suspect=suspect,
         updated_at=now,
@@ -256,6 +263,14 @@ def is_reused(known: TransactionState, fact: TransactionReported) -> bool:
         and LATE_START not in known.suspect
         and judge_time(fact.measured_at, fact.received_at)[0] >= known.stopped_at
     )
+
+
+def may_find_car(known: TransactionState | None, fact: TransactionReported) -> bool:
+    """Returns whether a 2.x event opens a transaction, or may tell more of whose car it is."""
+    if known is None or is_reused(known, fact):
+        return True
+    settled = known.vehicle_id is not None and known.token_status == "Accepted"  # noqa: S105
+    return fact.id_token is not None and not settled
 
 
 def set_aside(known: TransactionState, now: datetime) -> TransactionState:

@@ -127,6 +127,7 @@ _VARIABLES = RowKind(
         " reported_at = excluded.reported_at"
     ),
 )
+_MOVED = "stations seen"
 _SEEN = (
     "UPDATE station SET last_seen = ? WHERE identity = ? AND (last_seen IS NULL OR last_seen < ?)"
 )
@@ -243,9 +244,17 @@ class SeenDecider:
             for identity, at in fact.seen
         ]
         driver.many(placed(_SEEN, driver.dialect), [(at, who, at) for at, who in moments])
-        for _, identity in moments:
-            batch.rows(STATIONS).forget(identity)
+        moved: list[str] = batch.memo.setdefault(_MOVED, [])
+        moved += [identity for _, identity in moments]
+        # Not now: the facts after this one were promised the rows that they have loaded.
+        batch.at_end(_MOVED, lambda: _forget_moved(batch))
         return EMPTY
+
+
+def _forget_moved(batch: Batch) -> None:
+    """Drops the rows of stations whose last sight was moved below the batch."""
+    for identity in batch.memo[_MOVED]:
+        batch.rows(STATIONS).forget(identity)
 
 
 class HeartbeatDecider:

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from csms.access.intake import token_of
+from csms.access.intake import load_tokens, token_of
 from csms.access.rules import TokenState, judge
 from csms.charging.intake.keeping import brief_of
 from csms.charging.intake.kinds import TRANSACTIONS
-from csms.charging.rules import TransactionState, holds_token
+from csms.charging.rules import TransactionState, holds_token, is_reused, token_after
 from csms.fleet.intake import BOOKINGS, VEHICLES, change_vehicle, load_models, load_vehicles
 from csms.fleet.rules import VehicleState, just_returned, on_trip, plugged, unplugged
 from csms.ledger.batch import Batch
@@ -61,7 +61,7 @@ def load_candidates(batch: Batch, facts: Sequence[TransactionReported]) -> None:
     stations = [fact.station for fact in facts]
     running = transactions.find(("station",), stations, _OPEN)
     commands = batch.rows(COMMANDS).find(("station",), stations, _LATEST_STARTS)
-    tokens = [_token(batch, fact) for fact in facts]
+    tokens = _load_counting_tokens(batch, facts)
     owned = [token.vehicle_id for token in tokens if token and token.vehicle_id]
     drivers = [token.driver_id for token in tokens if token and token.driver_id]
     trips = batch.rows(BOOKINGS).find(("driver_id",), drivers)
@@ -183,7 +183,16 @@ def _candidates(batch: Batch) -> Candidates:
     return batch.memo.get("candidates", _NONE)
 
 
-def _token(batch: Batch, fact: TransactionReported) -> TokenState | None:
-    if fact.id_token is None:
-        return None
-    return token_of(batch, brief_of(batch, fact).tenant_id, fact.id_token)
+def _load_counting_tokens(
+    batch: Batch, facts: Sequence[TransactionReported]
+) -> list[TokenState | None]:
+    """Fetches the token by which each fact's car is looked for; not always the one it shows."""
+    counting: list[tuple[str, str | None]] = []
+    for fact in facts:
+        known = batch.rows(TRANSACTIONS).peek((fact.station, fact.ocpp_transaction_id))
+        token = fact.id_token
+        if known is not None and not is_reused(known, fact):
+            token = token_after(known, fact)
+        counting.append((brief_of(batch, fact).tenant_id, token))
+    load_tokens(batch, [(tenant, token) for tenant, token in counting if token is not None])
+    return [None if token is None else token_of(batch, tenant, token) for tenant, token in counting]

@@ -30,6 +30,7 @@ from csms.charging.rules import (
     is_repaired,
     is_reused,
     match_start,
+    may_find_car,
     opened,
     set_aside,
     start_key,
@@ -149,7 +150,7 @@ def _event_2x(
         before = state = _open(batch, fact, ocpp_id, None)
     else:
         before, state = known, continued(known, fact, batch.now)
-        if fact.id_token is not None and state.vehicle_id is None:
+        if may_find_car(known, fact):
             state = with_car(batch, state, brief_of(batch, fact))
     ending = fact.kind == "ended" and (state.stopped_at is None or is_repaired(state))
     if ending:
@@ -246,10 +247,9 @@ def _may_find_car(batch: Batch, fact: TransactionReported) -> bool:
     """Returns whether the fact opens a transaction, or shows the token of one without a car."""
     if fact.scheme == "1.6":
         return _is_start_16(fact)
-    known = batch.rows(TRANSACTIONS).peek((fact.station, fact.ocpp_transaction_id))
-    if known is None or is_reused(known, fact):
-        return True
-    return fact.id_token is not None and known.vehicle_id is None
+    return may_find_car(
+        batch.rows(TRANSACTIONS).peek((fact.station, fact.ocpp_transaction_id)), fact
+    )
 
 
 def _is_start_16(fact: TransactionReported) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -157,6 +158,32 @@ async def test_when_stations_were_seen_moves_forward_only(database_url: str) -> 
         await house.submit(seen(NOON - timedelta(minutes=1)), payload=b"")
         station = await house.one(Station, identity="A-1")
         assert station.last_seen == NOON
+
+
+@pytest.mark.parametrize("which", ["boot", "status", "connection"])
+async def test_a_note_of_who_was_seen_hides_no_station_from_the_facts_of_its_batch(
+    database_url: str, which: str
+) -> None:
+    async with small_house(database_url) as house:
+        # A first fact, so that the station is known from an earlier batch, too.
+        await house.submit(house.boot())
+        facts = {
+            "boot": house.boot(),
+            "status": house.status("Charging"),
+            "connection": connection(online=True, epoch=3),
+        }
+        await asyncio.gather(
+            house.intake.submit(seen(house.clock.later(seconds=5))), house.submit(facts[which])
+        )
+        assert await house.rows(Quarantine) == []
+        station = await house.one(Station, identity="A-1")
+        assert station.last_seen == house.clock.now()
+        told = {
+            "boot": "station.booted",
+            "status": "station.status_changed",
+            "connection": "station.connected",
+        }
+        assert await house.told() == ["station.booted", told[which]]
 
 
 async def test_settings_are_kept_without_their_secrets(database_url: str) -> None:

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from models.answers import TransactionAnswer
+from models.tables.access import IdToken
 from models.tables.charging import Reading, Reconciliation, Transaction, TransactionMessage
 from models.tables.fleet import Vehicle
+from models.tables.ledger import Quarantine
 from tests.builders.small_house import NOON, small_house
 
 ACCEPTED = TransactionAnswer(token_status="Accepted")
@@ -101,6 +103,48 @@ async def test_a_token_shown_later_finds_the_car_then(database_url: str) -> None
         transaction = await house.one(Transaction)
         assert (transaction.vehicle_id, transaction.token_status) == ("car-1", "Accepted")
         assert (await house.one(Vehicle, id="car-1")).plugged_evse == "A-1/1"
+
+
+async def test_a_second_token_is_judged_though_the_first_was_refused(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        refused = TransactionAnswer(token_status="Unknown")
+        assert await house.submit(house.event_2x("started", 0, token="NOBODY")) == refused
+        # Another writer: what was known in memory is read anew.
+        await house.add(
+            IdToken(
+                id="late",
+                id_token="LATE",
+                token_key="late",
+                type="ISO14443",
+                vehicle_id="car-2",
+                created_at=NOON,
+                updated_at=NOON,
+            )
+        )
+        assert await house.submit(house.event_2x("updated", 1, token="LATE")) == ACCEPTED
+        assert await house.rows(Quarantine) == []
+        transaction = await house.one(Transaction)
+        assert (transaction.id_token, transaction.token_status) == ("LATE", "Accepted")
+        assert transaction.vehicle_id == "car-2"
+
+
+async def test_a_token_that_opened_a_transaction_stays_its_token(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        await house.submit(house.event_2x("started", 0, token="ANNA"))
+        await house.add(
+            IdToken(
+                id="late",
+                id_token="LATE",
+                token_key="late",
+                type="ISO14443",
+                created_at=NOON,
+                updated_at=NOON,
+            )
+        )
+        assert await house.submit(house.event_2x("updated", 1, token="LATE")) == ACCEPTED
+        assert await house.rows(Quarantine) == []
+        transaction = await house.one(Transaction)
+        assert (transaction.id_token, transaction.driver_id) == ("ANNA", "anna")
 
 
 async def test_an_id_used_again_for_another_charge_keeps_both_charges(database_url: str) -> None:

@@ -1,0 +1,192 @@
+"""Whatever stations say, in whatever batches: every fact of a known station is decided.
+
+Facts are drawn from small pools, so that they meet: the same transactions, tokens and connectors
+again and again, several stations in one batch, with what the gateway tells of them in between. In
+every second run another connection writes between batches, so that nothing is known from an earlier
+one, as it always is on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from csms.intake import deciders
+from csms.ledger import migrate
+from models.facts import (
+    BootReported,
+    CommandSent,
+    CommandSettled,
+    ConnectionChanged,
+    ConnectorReported,
+    DataReceived,
+    Fact,
+    HeartbeatReported,
+    NoteReported,
+    Quarantined,
+    Reading,
+    ReadingsReported,
+    SecurityReported,
+    StationsSeen,
+    TokenPresented,
+    TransactionReported,
+    VariablesReported,
+    VariableState,
+)
+from models.tables.ledger import Quarantine
+from models.tables.stations import Station
+from tests.builders.small_house import NOON, SmallHouse
+
+STATIONS = st.sampled_from(["A-1", "A-1", "A-1", "A-2", "pending", "nobody"])
+TOKENS = st.sampled_from([None, "CAR-1", "ANNA", "NOBODY"])
+NUMBERS = st.sampled_from(["1", "2", "-1", "", "tx-a"])
+EVSES = st.sampled_from([0, 1, 2])
+TIMES = st.one_of(
+    st.integers(-7200, 600).map(lambda seconds: NOON + timedelta(seconds=seconds)),
+    st.sampled_from([datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]),
+)
+REGISTERS = st.one_of(st.none(), st.sampled_from([0.0, 100.0, 5000.0, -3.0, 1e18]))
+READINGS = st.lists(
+    st.builds(
+        Reading,
+        TIMES,
+        context=st.sampled_from(["Sample.Periodic", "Transaction.End"]),
+        energy_wh=REGISTERS,
+        power_w=st.sampled_from([None, 0.0, 3700.0]),
+        soc_pct=st.sampled_from([None, 0.0, 55.5, 100.0, 250.0]),
+        other=st.sampled_from([None, {"Frequency": 50.0}]),
+    ),
+    max_size=3,
+).map(tuple)
+COMMON: dict[str, Any] = {"station": STATIONS, "received_at": st.just(NOON)}
+COMMAND_IDS = st.sampled_from(["c-1", "c-2"])
+
+
+def transactions(scheme: str) -> st.SearchStrategy[Fact]:
+    mine = scheme == "1.6"
+    return st.builds(
+        TransactionReported,
+        **COMMON,
+        scheme=st.just(scheme),
+        kind=st.sampled_from(["started", "ended"] if mine else ["started", "updated", "ended"]),
+        measured_at=TIMES,
+        ocpp_transaction_id=NUMBERS,
+        evse_id=EVSES if mine else st.one_of(st.none(), EVSES),
+        id_token=TOKENS,
+        meter_wh=REGISTERS if mine else st.none(),
+        readings=READINGS,
+        seq_no=st.none() if mine else st.integers(0, 3),
+        remote_start_id=st.none() if mine else st.sampled_from([None, 7]),
+        suspect=st.sampled_from([(), ("time-implausible",), ("schema",)]),
+    )
+
+
+FACTS: dict[type[Fact], st.SearchStrategy[Fact]] = {
+    BootReported: st.builds(BootReported, **COMMON, vendor=st.just("V"), model=st.just("M")),
+    HeartbeatReported: st.builds(HeartbeatReported, **COMMON),
+    ConnectorReported: st.builds(
+        ConnectorReported,
+        **COMMON,
+        evse_id=EVSES,
+        connector_id=st.sampled_from([0, 1]),
+        status=st.sampled_from(["Available", "Charging", "Faulted"]),
+        measured_at=TIMES,
+    ),
+    TokenPresented: st.builds(
+        TokenPresented, **COMMON, scheme=st.just("1.6"), id_token=TOKENS.map(lambda t: t or "x")
+    ),
+    TransactionReported: st.one_of(transactions("1.6"), transactions("2.x")),
+    ReadingsReported: st.builds(
+        ReadingsReported,
+        **COMMON,
+        scheme=st.just("1.6"),
+        evse_id=EVSES,
+        ocpp_transaction_id=st.one_of(st.none(), NUMBERS),
+        readings=READINGS,
+    ),
+    VariablesReported: st.builds(
+        VariablesReported, **COMMON, variables=st.just((VariableState(name="a", value="1"),) * 2)
+    ),
+    DataReceived: st.builds(DataReceived, **COMMON, vendor_id=st.just("v")),
+    NoteReported: st.builds(NoteReported, **COMMON, action=st.just("x"), payload=st.just(b"{}")),
+    SecurityReported: st.builds(
+        SecurityReported, **COMMON, kind=st.just("Tamper"), measured_at=TIMES
+    ),
+    Quarantined: st.builds(
+        Quarantined, **COMMON, action=st.just("x"), raw=st.just(b"\x00"), reason=st.just("why")
+    ),
+    ConnectionChanged: st.builds(
+        ConnectionChanged, **COMMON, online=st.booleans(), epoch=st.integers(0, 3)
+    ),
+    StationsSeen: st.builds(
+        StationsSeen,
+        station=st.just("node-1"),
+        received_at=st.just(NOON),
+        seen=st.just(tuple((each, NOON) for each in ("A-1", "A-2", "gone"))),
+    ),
+    CommandSent: st.builds(CommandSent, **COMMON, command_id=COMMAND_IDS, epoch=st.integers(0, 3)),
+    CommandSettled: st.builds(
+        CommandSettled,
+        **COMMON,
+        command_id=COMMAND_IDS,
+        state=st.sampled_from(["answered", "failed", "unknown"]),
+    ),
+}
+LIKELY = (TransactionReported, TransactionReported, ReadingsReported, ConnectorReported)
+BATCHES = st.lists(
+    st.lists(st.one_of(*FACTS.values(), *(FACTS[kind] for kind in LIKELY)), min_size=1, max_size=5),
+    min_size=1,
+    max_size=8,
+)
+
+
+def test_facts_of_all_types_are_tried() -> None:
+    assert FACTS.keys() == deciders().keys()
+
+
+@pytest.fixture(scope="module")
+def template() -> Path:
+    """A furnished house's database to copy."""
+    path = Path(tempfile.mkdtemp(prefix="heliofleet-deciders-")) / "template.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@given(batches=BATCHES, forget=st.booleans())
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_every_fact_of_a_known_station_is_decided(
+    template: Path, batches: Sequence[Sequence[Fact]], forget: bool
+) -> None:
+    asyncio.run(play(template, batches, forget=forget))
+
+
+async def play(template: Path, batches: Sequence[Sequence[Fact]], *, forget: bool) -> None:
+    house = SmallHouse("sqlite://", inline=True)
+    shutil.copy(template, house.db.path)
+    await house.start()
+    try:
+        await house.furnish()
+        await house.add(
+            Station(identity="pending", approval="pending", created_at=NOON, updated_at=NOON)
+        )
+        for number, facts in enumerate(batches):
+            if forget:
+                await house.add(
+                    Station(identity=f"other-{number}", created_at=NOON, updated_at=NOON)
+                )
+            # What is handed in before the committer runs is one batch, but for a station's second.
+            await asyncio.gather(*(house.submit(fact) for fact in facts))
+        assert {row.reason for row in await house.rows(Quarantine)} <= {"why"}
+    finally:
+        await house.close()
