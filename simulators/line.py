@@ -45,6 +45,8 @@ class Line:
         self.station = station
         self.cut = False
         """While set, the network is down and dialling is in vain."""
+        self.boot_status: str | None = None
+        """What the service last answered to Boot; None before its first answer."""
         self._connect = connect
         self._password = password
         self._now = now
@@ -149,6 +151,7 @@ class Line:
     def _boot_answered(self, notice: Notice, answer: Answer) -> None:
         interval_s = answer.interval_s or 60
         self._booted = answer.accepted
+        self.boot_status = answer.status
         if answer.accepted:
             self._boot_again_at = None
             self.station.variables.heartbeat_every_s = interval_s

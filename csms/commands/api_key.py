@@ -9,7 +9,7 @@ from typing import Annotated, cast, get_args
 import typer
 
 from csms.access.actions import create_api_key
-from csms.commands.options import ConfigFile, settings_of
+from csms.commands.options import ConfigFile, group, settings_of
 from csms.keyring import Keyring
 from csms.ledger import migrate
 from csms.ledger.database import Database
@@ -18,12 +18,7 @@ from models.errors import BadInput
 from models.ids import UlidMaker
 from models.states import Role
 
-app = typer.Typer(help="Look after API keys.", no_args_is_help=True)
-
-
-@app.callback()
-def keys() -> None:
-    """Look after API keys."""
+app = group("Look after API keys.")
 
 
 @app.command()

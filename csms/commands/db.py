@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from csms.commands.options import ConfigFile, settings_of
+from csms.commands.options import ConfigFile, group, settings_of
 from csms.ledger import migrate
 
-app = typer.Typer(help="Look after the database.", no_args_is_help=True)
+app = group("Look after the database.")
 
 
 @app.command()

@@ -21,6 +21,14 @@ OutDirectory = Annotated[
 DEFAULT_OUT = Path("heliofleet-run")
 
 
+def group(help_text: str) -> typer.Typer:
+    """Returns an empty group of commands, in the plain style of all of them."""
+    app = typer.Typer(help=help_text, add_completion=False, rich_markup_mode=None)
+    # Without it a group of one command would be that command.
+    app.callback(help=help_text)(lambda: None)
+    return app
+
+
 def settings_of(config_file: Path | None, **overrides: object) -> Settings:
     """Returns the effective settings of a command.
 

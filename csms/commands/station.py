@@ -1,0 +1,117 @@
+"""`heliofleet station`: single charging stations. For now one that is simulated.
+
+`heliofleet simulate` plays a whole town; this is one box with one car, for trying a service out by
+hand. The box itself is `simulators.solo`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from csms.commands.options import group
+from models.clocks import RealClock
+from models.errors import BadInput
+from simulators.link import websocket_door
+from simulators.solo import SoloStation, Subprotocol, run_station
+
+VERSIONS: dict[str, Subprotocol] = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1", "2.1": "ocpp2.1"}
+LEAST_POWER_W = 1380.0
+"""6 A on one phase: below it no car charges."""
+MOST_POWER_W = 7400.0
+"""32 A on one phase."""
+
+app = group("Run single charging stations.")
+
+
+@app.command()
+def simulate(  # noqa: PLR0917 - each is an option of the command line
+    identity: Annotated[str, typer.Argument(help="The station's identity.", metavar="IDENTITY")],
+    ocpp_url: Annotated[
+        str, typer.Option(help="Where the service takes stations.")
+    ] = "ws://127.0.0.1:9000/ocpp",
+    password: Annotated[
+        str | None,
+        typer.Option(help="Of the station; none: security profile 0.", show_default=False),
+    ] = None,
+    version: Annotated[str, typer.Option(help=f"OCPP {', '.join(VERSIONS)}.")] = "2.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="Card held to the reader at once; none: waits for a remote start.",
+            show_default=False,
+        ),
+    ] = None,
+    power_w: Annotated[
+        float, typer.Option(min=LEAST_POWER_W, max=MOST_POWER_W, help="Most power, one phase.")
+    ] = 3700.0,
+    soc_pct: Annotated[
+        float, typer.Option(min=0, max=100, help="How full the car of 16 kWh arrives.")
+    ] = 50.0,
+    meter_every_s: Annotated[
+        int, typer.Option(min=1, max=3600, help="Seconds between meter values.")
+    ] = 10,
+    connect_within_s: Annotated[
+        float, typer.Option(min=1, max=3600, help="Seconds until the service must have answered.")
+    ] = 10.0,
+) -> None:
+    """Run one simulated station with a car plugged in, until Ctrl-C. Says what changes.
+
+    Example: heliofleet station simulate BOX-1 --password PW --version 1.6 --token CARD-1
+    """
+    if version not in VERSIONS:
+        raise BadInput(f"--version: {version} is no version; allowed are {', '.join(VERSIONS)}")
+    if re.fullmatch(r"[^\s/\x00-\x1f\x7f]{1,48}", identity) is None:
+        raise BadInput("IDENTITY: allowed are 1 to 48 characters, no spaces and no slash")
+    _check_url(ocpp_url)
+    solo = SoloStation(
+        identity=identity,
+        password=password,
+        subprotocol=VERSIONS[version],
+        token=token,
+        max_power_w=power_w,
+        soc_pct=soc_pct,
+        meter_every_s=meter_every_s,
+    )
+    asyncio.run(_run_until_told(solo, ocpp_url, connect_within_s))
+
+
+def _check_url(url: str) -> None:
+    allowed = f"--ocpp-url: {url} is no address of stations; allowed is ws://HOST:PORT/ocpp or wss"
+    try:
+        parts = urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise BadInput(allowed) from None
+    if parts.scheme not in ("ws", "wss") or not has_place or parts.query or parts.fragment:
+        raise BadInput(allowed)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _run_until_told(solo: SoloStation, url: str, connect_within_s: float) -> None:
+    """Ends in order on SIGINT and SIGTERM; a second one ends it at once."""
+    running = asyncio.create_task(
+        run_station(
+            solo,
+            connect=websocket_door(url),
+            clock=RealClock(),
+            say=_say,
+            connect_within_s=connect_within_s,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running

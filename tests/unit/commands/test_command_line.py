@@ -1,0 +1,89 @@
+"""The command line: every command is found and says what it does; bad input is one line, exit 2."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from csms.cli import COMMANDS, main, run
+
+
+def outcome(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """Runs the whole command line and returns exit code, stdout and stderr."""
+    monkeypatch.setattr(sys, "argv", ["heliofleet", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, said.out, said.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_the_help_lists_all_commands(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert run(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(f"  {name} " in said and entry.help in said for name, entry in COMMANDS.items())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_own_help_begins_as_the_list_says(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert run([name, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"Usage: heliofleet {name} ")
+    assert COMMANDS[name].help in " ".join(said.split())
+    assert COMMANDS[name].is_group or "Example: heliofleet" in said
+
+
+@pytest.mark.parametrize("name", [name for name, entry in COMMANDS.items() if entry.is_group])
+def test_a_group_alone_says_what_it_has(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run([name]) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("sreve",), "there is no command sreve: did you mean serve"),
+        (("--json",), "there is no command --json: there are serve, demo"),
+        (("api-key", "create"), "Missing option '--role'"),
+        (("api-key", "make"), "No such command 'make'"),
+        (("serve", "--http-port", "many"), "Invalid value for '--http-port'"),
+        (("serve", "--htp-port", "1"), "No such option: --htp-port"),
+        (("plan",), "Missing argument 'PROBLEM.json'"),
+        (("replay", "confluence", "--days", "0"), "Invalid value for '--days'"),
+        (("station", "simulate"), "Missing argument 'IDENTITY'"),
+        (("station", "simulate", "a/b"), "IDENTITY: allowed are 1 to 48 characters"),
+        (("station", "simulate", "B", "--version", "3"), "--version: 3 is no version"),
+        (("station", "simulate", "B", "--power-w", "90"), "Invalid value for '--power-w'"),
+        (("station", "simulate", "B", "--ocpp-url", "http://h"), "--ocpp-url: http://h is no"),
+        (("station", "simulate", "B", "--ocpp-url", "ws://h:x/ocpp"), "--ocpp-url: ws://h:x/ocpp"),
+        (("station", "simulate", "B", "--ocpp-url", "ws:///ocpp"), "--ocpp-url: ws:///ocpp is no"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    line: str,
+) -> None:
+    code, said, complaint = outcome(monkeypatch, capsys, *arguments)
+    assert (code, said) == (2, "")
+    assert complaint.startswith(f"heliofleet: {line}")
+    assert complaint.count("\n") == 1
+
+
+def test_a_station_without_a_service_is_one_line_and_exit_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = ("--ocpp-url", "ws://127.0.0.1:1/ocpp", "--connect-within-s", "1")
+    code, said, complaint = outcome(monkeypatch, capsys, "station", "simulate", "B", *nobody)
+    assert (code, said) == (1, "")
+    assert complaint.startswith("heliofleet: no answer within 1 s: B: ")
+    assert complaint.count("\n") == 1
