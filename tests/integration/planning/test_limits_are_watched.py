@@ -59,9 +59,7 @@ async def watched_house(url: str) -> AsyncIterator[tuple[SmallHouse, str]]:
 
 
 async def settle(house: SmallHouse, command_id: str, **answer: Any) -> None:
-    sent = CommandSent(
-        station="A-1", received_at=house.clock.now(), command_id=command_id, epoch=1
-    )
+    sent = CommandSent(station="A-1", received_at=house.clock.now(), command_id=command_id, epoch=1)
     await house.submit(sent)
     settled = CommandSettled(
         station="A-1", received_at=house.clock.now(), command_id=command_id, **answer
