@@ -264,8 +264,8 @@ class Batch:
                 MessageRow(
                     fact.station,
                     note.direction,
-                    note.action,
-                    note.message_id,
+                    clean(note.action),
+                    clean(note.message_id),
                     fact.received_at,
                     clean_text(note.payload),
                     note.outcome,
@@ -355,4 +355,6 @@ def clean_text(raw: bytes) -> str:
 
 def clean(text: str) -> str:
     """Returns text that both databases can keep: PostgreSQL takes neither NUL nor surrogates."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return clean_text(text.encode("utf-8", "replace"))

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 import sqlalchemy as sa
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from csms.bus.local import LocalBus
@@ -322,7 +323,8 @@ async def rig(
         sink.open()
         await gateway.drain(3.0)
         for link in house.links:
-            link.transport.abort()
+            if link.state is not State.CLOSED:
+                link.transport.abort()
         await asyncio.gather(*(link.wait_closed() for link in house.links))
         await committer.drain()
         await relay.close()
@@ -355,6 +357,19 @@ async def boot(link: Any, message_id: str = "boot") -> list[Any]:
             "chargingStation": {"vendorName": "Acme", "model": "One"},
         }
     return await call(link, "BootNotification", payload, message_id)
+
+
+async def connected(house: Rig, subprotocol: str = "ocpp1.6", **columns: Any) -> Any:
+    """Returns the link of a station that has booted and told its settings."""
+    house.password = await house.add_station("CP-1", **columns)
+    link = await house.dial("CP-1", house.password, (subprotocol,))
+    assert (await boot(link))[2]["status"] == "Accepted"
+    frame = await answer(link)
+    assert frame[2] in {"GetConfiguration", "GetBaseReport"}
+    reply = {} if subprotocol == "ocpp1.6" else {"status": "NotSupported"}
+    await link.send(encode([3, frame[1], reply]))
+    await house.activity.quiet()
+    return link
 
 
 def encode(frame: Any) -> str:

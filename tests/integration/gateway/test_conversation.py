@@ -21,6 +21,7 @@ from tests.integration.gateway.rig import (
     boot,
     call,
     closed,
+    connected,
     encode,
     eventually,
     rig,
@@ -50,19 +51,6 @@ def event_2x(kind: str, seq_no: int, at: str, **more: Any) -> dict[str, Any]:
         "seqNo": seq_no,
         "transactionInfo": {"transactionId": "tx-1"},
     } | more
-
-
-async def connected(house: Any, subprotocol: str = "ocpp1.6", **columns: Any) -> Any:
-    """Returns the link of a station that has booted and told its settings."""
-    house.password = await house.add_station("CP-1", **columns)
-    link = await house.dial("CP-1", house.password, (subprotocol,))
-    assert (await boot(link))[2]["status"] == "Accepted"
-    frame = await answer(link)
-    assert frame[2] in {"GetConfiguration", "GetBaseReport"}
-    reply = {} if subprotocol == "ocpp1.6" else {"status": "NotSupported"}
-    await link.send(encode([3, frame[1], reply]))
-    await house.activity.quiet()
-    return link
 
 
 @pytest.mark.parametrize("subprotocol", VERSIONS)
