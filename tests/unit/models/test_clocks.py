@@ -8,7 +8,7 @@ import pytest
 
 from models.clocks import Activity, LoopClock, SteppedClock, ticks
 from models.ids import UlidMaker
-from models.virtual_loop import StuckError, run_virtually
+from models.virtual_loop import StuckError, ThreadError, run_virtually
 
 START = datetime(2026, 6, 15, tzinfo=UTC)
 
@@ -88,6 +88,14 @@ def test_a_wait_that_nothing_can_end_is_reported() -> None:
 
     with pytest.raises(StuckError):
         run_virtually(stuck())
+
+
+def test_a_thread_in_virtual_time_is_reported() -> None:
+    async def in_a_thread() -> None:
+        await asyncio.to_thread(str)
+
+    with pytest.raises(ThreadError, match="took part in virtual time"):
+        run_virtually(in_a_thread())
 
 
 async def test_identifiers_are_unique_and_in_order() -> None:
