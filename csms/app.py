@@ -21,6 +21,7 @@ from csms.booking.desk import Desk
 from csms.booking.reactions import Watchman
 from csms.bus.local import LocalBus
 from csms.charging.api import router as charging_router
+from csms.charging.reactions import FOLLOWED as SUN_FOLLOWS
 from csms.charging.reactions import SunLedger
 from csms.config import Settings
 from csms.energy.api import router as energy_router
@@ -204,6 +205,7 @@ class House:
         bus.subscribe("stations", host.follows, host.heard)
         await watchman.start()
         await sun.start()
+        bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
         self._parts = [committer, relay, bus, watchman, sun]
         if self._controlled:
             await keeper.start()

@@ -1,35 +1,44 @@
 """The ledger of sun: how much of each transaction's energy its site's roof gave.
 
-Every quarter of an hour, a little later so that meters have reported, the surplus of each site (sun
-less building) is shared among the transactions that charged in that quarter, in proportion to
-their energy. What the surplus does not cover came from the grid. That is the reading of "solar
-share" that a resident can check with two meters and a clock.
+Of every quarter of an hour the surplus of each site (sun less building) is shared among the
+transactions that charged in it, in proportion to their energy. What the surplus does not cover came
+from the grid. That is the reading of "solar share" that a resident can check with two meters and a
+clock. A quarter is settled a little after its end, when meters have reported; the running one is
+shared as far as it has come each time that its site is measured. Shares are kept by quarter, so
+that a quarter can be shared again, by any node, and still counts once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 import structlog
 
+from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
-from models.tables.charging import Reading, Transaction
+from models.tables.charging import Reading, SunShare, Transaction
 from models.tables.energy import SiteMeasurement
 from models.tables.stations import Station
 from models.timeline import floor_to_step
 
 QUARTER = timedelta(minutes=15)
 GRACE = timedelta(minutes=2)
-"""How long after its end a quarter is shared out."""
+"""How long after its end a quarter is settled."""
+LOOKS_BACK = timedelta(days=1)
+"""How much of its own absence the ledger makes good."""
+FOLLOWED = frozenset({"site.measured"})
+"""What the ledger subscribes to."""
 
 log = structlog.get_logger()
 
@@ -57,6 +66,11 @@ def shared_sun(energy_wh: Sequence[float], surplus_wh: float) -> list[float]:
     return [each * share for each in energy_wh]
 
 
+class _Measured(msgspec.Struct):
+    site_id: str
+    measured_at: datetime
+
+
 class SunLedger:
     """Shares out the sun, quarter by quarter."""
 
@@ -65,10 +79,11 @@ class SunLedger:
         self._clock = clock
         self._ids = ids
         self._activity = activity
+        self._sharing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begins with the quarter that ends next."""
+        """Makes good what was missed, and goes on with the quarter that ends next."""
         self._task = asyncio.create_task(self._run(), name="sun ledger")
 
     async def stop(self) -> None:
@@ -78,52 +93,134 @@ class SunLedger:
             with suppress(asyncio.CancelledError):
                 await self._task
 
+    async def heard(self, note: EventNote) -> None:
+        """Takes one of the `FOLLOWED` events from the bus.
+
+        A quarter that has just ended is left to its settling, when all meters have reported.
+        """
+        measured = msgspec.json.decode(note.resource, type=_Measured)
+        quarter = _quarter_of(measured.measured_at)
+        now = self._clock.now()
+        if quarter + QUARTER > now or quarter + QUARTER + GRACE <= now:
+            await self.share(quarter, site_id=measured.site_id)
+
     async def _run(self) -> None:
         anchor = floor_to_step(self._clock.now(), 15) + GRACE
+        with self._activity.busy():
+            await self._guarded(self.catch_up(), "missed quarters")
         async for due in ticks(self._clock, QUARTER, anchor=anchor):
             with self._activity.busy():
-                try:
-                    await self.share(due - GRACE - QUARTER)
-                except Exception:
-                    log.exception("sun.not_shared", quarter=due - GRACE - QUARTER)
+                quarter = due - GRACE - QUARTER
+                await self._guarded(self.share(quarter), str(quarter))
 
-    async def share(self, quarter: datetime) -> None:
-        """Shares out the sun of `[quarter, quarter + 15 min)`; once for each quarter."""
+    async def _guarded(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """A quarter that fails does not end the ledger; it is logged."""
+        try:
+            await work
+        except Exception:
+            log.exception("sun.not_shared", what=what)
+
+    async def catch_up(self) -> None:
+        """Settles the quarters that ended while no ledger was running."""
+        now = self._clock.now()
         async with self._db.read() as session:
-            drawn = await _drawn(session, quarter, quarter + QUARTER)
-            surplus_wh = await _surplus_wh(session, quarter, quarter + QUARTER)
-        by_site: dict[str, list[_Drawn]] = defaultdict(list)
-        for each in drawn:
-            by_site[each.site_id].append(each)
-        solar: dict[str, float] = {}
-        for site_id, of_site in by_site.items():
-            parts = shared_sun([e.energy_wh for e in of_site], surplus_wh.get(site_id, 0.0))
-            solar.update(
-                (each.transaction_id, part)
-                for each, part in zip(of_site, parts, strict=True)
-                if part > 0
-            )
-        if not solar:
+            newest = await session.scalar(sa.select(sa.func.max(SunShare.quarter)))
+        if newest is None:
             return
+        quarter = max(newest, floor_to_step(now - LOOKS_BACK, 15))
+        while quarter + QUARTER + GRACE <= now:
+            await self.share(quarter)
+            quarter += QUARTER
+
+    async def share(self, quarter: datetime, *, site_id: str | None = None) -> None:
+        """Shares out the sun of `[quarter, quarter + 15 min)`, as far as that has come.
+
+        Args:
+            quarter: when it begins.
+            site_id: only there; None: everywhere.
+        """
+        end = min(quarter + QUARTER, self._clock.now())
+        if end <= quarter:
+            return
+        async with self._sharing:
+            async with self._db.read() as session:
+                drawn = await _drawn(session, quarter, end, site_id)
+                if not drawn:
+                    return
+                surplus_wh = await _surplus_wh(session, quarter, end)
+                known = await _shares(session, quarter, [each.transaction_id for each in drawn])
+            shares = _shared_by_site(drawn, surplus_wh)
+            news = {
+                name: solar_wh
+                for name, solar_wh in sorted(shares.items())
+                if known.get(name, 0.0) != solar_wh
+            }
+            if news:
+                await self._keep(quarter, news)
+
+    async def _keep(self, quarter: datetime, shares: Mapping[str, float]) -> None:
+        total_wh = (
+            sa.select(sa.func.sum(SunShare.solar_wh))
+            .where(SunShare.transaction_id == Transaction.id)
+            .scalar_subquery()
+        )
         async with self._db.write(self._clock, self._ids, actor="sun") as work:
-            for name, part in sorted(solar.items()):
-                await work.session.execute(
-                    sa.update(Transaction)
-                    .where(Transaction.id == name)
-                    .values(solar_wh=Transaction.solar_wh + part)
-                    .execution_options(synchronize_session=False)
+            for name, solar_wh in shares.items():
+                await work.session.merge(
+                    SunShare(transaction_id=name, quarter=quarter, solar_wh=solar_wh)
                 )
+            await work.session.flush()
+            await work.session.execute(
+                sa.update(Transaction)
+                .where(Transaction.id.in_(shares))
+                .values(solar_wh=total_wh)
+                .execution_options(synchronize_session=False)
+            )
 
 
-async def _drawn(session: ReadSession, start: datetime, end: datetime) -> list[_Drawn]:
+def _quarter_of(measured_at: datetime) -> datetime:
+    """The quarter that a measurement speaks of: what is said at its end is said of it."""
+    return floor_to_step(measured_at - timedelta(microseconds=1), 15)
+
+
+def _shared_by_site(drawn: Sequence[_Drawn], surplus_wh: Mapping[str, float]) -> dict[str, float]:
+    by_site: dict[str, list[_Drawn]] = defaultdict(list)
+    for each in drawn:
+        by_site[each.site_id].append(each)
+    shares: dict[str, float] = {}
+    for site_id, of_site in by_site.items():
+        parts = shared_sun([e.energy_wh for e in of_site], surplus_wh.get(site_id, 0.0))
+        for each, part in zip(of_site, parts, strict=True):
+            shares[each.transaction_id] = round(part, 3)
+    return shares
+
+
+async def _shares(
+    session: ReadSession, quarter: datetime, transaction_ids: Sequence[str]
+) -> dict[str, float]:
+    """What is kept of a quarter so far."""
+    rows = await session.execute(
+        sa.select(SunShare.transaction_id, SunShare.solar_wh)
+        .where(SunShare.quarter == quarter)
+        .where(SunShare.transaction_id.in_(transaction_ids))
+    )
+    return {row.transaction_id: row.solar_wh for row in rows}
+
+
+async def _drawn(
+    session: ReadSession, start: datetime, end: datetime, only_site: str | None
+) -> list[_Drawn]:
     """What each transaction drew in `[start, end)`, by its energy register."""
-    transactions = await session.execute(
+    statement = (
         sa.select(Transaction, Station.site_id)
         .join(Station, Station.identity == Transaction.station)
         .where(Station.site_id.is_not(None), Transaction.started_at < end)
         .where(sa.or_(Transaction.stopped_at.is_(None), Transaction.stopped_at > start))
         .order_by(Transaction.id)
     )
+    if only_site is not None:
+        statement = statement.where(Station.site_id == only_site)
+    transactions = await session.execute(statement)
     known = [(row, site_id) for row, site_id in transactions if site_id is not None]
     at_start = await _registers(session, [row for row, _ in known], start)
     at_end = await _registers(session, [row for row, _ in known], end)

@@ -58,6 +58,17 @@ class Transaction(Base):
     )
 
 
+class SunShare(Base):
+    """What a site's roof gave of a transaction's energy within one quarter of an hour."""
+
+    __tablename__ = "sun_share"
+    transaction_id: Mapped[str] = mapped_column(primary_key=True)
+    quarter: Mapped[datetime] = mapped_column(primary_key=True)
+    """When it begins."""
+    solar_wh: Mapped[float]
+    __table_args__ = (sa.Index(None, "quarter"),)
+
+
 class TransactionMessage(Base):
     """A TransactionEvent (2.x) or StopTransaction (1.6) that was taken in: finds replays."""
 

@@ -11,7 +11,7 @@ from csms.ledger import migrate
 from csms.ledger.database import Database
 from models.errors import Unavailable
 from models.tables import Base
-from models.tables.charging import Reading, Transaction
+from models.tables.charging import Reading, SunShare, Transaction
 from tests.builders.small_house import small_house
 
 
@@ -97,3 +97,14 @@ async def test_down_needs_no_empty_tables(database_url: str) -> None:
 def test_a_database_out_of_reach_is_unavailable(url: str) -> None:
     with pytest.raises(Unavailable):
         migrate.current(url)
+
+
+async def test_the_sun_that_transactions_had_is_kept_as_a_share(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        await house.submit(house.start_16())
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.execute(sa.update(Transaction).values(solar_wh=420.0))
+        migrate.downgrade(database_url, "0001")
+        migrate.upgrade(database_url)
+        share = await house.one(SunShare)
+        assert (share.solar_wh, share.quarter) == (420.0, house.clock.now())

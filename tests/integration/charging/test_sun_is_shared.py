@@ -1,0 +1,126 @@
+"""The ledger of sun: who drew what the roof gave, quarter by quarter, each counted once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from csms.charging.reactions import FOLLOWED, SunLedger
+from csms.energy.actions import store_measurements
+from models.tables.charging import Transaction
+from models.tables.energy import Site
+from tests.builders.small_house import NOON, SmallHouse, small_house
+
+
+@asynccontextmanager
+async def sunny_house(url: str) -> AsyncIterator[tuple[SmallHouse, SunLedger]]:
+    """A house whose ledger of sun follows what is measured; its own clock is not started."""
+    async with small_house(url) as house:
+        sun = SunLedger(db=house.db, clock=house.clock, ids=house.ids, activity=house.activity)
+        house.bus.subscribe("sun", FOLLOWED, sun.heard)
+        yield house, sun
+
+
+async def measure(
+    house: SmallHouse, pv_w: float, load_w: float | None = None, at: datetime | None = None
+) -> None:
+    async with house.db.write(house.clock, house.ids) as work:
+        site = await work.session.get(Site, "A")
+        assert site is not None
+        values = {"pv_power_w": pv_w, "load_power_w": load_w, "grid_power_w": None}
+        await store_measurements(work, site, [{"measured_at": at or house.clock.now(), **values}])
+    await house.activity.quiet()
+
+
+async def charge(
+    house: SmallHouse, *, minutes: float, power_w: float, ocpp_id: str = "tx-a", evse: int = 1
+) -> None:
+    """A transaction begins and charges for so long; the clock moves with it."""
+    begun = house.clock.now()
+    first = house.read(1000.0, power_w=power_w)
+    await house.submit(house.event_2x("started", 0, first, ocpp_id=ocpp_id, evse=evse))
+    house.clock.later(minutes=minutes)
+    wh = 1000.0 + power_w * (house.clock.now() - begun) / timedelta(hours=1)
+    last = house.read(wh, power_w=power_w)
+    await house.submit(house.event_2x("updated", 1, last, ocpp_id=ocpp_id, evse=evse))
+
+
+async def solar_wh(house: SmallHouse, ocpp_id: str = "tx-a") -> float:
+    return (await house.one(Transaction, ocpp_transaction_id=ocpp_id)).solar_wh
+
+
+async def test_the_sun_of_the_running_quarter_shows_as_soon_as_it_is_measured(
+    database_url: str,
+) -> None:
+    async with sunny_house(database_url) as (house, _):
+        await charge(house, minutes=3, power_w=4000)
+        await measure(house, pv_w=6000, load_w=1000)
+        assert await solar_wh(house) == pytest.approx(200)
+
+
+async def test_what_the_roof_does_not_cover_is_no_sun(database_url: str) -> None:
+    async with sunny_house(database_url) as (house, _):
+        await charge(house, minutes=3, power_w=4000)
+        await measure(house, pv_w=2000, load_w=1000)
+        assert await solar_wh(house) == pytest.approx(50)
+        await measure(house, pv_w=0, load_w=3000)
+        assert await solar_wh(house) == 0.0
+
+
+async def test_a_quarter_is_shared_again_without_being_counted_twice(database_url: str) -> None:
+    async with sunny_house(database_url) as (house, sun):
+        await charge(house, minutes=3, power_w=4000)
+        await measure(house, pv_w=6000)
+        house.clock.instant = NOON + timedelta(minutes=17)
+        for _ in range(2):
+            await sun.share(NOON)
+        assert await solar_wh(house) == pytest.approx(200)
+
+
+async def test_quarters_add_up(database_url: str) -> None:
+    async with sunny_house(database_url) as (house, sun):
+        await charge(house, minutes=15, power_w=3000)
+        await measure(house, pv_w=1000)
+        house.clock.later(minutes=5)
+        await house.submit(house.event_2x("updated", 2, house.read(2000.0, power_w=3000)))
+        await measure(house, pv_w=9000)
+        house.clock.later(minutes=12)
+        await sun.share(NOON)
+        await sun.share(NOON + timedelta(minutes=15))
+        assert await solar_wh(house) == pytest.approx(250 + 250)
+
+
+async def test_cars_that_charge_at_once_share_by_their_energy(database_url: str) -> None:
+    async with sunny_house(database_url) as (house, sun):
+        await charge(house, minutes=3, power_w=6000, ocpp_id="tx-a")
+        house.clock.instant = NOON
+        await charge(house, minutes=3, power_w=2000, ocpp_id="tx-b", evse=2)
+        await measure(house, pv_w=4000)
+        assert await solar_wh(house, "tx-a") == pytest.approx(150)
+        assert await solar_wh(house, "tx-b") == pytest.approx(50)
+        house.clock.instant = NOON + timedelta(minutes=17)
+        await sun.share(NOON)
+        assert await solar_wh(house, "tx-a") == pytest.approx(300)
+
+
+async def test_a_late_measurement_shares_its_quarter_again(database_url: str) -> None:
+    async with sunny_house(database_url) as (house, sun):
+        await charge(house, minutes=3, power_w=4000)
+        house.clock.instant = NOON + timedelta(minutes=40)
+        await sun.share(NOON)
+        assert await solar_wh(house) == 0.0
+        await measure(house, pv_w=6000, at=NOON + timedelta(minutes=3))
+        assert await solar_wh(house) == pytest.approx(200)
+
+
+async def test_a_service_that_was_down_shares_what_it_has_missed(database_url: str) -> None:
+    async with sunny_house(database_url) as (house, sun):
+        await charge(house, minutes=3, power_w=4000)
+        await measure(house, pv_w=800)
+        house.clock.instant = NOON + timedelta(hours=2)
+        assert await solar_wh(house) == pytest.approx(40)
+        await sun.catch_up()
+        assert await solar_wh(house) == pytest.approx(200)
