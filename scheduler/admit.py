@@ -117,7 +117,7 @@ class Answer:
 _HURDLES: tuple[tuple[ReasonCode, str], ...] = (
     ("CLASS", "{n} of another class"),
     ("PLACE", "{n} never at the pickup site with the drop-off site open to them"),
-    ("TIME", "{n} open to this trip at other times only: on the road, resting or due elsewhere"),
+    ("TIME", "{n} not free at that time: on the road, resting or due elsewhere"),
     ("ENERGY_BEFORE", "{n} free, but not charged enough by the start"),
     ("ENERGY_AFTER", "{n} free and charged, but too empty afterwards for their next trip"),
 )

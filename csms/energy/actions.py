@@ -26,8 +26,6 @@ from models.tables.stations import Evse, Station
 MEASURED_AHEAD = timedelta(minutes=5)
 """How far a meter's clock may be ahead of ours."""
 _LIMITS = ("import_limit_w", "export_limit_w")
-PUSHED = "pushed"
-"""How the source of a forecast begins that somebody else made."""
 
 
 async def create_site(

@@ -21,7 +21,6 @@ from pydantic import (
 from starlette.responses import Response
 
 from csms.energy.actions import (
-    PUSHED,
     change_site,
     create_site,
     delete_site,
@@ -30,6 +29,7 @@ from csms.energy.actions import (
     store_prices,
 )
 from csms.energy.queries import (
+    PUSHED,
     ForecastShown,
     MeasurementShown,
     PricesShown,

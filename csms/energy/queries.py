@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.web.documents import KeptShown, Shown
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site, SiteMeasurement
+
+PUSHED = "pushed"
+"""How the source of a forecast begins that somebody else made."""
+PUSHED_FRESH_FOR = timedelta(hours=6)
+"""So long after its issue a pushed forecast goes before our own."""
 
 
 class CircuitShown(Shown):

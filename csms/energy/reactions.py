@@ -1,7 +1,7 @@
 """Our own forecasts: issued every quarter of an hour from what was measured, and kept.
 
-A forecast that somebody pushed is preferred while it is fresh. Measurements are read once and then
-followed, so that a refresh costs a few milliseconds a site.
+A forecast that somebody pushed goes before ours while it is fresh, and ours goes on where it ends.
+Measurements are read once and then followed, so that a refresh costs a few milliseconds a site.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ STEPS = 192
 HISTORY = timedelta(days=42)
 """How far back measurements are read: six weeks tell weekdays apart."""
 SUN_HISTORY = timedelta(days=14)
-PUSHED_FRESH_FOR = timedelta(hours=6)
 KEPT_FOR = timedelta(days=60)
-OWN_SOURCES = ("measured", "clear_sky", "profile", "fallback")
 
 
 @dataclass(slots=True)
@@ -64,24 +62,13 @@ class Forecaster:
             sites = await session.scalars(
                 sa.select(Site).where(Site.tenant_id == self._tenant).order_by(Site.id)
             )
-            pushed = await self._pushed(session, now)
             for site in sites.all():
                 history = await self._follow(session, site.id, now)
-                if (site.id, "pv") not in pushed:
-                    made.append((site.id, "pv", _sun(site, history, grid, now)))
-                if (site.id, "load") not in pushed:
-                    made.append((site.id, "load", _load(site, history, grid, now)))
+                made.append((site.id, "pv", _sun(site, history, grid, now)))
+                made.append((site.id, "load", _load(site, history, grid, now)))
         await self._store(made, now)
         if made:
             self._issued_for = step
-
-    async def _pushed(self, session: ReadSession, now: datetime) -> set[tuple[str, str]]:
-        rows = await session.execute(
-            sa.select(Forecast.site_id, Forecast.kind)
-            .where(Forecast.source.not_in(OWN_SOURCES))
-            .where(Forecast.issued_at >= now - PUSHED_FRESH_FOR, Forecast.issued_at <= now)
-        )
-        return {(site_id, kind) for site_id, kind in rows}
 
     async def _follow(self, session: ReadSession, site_id: str, now: datetime) -> _History:
         history = self._histories.setdefault(site_id, _History(until=now - HISTORY))

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from csms.energy.queries import PUSHED, PUSHED_FRESH_FOR
 from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site
@@ -18,6 +19,7 @@ from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.planning import Plan, PlanRequest
 from models.tables.stations import Connector, Evse, Station
 
+FORECAST_KINDS = ("pv", "load")
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
 LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "disobeyed", "rejected", "unknown")
 
@@ -37,8 +39,8 @@ class Rows:
     """The open ones."""
     limits: Sequence[ChargingLimit]
     """Those that may still be in a box, oldest first."""
-    forecasts: Mapping[tuple[str, str], Forecast]
-    """By site and kind; the newest issue."""
+    forecasts: Mapping[tuple[str, str], Sequence[Forecast]]
+    """By site and kind; where the first says nothing, the next one counts."""
     prices: Sequence[PriceSeries]
     """Oldest issue first."""
 
@@ -98,7 +100,7 @@ async def read_rows(
         bookings=bookings.all(),
         transactions=await _open_transactions(session, tenant),
         limits=await _live_limits(session, tenant),
-        forecasts=await newest_forecasts(session, site_ids),
+        forecasts=await forecasts_that_count(session, site_ids, now),
         prices=(
             await session.scalars(
                 select(PriceSeries)
@@ -128,10 +130,38 @@ async def _live_limits(session: AsyncSession, tenant: str) -> Sequence[ChargingL
     return rows.all()
 
 
-async def newest_forecasts(
-    session: AsyncSession, site_ids: Sequence[str]
-) -> dict[tuple[str, str], Forecast]:
-    """Returns the newest forecast of each site and kind."""
+async def forecasts_that_count(
+    session: AsyncSession, site_ids: Sequence[str], now: datetime
+) -> dict[tuple[str, str], list[Forecast]]:
+    """Returns what to plan each site and kind with: a pushed forecast while it is fresh, then ours.
+
+    A pushed one counts although ours was issued later: whoever pushes knows more of the place.
+    """
+    is_pushed = Forecast.source.startswith(PUSHED)
+    fresh = await session.scalars(
+        select(Forecast)
+        .where(Forecast.site_id.in_(site_ids), Forecast.kind.in_(FORECAST_KINDS))
+        .where(Forecast.issued_at >= now - PUSHED_FRESH_FOR, Forecast.issued_at <= now)
+        .where(is_pushed)
+        .order_by(Forecast.issued_at, Forecast.id)
+    )
+    found = {(row.site_id, row.kind): [row] for row in fresh}
+    for row in await _newest_forecasts(session, site_ids):
+        own: Forecast | None = row
+        if row.source.startswith(PUSHED):
+            own = await session.scalar(
+                select(Forecast)
+                .where(Forecast.site_id == row.site_id, Forecast.kind == row.kind, ~is_pushed)
+                .order_by(Forecast.issued_at.desc())
+                .limit(1)
+            )
+        if own is not None:
+            found.setdefault((row.site_id, row.kind), []).append(own)
+    return found
+
+
+async def _newest_forecasts(session: AsyncSession, site_ids: Sequence[str]) -> Sequence[Forecast]:
+    """The newest of each site and kind, whoever made it: found by the index alone."""
     newest = (
         select(Forecast.site_id, Forecast.kind, func.max(Forecast.issued_at).label("issued_at"))
         .where(Forecast.site_id.in_(site_ids))
@@ -148,7 +178,7 @@ async def newest_forecasts(
         )
         .order_by(Forecast.id)
     )
-    return {(row.site_id, row.kind): row for row in rows}
+    return rows.all()
 
 
 async def due_requests(session: AsyncSession) -> Sequence[PlanRequest]:

@@ -117,8 +117,8 @@ def _site(
     unavailable: frozenset[str],
     uncontrolled_w: Series | None,
 ) -> Site:
-    pv_w = _forecast_series(rows.forecasts.get((site.id, "pv")), grid)
-    load_w = _forecast_series(rows.forecasts.get((site.id, "load")), grid)
+    pv_w = _forecast_series(rows.forecasts.get((site.id, "pv"), ()), grid)
+    load_w = _forecast_series(rows.forecasts.get((site.id, "load"), ()), grid)
     if uncontrolled_w is not None:
         load_w = load_w + uncontrolled_w
     import_price, export_price, co2 = _prices(rows, site.id, grid)
@@ -315,24 +315,40 @@ def _floats(series: Series) -> tuple[float, ...]:
     return tuple(series.tolist())
 
 
-def _forecast_series(forecast: Forecast | None, grid: StepGrid) -> Series:
-    """The median on the grid; beyond its end the last day of it is taken again."""
-    if forecast is None or not forecast.q50_w:
-        return np.zeros(grid.steps)
+def _forecast_series(forecasts: Sequence[Forecast], grid: StepGrid) -> Series:
+    """The medians on the grid: of each step the first forecast that has it.
+
+    Beyond the end of all of them the last day of the last one is taken again.
+    """
+    series = np.full(grid.steps, np.nan)
+    for forecast in forecasts:
+        series = np.where(np.isnan(series), _on_grid(forecast, grid), series)
+    if forecasts and np.isnan(series[-1]):
+        series = np.where(np.isnan(series), _repeated(forecasts[-1], grid), series)
+    return np.nan_to_num(series)
+
+
+def _on_grid(forecast: Forecast, grid: StepGrid) -> Series:
+    """The median on the grid; not a number where the forecast says nothing."""
+    index = _index_of(forecast, grid)
     values = np.asarray(forecast.q50_w, dtype=np.float64)
-    return _on_grid(values, forecast.start, forecast.step_minutes, grid)
+    inside = (index >= 0) & (index < len(values))
+    return np.where(inside, values[np.clip(index, 0, len(values) - 1)], np.nan)
 
 
-def _on_grid(values: Series, start: datetime, step_minutes: int, grid: StepGrid) -> Series:
-    offset_minutes = (grid.start - start).total_seconds() / 60
+def _repeated(forecast: Forecast, grid: StepGrid) -> Series:
+    """The last day of a forecast, again and again beyond its end; before its start nothing."""
+    index = _index_of(forecast, grid)
+    values = np.asarray(forecast.q50_w, dtype=np.float64)
+    day = min(len(values), max(1, 24 * 60 // forecast.step_minutes))
+    again = len(values) - day + (index - len(values)) % day
+    return np.where(index < len(values), np.nan, values[again])
+
+
+def _index_of(forecast: Forecast, grid: StepGrid) -> npt.NDArray[np.int64]:
+    offset_minutes = (grid.start - forecast.start).total_seconds() / 60
     minutes = offset_minutes + grid.step_minutes * np.arange(grid.steps)
-    index = np.floor(minutes / step_minutes).astype(int)
-    day = max(1, 24 * 60 // step_minutes)
-    beyond = index >= len(values)
-    if beyond.any():
-        missing = index[beyond] - len(values)
-        index[beyond] = np.maximum(0, len(values) - day) + missing % min(day, len(values))
-    return np.where(index < 0, 0.0, values[np.clip(index, 0, len(values) - 1)])
+    return np.floor(minutes / forecast.step_minutes).astype(np.int64)
 
 
 def _prices(rows: Rows, site_id: str, grid: StepGrid) -> tuple[Series, Series, Series]:
@@ -370,6 +386,6 @@ def _terminal_value(sites: Sequence[Site]) -> float:
     return max(0.0, round((cheapest + export) / 2, 4)) if cheapest > export else max(0.0, export)
 
 
-def _forecast_source(forecasts: Mapping[tuple[str, str], Forecast]) -> str:
-    sources = sorted({each.source for (_, kind), each in forecasts.items() if kind == "pv"})
-    return ", ".join(sources) or "none"
+def _forecast_source(forecasts: Mapping[tuple[str, str], Sequence[Forecast]]) -> str:
+    used = {each.source for (_, kind), rows in forecasts.items() if kind == "pv" for each in rows}
+    return ", ".join(sorted(used)) or "none"
