@@ -60,9 +60,15 @@ class NotFound(FleetError):
 
 
 class Conflict(FleetError):
-    """It can't be done with what is there now."""
+    """It can't be done with what is there now; `errors` names the fields that clash, if any do."""
 
     code = "conflict"
+
+    def __init__(
+        self, detail: str, *, code: str | None = None, errors: Sequence[FieldError] = ()
+    ) -> None:
+        super().__init__(detail, code=code)
+        self.errors = tuple(errors)
 
 
 class Refused(Conflict):

@@ -157,7 +157,10 @@ async def _set_circuits(work: UnitOfWork, row: Site, circuits: Sequence[Mapping[
         await work.session.merge(Circuit(site_id=row.id, **values))
     # The check and the event read the circuits back.
     await work.session.flush()
-    await check_safe_limits(work.session, row.id)
+    places = {values["id"]: place for place, values in enumerate(circuits)}
+    await check_safe_limits(
+        work.session, row.id, field_of=lambda circuit: f"/circuits/{places[circuit]}/limit_w"
+    )
 
 
 def _check_forest(circuits: Sequence[Mapping[str, Any]]) -> None:

@@ -234,11 +234,22 @@ def _order_limit(
     return limit
 
 
-def condemn(work: UnitOfWork, limit: ChargingLimit, *, power_w: float, limit_w: float) -> None:
-    """Marks a limit as disobeyed, raises the alarm and asks for a plan that reckons with it."""
+def condemn(
+    work: UnitOfWork, limit: ChargingLimit, *, evse_id: int, power_w: float, limit_w: float
+) -> None:
+    """Marks a limit as disobeyed, raises the alarm and asks for a plan that reckons with it.
+
+    Args:
+        work: the unit of work.
+        limit: what was not kept.
+        evse_id: where it was not; a safe limit holds for every EVSE of its station.
+        power_w: what was metered.
+        limit_w: what was allowed.
+    """
     limit.state = "disobeyed"
     limit.settled_at = work.now
-    limit.detail = f"metered {power_w:.0f} W under a limit of {limit_w:.0f} W"
+    where = "" if limit.evse_id == evse_id else f" on EVSE {evse_id}"
+    limit.detail = f"metered {power_w:.0f} W under a limit of {limit_w:.0f} W{where}"
     work.emit(
         "command.failed",
         subject=f"limit/{limit.id}",

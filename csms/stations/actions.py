@@ -6,7 +6,7 @@ boxes fall back to when we are away; that is checked here on every change that c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from csms.stations.queries import safe_loads, show_station
 from csms.web.problem import CallError, bad_field
 from csms.web.rows import add_row, change_row, check_reference, remove_row
 from csms.web.services import CommandOutcome
-from models.errors import Conflict, NoAnswer
+from models.errors import Conflict, FieldError, NoAnswer
 from models.tables.charging import Transaction
 from models.tables.energy import Circuit, Site
 from models.tables.stations import Connector, Evse, Station
@@ -57,7 +57,7 @@ async def create_station(
     )
     await add_row(work, row, row.identity)
     await _set_evses(work, row, evses)
-    await check_safe_limits(work.session, values["site_id"])
+    await _check_my_safe_limit(work.session, values["site_id"])
     await announce_station(work, "station.created", row)
     return row
 
@@ -73,7 +73,7 @@ async def change_station(
     before = row.site_id
     change_row(work, row, values)
     await _set_evses(work, row, evses)
-    await check_safe_limits(work.session, row.site_id)
+    await _check_my_safe_limit(work.session, row.site_id)
     await announce_station(work, "station.updated", row)
     for site_id in sorted({site for site in (before, row.site_id) if site is not None}):
         work.request_plan(site_id, "station changed")
@@ -145,26 +145,37 @@ async def sealed_password(keyring: Keyring, identity: str, chosen: str | None) -
     return password, keyring.seal_generated(identity, password)
 
 
-async def check_safe_limits(session: AsyncSession, site_id: str | None) -> None:
+async def _check_my_safe_limit(session: AsyncSession, site_id: str | None) -> None:
+    if site_id is not None:
+        await check_safe_limits(session, site_id, field_of=lambda _circuit: "/safe_limit_w")
+
+
+async def check_safe_limits(
+    session: AsyncSession, site_id: str, *, field_of: Callable[[str], str]
+) -> None:
     """Checks that the safe limits under each circuit fit on it (DESIGN 4.3, "Limits").
 
     For each circuit: sum over the stations on it and below it of `safe_limit_w`, plus
     `unmanaged_load_w` of it and of those below it, in W, is at most its `limit_w`.
 
+    Args:
+        session: in which the change has been made already.
+        site_id: whose circuits.
+        field_of: the JSON pointer of the caller's field that is to blame, by the circuit's id.
+
     Raises:
-        Conflict: `safe-limit`, naming the first circuit that would trip.
+        Conflict: `safe-limit`, naming the first circuit that would trip, and the field.
     """
-    if site_id is None:
-        return
     circuits, loads = await safe_loads(session, site_id)
     too_much = overloaded_circuit(circuits, loads)
     if too_much is not None:
         circuit, load_w = too_much
-        raise Conflict(
+        detail = (
             f"circuit {circuit.id} holds {circuit.limit_w:.0f} W, but the safe limits of its"
-            f" stations and its other load come to {load_w:.0f} W",
-            code="safe-limit",
+            f" stations and its other load come to {load_w:.0f} W"
         )
+        wrong = FieldError(field_of(circuit.id), detail)
+        raise Conflict(detail, code="safe-limit", errors=[wrong])
 
 
 def overloaded_circuit(

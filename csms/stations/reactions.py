@@ -2,8 +2,9 @@
 
 The safe limit is what the station keeps to while we are away. It lies at the lowest stack level as
 the default of every transaction, so that each limit of a plan goes before it, and it is put there
-again at each boot, because a box may have been exchanged or reset. Which limits a plan wants is not
-here: see `csms.planning.actions`.
+again at each boot, because a box may have been exchanged or reset. Like each limit it is a row of
+`charging_limit`, so that what becomes of it is watched and shown (`csms.planning.reactions`). Which
+limits a plan wants is not here: see `csms.planning.actions`.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ from csms.ledger.work import UnitOfWork
 from models.clocks import Clock
 from models.commands import ClearLimit, LimitPeriod, ReadVariables, SetLimit
 from models.ids import IdMaker
+from models.tables.charging import ChargingLimit
 from models.tables.stations import StationVariable
+from models.timeline import format_rfc3339
 
 _EXPIRES_S = 300.0
 """Life time for which the orders of a boot are good; the next boot gives them again."""
-
-
 _SAFE_PROFILE_ID = 1
 """Of the safe limit; plans number theirs from 10 on."""
+_SAFE = "SAFE_LIMIT"
+"""Why it is in force, as each period of a limit says."""
 
 
 class _EvseNote(msgspec.Struct):
+    evse_id: int = 0
     phases: int = 1
 
 
@@ -37,8 +41,14 @@ class _StationNote(msgspec.Struct):
     identity: str
     approval: str
     online: bool
+    site_id: str | None = None
     safe_limit_w: float | None = None
     evses: list[_EvseNote] = []
+
+    @property
+    def outlets(self) -> list[_EvseNote]:
+        """Its EVSEs; 0 is the station as a whole, which has a status but gives no power."""
+        return [evse for evse in self.evses if evse.evse_id > 0]
 
 
 _read = msgspec.json.Decoder(_StationNote)
@@ -82,7 +92,7 @@ class StationHost:
         station = _read.decode(note.resource)
         if not station.online or station.approval != "accepted":
             return
-        wanted = (station.safe_limit_w, len(station.evses))
+        wanted = (station.safe_limit_w, len(station.outlets))
         known = station.identity in self._ordered
         stale = self._ordered.get(station.identity) != wanted
         if note.type == "station.booted":
@@ -96,20 +106,53 @@ class StationHost:
         async with self._db.write(
             self._clock, self._ids, actor="stations", tenant=note.tenant
         ) as work:
-            limit = self._limit_order(station)
-            if limit is not None:
-                work.order(limit, station=station.identity, origin="rule", expires_in_s=_EXPIRES_S)
+            await _order_safe_limit(work, station)
             if note.type == "station.booted":
                 await _order_inventory(work, station.identity)
         self._ordered[station.identity] = wanted
 
-    def _limit_order(self, station: _StationNote) -> SetLimit | ClearLimit | None:
-        """Returns what brings the box to its safe limit, or to none."""
-        if station.safe_limit_w is not None:
-            phases = max((evse.phases for evse in station.evses), default=1)
-            return safe_limit(station.safe_limit_w, evses=len(station.evses), phases=phases)
-        before, _ = self._ordered.get(station.identity, (None, 0))
-        return None if before is None else ClearLimit(profile_id=_SAFE_PROFILE_ID)
+
+async def _order_safe_limit(work: UnitOfWork, station: _StationNote) -> None:
+    """Orders what brings the box to its safe limit, or to none where it had one."""
+    if station.safe_limit_w is None:
+        await _drop_safe_limit(work, station.identity)
+        return
+    phases = max((evse.phases for evse in station.outlets), default=1)
+    order = safe_limit(station.safe_limit_w, evses=len(station.outlets), phases=phases)
+    command_id = work.order(order, station=station.identity, origin="rule", expires_in_s=_EXPIRES_S)
+    limit_w = order.periods[0].limit_w
+    period = {"from_at": format_rfc3339(work.now), "limit_w": limit_w, "reasons": [_SAFE]}
+    work.session.add(
+        ChargingLimit(
+            id=work.ids.new(),
+            tenant_id=work.tenant,
+            site_id=station.site_id or "",
+            station=station.identity,
+            evse_id=0,
+            purpose="default",
+            created_at=work.now,
+            periods=[period],
+            state="queued",
+            command_id=command_id,
+        )
+    )
+
+
+async def _drop_safe_limit(work: UnitOfWork, identity: str) -> None:
+    """Takes a safe limit that nobody wants any more out of the box."""
+    mine = sa.and_(
+        ChargingLimit.station == identity,
+        ChargingLimit.purpose == "default",
+        ChargingLimit.state != "superseded",
+    )
+    if (await work.session.execute(sa.select(ChargingLimit.id).where(mine).limit(1))).first():
+        clear = ClearLimit(profile_id=_SAFE_PROFILE_ID)
+        work.order(clear, station=identity, origin="rule", expires_in_s=_EXPIRES_S)
+        await work.session.execute(
+            sa.update(ChargingLimit)
+            .where(mine)
+            .values(state="superseded", detail="the station has no safe limit any more")
+        )
 
 
 async def _order_inventory(work: UnitOfWork, identity: str) -> None:

@@ -123,7 +123,7 @@ def problem_of(error: FleetError) -> Response:
         extra = {"reasons": list(error.reasons), "alternatives": list(error.alternatives)}
     if isinstance(error, CallError):
         extra = {"station_code": error.station_code}
-    errors = error.errors if isinstance(error, BadInput) else ()
+    errors = error.errors if isinstance(error, BadInput | Conflict) else ()
     return problem(status, error.code, error.detail, errors=errors, extra=extra, headers=headers)
 
 

@@ -12,11 +12,14 @@ import sqlalchemy as sa
 
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.rules import Period
+from csms.stations.actions import announce_station
+from csms.stations.reactions import StationHost
 from models.commands import LimitPeriod, SetLimit
 from models.facts import CommandSent, CommandSettled
 from models.tables.charging import ChargingLimit
 from models.tables.ledger import Command
 from models.tables.planning import PlanRequest
+from models.tables.stations import Station
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
 
@@ -120,6 +123,153 @@ async def test_a_limit_that_is_not_accepted_asks_for_another_plan(
         await settle(house, command_id, **answer)
         assert await state(house) == expected
         assert (await house.one(PlanRequest)).site_id == "A"
+
+
+@asynccontextmanager
+async def safe_house(url: str, limit_w: float = 2000.0) -> AsyncIterator[SmallHouse]:
+    """A station with two EVSEs and a safe limit in its box, and a car that it charges."""
+    async with small_house(url) as house:
+        keeper = LimitKeeper(db=house.db, clock=house.clock, ids=house.ids)
+        await keeper.start()
+        house.bus.subscribe("limits", FOLLOWED, keeper.heard)
+        host = StationHost(db=house.db, clock=house.clock, ids=house.ids)
+        house.bus.subscribe("stations", host.follows, host.heard)
+        async with house.db.write(house.clock, house.ids) as work:
+            station = await work.session.get(Station, "A-1")
+            assert station is not None
+            station.online, station.safe_limit_w = True, 2 * limit_w
+        for evse in (0, 1, 2):
+            await house.submit(house.status("Available", evse=evse))
+        await house.submit(house.boot())
+        await house.activity.quiet()
+        await accept(house, "SetLimit")
+        await house.submit(house.event_2x("started", 0, token="CAR-1"))
+        yield house
+
+
+async def accept(house: SmallHouse, kind: str) -> None:
+    for command in await house.rows(Command, state="queued", kind=kind):
+        await settle(house, command.id, state="answered", outcome="accepted", response="{}")
+
+
+async def safe_limits(house: SmallHouse) -> list[ChargingLimit]:
+    return await house.rows(ChargingLimit, purpose="default")
+
+
+async def test_a_safe_limit_is_a_limit_like_any_other_and_obeyed_where_it_is_kept(
+    database_url: str,
+) -> None:
+    async with safe_house(database_url) as house:
+        (row,) = await safe_limits(house)
+        assert (row.station, row.evse_id, row.site_id, row.state) == ("A-1", 0, "A", "accepted")
+        # The status of the station as a whole (EVSE 0) makes no third outlet of it.
+        assert [(p["limit_w"], p["reasons"]) for p in row.periods] == [(2000.0, ["SAFE_LIMIT"])]
+        await meter(house, 1, 1990.0)
+        await meter(house, 2, 1990.0)
+        assert [row.state for row in await safe_limits(house)] == ["obeyed"]
+
+
+async def test_a_safe_limit_that_the_meter_belies_is_disobeyed(database_url: str) -> None:
+    async with safe_house(database_url) as house:
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.execute(sa.delete(PlanRequest))
+        for number in range(1, 6):
+            await meter(house, number, 3700.0)
+        (row,) = await safe_limits(house)
+        assert row.state == "disobeyed"
+        assert row.detail == "metered 3700 W under a limit of 2000 W on EVSE 1"
+        alarms = [note.subject for note in house.heard if note.type == "command.failed"]
+        assert alarms == [f"limit/{row.id}"]
+        assert (await house.one(PlanRequest)).site_id == "A"
+
+
+async def test_one_sample_over_the_safe_limit_does_not_condemn(database_url: str) -> None:
+    async with safe_house(database_url) as house:
+        for number, power_w in enumerate((1900.0, 3700.0, 1900.0, 3700.0, 1900.0), 1):
+            await meter(house, number, power_w)
+        assert [row.state for row in await safe_limits(house)] == ["obeyed"]
+
+
+async def order_plan_limit(house: SmallHouse, limit_w: float, minutes: int) -> str:
+    limit = SetLimit(
+        evse_id=1,
+        purpose="transaction",
+        ocpp_transaction_id="tx-a",
+        profile_id=11,
+        stack_level=1,
+        periods=(LimitPeriod(0, limit_w),),
+        start_at=house.clock.now(),
+    )
+    async with house.db.write(house.clock, house.ids) as work:
+        command_id = work.order(limit, station="A-1", origin="plan")
+        work.session.add(
+            ChargingLimit(
+                id=f"plan-{limit_w}",
+                site_id="A",
+                station="A-1",
+                evse_id=1,
+                ocpp_transaction_id="tx-a",
+                purpose="transaction",
+                created_at=work.now,
+                valid_to=work.now + timedelta(minutes=minutes),
+                periods=[Period(work.now, limit_w, ("SUN",)).document()],
+                state="queued",
+                command_id=command_id,
+            )
+        )
+    return command_id
+
+
+async def test_a_limit_of_a_plan_goes_before_the_safe_limit_for_its_time_only(
+    database_url: str,
+) -> None:
+    async with safe_house(database_url) as house:
+        command_id = await order_plan_limit(house, 3700.0, minutes=4)
+        await settle(house, command_id, state="answered", outcome="accepted", response="{}")
+        for number in range(1, 5):
+            await meter(house, number, 3700.0)
+        assert [row.state for row in await safe_limits(house)] == ["accepted"]
+        assert (await house.one(ChargingLimit, purpose="transaction")).state == "obeyed"
+        # The plan's time is over; the box has the reaction time to fall back.
+        for number in range(5, 8):
+            await meter(house, number, 3700.0)
+        assert [row.state for row in await safe_limits(house)] == ["disobeyed"]
+
+
+async def test_while_nobody_knows_what_the_box_holds_the_safe_limit_is_not_judged(
+    database_url: str,
+) -> None:
+    async with safe_house(database_url) as house:
+        await settle(house, await order_plan_limit(house, 3700.0, minutes=60), state="unknown")
+        for number in range(1, 5):
+            await meter(house, number, 3700.0)
+        assert [row.state for row in await safe_limits(house)] == ["accepted"]
+
+
+async def test_a_safe_limit_that_is_taken_back_is_not_watched_any_more(database_url: str) -> None:
+    async with safe_house(database_url) as house:
+        async with house.db.write(house.clock, house.ids) as work:
+            station = await work.session.get(Station, "A-1")
+            assert station is not None
+            station.safe_limit_w = None
+            await announce_station(work, "station.updated", station)
+        await house.activity.quiet()
+        await accept(house, "ClearLimit")
+        assert [row.kind for row in await house.rows(Command)][-1] == "ClearLimit"
+        for number in range(1, 6):
+            await meter(house, number, 3700.0)
+        assert [row.state for row in await safe_limits(house)] == ["superseded"]
+
+
+async def test_safe_limits_in_boxes_are_watched_after_a_restart(database_url: str) -> None:
+    async with safe_house(database_url) as house:
+        keeper = LimitKeeper(db=house.db, clock=house.clock, ids=house.ids)
+        await keeper.start()
+        for number in range(1, 5):
+            await meter(house, number, 3700.0)
+            note = [each for each in house.heard if each.type == "transaction.updated"][-1]
+            await keeper.heard(note)
+        assert [row.state for row in await safe_limits(house)] == ["disobeyed"]
 
 
 async def test_the_answer_to_a_command_is_told_with_its_meaning(database_url: str) -> None:

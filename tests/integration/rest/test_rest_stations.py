@@ -289,14 +289,20 @@ async def test_safe_limits_must_fit_on_their_circuits(house: RestHouse) -> None:
     await house.station("A", site["id"], safe_limit_w=5_500, **left)
     too_much = {"identity": "B", "site_id": site["id"], "safe_limit_w": 100} | left
     refused = await house.post("/stations", too_much, 409)
-    assert refused["code"] == "safe-limit"
+    assert (refused["status"], refused["code"]) == (409, "safe-limit")
+    assert [error["field"] for error in refused["errors"]] == ["/safe_limit_w"]
     assert "left" in refused["detail"]
     await house.get("/stations/B", 404)
     await house.station("C", site["id"], safe_limit_w=5_000, **main)
-    assert (await house.patch("/stations/C", {"safe_limit_w": 5_001}, 409))["code"] == "safe-limit"
-    smaller = [circuits[0] | {"limit_w": 11_999}, circuits[1]]
+    clash = await house.patch("/stations/C", {"safe_limit_w": 5_001}, 409)
+    assert (clash["code"], clash["errors"][0]["field"]) == ("safe-limit", "/safe_limit_w")
     path = f"/sites/{site['id']}"
-    assert (await house.patch(path, {"circuits": smaller}, 409))["code"] == "safe-limit"
+    for change in ({"limit_w": 11_999}, {"unmanaged_load_w": 1_001}):
+        tighter = [circuits[1], circuits[0] | change]
+        clash = await house.patch(path, {"circuits": tighter}, 409)
+        assert (clash["code"], clash["errors"][0]["field"]) == ("safe-limit", "/circuits/1/limit_w")
+    moved = {"evses": [{"evse_id": 1, "circuit_id": "left"}]}
+    assert (await house.patch("/stations/C", moved, 409))["code"] == "safe-limit"
     fewer = await house.patch(path, {"circuits": [circuits[0]]}, 409)
     assert fewer["code"] == "still-referenced"
     assert (await house.get(path))["circuits"] == sorted(site["circuits"], key=lambda c: c["id"])
