@@ -7,7 +7,7 @@ SERVE_ARGS ?=
 TEST_ARGS ?=
 BENCH ?=
 
-.PHONY: help demo serve test lint bench docs soak format lock clean
+.PHONY: help install demo serve test lint bench docs soak format lock clean
 
 help:  ## Lists the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -25,6 +25,8 @@ $(VENV)/.runtime: $(VENV)/.made requirements/build.txt requirements/runtime.txt 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
+
+install: $(VENV)/.runtime  ## Installs what the service needs into .venv
 
 demo: $(VENV)/.runtime  ## Plays two days of Confluence and leaves a report (DEMO_ARGS="--exit --out DIR")
 	$(BIN)/heliofleet demo $(DEMO_ARGS)

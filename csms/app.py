@@ -223,6 +223,7 @@ class House:
 
             return solve_here
         pool = self._pool = ProcessPool()
+        pool.warm_up()
 
         async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Plan:
             return await asyncio.wrap_future(pool.submit(problem, former, how))

@@ -42,7 +42,7 @@ class ProcessPool:
     """Plans in one worker process, one problem after another."""
 
     def __init__(self, *, kill_after_s: float = KILL_AFTER_S) -> None:
-        """Starts nothing yet; the worker comes with the first problem."""
+        """Starts nothing yet; the worker comes with `warm_up` or the first problem."""
         self._kill_after_s = kill_after_s
         self._context = multiprocessing.get_context("spawn")
         self._thread = ThreadPoolExecutor(1, "heliofleet-solver")
@@ -50,6 +50,10 @@ class ProcessPool:
         self._line: Connection[Any, Any] | None = None
         self.killed = 0
         """How many workers were given up; read by the metrics."""
+
+    def warm_up(self) -> None:
+        """Starts the worker in the background, so that the first plan need not wait for it."""
+        self._thread.submit(self._ready)
 
     def submit(
         self, problem: Problem, incumbent: Plan | None, options: PlanOptions
@@ -63,7 +67,7 @@ class ProcessPool:
         self._kill()
 
     def worker_pid(self) -> int | None:
-        """Returns the worker's process id, or None before the first plan."""
+        """Returns the worker's process id, or None before it is started."""
         return None if self._worker is None else self._worker.pid
 
     def _solve(self, problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Plan:

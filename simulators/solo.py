@@ -146,8 +146,8 @@ class _Teller:
         self._boot_status: str | None = None
         self._plugged = False
         self._transaction: str | None = None
-        self._flow: str = ""
         self._power_w = 0.0
+        self._shown: tuple[object, ...] = ()
 
     def tell(self, at: datetime) -> None:
         """Says each change."""
@@ -185,23 +185,26 @@ class _Teller:
         return lines
 
     def _of_the_power(self) -> list[str]:
-        evse = self._evse
-        if evse.car is None or not evse.energised:
-            flow = ""
-        elif evse.power_w > 0:
-            flow = f"charging, car at {evse.car.soc_pct:.0f} %"
-        elif evse.charging_state == "SuspendedEVSE":
-            flow = f"held back, car at {evse.car.soc_pct:.0f} %"
-        else:
-            flow = "full"
-        steady = abs(evse.power_w - self._power_w) <= NOTEWORTHY_W
-        if flow == self._flow and steady:
+        evse, car = self._evse, self._evse.car
+        if car is None or not evse.energised:
+            self._shown = ()
             return []
-        self._flow, self._power_w = flow, evse.power_w
-        if not flow:
+        soc_pct = round(car.soc_pct)
+        limit = "" if math.isinf(evse.allowed_w) else f" (limit {evse.allowed_w:.0f} W)"
+        flows = evse.power_w > 0
+        # A taper changes the power a little with every turn: that alone is no news.
+        power_w = self._power_w
+        if abs(evse.power_w - power_w) > NOTEWORTHY_W or flows != (power_w > 0):
+            self._power_w = power_w = evse.power_w
+        shown = (power_w, limit, soc_pct, flows)
+        if shown == self._shown:
             return []
-        limit = "" if math.isinf(evse.allowed_w) else f", limit {evse.allowed_w:.0f} W"
-        return [f"{flow}: {evse.power_w:.0f} W{limit}"]
+        self._shown = shown
+        if flows:
+            return [f"charging at {evse.power_w:.0f} W{limit}, car at {soc_pct} %"]
+        if evse.charging_state == "SuspendedEVSE":
+            return [f"held back{limit}, car at {soc_pct} %"]
+        return [f"full, car at {soc_pct} %"]
 
 
 def _kind(solo: SoloStation) -> StationKind:

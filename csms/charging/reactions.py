@@ -35,6 +35,8 @@ from models.timeline import floor_to_step
 QUARTER = timedelta(minutes=15)
 GRACE = timedelta(minutes=2)
 """How long after its end a quarter is settled."""
+SPEAKS_OF = timedelta(minutes=15)
+"""How far back a measurement of a site speaks, unless it was measured since."""
 LOOKS_BACK = timedelta(days=1)
 """How much of its own absence the ledger makes good."""
 FOLLOWED = frozenset({"site.measured"})
@@ -66,6 +68,25 @@ def shared_sun(energy_wh: Sequence[float], surplus_wh: float) -> list[float]:
     return [each * share for each in energy_wh]
 
 
+def metered_wh(said: Sequence[tuple[datetime, float]], start: datetime, end: datetime) -> float:
+    """Returns the energy in `[start, end)` that a meter of power has told.
+
+    What it says at an instant holds since it last spoke, but for no more than `SPEAKS_OF`.
+
+    Args:
+        said: instants after `start` with powers in W, in order.
+        start: of the time asked for.
+        end: of the time asked for.
+    """
+    energy_wh, heard_until = 0.0, start
+    for measured_at, power_w in said:
+        since, until = max(heard_until, measured_at - SPEAKS_OF), min(measured_at, end)
+        if until > since:
+            energy_wh += power_w * (until - since).total_seconds() / 3600
+        heard_until = measured_at
+    return energy_wh
+
+
 class _Measured(msgspec.Struct):
     site_id: str
     measured_at: datetime
@@ -94,15 +115,17 @@ class SunLedger:
                 await self._task
 
     async def heard(self, note: EventNote) -> None:
-        """Takes one of the `FOLLOWED` events from the bus.
+        """Takes one of the `FOLLOWED` events from the bus, and shares the quarters it speaks of.
 
-        A quarter that has just ended is left to its settling, when all meters have reported.
+        A quarter that is measured as it ends is left to its settling, when all meters have spoken.
         """
         measured = msgspec.json.decode(note.resource, type=_Measured)
-        quarter = _quarter_of(measured.measured_at)
-        now = self._clock.now()
-        if quarter + QUARTER > now or quarter + QUARTER + GRACE <= now:
-            await self.share(quarter, site_id=measured.site_id)
+        settled = measured.measured_at + GRACE <= self._clock.now()
+        quarter = floor_to_step(measured.measured_at - SPEAKS_OF, 15)
+        while quarter < measured.measured_at:
+            if quarter + QUARTER != measured.measured_at or settled:
+                await self.share(quarter, site_id=measured.site_id)
+            quarter += QUARTER
 
     async def _run(self) -> None:
         anchor = floor_to_step(self._clock.now(), 15) + GRACE
@@ -178,11 +201,6 @@ class SunLedger:
             )
 
 
-def _quarter_of(measured_at: datetime) -> datetime:
-    """The quarter that a measurement speaks of: what is said at its end is said of it."""
-    return floor_to_step(measured_at - timedelta(microseconds=1), 15)
-
-
 def _shared_by_site(drawn: Sequence[_Drawn], surplus_wh: Mapping[str, float]) -> dict[str, float]:
     by_site: dict[str, list[_Drawn]] = defaultdict(list)
     for each in drawn:
@@ -253,19 +271,26 @@ async def _registers(
 
 
 async def _surplus_wh(session: ReadSession, start: datetime, end: datetime) -> dict[str, float]:
-    """Sun less building of each site in `[start, end)`, by the mean of what its meters said."""
+    """Sun less building of each site in `[start, end)`, by what its meters said."""
     rows = await session.execute(
         sa.select(
             SiteMeasurement.site_id,
-            sa.func.avg(SiteMeasurement.pv_power_w),
-            sa.func.avg(SiteMeasurement.load_power_w),
+            SiteMeasurement.measured_at,
+            SiteMeasurement.pv_power_w,
+            SiteMeasurement.load_power_w,
         )
-        .where(SiteMeasurement.measured_at > start, SiteMeasurement.measured_at <= end)
-        .group_by(SiteMeasurement.site_id)
+        .where(SiteMeasurement.measured_at > start)
+        .where(SiteMeasurement.measured_at <= end + SPEAKS_OF)
+        .order_by(SiteMeasurement.site_id, SiteMeasurement.measured_at)
     )
-    hours = (end - start).total_seconds() / 3600
+    pv: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
+    load: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
+    for site_id, measured_at, pv_w, load_w in rows:
+        if pv_w is not None:
+            pv[site_id].append((measured_at, pv_w))
+        if load_w is not None:
+            load[site_id].append((measured_at, load_w))
     return {
-        site_id: max(0.0, float(pv_w) - float(load_w or 0.0)) * hours
-        for site_id, pv_w, load_w in rows
-        if pv_w is not None
+        site_id: max(0.0, metered_wh(said, start, end) - metered_wh(load[site_id], start, end))
+        for site_id, said in pv.items()
     }

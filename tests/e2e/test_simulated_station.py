@@ -125,7 +125,7 @@ def test_a_card_charges_the_car_and_stopping_ends_the_transaction(
         assert box.hear("connected").endswith(f"connected, ocpp{version}")
         box.hear("booted: Accepted")
         box.hear("plugged in, car at 50 %")
-        box.hear("charging, car at 50 %: 3700 W")
+        box.hear("charging at 3700 W")
 
         def metered() -> Any:
             return next((t for t in transactions(service, f"BOX-{name}") if t["energy_wh"]), None)
@@ -151,7 +151,31 @@ def test_without_a_card_it_waits_for_a_remote_start(service: Service) -> None:
         order = {"action": "RequestStartTransaction", "payload": {**payload, **token}}
         answer = service.post("/stations/BOX-R/commands", order, 200)
         assert answer["response"]["status"] == "Accepted"
-        box.hear("charging, car at 20 %: 3700 W")
+        assert box.hear("charging at 3700 W").endswith("car at 20 %")
+        assert box.stop(signal.SIGTERM) == 0
+
+
+def test_a_limit_is_told_when_it_comes_and_when_it_holds(service: Service) -> None:
+    password = new_station(service, "BOX-H")
+    new_car(service, "H")
+    options = ("--password", password, "--version", "1.6", "--token", "CARD-H")
+    with simulated(service, "BOX-H", *options) as box:
+        assert box.hear("charging at 3700 W").endswith("car at 50 %")
+        for limit_w, line in ((2000.0, "charging at 2000 W (limit 2000 W)"), (0.0, "held back")):
+            period = {"startPeriod": 0, "limit": limit_w}
+            schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [period]}
+            profile = {
+                "chargingProfileId": 90,
+                "stackLevel": 5,
+                "chargingProfilePurpose": "ChargePointMaxProfile",
+                "chargingProfileKind": "Absolute",
+                "chargingSchedule": schedule,
+            }
+            payload = {"connectorId": 0, "csChargingProfiles": profile}
+            order = {"action": "SetChargingProfile", "payload": payload}
+            answer = service.post("/stations/BOX-H/commands", order, 200)
+            assert answer["response"]["status"] == "Accepted"
+            box.hear(line)
         assert box.stop(signal.SIGTERM) == 0
 
 

@@ -62,10 +62,11 @@ async def test_the_sun_of_the_running_quarter_shows_as_soon_as_it_is_measured(
 
 
 async def test_what_the_roof_does_not_cover_is_no_sun(database_url: str) -> None:
-    async with sunny_house(database_url) as (house, _):
+    async with sunny_house(database_url) as (house, _sun):
         await charge(house, minutes=3, power_w=4000)
         await measure(house, pv_w=2000, load_w=1000)
         assert await solar_wh(house) == pytest.approx(50)
+        house.clock.later(minutes=3)
         await measure(house, pv_w=0, load_w=3000)
         assert await solar_wh(house) == 0.0
 
@@ -77,6 +78,24 @@ async def test_a_quarter_is_shared_again_without_being_counted_twice(database_ur
         house.clock.instant = NOON + timedelta(minutes=17)
         for _ in range(2):
             await sun.share(NOON)
+        assert await solar_wh(house) == pytest.approx(200)
+
+
+async def test_a_measurement_just_after_the_quarter_speaks_of_it_too(database_url: str) -> None:
+    async with sunny_house(database_url) as (house, _):
+        house.clock.instant = NOON + timedelta(minutes=12)
+        await charge(house, minutes=3, power_w=4000)
+        house.clock.later(seconds=5)
+        await measure(house, pv_w=6000)
+        assert await solar_wh(house) == pytest.approx(200)
+
+
+async def test_sun_that_nobody_has_measured_is_not_counted(database_url: str) -> None:
+    async with sunny_house(database_url) as (house, sun):
+        await charge(house, minutes=15, power_w=4000)
+        await measure(house, pv_w=2000, at=NOON + timedelta(minutes=6))
+        house.clock.later(minutes=2)
+        await sun.share(NOON)
         assert await solar_wh(house) == pytest.approx(200)
 
 
@@ -94,16 +113,13 @@ async def test_quarters_add_up(database_url: str) -> None:
 
 
 async def test_cars_that_charge_at_once_share_by_their_energy(database_url: str) -> None:
-    async with sunny_house(database_url) as (house, sun):
+    async with sunny_house(database_url) as (house, _):
         await charge(house, minutes=3, power_w=6000, ocpp_id="tx-a")
         house.clock.instant = NOON
         await charge(house, minutes=3, power_w=2000, ocpp_id="tx-b", evse=2)
         await measure(house, pv_w=4000)
         assert await solar_wh(house, "tx-a") == pytest.approx(150)
         assert await solar_wh(house, "tx-b") == pytest.approx(50)
-        house.clock.instant = NOON + timedelta(minutes=17)
-        await sun.share(NOON)
-        assert await solar_wh(house, "tx-a") == pytest.approx(300)
 
 
 async def test_a_late_measurement_shares_its_quarter_again(database_url: str) -> None:
@@ -120,7 +136,10 @@ async def test_a_service_that_was_down_shares_what_it_has_missed(database_url: s
     async with sunny_house(database_url) as (house, sun):
         await charge(house, minutes=3, power_w=4000)
         await measure(house, pv_w=800)
-        house.clock.instant = NOON + timedelta(hours=2)
         assert await solar_wh(house) == pytest.approx(40)
+        house.clock.instant = NOON + timedelta(minutes=15)
+        await measure(house, pv_w=800)
+        assert await solar_wh(house) == pytest.approx(40)
+        house.clock.instant = NOON + timedelta(hours=2)
         await sun.catch_up()
         assert await solar_wh(house) == pytest.approx(200)

@@ -1,0 +1,165 @@
+"""The five minutes of the README, typed as written into one bash: each step keeps its promise.
+
+The blocks of shell between its heading and the next one are run in a temporary folder that has what
+a fresh clone has after `make install`. Ports alone are chosen by the test, through the environment
+that the README names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.builders.service import clean_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADING = "## Five minutes"
+CLONED = (".venv", "Makefile", "pyproject.toml", "requirements")
+ENOUGH_S = 240.0
+MARK = "@@ block "
+
+
+def blocks() -> list[str]:
+    readme = (ROOT / "README.md").read_text()
+    chapter = readme[readme.index(HEADING) :]
+    chapter = chapter[: chapter.index("\n## ", len(HEADING))]
+    return re.findall(r"^```bash\n(.*?)^```$", chapter, re.DOTALL | re.MULTILINE)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@dataclass(frozen=True)
+class Tour:
+    """What each block has printed."""
+
+    outputs: list[str]
+
+    def of(self, part: str) -> str:
+        """Returns the output of the one block whose shell has `part` in it."""
+        found = [said for shell, said in zip(blocks(), self.outputs, strict=True) if part in shell]
+        assert len(found) == 1, f"{len(found)} blocks have {part}"
+        return found[0]
+
+    def documents(self, part: str) -> list[Any]:
+        """Returns what that block has printed, as one JSON document a line."""
+        return [msgspec.json.decode(line) for line in self.of(part).splitlines()]
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
+    folder = tmp_path_factory.mktemp("tour")
+    for name in CLONED:
+        (folder / name).symlink_to(ROOT / name)
+    fresh = subprocess.run(["make", "--question", "install"], cwd=folder, check=False)
+    assert fresh.returncode == 0, "run `make install`: .venv is older than the requirements"
+    http_port, ocpp_port = free_ports(2)
+    environment = clean_environment(http_port=str(http_port), ocpp_port=str(ocpp_port))
+    shell = "".join(f"echo '{MARK}'\n{block}" for block in blocks())
+    bash = subprocess.Popen(
+        ["bash"],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, _ = bash.communicate(shell, timeout=ENOUGH_S)
+    finally:
+        # The group is bash's own: whatever it has left running ends with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(bash.pid, signal.SIGKILL)
+        bash.wait()
+    yield Tour(said.split(f"{MARK}\n")[1:])
+    assert "Traceback" not in (folder / "serve.log").read_text()
+
+
+def test_the_service_is_installed_and_ready(tour: Tour) -> None:
+    assert tour.of("make install").splitlines()[-1].endswith("ready")
+
+
+def test_what_is_created_is_answered_whole(tour: Tour) -> None:
+    (site,) = tour.documents("post sites '")
+    assert (site["id"], site["pv_plants"][0]["peak_power_w"]) == ("depot", 9000.0)
+    model, car, plugged, driver = tour.documents("post drivers")
+    assert (model["id"], car["id"], driver["id"]) == ("small", "car-1", "ada")
+    assert (plugged["soc_pct"], plugged["plugged_evse"]) == (50.0, "BOX-1/1")
+
+
+def test_the_simulated_station_is_let_in_with_its_password(tour: Tour) -> None:
+    assert tour.of("station simulate").endswith("plugged in, car at 50 %\n")
+
+
+def test_the_car_can_be_booked(tour: Tour) -> None:
+    (booking,) = tour.documents("TRIP='")
+    assert (booking["status"], booking["vehicle_id"]) == ("confirmed", "car-1")
+
+
+def test_a_refusal_brings_a_reason_and_an_alternative_that_is_accepted_as_it_is(
+    tour: Tour,
+) -> None:
+    refusal, booking = tour.documents("REFUSAL=")
+    assert (refusal["status"], refusal["code"]) == (409, "no-vehicle")
+    assert refusal["reasons"]
+    alternative = refusal["alternatives"][0]
+    assert booking["status"] == "confirmed"
+    assert {name: booking[name] for name in alternative} == alternative
+
+
+def test_the_charge_starts_by_remote(tour: Tour) -> None:
+    forecast, answer, measured = tour.documents("RequestStartTransaction")
+    assert forecast["source"] == "pushed"
+    assert answer == {"status": "answered", "response": {"status": "Accepted"}}
+    assert measured["pv_power_w"] == 5000.0
+
+
+def test_the_plan_says_when_the_car_charges_and_why(tour: Tour) -> None:
+    charging = tour.documents("plans/current")
+    assert charging
+    assert all(each["vehicle"] == "car-1" and each["reasons"] for each in charging)
+    assert charging[0]["from_step"] == 0
+    assert charging[0]["reasons"] == ["SUN"]
+
+
+def test_the_transaction_shows_meter_values_and_its_share_of_sun(tour: Tour) -> None:
+    values, transaction = tour.documents("meter-values")
+    registers = [each["energy_wh"] for each in values["items"]]
+    assert len(registers) >= 2
+    assert registers == sorted(registers)
+    assert registers[-1] > registers[0]
+    assert transaction["vehicle_id"] == "car-1"
+    assert transaction["stopped_at"] is None
+    assert transaction["energy_wh"] >= registers[-1] - registers[0]
+    assert 0 < transaction["solar_wh"] <= transaction["energy_wh"]
+
+
+def test_the_station_tells_what_it_did(tour: Tour) -> None:
+    told = [line.split(" ", 1)[1] for line in tour.of("kill $BOX").splitlines()]
+    assert told[:4] == [
+        "connected, ocpp2.0.1",
+        "booted: Accepted",
+        "plugged in, car at 50 %",
+        "transaction begun",
+    ]
+    assert any(line.startswith("charging at 3700 W") for line in told)
+    assert told[-2:] == ["transaction ended", "unplugged"]
