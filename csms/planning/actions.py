@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete
+import msgspec
+from sqlalchemy import delete, select
 
 from csms.booking.queries import booking_resource
 from csms.ledger.work import UnitOfWork
-from csms.planning.queries import limit_resource, plan_resource
+from csms.planning.queries import limit_resource, plan_heading
 from csms.planning.rules import (
     SENT_AHEAD,
     Period,
@@ -67,13 +70,15 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: 
     work.emit(
         "plan.published",
         subject=f"plan/{row.id}",
-        resource={
-            key: value
-            for key, value in plan_resource(row, limits).items()
-            if key not in ("stays", "charging", "sites")
-        },
+        resource={**plan_heading(row, limits), **_outline(plan)},
     )
     return row
+
+
+def _outline(plan: Plan) -> dict[str, Any]:
+    """Returns what an event tells of a plan: all but its long lists."""
+    short = msgspec.to_builtins(replace(plan, stays=(), charging=(), sites=()))
+    return {name: short[name] for name in short if name not in ("stays", "charging", "sites")}
 
 
 async def _update_bookings(work: UnitOfWork, snapshot: Snapshot, plan: Plan) -> None:
@@ -81,10 +86,14 @@ async def _update_bookings(work: UnitOfWork, snapshot: Snapshot, plan: Plan) -> 
     assigned = {each.booking: each for each in plan.assignments}
     unserved = {each.booking: each for each in plan.unserved}
     solar = _solar_shares(snapshot, plan)
+    rows = await work.session.scalars(
+        select(Booking).where(Booking.id.in_([*assigned, *unserved])).order_by(Booking.id)
+    )
+    present = {booking.id: booking for booking in rows}
     for known in snapshot.rows.bookings:
         if known.id not in assigned and known.id not in unserved:
             continue
-        booking = await work.session.get(Booking, known.id)
+        booking = present.get(known.id)
         if booking is None or booking.version != known.version:
             continue  # it changed while we were planning; the next plan sees it as it is
         if booking.id in assigned:

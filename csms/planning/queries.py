@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from csms.energy.queries import PUSHED, PUSHED_FRESH_FOR
 from models.tables.booking import Booking
@@ -190,9 +191,13 @@ async def due_requests(session: AsyncSession) -> Sequence[PlanRequest]:
 
 
 async def current_plan(session: AsyncSession, *, tenant: str) -> Plan | None:
-    """Returns the newest plan of a tenant, or None before the first."""
+    """Returns the newest plan of a tenant, but for its problem; None before the first."""
     return await session.scalar(
-        select(Plan).where(Plan.tenant_id == tenant).order_by(Plan.created_at.desc()).limit(1)
+        select(Plan)
+        .options(defer(Plan.problem, raiseload=True))
+        .where(Plan.tenant_id == tenant)
+        .order_by(Plan.created_at.desc())
+        .limit(1)
     )
 
 
@@ -245,6 +250,14 @@ def plan_resource(
             each for each in document["assignments"] if each["vehicle"] in vehicles
         ]
     return {
+        **plan_heading(plan, [each for each in limits if site_id in (None, each.site_id)]),
+        **document,
+    }
+
+
+def plan_heading(plan: Plan, limits: Sequence[ChargingLimit]) -> dict[str, Any]:
+    """Returns what is known of a stored plan beside its document."""
+    return {
         "id": plan.id,
         "created_at": plan.created_at,
         "start": plan.start,
@@ -253,6 +266,5 @@ def plan_resource(
         "trigger": plan.trigger,
         "forecast_source": plan.forecast_source,
         "site_ids": plan.site_ids,
-        **document,
-        "limits": [limit_resource(limit) for limit in limits if site_id in (None, limit.site_id)],
+        "limits": [limit_resource(limit) for limit in limits],
     }
