@@ -40,7 +40,7 @@ class Settings(BaseModel):
     database_url: str = "sqlite:///heliofleet.db"
     """`sqlite:///path` (relative to the working directory) or `postgresql://user:pw@host/db`."""
     bus_url: str = "memory://"
-    """How wake-ups and live events travel; `memory://` stays within the process."""
+    """How wake-ups and live events travel; `memory://`, the one allowed, is within the process."""
     host: str = "127.0.0.1"
     """Address that both doors listen on; `0.0.0.0` for all."""
     http_port: Port = 8080
@@ -50,9 +50,10 @@ class Settings(BaseModel):
     bootstrap_api_key: SecretStr | None = None
     """An admin key until another admin key exists; at least 32 characters."""
     secret_key_file: Path | None = None
-    """The key of all keyed hashes; made on the first start, belongs in every backup."""
+    """The key of all keyed hashes, made on the first start; belongs in every backup. Unset:
+    `heliofleet.key` beside the SQLite file, or in the working directory."""
     station_onboarding: Literal["reject", "pending", "accept"] = "pending"
-    """What happens to a charging station that nobody has created."""
+    """A charging station that nobody has created is refused, waits for approval, or is taken in."""
     strict_unknown_identity: bool = False
     """Answer unknown stations 404, as the specification says, rather than a telltale-free 401."""
     node_name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")] = "node-1"

@@ -31,7 +31,9 @@ class Sky(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the weather does: the first days by name, later ones drawn by weight."""
 
     first_days: tuple[Weather, ...]
+    """The weather of the first days, in order."""
     later_days: dict[Weather, NotNegative]
+    """How often each weather comes after them."""
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +41,7 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     import_price_per_kwh: Hourly
     export_price_per_kwh: NotNegative
+    """Below every import price: using the sun is then always worth more than selling it."""
     import_co2_g_per_kwh: Hourly
 
 
@@ -46,10 +49,13 @@ class Demand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How people book and drive."""
 
     subscribers: Annotated[int, msgspec.Meta(ge=1)]
+    """How many people book."""
     trips_per_car_day: NotNegative
+    """Wishes for trips, per car and day."""
     mean_distance_km: Positive
     max_distance_km: Positive
     mean_speed_km_h: Positive
+    """With the distance, how long a trip takes on the road."""
     dwell_minutes: tuple[NotNegative, NotNegative]
     """Shortest and longest time a car stands at the destination."""
     start_hours: Hourly
@@ -57,14 +63,17 @@ class Demand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lead_hours: tuple[NotNegative, Positive]
     """Least and mean time between asking and starting."""
     one_way_share: Share
+    """How many give the car back at another site."""
     class_wish_share: Share
     """How many insist on a class of car."""
     alternative_share: Share
     """How many take an alternative when refused."""
     cancel_share: Share
+    """How many call a booking off before it starts."""
     late_share: Share
     """How many return a few minutes late, within any sensible buffer."""
     forget_plug_share: Share
+    """How many leave the car unplugged after their return."""
     consumption_spread: Share
     """Standard deviation of the consumption factor of a trip around 1."""
 
@@ -75,11 +84,16 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Identity
     name: str
     vehicle_class: str
+    """What drivers ask for."""
     battery_capacity_wh: Positive
+    """Usable energy."""
     max_ac_power_w: Positive
     max_dc_power_w: NotNegative
+    """0: it takes no direct current."""
     consumption_wh_per_km: Positive
+    """On the mean trip."""
     charge_efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    """Energy stored over energy taken at the charger."""
 
 
 class StationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,14 +103,21 @@ class StationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vendor: str
     model: str
     subprotocol: Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
+    """The version of OCPP that it speaks."""
     evses: Annotated[int, msgspec.Meta(ge=1)]
+    """How many cars it serves at a time."""
     max_power_w: Positive
+    """Per EVSE."""
     min_power_w: NotNegative
+    """Below it an EVSE gives nothing."""
     current_type: Literal["AC", "DC"]
     phases: Literal[1, 3]
     safe_limit_w: NotNegative
+    """Per EVSE: what it keeps to when it is left alone."""
     reaction_s: NotNegative
+    """How long it takes to follow a limit."""
     reports_soc: bool = False
+    """Whether it tells how full the car is."""
 
 
 class StationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,8 +125,11 @@ class StationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     identity: Identity
     kind: str
+    """The id of a kind of station."""
     circuit: str | None = None
+    """The id of the site's circuit that feeds it."""
     quirks: tuple[str, ...] = ()
+    """Names of quirks."""
 
 
 class CircuitSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,6 +138,7 @@ class CircuitSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Identity
     limit_w: NotNegative
     parent: str | None = None
+    """The circuit above it; null: the grid connection."""
 
 
 class PlantSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,13 +146,16 @@ class PlantSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     peak_power_w: Positive
     tilt_deg: Annotated[float, msgspec.Meta(ge=0, le=90)]
+    """0 lies flat."""
     azimuth_deg: Annotated[float, msgspec.Meta(ge=0, lt=360)]
+    """180 is south."""
 
 
 class BuildingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The load of the house behind the same meter."""
 
     use: Literal["housing", "office", "shop"]
+    """The rhythm of its day and week."""
     base_w: NotNegative
     peak_w: NotNegative
     """Added to the base at the busiest hour."""
@@ -154,16 +182,24 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that a world is built from, but for the seed."""
 
     name: str
+    """Short, for reports."""
     title: str
+    """For people."""
     start: datetime
+    """Midnight of the first day, with its offset."""
     timezone: str
+    """The IANA name of the local time."""
     days: Annotated[int, msgspec.Meta(ge=1)]
+    """How long a demo plays it."""
     seed: int
+    """What chance is drawn from, unless a command says another."""
     currency: str
     soc_value_per_kwh: NotNegative
     """What stored energy is worth at the end, per kWh."""
     start_soc_pct: Annotated[float, msgspec.Meta(ge=0, le=100)]
+    """How full each car is at the start."""
     min_soc_pct: Annotated[float, msgspec.Meta(ge=0, le=100)]
+    """What plans leave in a battery."""
     meter_every_s: Annotated[int, msgspec.Meta(ge=1)]
     """Between samples while power flows, and for three minutes after it changed."""
     idle_meter_every_s: Annotated[int, msgspec.Meta(ge=1)]

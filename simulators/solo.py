@@ -76,13 +76,16 @@ async def run_station(
     teller = _Teller(line, station.evses[1], checks, say)
     station.boot("PowerUp", clock.now())
     car, token = _car(solo), solo.token
-    deadline = clock.now() + timedelta(seconds=connect_within_s)
+    dial_at = clock.now()
+    deadline = dial_at + timedelta(seconds=connect_within_s)
     try:
         while True:
             station.advance(clock.now())
             teller.tell(clock.now())  # a lost connection, before it is dialled again
-            connected = await line.dial()
-            if connected:
+            if not line.connected and clock.now() >= dial_at:
+                await line.dial()
+                dial_at = clock.now() + timedelta(seconds=REDIAL_S)
+            if line.connected:
                 if line.online and station.evses[1].car is None:
                     station.plug(1, car, clock.now())
                     if token is not None:
@@ -94,16 +97,10 @@ async def run_station(
             teller.tell(clock.now())
             if line.boot_status is None and clock.now() >= deadline:
                 raise Unavailable(f"no answer within {connect_within_s:g} s: {dialled.trouble}")
-            await asyncio.sleep(TURN_S if connected else _pause_s(clock, deadline))
+            await asyncio.sleep(TURN_S)
     finally:
         with contextlib.suppress(FleetError, TimeoutError):
             await asyncio.wait_for(_leave(line, teller, clock), LEAVE_WITHIN_S)
-
-
-def _pause_s(clock: Clock, deadline: datetime) -> float:
-    """How long to wait before the next try: not beyond the deadline while that is ahead."""
-    left_s = (deadline - clock.now()).total_seconds()
-    return min(REDIAL_S, left_s) if left_s > 0 else REDIAL_S
 
 
 async def _leave(line: Line, teller: _Teller, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""`heliofleet simulate`: plays a scenario, or one station, against any running service."""
+"""`heliofleet simulate`: plays a scenario against any running service."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ from simulators.world import World
 def simulate(  # noqa: PLR0917 - each is an option of the command line
     scenario: Annotated[str, typer.Argument(help="Name of a shipped scenario, or a TOML file.")],
     api_key: Annotated[str, typer.Option(help="An admin key of the service.")],
-    ocpp_url: Annotated[str, typer.Option()] = "ws://127.0.0.1:9000/ocpp",
-    api_url: Annotated[str, typer.Option()] = "http://127.0.0.1:8080",
+    ocpp_url: Annotated[
+        str, typer.Option(help="Where the service takes stations.")
+    ] = "ws://127.0.0.1:9000/ocpp",
+    api_url: Annotated[str, typer.Option(help="Where it takes REST.")] = "http://127.0.0.1:8080",
     speed: Annotated[
         float, typer.Option(help="1 against a real clock; a simulated one is stepped.")
     ] = 1.0,

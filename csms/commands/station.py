@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import signal
 import sys
@@ -80,6 +81,8 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
         soc_pct=soc_pct,
         meter_every_s=meter_every_s,
     )
+    # What a lost link leaves unanswered is told in a line of our own.
+    logging.getLogger("simulators.voice").setLevel(logging.CRITICAL)
     asyncio.run(_run_until_told(solo, ocpp_url, connect_within_s))
 
 

@@ -16,13 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from csms.gateway.limits import Limits
 from csms.gateway.records import StationRecord, StationRecords
 from csms.ledger.database import Database
+from csms.stations.rules import BOOT_INTERVAL_S, PENDING_INTERVAL_S
 from models.clocks import Clock
 from models.ids import IdMaker
 from models.tables.stations import Station
-
-PENDING_INTERVAL_S = 10
-"""How long a station that waits for approval is told to wait before it asks again."""
-ACCEPTED_INTERVAL_S = 300
 
 Onboard = Literal["reject", "pending", "accept"]
 
@@ -71,7 +68,7 @@ class Onboarding:
                         identity=identity,
                         approval="pending" if pending else "accepted",
                         security_profile=0,
-                        boot_interval_s=PENDING_INTERVAL_S if pending else ACCEPTED_INTERVAL_S,
+                        boot_interval_s=PENDING_INTERVAL_S if pending else BOOT_INTERVAL_S,
                         created_at=now,
                         updated_at=now,
                     )

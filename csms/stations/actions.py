@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from csms.keyring import Keyring
 from csms.ledger.work import UnitOfWork
 from csms.stations.queries import safe_loads, show_station
+from csms.stations.rules import BOOT_INTERVAL_S, PENDING_INTERVAL_S
 from csms.web.problem import CallError, bad_field
 from csms.web.rows import add_row, change_row, check_reference, remove_row
 from csms.web.services import CommandOutcome
@@ -89,7 +90,9 @@ async def accept_station(work: UnitOfWork, row: Station, *, site_id: str, seal: 
     if row.approval == "accepted":
         raise Conflict("the station is accepted already", code="already-accepted")
     await check_reference(work, Site, site_id, "/site_id")
-    values = {"approval": "accepted", "site_id": site_id, "password_hash": seal}
+    values: dict[str, Any] = {"approval": "accepted", "site_id": site_id, "password_hash": seal}
+    if row.boot_interval_s == PENDING_INTERVAL_S:
+        values["boot_interval_s"] = BOOT_INTERVAL_S
     change_row(work, row, {**values, "security_profile": max(1, row.security_profile)})
     await announce_station(work, "station.approved", row)
     work.request_plan(site_id, "station approved")

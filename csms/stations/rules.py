@@ -23,6 +23,10 @@ from models.facts import (
 from models.states import COMMAND, allowed
 from models.timeline import EARLIEST_PLAUSIBLE, LATEST_PLAUSIBLE
 
+BOOT_INTERVAL_S = 300
+"""How often an accepted station is to be heard, unless its record says otherwise."""
+PENDING_INTERVAL_S = 10
+"""How long a station that waits for approval is told to wait before it asks again."""
 _STATUS: dict[str, BootStatus] = {
     "accepted": "Accepted",
     "pending": "Pending",
@@ -131,7 +135,7 @@ def stranger(fact: BootReported, now: datetime) -> StationState:
         strict=False,
         quirks=[],
         safe_limit_w=None,
-        boot_interval_s=10,
+        boot_interval_s=PENDING_INTERVAL_S,
         online=True,
         ocpp_version=None,
         last_seen=now,

@@ -168,11 +168,13 @@ async def test_an_unknown_station_waits_for_approval(house: RestHouse) -> None:
     (waiting,) = (await house.get("/stations", approval="pending"))["items"]
     assert waiting["identity"] == "NEW"
     assert waiting["site_id"] is None
+    assert waiting["boot_interval_s"] == 10
 
     site = await house.site()
     await house.post("/stations/NEW/approve", {"site_id": "none"}, 422)
     approved = await house.post("/stations/NEW/approve", {"site_id": site["id"]}, 200)
     assert approved["approval"] == "accepted"
+    assert approved["boot_interval_s"] == 300
     again = await house.post("/stations/NEW/approve", {"site_id": site["id"]}, 409)
     assert again["code"] == "already-accepted"
     assert (await house.post("/stations/NEW/reject", None, 409))["code"] == "already-accepted"
