@@ -18,6 +18,7 @@ from csms.ledger.committer import Committer
 from csms.stations.intake import (
     BRIEFS,
     BootDecider,
+    CaughtUpDecider,
     CommandSentDecider,
     CommandSettledDecider,
     ConnectionDecider,
@@ -43,6 +44,7 @@ from models.facts import (
     Quarantined,
     ReadingsReported,
     SecurityReported,
+    StationCaughtUp,
     StationsSeen,
     TokenPresented,
     TransactionReported,
@@ -98,6 +100,7 @@ def deciders() -> Mapping[type[Any], Decider[Any]]:
     return {
         BootReported: BootDecider(),
         ConnectionChanged: ConnectionDecider(),
+        StationCaughtUp: CaughtUpDecider(),
         ConnectorReported: Accepted(PlugDecider()),
         HeartbeatReported: HeartbeatDecider(),
         StationsSeen: SeenDecider(),

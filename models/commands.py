@@ -74,6 +74,8 @@ class TriggerMessage(Command, frozen=True, kw_only=True):
         "TransactionEvent",
     ]
     evse_id: int | None = None
+    connector_id: int | None = None
+    """2.x only: of which plug of the EVSE a status is wanted; None: of the first."""
 
 
 class VariableName(msgspec.Struct, frozen=True, kw_only=True):

@@ -236,6 +236,13 @@ class ConnectionChanged(Fact, frozen=True, gc=False, kw_only=True):
     detail: str | None = None
 
 
+class StationCaughtUp(Fact, frozen=True, gc=False, kw_only=True):
+    """A station that has come has fallen silent: what it had queued is told (by the gateway)."""
+
+    epoch: int
+    """Of its connection."""
+
+
 class StationsSeen(Fact, frozen=True, gc=False, kw_only=True):
     """When stations were last heard, flushed every few seconds; `station` is the node's name."""
 
@@ -260,3 +267,5 @@ class CommandSettled(Fact, frozen=True, gc=False, kw_only=True):
     """The answer's payload as JSON text; None unless answered."""
     error_code: str | None = None
     detail: str | None = None
+    limits: tuple[tuple[int, float], ...] = ()
+    """What it will allow, where it was asked (ReadLimit): from so many seconds on, so many W."""

@@ -41,6 +41,8 @@ from models.tables.ledger import Command
 _BATCH = 20
 _REMEMBERED = 1_000
 _RETRY_S = 1.0
+_NO_LIMIT_W = 1e12
+"""Stands for no limit where a number is needed."""
 _EXPIRE_EVERY = timedelta(seconds=60)
 _SETTLED = frozenset({"answered", "failed", "unknown", "expired"})
 EXPIRED = "Expired"
@@ -260,6 +262,7 @@ class Courier:
         note = MessageNote("out", action, message_id, redact(action, payload))
         outcome: OutcomeStatus | None = None
         response: str | None = None
+        limits: tuple[tuple[int, float], ...] = ()
         detail = end.detail
         match end.kind:
             case "answered":
@@ -268,6 +271,9 @@ class Courier:
                 response = note.answer.decode("utf-8", "replace")
                 told = errand.lane.dialect.outcome(errand.command, end.payload)
                 outcome, detail = told.status, told.detail or None
+                limits = tuple(
+                    (each.start_s, min(each.limit_w, _NO_LIMIT_W)) for each in told.periods
+                )
                 self._tell_variables(errand.lane.identity, told.variables)
             case "refused":
                 state = "failed"
@@ -286,6 +292,7 @@ class Courier:
                 response=response,
                 error_code=end.code or (NO_ANSWER if state == "unknown" else None),
                 detail=detail,
+                limits=limits,
             ),
             note,
         )

@@ -58,5 +58,9 @@ class Limits:
     """How long a station may take to answer our call."""
     call_quiet_s: float = 2.0
     """How long a stepped clock waits for a station that does not answer."""
+    dry_s: float = 5.0
+    """Life time of silence after which a station that has come has told what it had queued."""
+    dry_at_most_s: float = 300.0
+    """Life time for which that silence is waited for; some stations never pause."""
     seen_flush_s: float = 10.0
     """How often last-seen times are written."""

@@ -34,7 +34,7 @@ from csms.keyring import Keyring
 from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock
 from models.errors import BadInput, FieldError, FleetError, Unavailable
-from models.facts import ConnectionChanged, StationsSeen
+from models.facts import ConnectionChanged, StationCaughtUp, StationsSeen
 from models.ids import IdMaker
 
 _BACKLOG = 4096
@@ -120,6 +120,8 @@ class Gateway:
             spawn=self._spawn,
             on_enter=self._on_enter,
         )
+        self._followed: dict[str, int] = {}
+        """By station, the connection that is waited for to have told what it had queued."""
         self._opened = False
         self._draining = False
         self._server: asyncio.Server | None = None
@@ -270,6 +272,9 @@ class Gateway:
         if known is not None and not known.booted:
             self._records.put(replace(known, booted=True))
         self.courier.wake(lane.identity)
+        if self._followed.get(lane.identity) != lane.epoch:
+            self._followed[lane.identity] = lane.epoch
+            self._spawn(self._catch_up(lane))
 
     def _on_enter(self, lane: Lane) -> None:
         self._submit_connection(lane, online=True, detail=None)
@@ -345,6 +350,20 @@ class Gateway:
             lane.end("the station's login has changed")
         else:
             lane.record = replace(record, epoch=lane.epoch)
+
+    async def _catch_up(self, lane: Lane) -> None:
+        """Tells when a station has said what it had queued while it was away."""
+        silence = timedelta(seconds=self.limits.dry_s)
+        give_up_at = self._clock.now() + timedelta(seconds=self.limits.dry_at_most_s)
+        while not lane.ended:
+            now = self._clock.now()
+            if now >= give_up_at or (lane.quiet and now >= lane.heard_at + silence):
+                fact = StationCaughtUp(station=lane.identity, received_at=now, epoch=lane.epoch)
+                submit_quietly(self._intake, fact)
+                return
+            # A moment at least: what was said may still be on its way to the disk.
+            dry_at = max(lane.heard_at + silence, now + silence / 5)
+            await self._clock.sleep_until(min(dry_at, give_up_at))
 
     async def _sweep(self) -> None:
         """Looks at the time-outs of all connections."""

@@ -3,40 +3,52 @@
 Follows the events of commands and transactions. The limits in force are watched in memory, so that
 a meter value costs a look-up; they are read from the database once, at the start. On each EVSE the
 limit of a plan is in force for its transaction and its time, else the station's safe limit.
+
+What a box holds is read back before anything is sent again: where a limit was met with silence, and
+where a station comes back after its connection was lost.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
+from csms.ledger.work import UnitOfWork
 from csms.planning.actions import condemn
 from csms.planning.rules import (
+    MATTERS_WITHIN,
     REACTION_TIME,
     SAMPLES_TO_CONDEMN,
     Period,
     breaks_limit,
+    holds,
     limit_at,
     read_periods,
 )
 from models.clocks import Clock
+from models.commands import ReadLimit
 from models.ids import IdMaker
 from models.tables.charging import ChargingLimit
+from models.tables.stations import Station
 
 FOLLOWED = frozenset(
     {
         "command.answered",
         "command.failed",
+        "station.caught_up",
         "transaction.updated",
         "transaction.ended",
     }
 )
 IN_BOX = ("accepted", "obeyed", "disobeyed")
+_MAY_BE_IN_BOX = ("accepted", "obeyed", "unknown")
+_READ_EXPIRES_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,12 @@ class _CommandNote(msgspec.Struct):
     outcome: str | None = None
     state: str = ""
     detail: str | None = None
+    limits: list[tuple[int, float]] = []
+
+
+class _StationNote(msgspec.Struct):
+    identity: str
+    site_id: str | None = None
 
 
 class _TransactionNote(msgspec.Struct):
@@ -85,6 +103,8 @@ class LimitKeeper:
         """How the safe limit is kept by the transaction on each EVSE."""
         self._unsure: dict[tuple[str, int], str] = {}
         """Transactions whose station may, or may not, hold a limit that we have sent."""
+        self._reading: dict[str, tuple[str, str]] = {}
+        """Limits that are being read back, with their stations, by command."""
 
     async def start(self) -> None:
         """Reads the limits that are in force."""
@@ -125,10 +145,14 @@ class LimitKeeper:
             await self._metered(msgspec.json.decode(note.resource, type=_TransactionNote))
         elif note.type == "transaction.ended":
             await self._ended(msgspec.json.decode(note.resource, type=_TransactionNote))
+        elif note.type == "station.caught_up":
+            await self._came_back(msgspec.json.decode(note.resource, type=_StationNote))
         elif note.subject.startswith("command/"):
             command = msgspec.json.decode(note.resource, type=_CommandNote)
             if command.kind == "SetLimit":
                 await self._settled(command)
+            elif command.id in self._reading:
+                await self._read(command)
 
     async def _settled(self, command: _CommandNote) -> None:
         """A station has answered a limit, or will not."""
@@ -140,29 +164,95 @@ class LimitKeeper:
                 return
             limit.settled_at = work.now
             limit.sent_at = limit.sent_at or work.now
-            if command.state == "answered":
-                limit.state = "accepted" if command.outcome == "accepted" else "rejected"
-            else:
+            if command.state == "unknown":
                 limit.state = "unknown"
+            else:
+                # What failed was refused with an error, or never left: the box does not hold it.
+                limit.state = "accepted" if command.outcome == "accepted" else "rejected"
             limit.detail = command.detail
             if limit.state == "accepted":
-                await work.session.execute(
-                    update(ChargingLimit)
-                    .where(
-                        ChargingLimit.station == limit.station,
-                        ChargingLimit.evse_id == limit.evse_id,
-                        ChargingLimit.id != limit.id,
-                        ChargingLimit.created_at <= limit.created_at,
-                        ChargingLimit.state.in_(("accepted", "obeyed", "sent", "unknown")),
-                    )
-                    .values(state="superseded")
-                )
-                self._watch(limit)
-                return
-            if limit.state == "unknown":
+                await self._accept(work, limit)
+            elif limit.purpose != "transaction":
+                return  # it is ordered again when the station boots or comes back
+            elif limit.state == "rejected":
+                if await _first_rejection(work, limit):
+                    work.request_plan(limit.site_id, "limit-rejected")
+            else:
                 self._doubt(limit)
-            if limit.purpose == "transaction":
-                work.request_plan(limit.site_id, f"limit-{limit.state}")
+                station = await work.session.get(Station, limit.station)
+                if station is not None and station.online:
+                    self._read_back(work, [limit])
+
+    async def _accept(self, work: UnitOfWork, limit: ChargingLimit) -> None:
+        """Takes note that a limit is in the box, in the place of those before it."""
+        await work.session.execute(
+            update(ChargingLimit)
+            .where(
+                ChargingLimit.station == limit.station,
+                ChargingLimit.evse_id == limit.evse_id,
+                ChargingLimit.id != limit.id,
+                ChargingLimit.created_at <= limit.created_at,
+                ChargingLimit.state.in_(("accepted", "obeyed", "sent", "unknown")),
+            )
+            .values(state="superseded")
+        )
+        self._watch(limit)
+
+    async def _came_back(self, station: _StationNote) -> None:
+        """Reads back what a station holds of our plans, or has it planned for at once."""
+        async with self._db.write(self._clock, self._ids, actor="planner") as work:
+            rows = await work.session.scalars(
+                select(ChargingLimit)
+                .where(
+                    ChargingLimit.station == station.identity,
+                    ChargingLimit.purpose == "transaction",
+                    ChargingLimit.state.in_(_MAY_BE_IN_BOX),
+                    ChargingLimit.valid_to > work.now,
+                )
+                .order_by(ChargingLimit.created_at, ChargingLimit.id)
+            )
+            newest = {row.evse_id: row for row in rows}
+            if newest:
+                self._read_back(work, list(newest.values()))
+            elif station.site_id is not None:
+                work.request_plan(station.site_id, "station-came-back")
+
+    def _read_back(self, work: UnitOfWork, limits: Sequence[ChargingLimit]) -> None:
+        for limit in limits:
+            order = ReadLimit(evse_id=limit.evse_id, duration_s=int(MATTERS_WITHIN.total_seconds()))
+            command_id = work.order(
+                order, station=limit.station, origin="rule", expires_in_s=_READ_EXPIRES_S
+            )
+            self._reading[command_id] = (limit.id, limit.station)
+
+    async def _read(self, command: _CommandNote) -> None:
+        """A station has told what it holds, or will not; with the last word of it comes a plan."""
+        limit_id, station = self._reading.pop(command.id)
+        async with self._db.write(self._clock, self._ids, actor="planner") as work:
+            limit = await work.session.get(ChargingLimit, limit_id)
+            if limit is None:
+                return
+            told = command.outcome == "accepted" and limit.state in _MAY_BE_IN_BOX
+            if told and not holds(read_periods(limit.periods), command.limits, work.now):
+                limit.state = "superseded"
+                limit.settled_at = work.now
+                limit.detail = "read back: the station holds something else"
+                self._forget(limit)
+            elif told and limit.state == "unknown":
+                limit.state = "accepted"
+                limit.settled_at = work.now
+                limit.detail = "read back"
+                await self._accept(work, limit)
+            if all(other != station for _, other in self._reading.values()):
+                work.request_plan(limit.site_id, "limits-read-back")
+
+    def _forget(self, limit: ChargingLimit) -> None:
+        """Takes note that a limit is not in the box."""
+        key = (limit.station, limit.evse_id)
+        if key in self._watched and self._watched[key].limit_id == limit.id:
+            del self._watched[key]
+        if self._unsure.get(key) == limit.ocpp_transaction_id:
+            del self._unsure[key]
 
     async def _metered(self, note: _TransactionNote) -> None:
         if note.power_w is None or note.last_reading_at is None:
@@ -251,3 +341,22 @@ class LimitKeeper:
                 )
                 .values(state="superseded")
             )
+
+
+async def _first_rejection(work: UnitOfWork, limit: ChargingLimit) -> bool:
+    """Returns whether this is the first limit of its transaction that was rejected.
+
+    A station that rejects all of them is asked again by the plan of each quarter of an hour, not
+    by one plan after the other.
+    """
+    count = await work.session.scalar(
+        select(func.count())
+        .select_from(ChargingLimit)
+        .where(
+            ChargingLimit.station == limit.station,
+            ChargingLimit.ocpp_transaction_id == limit.ocpp_transaction_id,
+            ChargingLimit.state == "rejected",
+            ChargingLimit.id != limit.id,
+        )
+    )
+    return count == 0

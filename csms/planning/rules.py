@@ -21,6 +21,7 @@ RENEW_BEFORE = timedelta(hours=1)
 """A schedule that runs out sooner than this is sent again."""
 MATTERS_WITHIN = timedelta(minutes=30)
 """A change further ahead than this waits for a later plan."""
+_LOOK_EVERY = timedelta(minutes=5)
 TOLERANCE_RATIO = 0.05
 TOLERANCE_W = 100.0
 """Meters and contactors are not exact: a limit is broken beyond both tolerances."""
@@ -109,6 +110,27 @@ def must_send(
         if (held_w == 0) != (wish_w == 0) or abs(held_w - wish_w) > dead_band_w:
             return True
     return False
+
+
+def holds(wanted: Sequence[Period], told: Sequence[tuple[int, float]], now: datetime) -> bool:
+    """Returns whether a station will allow what it was sent, as far as it matters now.
+
+    Args:
+        wanted: what it was sent.
+        told: what it says it will allow: from so many seconds after `now` on, so many W.
+        now: when it said so.
+    """
+    steps = int(MATTERS_WITHIN / _LOOK_EVERY)
+    for number in range(steps):
+        # Between the minutes, so that a second here or there at a change makes no difference.
+        after = number * _LOOK_EVERY + _LOOK_EVERY / 2
+        wish_w = limit_at(wanted, now + after)
+        if wish_w is None:
+            continue
+        has_w = [limit_w for start_s, limit_w in told if start_s <= after.total_seconds()]
+        if not has_w or abs(has_w[-1] - wish_w) > wish_w * TOLERANCE_RATIO + TOLERANCE_W:
+            return False
+    return True
 
 
 def breaks_limit(

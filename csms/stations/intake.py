@@ -42,6 +42,7 @@ from models.facts import (
     NoteReported,
     Quarantined,
     SecurityReported,
+    StationCaughtUp,
     StationsSeen,
     VariablesReported,
 )
@@ -205,6 +206,21 @@ class ConnectionDecider:
         return EMPTY
 
 
+class CaughtUpDecider:
+    """A station has told what it had queued: now it can be asked, and planned for."""
+
+    def load(self, batch: Batch, facts: Sequence[StationCaughtUp]) -> None:
+        """Fetches the stations."""
+        load_stations(batch, (fact.station for fact in facts))
+
+    def decide(self, batch: Batch, fact: StationCaughtUp, note: MessageNote | None) -> Answer:  # noqa: ARG002
+        """Says so, unless the station has come again since."""
+        station = batch.rows(STATIONS).get(fact.station)
+        if station is not None and station.online and station.epoch == fact.epoch:
+            emit_station(batch, "station.caught_up", station)
+        return EMPTY
+
+
 class ConnectorDecider:
     """A connector has a status; EVSEs and connectors come into being by being reported."""
 
@@ -351,16 +367,19 @@ class QuarantineDecider:
         return EMPTY
 
 
-def settle(batch: Batch, command: CommandState | None) -> None:
-    """Stores a command's fate, if there is news, and says so."""
+def settle(
+    batch: Batch, command: CommandState | None, limits: Sequence[tuple[int, float]] = ()
+) -> None:
+    """Stores a command's fate, if there is news, and says so with the limits that were told."""
     if command is None:
         return
     batch.rows(COMMANDS).put(command)
     if command.state != "sent":
+        resource = command_resource(cast("Any", command))
         batch.emit(
             "command.answered" if command.state == "answered" else "command.failed",
             subject=f"command/{command.id}",
-            resource=command_resource(cast("Any", command)),
+            resource=resource | {"limits": limits} if limits else resource,
             site_id=None,
             tenant=command.tenant_id,
         )
@@ -390,7 +409,7 @@ class CommandSettledDecider:
     def decide(self, batch: Batch, fact: CommandSettled, note: MessageNote | None) -> Answer:  # noqa: ARG002
         """Keeps its fate, once."""
         command = batch.rows(COMMANDS).get(fact.command_id)
-        settle(batch, command and command_settled(command, fact))
+        settle(batch, command and command_settled(command, fact), fact.limits)
         return EMPTY
 
 

@@ -1,4 +1,4 @@
-"""What follows when a station has booted: a safe limit goes into its box, its settings are read.
+"""What follows when a station has come: a safe limit goes into its box, what is not known is asked.
 
 The safe limit is what the station keeps to while we are away. It lies at the lowest stack level as
 the default of every transaction, so that each limit of a plan goes before it, and it is put there
@@ -16,7 +16,13 @@ from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from models.clocks import Clock
-from models.commands import ClearLimit, LimitPeriod, ReadVariables, SetLimit
+from models.commands import (
+    ClearLimit,
+    LimitPeriod,
+    ReadVariables,
+    SetLimit,
+    TriggerMessage,
+)
 from models.ids import IdMaker
 from models.tables.charging import ChargingLimit
 from models.tables.stations import StationVariable
@@ -30,9 +36,14 @@ _SAFE = "SAFE_LIMIT"
 """Why it is in force, as each period of a limit says."""
 
 
+class _ConnectorNote(msgspec.Struct):
+    connector_id: int
+
+
 class _EvseNote(msgspec.Struct):
     evse_id: int = 0
     phases: int = 1
+    connectors: list[_ConnectorNote] = []
 
 
 class _StationNote(msgspec.Struct):
@@ -42,6 +53,7 @@ class _StationNote(msgspec.Struct):
     approval: str
     online: bool
     site_id: str | None = None
+    ocpp_version: str | None = None
     safe_limit_w: float | None = None
     evses: list[_EvseNote] = []
 
@@ -76,49 +88,74 @@ def safe_limit(safe_limit_w: float, *, evses: int, phases: int) -> SetLimit:
 
 
 class StationHost:
-    """Receives stations that have come up."""
+    """Receives stations that have come up, or come back.
 
-    follows = frozenset({"station.booted", "station.status_changed", "station.updated"})
+    A station that boots says by itself how it is. One whose connection only was lost may have kept
+    everything or nothing: once it has told what it had queued, its limits are asserted again and
+    its status is asked for.
+    """
+
+    follows = frozenset(
+        {
+            "station.connected",
+            "station.booted",
+            "station.caught_up",
+            "station.status_changed",
+            "station.updated",
+        }
+    )
 
     def __init__(self, *, db: Database, clock: Clock, ids: IdMaker) -> None:
         self._db = db
         self._clock = clock
         self._ids = ids
-        self._ordered: dict[str, tuple[float | None, int]] = {}
-        """By station, the safe limit in W that was ordered last, and for how many EVSEs."""
+        self._ordered: dict[str, SetLimit | None] = {}
+        """By station, what was ordered on its connection to bring it to its safe limit."""
 
     async def heard(self, note: EventNote) -> None:
         """Orders what a station needs, on the events that `follows` names."""
         station = _read.decode(note.resource)
         if not station.online or station.approval != "accepted":
             return
-        wanted = (station.safe_limit_w, len(station.outlets))
+        if note.type == "station.connected":
+            self._ordered.pop(station.identity, None)
+            return
+        wanted = _wanted(station)
         known = station.identity in self._ordered
-        stale = self._ordered.get(station.identity) != wanted
-        if note.type == "station.booted":
-            due = True
-        elif note.type == "station.updated":
-            due = stale
-        else:
-            due = known and stale
-        if not due:
+        stale = not known or self._ordered[station.identity] != wanted
+        came_back = note.type == "station.caught_up" and not known
+        due = {
+            "station.booted": True,
+            "station.caught_up": came_back,
+            "station.updated": stale,
+            "station.status_changed": known and stale,
+        }
+        if not due[note.type]:
             return
         async with self._db.write(
             self._clock, self._ids, actor="stations", tenant=note.tenant
         ) as work:
-            await _order_safe_limit(work, station)
+            if wanted is None:
+                await _drop_safe_limit(work, station.identity)
+            else:
+                _order_safe_limit(work, station, wanted)
             if note.type == "station.booted":
                 await _order_inventory(work, station.identity)
+            if came_back:
+                _ask_status(work, station)
         self._ordered[station.identity] = wanted
 
 
-async def _order_safe_limit(work: UnitOfWork, station: _StationNote) -> None:
-    """Orders what brings the box to its safe limit, or to none where it had one."""
+def _wanted(station: _StationNote) -> SetLimit | None:
+    """Returns what brings the box to its safe limit; None where it is to have none."""
     if station.safe_limit_w is None:
-        await _drop_safe_limit(work, station.identity)
-        return
+        return None
     phases = max((evse.phases for evse in station.outlets), default=1)
-    order = safe_limit(station.safe_limit_w, evses=len(station.outlets), phases=phases)
+    return safe_limit(station.safe_limit_w, evses=len(station.outlets), phases=phases)
+
+
+def _order_safe_limit(work: UnitOfWork, station: _StationNote, order: SetLimit) -> None:
+    """Orders a safe limit, with the row that tells what becomes of it."""
     command_id = work.order(order, station=station.identity, origin="rule", expires_in_s=_EXPIRES_S)
     limit_w = order.periods[0].limit_w
     period = {"from_at": format_rfc3339(work.now), "limit_w": limit_w, "reasons": [_SAFE]}
@@ -153,6 +190,22 @@ async def _drop_safe_limit(work: UnitOfWork, identity: str) -> None:
             .where(mine)
             .values(state="superseded", detail="the station has no safe limit any more")
         )
+
+
+def _ask_status(work: UnitOfWork, station: _StationNote) -> None:
+    """Asks how each plug is: 1.6 tells of all at once, 2.x wants them named (F06.FR.12)."""
+    places: list[tuple[int | None, int | None]] = [(None, None)]
+    if station.ocpp_version != "ocpp1.6":
+        places = [
+            (evse.evse_id, plug.connector_id)
+            for evse in station.outlets
+            for plug in evse.connectors
+        ]
+    for evse_id, connector_id in places:
+        order = TriggerMessage(
+            message="StatusNotification", evse_id=evse_id, connector_id=connector_id
+        )
+        work.order(order, station=station.identity, origin="rule", expires_in_s=_EXPIRES_S)
 
 
 async def _order_inventory(work: UnitOfWork, identity: str) -> None:

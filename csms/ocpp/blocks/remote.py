@@ -32,7 +32,9 @@ def _trigger(command: commands.TriggerMessage) -> msgspec.Struct:
     evse: v201.EVSEType | UnsetType = UNSET
     if command.evse_id:
         # A status is of a connector, so 2.x wants to know which one (F06.FR.12).
-        connector_id = 1 if command.message == "StatusNotification" else UNSET
+        connector_id: int | UnsetType = UNSET
+        if command.message == "StatusNotification":
+            connector_id = command.connector_id or 1
         evse = v201.EVSEType(id=command.evse_id, connector_id=connector_id)
     return v201.TriggerMessageRequest(requested_message=command.message, evse=evse)
 

@@ -139,6 +139,7 @@ class Rig:
 
     def __init__(self, house: dict[str, Any]) -> None:
         self.db: Database = house["db"]
+        self.bus: LocalBus = house["bus"]
         self.gateway: Gateway = house["gateway"]
         self.clock: Clock = house["clock"]
         self.ids: IdMaker = house["ids"]
@@ -307,6 +308,7 @@ async def rig(
     house = Rig(
         {
             "db": db,
+            "bus": bus,
             "gateway": gateway,
             "clock": clock,
             "ids": ids,

@@ -313,11 +313,16 @@ async def test_a_safe_limit_is_shared_among_the_evses_of_a_station(tmp_path: Pat
     async with rig(tmp_path) as house:
         link = await ready(house, safe_limit_w=7000.0)
         await reply(link, {"status": "Accepted"})
-        for connector in (1, 2):
+        for connector in (0, 1):
+            # The station as a whole is no outlet, and a single one has the limit already.
+            await call(link, "StatusNotification", STATUS_16 | {"connectorId": connector})
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(link.recv(), 0.1)
+        for connector in (2, 3):
             await call(link, "StatusNotification", STATUS_16 | {"connectorId": connector})
             limit = await reply(link, {"status": "Accepted"})
             periods = limit[3]["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"]
-            assert periods[0]["limit"] == 7000.0 / connector
+            assert periods[0]["limit"] == int(70_000.0 / connector) / 10
 
 
 async def test_the_settings_of_a_new_station_are_read_once_and_kept(tmp_path: Path) -> None:

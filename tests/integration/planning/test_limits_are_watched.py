@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -15,7 +16,7 @@ from csms.planning.rules import Period
 from csms.stations.actions import announce_station
 from csms.stations.reactions import StationHost
 from models.commands import LimitPeriod, SetLimit
-from models.facts import CommandSent, CommandSettled
+from models.facts import CommandSent, CommandSettled, StationCaughtUp
 from models.tables.charging import ChargingLimit
 from models.tables.ledger import Command
 from models.tables.planning import PlanRequest
@@ -112,17 +113,94 @@ async def test_a_limit_that_the_meter_belies_is_disobeyed_and_planned_around(
     ("answer", "expected"),
     [
         ({"state": "answered", "outcome": "rejected", "response": "{}"}, "rejected"),
-        ({"state": "failed", "error_code": "InternalError"}, "unknown"),
-        ({"state": "unknown"}, "unknown"),
+        ({"state": "failed", "error_code": "InternalError"}, "rejected"),
     ],
 )
-async def test_a_limit_that_is_not_accepted_asks_for_another_plan(
+async def test_a_limit_that_is_rejected_asks_for_another_plan(
     database_url: str, answer: dict[str, Any], expected: str
 ) -> None:
     async with watched_house(database_url) as (house, command_id):
         await settle(house, command_id, **answer)
         assert await state(house) == expected
         assert (await house.one(PlanRequest)).site_id == "A"
+
+
+async def test_a_second_rejection_waits_for_the_plan_of_the_clock(database_url: str) -> None:
+    async with watched_house(database_url) as (house, command_id):
+        await settle(house, command_id, state="answered", outcome="rejected", response="{}")
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.execute(sa.delete(PlanRequest))
+        again = await order_plan_limit(house, 1500.0, minutes=60)
+        await settle(house, again, state="answered", outcome="rejected", response="{}")
+        assert [row.state for row in await house.rows(ChargingLimit)] == ["rejected", "rejected"]
+        assert await house.rows(PlanRequest) == []
+
+
+async def go_online(house: SmallHouse) -> None:
+    async with house.db.write(house.clock, house.ids) as work:
+        station = await work.session.get(Station, "A-1")
+        assert station is not None
+        station.online, station.epoch = True, 3
+
+
+async def ordered(house: SmallHouse, kind: str) -> list[str]:
+    await house.activity.quiet()
+    return [row.id for row in await house.rows(Command, kind=kind, state="queued")]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"outcome": "accepted", "limits": ((0, 0.0),)}, "accepted"),
+        ({"outcome": "accepted", "limits": ((0, 3700.0),)}, "superseded"),
+        ({"outcome": "accepted"}, "superseded"),
+        ({"outcome": "rejected"}, "unknown"),
+    ],
+)
+async def test_a_limit_met_with_silence_is_read_back_before_it_is_planned_anew(
+    database_url: str, told: dict[str, Any], expected: str
+) -> None:
+    async with watched_house(database_url) as (house, command_id):
+        await go_online(house)
+        await settle(house, command_id, state="unknown")
+        assert await state(house) == "unknown"
+        assert await house.rows(PlanRequest) == []
+        (reading,) = await ordered(house, "ReadLimit")
+        await settle(house, reading, state="answered", response="{}", **told)
+        assert await state(house) == expected
+        assert (await house.one(PlanRequest)).reason == "limits-read-back"
+
+
+async def test_a_limit_that_is_lost_with_the_connection_is_read_back_when_the_station_is_back(
+    database_url: str,
+) -> None:
+    async with watched_house(database_url) as (house, command_id):
+        await settle(house, command_id, state="unknown")
+        assert await ordered(house, "ReadLimit") == []
+        await go_online(house)
+        back = StationCaughtUp(station="A-1", received_at=house.clock.now(), epoch=3)
+        await house.submit(back)
+        (reading,) = await ordered(house, "ReadLimit")
+        # Its word of an older connection is none.
+        await house.submit(msgspec.structs.replace(back, epoch=2))
+        assert await ordered(house, "ReadLimit") == [reading]
+        answer = {"outcome": "accepted", "limits": ((0, 0.0),)}
+        await settle(house, reading, state="answered", response="{}", **answer)
+        assert await state(house) == "accepted"
+        assert (await house.one(PlanRequest)).reason == "limits-read-back"
+
+
+async def test_a_station_that_comes_back_without_a_limit_is_planned_for_at_once(
+    database_url: str,
+) -> None:
+    async with watched_house(database_url) as (house, _):
+        await house.submit(house.event_2x("ended", 1))
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.execute(sa.delete(PlanRequest))
+        await go_online(house)
+        await house.submit(StationCaughtUp(station="A-1", received_at=house.clock.now(), epoch=3))
+        await house.activity.quiet()
+        assert (await house.one(PlanRequest)).reason == "station-came-back"
 
 
 @asynccontextmanager

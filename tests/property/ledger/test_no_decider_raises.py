@@ -36,6 +36,7 @@ from models.facts import (
     Reading,
     ReadingsReported,
     SecurityReported,
+    StationCaughtUp,
     StationsSeen,
     TokenPresented,
     TransactionReported,
@@ -127,6 +128,7 @@ FACTS: dict[type[Fact], st.SearchStrategy[Fact]] = {
     ConnectionChanged: st.builds(
         ConnectionChanged, **COMMON, online=st.booleans(), epoch=st.integers(0, 3)
     ),
+    StationCaughtUp: st.builds(StationCaughtUp, **COMMON, epoch=st.integers(0, 3)),
     StationsSeen: st.builds(
         StationsSeen,
         station=st.just("node-1"),
