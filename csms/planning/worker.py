@@ -30,6 +30,9 @@ from scheduler.rolling import PlanOptions, incumbent_for
 
 EVERY = timedelta(minutes=STEP_MINUTES)
 HORIZON = EVERY * STEPS
+METERS_IN_AFTER = timedelta(minutes=1)
+"""When the meters of a quarter of an hour have told what they measured: planning by the clock waits
+for them, since the newest measurement says most about the sun of the step that has begun."""
 HEARD = frozenset({PLAN_REQUESTED, "booking.late"})
 """What the planner subscribes to."""
 URGENT = frozenset({"booking.late"})
@@ -108,7 +111,8 @@ class Planner:
         self.wish(reason)
 
     async def _tick(self) -> None:
-        async for _ in ticks(self._clock, EVERY, anchor=floor_to_step(self._clock.now(), 15)):
+        anchor = floor_to_step(self._clock.now(), STEP_MINUTES) + METERS_IN_AFTER
+        async for _ in ticks(self._clock, EVERY, anchor=anchor):
             self.wish("clock", urgent=True)
 
     async def _serve(self) -> None:
