@@ -52,9 +52,9 @@ class Forecaster:
         self._histories: dict[str, _History] = {}
 
     async def refresh(self, now: datetime) -> None:
-        """Issues forecasts for the step that holds `now`, once."""
+        """Issues forecasts from the step that holds `now` on, if time or a meter has gone on."""
         step = floor_to_step(now, STEP_MINUTES)
-        if self._issued_for == step:
+        if self._issued_for == step and not await self._metered_since(now):
             return
         grid = StepGrid(step, STEP_MINUTES, STEPS)
         made: list[tuple[str, str, QuantileForecast]] = []
@@ -66,9 +66,20 @@ class Forecaster:
                 history = await self._follow(session, site.id, now)
                 made.append((site.id, "pv", _sun(site, history, grid, now)))
                 made.append((site.id, "load", _load(site, history, grid, now)))
-        await self._store(made, now)
+        await self._store(made, step, now)
         if made:
             self._issued_for = step
+
+    async def _metered_since(self, now: datetime) -> bool:
+        """Whether any meter has told something that no forecast knows yet."""
+        known = max((history.until for history in self._histories.values()), default=now)
+        async with self._db.read() as session:
+            newest = await session.scalar(
+                sa.select(sa.func.max(SiteMeasurement.measured_at)).where(
+                    SiteMeasurement.measured_at <= now
+                )
+            )
+        return newest is not None and newest > known
 
     async def _follow(self, session: ReadSession, site_id: str, now: datetime) -> _History:
         history = self._histories.setdefault(site_id, _History(until=now - HISTORY))
@@ -93,10 +104,19 @@ class Forecaster:
         history.load = [r for r in history.load if r.measured_at >= now - HISTORY]
         return history
 
-    async def _store(self, made: list[tuple[str, str, QuantileForecast]], now: datetime) -> None:
+    async def _store(
+        self, made: list[tuple[str, str, QuantileForecast]], step: datetime, now: datetime
+    ) -> None:
+        """Keeps what was issued; of one step the last issue is enough."""
         if not made:
             return
         async with self._db.write(self._clock, self._ids, actor="forecaster") as work:
+            await work.session.execute(
+                sa.delete(Forecast)
+                .where(Forecast.site_id.in_({site_id for site_id, _, _ in made}))
+                .where(Forecast.issued_at >= step, Forecast.source.in_(OWN_SOURCES))
+                .execution_options(synchronize_session=False)
+            )
             await work.session.execute(
                 sa.insert(Forecast),
                 [

@@ -34,6 +34,8 @@ PLUG_IN_WITHIN = timedelta(minutes=30)
 """A car that was not plugged in this long after its return will not be by itself."""
 DEFAULT_IMPORT_PRICE_PER_KWH = 0.20
 DEFAULT_EXPORT_PRICE_PER_KWH = 0.06
+METERED_FRESH_FOR = timedelta(minutes=15)
+"""Power that was metered longer ago says nothing of what a car draws now."""
 OUT_OF_SERVICE = ("Faulted", "Unavailable")
 
 Series = npt.NDArray[np.float64]
@@ -68,7 +70,14 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         and open_at[name].ocpp_transaction_id == limit.ocpp_transaction_id
     )
     unavailable = _unavailable_evses(rows, open_at) | lying
-    vehicles, uncontrolled_w = _vehicles(rows, grid, now, lying)
+    metered_w = {
+        name: each.power_w
+        for name, each in open_at.items()
+        if each.power_w is not None
+        and each.last_reading_at is not None
+        and now - each.last_reading_at <= METERED_FRESH_FOR
+    }
+    vehicles, uncontrolled_w = _vehicles(rows, grid, now, lying, metered_w)
     sites = tuple(
         _site(site, rows, grid, unavailable, uncontrolled_w.get(site.id)) for site in rows.sites
     )
@@ -162,7 +171,11 @@ def _evse(evse: EvseRow, unavailable: tuple[tuple[int, int], ...]) -> Evse:
 
 
 def _vehicles(
-    rows: Rows, grid: StepGrid, now: datetime, lying: frozenset[str]
+    rows: Rows,
+    grid: StepGrid,
+    now: datetime,
+    lying: frozenset[str],
+    metered_w: Mapping[str, float],
 ) -> tuple[tuple[Vehicle, ...], dict[str, Series]]:
     """Returns the cars as the plan sees them, and the load of those that no limit holds."""
     on_the_road = {
@@ -178,7 +191,8 @@ def _vehicles(
         planned = _vehicle(vehicle, model, on_the_road.get(vehicle.id), grid, now)
         if planned.evse in lying:
             leaves = next_start.get(vehicle.id, grid.end)
-            planned, load_w = _as_uncontrolled(planned, grid, leaves)
+            power_w = metered_w.get(planned.evse or "", planned.max_ac_power_w)
+            planned, load_w = _as_uncontrolled(planned, grid, leaves, power_w)
             total_w = uncontrolled_w.setdefault(planned.site, np.zeros(grid.steps))
             total_w += load_w
         vehicles.append(planned)
@@ -226,37 +240,25 @@ def _forgotten(vehicle: VehicleRow, now: datetime) -> bool:
     return now - since > PLUG_IN_WITHIN
 
 
-def _as_uncontrolled(vehicle: Vehicle, grid: StepGrid, leaves: datetime) -> tuple[Vehicle, Series]:
-    """A car on a box that ignores limits charges at full power until it is full or leaves.
+def _as_uncontrolled(
+    vehicle: Vehicle, grid: StepGrid, leaves: datetime, power_w: float
+) -> tuple[Vehicle, Series]:
+    """A car on a box that ignores limits charges on as it does until it is full or leaves.
 
     Its power becomes load, and the plan reckons with the charge it will have by then.
     """
     need_wh = max(0.0, vehicle.max_soc_wh - vehicle.soc_wh) / vehicle.charge_efficiency
     steps_left = max(0, min(grid.steps, grid.floor(leaves)))
-    full_after = need_wh / (vehicle.max_ac_power_w * grid.hours) if vehicle.max_ac_power_w else 0.0
-    steps = min(float(steps_left), full_after)
+    steps = min(float(steps_left), need_wh / (power_w * grid.hours)) if power_w > 0 else 0.0
     load_w = np.zeros(grid.steps)
     whole = int(steps)
-    load_w[:whole] = vehicle.max_ac_power_w
+    load_w[:whole] = power_w
     if whole < grid.steps:
-        load_w[whole] = (steps - whole) * vehicle.max_ac_power_w
-    gained_wh = steps * vehicle.max_ac_power_w * grid.hours * vehicle.charge_efficiency
-    charged = Vehicle(
-        id=vehicle.id,
-        vehicle_class=vehicle.vehicle_class,
-        site=vehicle.site,
-        evse=vehicle.evse,
-        available_from=vehicle.available_from,
-        soc_wh=min(vehicle.max_soc_wh, vehicle.soc_wh + gained_wh),
-        capacity_wh=vehicle.capacity_wh,
-        min_soc_wh=vehicle.min_soc_wh,
-        max_soc_wh=vehicle.max_soc_wh,
-        max_ac_power_w=vehicle.max_ac_power_w,
-        max_dc_power_w=vehicle.max_dc_power_w,
-        consumption_wh_per_km=vehicle.consumption_wh_per_km,
-        charge_efficiency=vehicle.charge_efficiency,
-    )
-    return charged, load_w
+        load_w[whole] = (steps - whole) * power_w
+    gained_wh = steps * power_w * grid.hours * vehicle.charge_efficiency
+    charged = {name: getattr(vehicle, name) for name in Vehicle.__slots__}
+    charged["soc_wh"] = max(vehicle.soc_wh, min(vehicle.max_soc_wh, vehicle.soc_wh + gained_wh))
+    return Vehicle(**charged), load_w
 
 
 def _without_double_plugs(
@@ -286,15 +288,22 @@ def _bookings(
     rows: Rows, grid: StepGrid, now: datetime, vehicles: Sequence[Vehicle]
 ) -> tuple[Booking, ...]:
     classes = tuple(sorted({vehicle.vehicle_class for vehicle in vehicles}))
-    standing = {each.id: each.site for each in vehicles if each.available_from == 0}
+    cars = {vehicle.id: vehicle for vehicle in vehicles}
     bookings: list[Booking] = []
     for row in rows.bookings:
         start_step = max(0, grid.floor(row.start))
-        end_step = grid.ceil(row.end)
+        end_step = max(grid.ceil(row.end), start_step + 1)
         if row.status not in ("confirmed", "at_risk") or start_step >= grid.steps:
             continue
-        leaves_soon = row.start - now <= FROZEN_BEFORE
-        is_there = row.vehicle_id is not None and standing.get(row.vehicle_id) == row.pickup_site_id
+        promised = cars.get(row.vehicle_id or "")
+        fixed = (
+            promised is not None
+            and row.start - now <= FROZEN_BEFORE
+            and _ready_by(promised, row, row.start, now)
+        )
+        overdue = row.start <= now and not any(_ready_by(car, row, now, now) for car in vehicles)
+        if overdue:  # nobody can go now, but who comes back next may: better late than never
+            start_step, end_step = start_step + 1, end_step + 1
         bookings.append(
             Booking(
                 id=row.id,
@@ -302,13 +311,28 @@ def _bookings(
                 pickup_site=row.pickup_site_id,
                 dropoff_site=row.dropoff_site_id,
                 start_step=start_step,
-                end_step=max(end_step, start_step + 1),
+                end_step=end_step,
                 distance_km=row.distance_km,
                 reserve_km=reserve_km(row.distance_km),
-                vehicle=row.vehicle_id if leaves_soon and is_there else None,
+                vehicle=row.vehicle_id if fixed else None,
             )
         )
     return tuple(bookings)
+
+
+def _ready_by(vehicle: Vehicle, row: BookingRow, when: datetime, now: datetime) -> bool:
+    """Whether a car that stands at the pickup site can have the energy of the trip by `when`."""
+    if vehicle.available_from > 0 or vehicle.site != row.pickup_site_id:
+        return False
+    if row.vehicle_class not in (None, vehicle.vehicle_class):
+        return False
+    hours = max(0.0, (when - now).total_seconds() / 3600)
+    power_w = 0.0 if vehicle.evse is None else max(vehicle.max_ac_power_w, vehicle.max_dc_power_w)
+    reach_wh = min(vehicle.max_soc_wh, vehicle.soc_wh + power_w * hours * vehicle.charge_efficiency)
+    need_km = row.distance_km + reserve_km(row.distance_km)
+    return max(reach_wh, vehicle.soc_wh) >= (
+        vehicle.min_soc_wh + need_km * vehicle.consumption_wh_per_km
+    )
 
 
 def _floats(series: Series) -> tuple[float, ...]:

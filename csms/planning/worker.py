@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import msgspec
+import numpy as np
 import structlog
 
 from csms.bus.base import PLAN_REQUESTED, EventNote
@@ -33,14 +35,23 @@ HORIZON = EVERY * STEPS
 METERS_IN_AFTER = timedelta(minutes=1)
 """When the meters of a quarter of an hour have told what they measured: planning by the clock waits
 for them, since the newest measurement says most about the sun of the step that has begun."""
-HEARD = frozenset({PLAN_REQUESTED, "booking.late"})
+HEARD = frozenset({PLAN_REQUESTED, "booking.late", "site.measured"})
 """What the planner subscribes to."""
+SURPRISE_W = 500.0
+"""Sun to spare that differs by more from what was planned with is worth a new plan."""
 URGENT = frozenset({"booking.late"})
 
 Solve = Callable[[Problem, Plan | None, PlanOptions], Awaitable[Plan]]
 """Solves outside the event loop; falls back by itself and does not raise on a valid problem."""
 
 log = structlog.get_logger()
+
+
+class _Measured(msgspec.Struct):
+    site_id: str
+    measured_at: datetime
+    pv_power_w: float | None = None
+    load_power_w: float | None = None
 
 
 class Planner:
@@ -70,6 +81,7 @@ class Planner:
         self._planned_at: datetime | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._expected: dict[str, tuple[datetime, tuple[float, ...]]] = {}
         self.solve_seconds: list[float] = []
         """How long each plan took to solve; read by the metrics."""
 
@@ -93,7 +105,22 @@ class Planner:
 
     async def heard(self, note: EventNote) -> None:
         """Takes a note from the bus, one of `HEARD`: a wish for a new plan."""
-        self.wish(note.type, urgent=note.type in URGENT)
+        if note.type != "site.measured":
+            self.wish(note.type, urgent=note.type in URGENT)
+        elif self._surprises(msgspec.json.decode(note.resource, type=_Measured)):
+            self.wish("sun")
+
+    def _surprises(self, seen: _Measured) -> bool:
+        """Whether a site has more or less sun to spare than the plan in force reckons with."""
+        expected = self._expected.get(seen.site_id)
+        if expected is None or seen.pv_power_w is None:
+            return False
+        start, surplus_w = expected
+        step = int((seen.measured_at - start) / EVERY)
+        if not 0 <= step < len(surplus_w):
+            return False
+        spare_w = seen.pv_power_w - (seen.load_power_w or 0.0)
+        return abs(spare_w - surplus_w[step]) > SURPRISE_W
 
     def wish(self, reason: str, *, urgent: bool = False) -> None:
         """Asks for a plan: at once when urgent or due, else when the gap is over."""
@@ -136,6 +163,13 @@ class Planner:
         if not rows.sites or not rows.vehicles:
             return None
         snapshot = snapshot_of(rows, now)
+        self._expected = {
+            site.id: (
+                snapshot.problem.start,
+                tuple(np.subtract(site.pv_power_w, site.load_power_w).tolist()),
+            )
+            for site in snapshot.problem.sites
+        }
         former = None if last is None else (last.start, read_plan(last.document.encode()))
         promised = {
             booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id

@@ -35,12 +35,14 @@ CURVE_STEP_S = 300
 DAY_S = 86_400
 
 HISTORY = timedelta(days=14)
+PRESENT_HOURS = 0.1
 RECENT_HOURS = 1.5
 DAY_HOURS = 8.0
-"""How fast the weight of a reading fades, in the clearness of the last hours and last day."""
+"""How fast the weight of a reading fades, in the clearness of now, the last hours, the last day."""
+PRESENT_FADES_HOURS = 1.0
 RECENT_FADES_HOURS = 3.0
 DAY_FADES_HOURS = 24.0
-"""How fast these two clearnesses lose their say with the distance of the step forecast."""
+"""How fast these clearnesses lose their say with the distance of the step forecast."""
 USUAL_CLEARNESS = 0.65
 USUAL_SPREAD = 0.25
 """Mean and standard deviation of clearness where nothing has been measured: central Europe."""
@@ -93,9 +95,12 @@ def forecast_pv(
     """
     at_s, power_w = known_readings(readings, issued_at, issued_at - HISTORY)
     peak_w = sum(plant.peak_power_w for plant in plants)
-    past_w = _clear_sky_at_s(location, plants, at_s)
+    held_s = _held_s(at_s)
+    past_w = _clear_sky_at_s(location, plants, at_s - held_s / 2)
     lit = past_w > LOW_SUN_SHARE * peak_w
-    sky = _Sky.learn(issued_at.timestamp(), at_s[lit], power_w[lit], past_w[lit], peak_w)
+    sky = _Sky.learn(
+        issued_at.timestamp(), at_s[lit], held_s[lit], power_w[lit], past_w[lit], peak_w
+    )
     middles_s = _middles_s(grid)
     clear_w = _clear_sky_at_s(location, plants, middles_s)
     ahead_hours = np.maximum(0.0, (middles_s - issued_at.timestamp()) / 3600)
@@ -120,7 +125,7 @@ def persistence_pv(
     """
     at_s, power_w = known_readings(readings, issued_at, issued_at - HISTORY)
     peak_w = sum(plant.peak_power_w for plant in plants)
-    past_w = _clear_sky_at_s(location, plants, at_s)
+    past_w = _clear_sky_at_s(location, plants, at_s - _held_s(at_s) / 2)
     lit = np.flatnonzero(past_w > LOW_SUN_SHARE * peak_w)
     clearness = 1.0
     if len(lit):
@@ -134,6 +139,7 @@ def persistence_pv(
 class _Sky:
     """What the readings say about clearness, each figure leaning on the next broader one."""
 
+    present: float
     recent: float
     day: float
     usual: float
@@ -142,10 +148,16 @@ class _Sky:
     """0 to 1: how much the last hours were seen at all."""
 
     @staticmethod
-    def learn(now_s: float, at_s: Floats, power_w: Floats, clear_w: Floats, peak_w: float) -> _Sky:
+    def learn(  # noqa: PLR0917 - columns of one table
+        now_s: float,
+        at_s: Floats,
+        held_s: Floats,
+        power_w: Floats,
+        clear_w: Floats,
+        peak_w: float,
+    ) -> _Sky:
         """Returns the sky as lit readings tell it: mean clearness, weighted by energy and age."""
-        # A reading stands for the time since the one before it, a quarter of an hour at most.
-        hours = np.clip(np.diff(at_s, prepend=-np.inf), 0.0, 900.0) / 3600
+        hours = held_s / 3600
         age_hours = (now_s - at_s) / 3600
         energy_wh = clear_w * hours
         yield_wh = power_w * hours
@@ -159,21 +171,32 @@ class _Sky:
         usual, seen = mean(USUAL_CLEARNESS, 8.0, np.ones_like(age_hours))
         day, _ = mean(usual, 0.5, np.exp(-age_hours / DAY_HOURS))
         recent, belief = mean(day, 0.1, np.exp(-age_hours / RECENT_HOURS))
+        present, _ = mean(recent, 0.02, np.exp(-age_hours / PRESENT_HOURS))
         strays = (power_w / np.maximum(1.0, clear_w) - usual) ** 2
         measured = float(strays @ energy_wh) / max(1.0, float(energy_wh.sum()))
         variance = seen * measured + (1 - seen) * USUAL_SPREAD**2
-        return _Sky(recent, day, usual, float(np.sqrt(variance)), belief)
+        return _Sky(present, recent, day, usual, float(np.sqrt(variance)), belief)
 
     def quantiles(self, ahead_hours: Floats) -> tuple[Floats, Floats, Floats]:
         """Returns the clearness with 10, 50 and 90 % below, for steps so many hours ahead."""
         near = np.exp(-ahead_hours / RECENT_FADES_HOURS)
+        at_once = np.exp(-ahead_hours / PRESENT_FADES_HOURS)
         middle = self.usual + (self.day - self.usual) * np.exp(-ahead_hours / DAY_FADES_HOURS)
-        middle = np.clip(middle + (self.recent - self.day) * near, *CLEARNESS_LIMITS)
+        middle += (self.recent - self.day) * near + (self.present - self.recent) * at_once
+        middle = np.clip(middle, *CLEARNESS_LIMITS)
         spread = self.spread * np.sqrt(1.0 - 0.85 * self.belief * near)
         low = np.maximum(middle - Z_90 * spread, CLEARNESS_LIMITS[0])
         # A sky clearer than clear is a model's error, not luck: the upper side ends near 1.
         high = np.minimum(middle + Z_90 * spread, np.maximum(middle, 1.02))
         return low, middle, high
+
+
+def _held_s(at_s: Floats) -> Floats:
+    """Returns for how long each reading stands: since the one before, 15 minutes at most.
+
+    A meter tells the mean since it last spoke, so that its clear sky is that of the middle.
+    """
+    return np.clip(np.diff(at_s, prepend=-np.inf), 0.0, 900.0)
 
 
 def _middles_s(grid: StepGrid) -> Floats:

@@ -34,9 +34,9 @@ def quarters(start: datetime, count: int) -> list[datetime]:
 
 
 def under(clearness: float, start: datetime, count: int) -> list[Reading]:
-    """Readings of a sky that is equally clear all the time."""
+    """Readings of a sky that is equally clear all the time: means of the quarters that end."""
     at = quarters(start, count)
-    clear_w = clear_sky_power_w(LYON, PLANTS, at)
+    clear_w = clear_sky_power_w(LYON, PLANTS, [each - QUARTER / 2 for each in at])
     return [Reading(*row) for row in zip(at, (clear_w * clearness).tolist(), strict=True)]
 
 
@@ -133,6 +133,25 @@ def test_a_measured_zero_all_day_is_believed_and_kept_above_nothing() -> None:
     forecast = forecast_pv(LYON, PLANTS, grid(noon), dead, issued_at=noon)
     clear_w = clear_sky_power_w(LYON, PLANTS, [noon + QUARTER / 2])[0]
     assert 0 < forecast.q50_w[0] < 0.1 * clear_w
+
+
+def test_the_sky_of_the_last_minutes_says_most_about_the_next_ones() -> None:
+    noon = MIDNIGHT + timedelta(hours=11)
+    cloud = [Reading(noon, 0.4 * float(clear_sky_power_w(LYON, PLANTS, [noon - QUARTER / 2])[0]))]
+    forecast = forecast_pv(
+        LYON, PLANTS, grid(noon), [*under(0.9, MIDNIGHT, 44), *cloud], issued_at=noon
+    )
+    clear_w = clear_sky_power_w(LYON, PLANTS, [noon + (n + 0.5) * QUARTER for n in range(96)])
+    clearness = np.array(forecast.q50_w)[:32] / clear_w[:32]
+    assert clearness[0] < 0.6
+    assert clearness[16] > 0.75
+
+
+def test_a_mean_of_the_last_quarter_is_compared_with_the_clear_sky_of_that_quarter() -> None:
+    evening = MIDNIGHT + timedelta(hours=16.5)
+    forecast = forecast_pv(LYON, PLANTS, grid(evening), under(0.8, MIDNIGHT, 67), issued_at=evening)
+    clear_w = clear_sky_power_w(LYON, PLANTS, [evening + QUARTER / 2])[0]
+    assert forecast.q50_w[0] == pytest.approx(0.8 * clear_w, rel=0.02)
 
 
 def test_persistence_keeps_the_clearness_of_the_last_hour_of_daylight() -> None:
