@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from csms.energy.queries import PUSHED
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession
 from models.clocks import Clock
@@ -114,7 +115,7 @@ class Forecaster:
             await work.session.execute(
                 sa.delete(Forecast)
                 .where(Forecast.site_id.in_({site_id for site_id, _, _ in made}))
-                .where(Forecast.issued_at >= step, Forecast.source.in_(OWN_SOURCES))
+                .where(Forecast.issued_at >= step, Forecast.source.not_like(f"{PUSHED}%"))
                 .execution_options(synchronize_session=False)
             )
             await work.session.execute(
