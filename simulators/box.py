@@ -55,8 +55,7 @@ class LimitBox:
         if not self._forgets(profile):
             latest = self._pending[-1][1] if self._pending else self._applied
             applied = (*(p for p in latest if not replaces(profile, p)), profile)
-            slow_s = SLOW_S if "slow-limits" in self._quirks else 0.0
-            due = at + timedelta(seconds=self._kind.reaction_s + slow_s)
+            due = at + timedelta(seconds=self.reaction_s)
             self._pending.append((due, applied))
         return True
 
@@ -95,6 +94,11 @@ class LimitBox:
         """Puts into effect what was accepted at least one reaction time ago."""
         while self._pending and self._pending[0][0] <= at:
             self._applied = self._pending.pop(0)[1]
+
+    @property
+    def reaction_s(self) -> float:
+        """How long after its answer the station obeys."""
+        return self._kind.reaction_s + (SLOW_S if "slow-limits" in self._quirks else 0.0)
 
     @property
     def next_effect(self) -> datetime | None:

@@ -17,12 +17,7 @@ import httpx
 
 from simulators.errands import Errands
 from simulators.founding import begins_day, found, push_prices
-from simulators.line import Line
-from simulators.link import Connect
-from simulators.scorecard import Truth
-from simulators.service import Service
-from simulators.world import (
-    MINUTE,
+from simulators.happenings import (
     Asks,
     Breaks,
     CallsOff,
@@ -30,8 +25,12 @@ from simulators.world import (
     Happening,
     PlugsIn,
     Returns,
-    World,
 )
+from simulators.line import Line
+from simulators.link import Connect
+from simulators.scorecard import Truth
+from simulators.service import Service
+from simulators.world import MINUTE, World
 
 SETTLING_ROUNDS = 4
 """How often, within one instant, stations may answer what the service asked in answer to them."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from simulators.happenings import Asks, Booking, CallsOff, Departs, PlugsIn, Returns
 from simulators.people import Wish
 from simulators.scorecard import BookingTruth, Outcome
 from simulators.service import BookingAnswer, Refusal, Service
 from simulators.vehicle import Car
-from simulators.world import Asks, Booking, CallsOff, Departs, PlugsIn, Returns, World
+from simulators.world import World
 
 COMES_BACK_EVERY = timedelta(minutes=5)
 PATIENCE = timedelta(minutes=45)
@@ -31,6 +32,8 @@ class Errands:
         self._world = world
         self._service = service
         self._speak = speak
+        self._spare: dict[str, dict[str, None]] = {}
+        """By booking, the cars that the oracle has found for who stood there without one."""
 
     async def ask(self, event: Asks) -> None:
         """Asks for a car; refused, takes an alternative or goes by bus."""
@@ -53,8 +56,10 @@ class Errands:
             pickup_site_id=answer.pickup_site_id,
             dropoff_site_id=answer.dropoff_site_id,
             distance_km=answer.distance_km,
+            vehicle_class=answer.vehicle_class,
             alternative=alternative,
         )
+        self._world.waiting[booking.id] = booking
         self._fate(booking, "open")
         habits = wish.habits
         leaves = booking.start + timedelta(minutes=habits.leaves_after_minutes)
@@ -67,6 +72,7 @@ class Errands:
     async def call_off(self, event: CallsOff) -> None:
         """Cancels a booking."""
         if await self._service.act(event.booking.id, "cancel") is not None:
+            del self._world.waiting[event.booking.id]
             self._fate(event.booking, "cancelled")
 
     async def depart(self, event: Departs) -> None:
@@ -90,11 +96,15 @@ class Errands:
             reason = "start-refused"
             if place is not None:
                 world.plug(car, place)
+        spare = world.spare_car(booking)
+        if spare is not None:
+            self._spare.setdefault(booking.id, {})[spare] = None
         waited = COMES_BACK_EVERY * (event.attempt + 1)
         if waited <= PATIENCE:
             world.schedule(world.now + COMES_BACK_EVERY, Departs(booking, event.attempt + 1))
             return
         await self._service.act(booking.id, "cancel")
+        del world.waiting[booking.id]
         self._fate(booking, "missed", vehicle_id=named, reason=reason)
 
     async def come_back(self, event: Returns) -> None:
@@ -160,7 +170,6 @@ class Errands:
         vehicle_id: str | None = None,
         reason: str = "",
     ) -> None:
-        missed = outcome == "missed"
         self._world.ledger.fate(
             BookingTruth(
                 booking_id=booking.id,
@@ -176,6 +185,6 @@ class Errands:
                 outcome=outcome,
                 vehicle_id=vehicle_id,
                 reason=reason,
-                could_have=self._world.could_have(booking) if missed else (),
+                could_have=tuple(self._spare.get(booking.id, ())),
             )
         )

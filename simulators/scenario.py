@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from models.errors import BadInput, FieldError
+from simulators.quirks import QUIRKS
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -113,7 +114,7 @@ class StationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     current_type: Literal["AC", "DC"]
     phases: Literal[1, 3]
     safe_limit_w: NotNegative
-    """Per EVSE: what it keeps to when it is left alone."""
+    """Of the whole station, while it is alone; its EVSEs share it evenly."""
     reaction_s: NotNegative
     """How long it takes to follow a limit."""
     reports_soc: bool = False
@@ -176,6 +177,15 @@ class SiteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stations: tuple[StationSpec, ...]
     cars: tuple[str, ...]
     """One model id per car whose home this is."""
+
+    def circuits_above(self, circuit_id: str | None) -> tuple[str, ...]:
+        """Returns a circuit and all that it hangs on; a loop ends once it is seen."""
+        parents = {circuit.id: circuit.parent for circuit in self.circuits}
+        found: list[str] = []
+        while circuit_id in parents and len(found) <= len(parents):
+            found.append(circuit_id)
+            circuit_id = parents[circuit_id]
+        return tuple(found)
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -322,26 +332,41 @@ def _namespaces(scenario: Scenario) -> list[tuple[str, list[str]]]:
 def _site_mistakes(scenario: Scenario, site: SiteSpec, where: str) -> list[FieldError]:
     found: list[FieldError] = []
     models = {model.id for model in scenario.models}
-    kinds = {kind.id: kind for kind in scenario.station_kinds}
-    circuits = {circuit.id: circuit for circuit in site.circuits}
+    kinds = {kind.id for kind in scenario.station_kinds}
+    circuits = {circuit.id for circuit in site.circuits}
     for index, model in enumerate(site.cars):
         if model not in models:
             found.append(FieldError(f"{where}/cars/{index}", f"unknown model {model!r}"))
-    safe_w = dict.fromkeys(circuits, 0.0)
     for index, station in enumerate(site.stations):
         at = f"{where}/stations/{index}"
         if station.kind not in kinds:
             found.append(FieldError(f"{at}/kind", f"unknown kind {station.kind!r}"))
-        elif station.circuit is not None and station.circuit in circuits:
-            kind = kinds[station.kind]
-            safe_w[station.circuit] += kind.safe_limit_w * kind.evses
         if station.circuit is not None and station.circuit not in circuits:
             found.append(FieldError(f"{at}/circuit", f"unknown circuit {station.circuit!r}"))
+        for number, quirk in enumerate(station.quirks):
+            if quirk not in QUIRKS:
+                found.append(FieldError(f"{at}/quirks/{number}", f"unknown quirk {quirk!r}"))
+    return found or _circuit_mistakes(scenario, site, where)
+
+
+def _circuit_mistakes(scenario: Scenario, site: SiteSpec, where: str) -> list[FieldError]:
+    """Returns what is wrong with the tree of circuits; all else of the site is right."""
+    found: list[FieldError] = []
+    circuits = {circuit.id: circuit for circuit in site.circuits}
+    safe_w = dict.fromkeys(circuits, 0.0)
     for index, circuit in enumerate(site.circuits):
-        at = f"{where}/circuits/{index}"
+        at = f"{where}/circuits/{index}/parent"
         if circuit.parent is not None and circuit.parent not in circuits:
-            found.append(FieldError(f"{at}/parent", f"unknown circuit {circuit.parent!r}"))
+            found.append(FieldError(at, f"unknown circuit {circuit.parent!r}"))
+        elif len(site.circuits_above(circuit.id)) > len(circuits):
+            found.append(FieldError(at, "hangs below itself"))
+    if found:
+        return found
+    for station in site.stations:
+        for name in site.circuits_above(station.circuit):
+            safe_w[name] += scenario.kind(station.kind).safe_limit_w
+    for index, circuit in enumerate(site.circuits):
         if safe_w[circuit.id] > circuit.limit_w:
             detail = f"safe limits of its stations sum to {safe_w[circuit.id]:.0f} W"
-            found.append(FieldError(f"{at}/limit_w", detail))
+            found.append(FieldError(f"{where}/circuits/{index}/limit_w", detail))
     return found

@@ -104,7 +104,7 @@ class BookingTruth:
     reason: str
     """Why it was refused or missed; else empty."""
     could_have: tuple[str, ...] = ()
-    """Cars that stood there with enough energy when it was missed."""
+    """Cars that the oracle found for who came and got none (`simulators.oracle`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,19 @@ class OutageTruth:
     station: str
     start: datetime
     end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitTruth:
+    """A fuse, and what it had to bear."""
+
+    id: str
+    limit_w: float
+    peak_w: float
+    over_limit_s: float
+    """How long more than the limit flowed."""
+    beyond_reaction_s: float
+    """How much of that came after a stretch as long as the slowest station takes to react."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,7 @@ class Truth:
     bookings: tuple[BookingTruth, ...]
     limits: tuple[LimitTruth, ...]
     outages: tuple[OutageTruth, ...]
+    circuits: tuple[CircuitTruth, ...]
     messages: dict[str, int] = field(default_factory=dict[str, int])
     """Calls in both directions, per OCPP version."""
     complaints: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ class BookingAnswer(msgspec.Struct, frozen=True):
     pickup_site_id: str
     dropoff_site_id: str
     distance_km: float
+    vehicle_class: str | None = None
     vehicle_id: str | None = None
     assigned_evse: str | None = None
     """Only after a return: where to plug in."""

@@ -43,8 +43,8 @@ RESTLESS = timedelta(seconds=180)
 """How long after a change of power a meter goes on at its fast pace."""
 CABLE_WAIT = timedelta(minutes=2)
 
-DrawHook = Callable[[Car, datetime, float], None]
-"""Told each piece of energy that flowed: the car, when the piece began, watt-hours at the EVSE."""
+DrawHook = Callable[[Car, datetime, float, float], None]
+"""Told each piece of energy that flowed: car, when it began, its seconds, Wh at the EVSE."""
 
 
 class Station:
@@ -230,7 +230,7 @@ class Station:
             for evse in self.evses.values():
                 drawn_wh = evse.flow(seconds)
                 if drawn_wh > 0 and self._on_draw is not None and evse.car is not None:
-                    self._on_draw(evse.car, self._time, drawn_wh)
+                    self._on_draw(evse.car, self._time, seconds, drawn_wh)
             self._time = stop
         self.limits.tick(self._time)
         if self.powered:

@@ -22,9 +22,19 @@ from models.timeline import StepGrid, utc
 from simulators.building import load_power_w
 from simulators.chance import stream
 from simulators.checks import Checks
+from simulators.circuits import Fuses
 from simulators.faults import Outage, afflicted, check_faults, fronts, outages
+from simulators.happenings import (
+    RANGE_KEPT_SHARE,
+    Asks,
+    Booking,
+    Breaks,
+    Happening,
+    Returns,
+)
 from simulators.ledger import STEP, Ledger
-from simulators.people import Wish, wishes
+from simulators.oracle import spare_car
+from simulators.people import wishes
 from simulators.quirks import check_quirks, deal
 from simulators.scenario import Scenario, SiteSpec
 from simulators.scorecard import STEP_MINUTES, OutageTruth, SiteTruth, Truth
@@ -33,72 +43,6 @@ from simulators.sun import BIN_MINUTES, cloud_cover, pv_power_w, weather_of_days
 from simulators.vehicle import Car
 
 MINUTE = timedelta(minutes=1)
-RANGE_KEPT_SHARE = 0.03
-"""Nobody drives off who would come back with less than this share of the battery."""
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """A booking that the service has accepted."""
-
-    id: str
-    wish: Wish
-    start: datetime
-    end: datetime
-    pickup_site_id: str
-    dropoff_site_id: str
-    distance_km: float
-    alternative: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Asks:
-    """Somebody asks for a car."""
-
-    wish: Wish
-
-
-@dataclass(frozen=True, slots=True)
-class CallsOff:
-    """Somebody cancels a booking."""
-
-    booking: Booking
-
-
-@dataclass(frozen=True, slots=True)
-class Departs:
-    """Somebody comes for a car; `attempt` counts from 0."""
-
-    booking: Booking
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Returns:
-    """A car comes back."""
-
-    booking: Booking
-    car: Car
-    energy_wh: float
-
-
-@dataclass(frozen=True, slots=True)
-class PlugsIn:
-    """Somebody notices a car that was not plugged in."""
-
-    car: Car
-    returned_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Breaks:
-    """An outage begins or ends."""
-
-    outage: Outage
-    begins: bool
-
-
-Happening = Asks | CallsOff | Departs | Returns | PlugsIn | Breaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +98,14 @@ class World:
             station.identity: site.id for site in scenario.sites for station in site.stations
         }
         self.cars = _cars(scenario)
+        self.waiting: dict[str, Booking] = {}
+        """Accepted bookings whose drivers have not set off, by id."""
+        self.driving: dict[str, Booking] = {}
+        """The bookings of the cars on the road, by car."""
         self.ledger = Ledger(self.cars.values(), tuple(self.places), self.start, self.days)
         self.checks = Checks()
         self.stations = self._stations(check_quirks(quirks))
+        self.fuses = Fuses(scenario.sites, self.stations)
         self._schedule_people()
         self._schedule_outages()
 
@@ -168,6 +117,7 @@ class World:
             return
         for station in self.stations.values():
             station.advance(to)
+        self.fuses.look()
         self.now = to
 
     def due(self) -> list[Happening]:
@@ -220,15 +170,20 @@ class World:
             return "no-vehicle-named"
         if car.site_id != booking.pickup_site_id:
             return "vehicle-not-there"
-        factor = max(1.0, booking.wish.habits.consumption_factor)
-        needed_wh = car.trip_energy_wh(booking.distance_km, factor)
-        if car.soc_wh - needed_wh < RANGE_KEPT_SHARE * car.capacity_wh:
+        if car.soc_wh - booking.needs_wh(car) < RANGE_KEPT_SHARE * car.capacity_wh:
             return "too-little-energy"
         return ""
 
-    def could_have(self, booking: Booking) -> tuple[str, ...]:
-        """Returns the cars that could be taken for the booking now."""
-        return tuple(car.id for car in self.cars.values() if not self.why_not(booking, car))
+    def spare_car(self, booking: Booking) -> str | None:
+        """Returns the car that somebody who stands there without one could have had, if any."""
+        return spare_car(
+            booking,
+            now=self.now,
+            cars=self.cars,
+            waiting=tuple(self.waiting.values()),
+            driving=self.driving,
+            ledger=self.ledger,
+        )
 
     def depart(self, booking: Booking, car: Car) -> None:
         """Drives off; the return is scheduled, as early or late as the driver's habits say."""
@@ -240,6 +195,8 @@ class World:
         back_at = booking.end + timedelta(minutes=habits.returns_after_minutes)
         back_at = max(back_at, _whole_minute(self.now + driving))
         car.site_id = None
+        del self.waiting[booking.id]
+        self.driving[car.id] = booking
         self.ledger.departed(
             booking.id,
             car,
@@ -254,6 +211,7 @@ class World:
         """Puts a car that comes back onto its site, not yet plugged in."""
         returns.car.drive(returns.booking.distance_km, returns.energy_wh)
         returns.car.site_id = returns.booking.dropoff_site_id
+        del self.driving[returns.car.id]
         self.ledger.arrived(returns.car, self.now)
 
     def break_off(self, outage: Outage, *, begins: bool) -> None:
@@ -322,6 +280,7 @@ class World:
                 OutageTruth(each.kind, each.identity, each.start, each.end)
                 for each in self.ledger.outages
             ),
+            circuits=self.fuses.truth(),
             messages=dict(sorted(self.checks.said.items())),
             complaints=tuple(self.checks.complaints),
         )
@@ -364,9 +323,11 @@ class World:
             for spec in specs
         }
 
-    def _drawn(self, car: Car, at: datetime, energy_wh: float) -> None:
+    def _drawn(self, car: Car, at: datetime, seconds: float, energy_wh: float) -> None:
         assert car.plug is not None
-        self.ledger.drew(car, self.site_of_station[car.plug[0]], at, energy_wh)
+        identity = car.plug[0]
+        self.ledger.drew(car, self.site_of_station[identity], at, energy_wh)
+        self.fuses.flowed(identity, at, seconds, energy_wh)
 
     def _schedule_people(self) -> None:
         drawn = wishes(self.scenario, self.start, self.days, stream(self.seed, "people"))

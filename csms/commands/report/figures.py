@@ -135,6 +135,7 @@ def judge(truth: Truth, scenario: Scenario, service: ServiceView, *, days: int) 
         },
         "messages": dict(sorted(truth.messages.items())),
         "limits": _limits(truth, service),
+        "circuits": _circuits(truth),
         "forecast": {"skill_vs_persistence": _skill(truth, scenario, service)},
         "policies": shown,
         "complaints": list(truth.complaints),
@@ -169,6 +170,19 @@ def _limits(truth: Truth, service: ServiceView) -> dict[str, int]:
         "rejected": sum(1 for each in truth.limits if each.status == "rejected"),
         "disobeyed": sum(1 for each in truth.limits if each.disobeyed_at is not None),
         "disobeyed_noticed": sum(1 for each in service.limits if each["state"] == "disobeyed"),
+    }
+
+
+def _circuits(truth: Truth) -> dict[str, float]:
+    """What the fuses had to bear; limits travel, so that only what outlasts that is a mistake."""
+    return {
+        "over_limit_minutes": round(sum(each.over_limit_s for each in truth.circuits) / 60, 2),
+        "over_limit_beyond_reaction_minutes": round(
+            sum(each.beyond_reaction_s for each in truth.circuits) / 60, 2
+        ),
+        "highest_load_share": round(
+            max((each.peak_w / max(1.0, each.limit_w) for each in truth.circuits), default=0.0), 4
+        ),
     }
 
 

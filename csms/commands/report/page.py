@@ -76,7 +76,7 @@ def print_table(report: Mapping[str, Any], console: Console) -> None:
         cells = [_cell(row, field, form) for field, _, form in _COLUMNS]
         table.add_row(name, *cells, style="bold" if name == "plan" else "")
     console.print(table)
-    for name in ("bookings", "messages", "limits"):
+    for name in ("bookings", "messages", "limits", "circuits"):
         counts = ", ".join(f"{value} {key}" for key, value in report[name].items())
         console.print(f"{name}: {counts}")
 
@@ -104,7 +104,7 @@ def _policy_table(report: Mapping[str, Any]) -> str:
 def _fact_table(report: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{html.escape(_counts(report[name]))}</td></tr>"
-        for name in ("bookings", "messages", "limits", "forecast")
+        for name in ("bookings", "messages", "limits", "circuits", "forecast")
     )
     return f"<table><tbody>{rows}</tbody></table>"
 
