@@ -8,6 +8,7 @@ imported: solver and pictures take seconds to load, which `api-key` need not wai
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 
 import typer
 
+from csms.commands.options import plain_typer
 from models.errors import BadInput, FleetError
 
 EXIT_FAILURE = 1
@@ -39,7 +41,7 @@ class Entry:
         module: Any = import_module(f"csms.commands.{self.module}")
         if self.is_group:
             return module.app
-        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app = plain_typer()
         app.command()(getattr(module, self.module))
         return app
 
@@ -102,6 +104,13 @@ def main() -> None:
         code = EXIT_BAD_INPUT
     except FleetError as error:
         _say(error.detail)
+        code = EXIT_FAILURE
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILURE
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         code = EXIT_FAILURE
     sys.exit(code)
 

@@ -21,9 +21,14 @@ OutDirectory = Annotated[
 DEFAULT_OUT = Path("heliofleet-run")
 
 
+def plain_typer() -> typer.Typer:
+    """Returns a Typer without commands: plain help, and errors that are left to `csms.cli`."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
 def group(help_text: str) -> typer.Typer:
-    """Returns an empty group of commands, in the plain style of all of them."""
-    app = typer.Typer(help=help_text, add_completion=False, rich_markup_mode=None)
+    """Returns a group without commands."""
+    app = plain_typer()
     # Without it a group of one command would be that command.
     app.callback(help=help_text)(lambda: None)
     return app

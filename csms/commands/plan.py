@@ -96,7 +96,8 @@ def _judge(problem: Problem, plan_made: Plan, *, as_json: bool) -> int:
     else:
         for violation in violations:
             typer.echo(_line(violation))
-        typer.echo(f"{len(violations)} violations" if violations else "ok: no rule is broken")
+        broken = f"{len(violations)} violation{'s' if len(violations) > 1 else ''}"
+        typer.echo(broken if violations else "ok: no rule is broken")
     return FAILED if violations else OK
 
 

@@ -139,7 +139,7 @@ class Database:
                     if found not in safe and not self.unsafe:
                         raise UnsafeDatabase(
                             f"the database has {name} = {found}, so that a power cut would lose"
-                            " what was acknowledged; set it right, or start with --unsafe"
+                            " what was acknowledged: set it right"
                         )
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from models.errors import Conflict
+from models.errors import Conflict, Unavailable
 
 
 class ServeLock:
@@ -28,8 +28,12 @@ class ServeLock:
 
         Raises:
             Conflict: if another process holds it.
+            Unavailable: if there can be no file.
         """
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unavailable(f"can't write {self._path}: {error.strerror or error}") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -70,7 +70,8 @@ Identity = Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f\x7f]{1,48}$")]
 Subprotocol = Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
 LogRow = TypeVar("LogRow", Message, SecurityEvent, Reconciliation)
 Quirk = Annotated[str, Field(min_length=1, max_length=40)]
-Number = Annotated[int, Field(ge=1, le=100_000)]
+Number = Annotated[int, Field(ge=0, le=100_000)]
+"""From 1 on; 0 is the station as a whole, of which 1.6 reports a status."""
 
 
 class NewConnector(Document):

@@ -1,8 +1,9 @@
 """The five minutes of the README, typed as written into one bash: each step keeps its promise.
 
 The blocks of shell between its heading and the next one are run in a temporary folder that has what
-a fresh clone has after `make install`. Ports alone are chosen by the test, through the environment
-that the README names.
+a fresh clone has after `make install`. Before the last one, which stops everything, come those of
+the tutorial, as it says. Ports alone are chosen by the test, through the environment that the
+README names.
 """
 
 from __future__ import annotations
@@ -33,8 +34,12 @@ MARK = "@@ block "
 def blocks() -> list[str]:
     readme = (ROOT / "README.md").read_text()
     chapter = readme[readme.index(HEADING) :]
-    chapter = chapter[: chapter.index("\n## ", len(HEADING))]
-    return re.findall(r"^```bash\n(.*?)^```$", chapter, re.DOTALL | re.MULTILINE)
+    *tour, end = shell_of(chapter[: chapter.index("\n## ", len(HEADING))])
+    return [*tour, *shell_of((ROOT / "docs/tutorials/first-day.md").read_text()), end]
+
+
+def shell_of(page: str) -> list[str]:
+    return re.findall(r"^```bash\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 
 
 def free_ports(count: int) -> list[int]:
@@ -151,6 +156,39 @@ def test_the_transaction_shows_meter_values_and_its_share_of_sun(tour: Tour) -> 
     assert transaction["stopped_at"] is None
     assert transaction["energy_wh"] >= registers[-1] - registers[0]
     assert 0 < transaction["solar_wh"] <= transaction["energy_wh"]
+
+
+def test_the_events_tell_all_that_became_true(tour: Tour) -> None:
+    counts = {line.split()[-1]: int(line.split()[0]) for line in tour.of("/events").splitlines()}
+    for once in ("site.created", "station.booted", "driver.created", "transaction.started"):
+        assert counts[once] == 1
+    assert counts["booking.confirmed"] >= 2
+    assert counts["plan.published"] >= 1
+    assert counts["transaction.updated"] >= 2
+
+
+def test_the_limits_of_the_plan_and_what_was_said_are_shown(tour: Tour) -> None:
+    (limits,) = tour.documents("limits?station")
+    assert limits["items"][0]["periods"][0]["reasons"] == ["SUN"]
+    (messages,) = tour.documents("messages?action=SetChargingProfile")
+    assert messages["items"][0]["answer"] == {"status": "Accepted"}
+
+
+def test_a_limit_by_hand_is_obeyed(tour: Tour) -> None:
+    answer, line = tour.of('"id": 99').splitlines()
+    assert msgspec.json.decode(answer)["response"] == {"status": "Accepted"}
+    assert "charging at 2000 W (limit 2000 W)" in line
+
+
+def test_what_is_wrong_is_named(tour: Tour) -> None:
+    (problem,) = tour.documents("colour")
+    assert problem["status"] == 422
+    assert {error["field"] for error in problem["errors"]} == {"/soc_pct", "/colour"}
+
+
+def test_bookings_are_called_off(tour: Tour) -> None:
+    cancelled = tour.documents("/cancel")
+    assert [booking["status"] for booking in cancelled] == ["cancelled", "cancelled"]
 
 
 def test_the_station_tells_what_it_did(tour: Tour) -> None:

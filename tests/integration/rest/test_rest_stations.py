@@ -183,6 +183,24 @@ async def test_an_unknown_station_waits_for_approval(house: RestHouse) -> None:
     await link.close()
 
 
+async def test_a_station_that_has_reported_itself_as_a_whole_can_be_changed(
+    house: RestHouse,
+) -> None:
+    link = await a_booted_station(house)
+    whole = {"connectorId": 0, "errorCode": "NoError", "status": "Available"}
+    await link.send(frame([2, "s0", "StatusNotification", whole]))
+    await link.recv()
+    await house.activity.quiet()
+    shown = await house.get("/stations/CP-1")
+    assert [evse["evse_id"] for evse in shown["evses"]] == [0]
+    changed = await house.patch("/stations/CP-1", {"safe_limit_w": 2300})
+    assert (changed["safe_limit_w"], changed["evses"]) == (2300, shown["evses"])
+    assert (await house.patch("/stations/CP-1", {"evses": shown["evses"]}))["evses"] == shown[
+        "evses"
+    ]
+    await link.close()
+
+
 async def test_a_rejected_station_stays_out(house: RestHouse) -> None:
     link = await house.gateway.connect_memory("NEW", ["ocpp1.6"], None)
     boot = {"chargePointVendor": "V", "chargePointModel": "M"}

@@ -87,3 +87,11 @@ def test_a_station_without_a_service_is_one_line_and_exit_1(
     assert (code, said) == (1, "")
     assert complaint.startswith("heliofleet: no answer within 1 s: B: ")
     assert complaint.count("\n") == 1
+
+
+def test_a_file_that_can_t_be_written_is_one_line_and_exit_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said, complaint = outcome(monkeypatch, capsys, "openapi", "-o", "/nowhere/openapi.json")
+    assert (code, said) == (1, "")
+    assert complaint == "heliofleet: /nowhere/openapi.json: No such file or directory\n"

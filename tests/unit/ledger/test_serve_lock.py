@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from csms.ledger.lock import ServeLock
-from models.errors import Conflict
+from models.errors import Conflict, Unavailable
 
 
 def test_a_file_is_served_by_one_and_the_other_is_told_by_whom(tmp_path: Path) -> None:
@@ -30,3 +30,8 @@ def test_the_lock_goes_with_its_holder_however_it_dies(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program, database], check=False)
     with ServeLock(database):
         pass
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="No such file or directory"):
+        ServeLock(tmp_path / "nowhere" / "heliofleet.db").acquire()

@@ -1,0 +1,265 @@
+"""Writes the parts of the reference that are told by the code: settings, commands, REST, scenarios.
+
+The pages are written by hand; what stands between `<!-- generated: NAME -->` and `<!-- end -->` is
+made here from the code's own names and docstrings, so that it can't promise what is not there. A
+test fails while what is committed is stale. Run `python -m tools.make_reference`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import typer
+
+from csms.app import rest_document
+from csms.cli import COMMANDS
+from csms.config import ENVIRONMENT_PREFIX, Settings
+from csms.web.identity import SCOPES, Scope
+from scheduler.explain import SENTENCES
+from simulators import scenario
+from simulators.faults import FAULTS
+from simulators.quirks import QUIRKS
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+WIDTH = 92
+_REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """Returns the pages that have generated parts."""
+    return [
+        path
+        for path in sorted(REFERENCE.glob("*.md"))
+        if _REGION.search(path.read_text(encoding="utf-8"))
+    ]
+
+
+def rendered(text: str) -> str:
+    """Returns a page with its generated parts made anew."""
+    return _REGION.sub(lambda found: f"{found[1]}{PARTS[found['name']]()}{found[3]}", text)
+
+
+def attribute_docs(module: Any, name: str) -> dict[str, str]:
+    """Returns the docstrings that stand below the attributes of a class."""
+    tree = _tree(Path(module.__file__))
+    owner = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+    docs: dict[str, str] = {}
+    for node, following in zip(owner.body, owner.body[1:], strict=False):
+        if (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            docs[node.target.id] = _one_line(str(following.value.value))
+    return docs
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def settings() -> str:
+    """Returns the table of settings."""
+    import csms.config  # noqa: PLC0415 - the module itself, for its docstrings
+
+    docs = attribute_docs(csms.config, "Settings")
+    schema = Settings.model_json_schema()["properties"]
+
+    def row(name: str) -> tuple[str, ...]:
+        default = Settings.model_fields[name].default
+        shown = "" if default is None else f"`{str(default).lower()}`"
+        allowed = _allowed(schema[name])
+        variable = f"`{ENVIRONMENT_PREFIX}{name.upper()}`"
+        return (variable, f"`{name}`", shown, allowed, docs[name])
+
+    head = ("environment", "file", "default", "allowed", "meaning")
+    return _table(head, map(row, Settings.model_fields))
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """Says in short what the JSON schema of a setting allows."""
+    if "anyOf" in schema:
+        schema = next(each for each in schema["anyOf"] if each["type"] != "null")
+    if "enum" in schema:
+        return ", ".join(f"`{each}`" for each in schema["enum"])
+    if "minimum" in schema:
+        return f"{schema['minimum']} to {schema['maximum']}"
+    if schema["type"] == "boolean":
+        return "`true`, `false`"
+    if "maxLength" in schema:
+        return f"{schema['minLength']} to {schema['maxLength']} letters, digits, `_`, `.`, `-`"
+    return {"path": "a file", "password": "a secret"}.get(schema.get("format", ""), "text")
+
+
+def commands() -> str:
+    """Returns the help of every command."""
+    return "\n".join(
+        f"### `heliofleet {name}`\n\n```text\n{text}\n```\n" for name, text in command_helps()
+    )
+
+
+def command_helps() -> Iterator[tuple[str, str]]:
+    """Yields every command (of a group, its commands) with its help."""
+    for name, entry in COMMANDS.items():
+        command: Any = typer.main.get_command(entry.load())
+        found = command.commands.items() if entry.is_group else [("", command)]
+        for inner, each in found:
+            whole = f"{name} {inner}".strip()
+            context = typer.Context(each, info_name=f"heliofleet {whole}", terminal_width=WIDTH)
+            yield whole, each.get_help(context).rstrip()
+
+
+def endpoints() -> str:
+    """Returns every address of the REST door, with what it does."""
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for path, operations in rest_document()["paths"].items():
+            for method, operation in operations.items():
+                good = next(status for status in operation["responses"] if status[0] in "23")
+                address = f"`{method.upper()} {path.removeprefix('/api/v1')}`"
+                yield address, good, _one_line(operation["description"])
+
+    return _table(("address", "answers", "what it does"), rows())
+
+
+def roles() -> str:
+    """Returns which role has which scope."""
+    scopes = get_args(Scope)
+    rows = (
+        (f"`{role}`", *("yes" if scope in owned else "" for scope in scopes))
+        for role, owned in SCOPES.items()
+    )
+    return _table(("role", *(f"`{scope}`" for scope in scopes)), rows)
+
+
+def scenario_fields() -> str:
+    """Returns the fields of a scenario file, part by part."""
+    parts = [scenario.Scenario, *_nested(scenario.Scenario)]
+    return "\n".join(_fields(part) for part in parts)
+
+
+def _nested(part: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
+    """Returns the structs that fields of this one hold, in order, deep ones after their owner."""
+    found: list[type[msgspec.Struct]] = []
+    for field in msgspec.structs.fields(part):
+        for each in _structs_of(field.type):
+            found += [each, *_nested(each)]
+    return found
+
+
+def _structs_of(kind: Any) -> list[type[msgspec.Struct]]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return [kind]
+    return [each for inner in get_args(kind) for each in _structs_of(inner)]
+
+
+def _fields(part: type[msgspec.Struct]) -> str:
+    docs = attribute_docs(scenario, part.__name__)
+
+    def row(field: Any) -> tuple[str, ...]:
+        default = "" if field.required else f"`{msgspec.json.encode(field.default).decode()}`"
+        return (f"`{field.name}`", _kind(field.type), default, docs.get(field.name, ""))
+
+    title = f"### {part.__name__}\n\n{_one_line((part.__doc__ or '').splitlines()[0])}\n\n"
+    head = ("field", "type", "default", "meaning")
+    return title + _table(head, map(row, msgspec.structs.fields(part)))
+
+
+def _kind(kind: Any) -> str:
+    """Says in words what a field of a scenario takes."""
+    known = next((words for each, words in _KINDS if kind == each), None)
+    if known is not None:
+        return known
+    text, inner = str(kind), [each for each in get_args(kind) if each is not Ellipsis]
+    many = "list of " if text.startswith("tuple") else ""
+    structs = _structs_of(kind)
+    if structs:
+        name = structs[0].__name__
+        said = f"{many}[{name}](#{name.lower()})"
+    elif text.startswith("typing.Literal"):
+        said = ", ".join(f"`{each}`" for each in inner)
+    elif text.startswith("dict"):
+        said = f"weights of: {_kind(inner[0])}"
+    elif many:
+        said = many + _kind(inner[0]) if len(inner) == 1 else "two numbers"
+    else:
+        said = f"{_kind(inner[0])}, {_bounds(inner[1])}"
+    return said
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    limits = {word: getattr(meta, name) for name, word in words.items()}
+    return ", ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
+
+
+_KINDS: list[tuple[Any, str]] = [
+    (scenario.Positive, "number above 0"),
+    (scenario.NotNegative, "number, at least 0"),
+    (scenario.Share, "share, 0 to 1"),
+    (scenario.Hourly, "24 numbers, one per hour"),
+    (scenario.Identity, "name: 1 to 48 letters, digits, `.`, `_`, `-`"),
+    (datetime, "instant with an offset"),
+    (str, "text"),
+    (str | None, "text or nothing"),
+    (int, "whole number"),
+    (float, "number"),
+    (bool, "`true`, `false`"),
+]
+
+
+def faults() -> str:
+    """Returns the table of faults."""
+    return _table(("fault", "what happens"), ((f"`{k}`", v) for k, v in FAULTS.items()))
+
+
+def quirks() -> str:
+    """Returns the table of quirks of simulated stations."""
+    return _table(("quirk", "what the station does"), ((f"`{k}`", v) for k, v in QUIRKS.items()))
+
+
+def reasons() -> str:
+    """Returns the table of reasons for charging."""
+    return _table(("code", "meaning"), ((f"`{k}`", v) for k, v in SENTENCES.items()))
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "commands": commands,
+    "endpoints": endpoints,
+    "roles": roles,
+    "scenario-fields": scenario_fields,
+    "faults": faults,
+    "quirks": quirks,
+    "reasons": reasons,
+}
+
+
+def main() -> None:
+    """Writes all pages anew."""
+    for path in pages():
+        path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
