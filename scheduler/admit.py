@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Literal, Self
 
@@ -42,8 +42,11 @@ from scheduler.reach import (
 ReasonCode = Literal["PAST", "HORIZON", "CLASS", "PLACE", "TIME", "ENERGY_BEFORE", "ENERGY_AFTER"]
 
 LATER_MINUTES = (15, 30, 60, 120)
-"""How far a wish is moved to find another time; earlier by the same."""
+"""How far a wish is moved to find another time."""
+EARLIER_MINUTES = (-15, -30, -60, -120)
 ROUND_START_S = 15 * 60
+ALTERNATIVE_LEAD = timedelta(minutes=1)
+"""An alternative begins no sooner than this, so that it lies ahead still when it is asked for."""
 MAX_OFFERS = 5
 MAX_OF_A_KIND = 2
 """How many other classes, and how many other sites, are offered at most."""
@@ -91,6 +94,12 @@ class Offer:
     """Energy to spare, at the tighter of this trip and what is promised after it."""
     slack_minutes: float | None
     """Time to spare beyond the buffers, on the tighter side; None without a trip on either side."""
+    idle_from: datetime
+    """From when on it stands at the pickup site."""
+    idle_soc_wh: float
+    """Stored energy then, at best."""
+    idle_power_w: float
+    """What it can charge with there, in W at the grid side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +195,22 @@ class Calendar:
         table = np.concatenate(blocks, axis=1) if blocks else np.empty((len(Column), 0))
         return cls(now, rules, tuple(cars), ordered, index, codes, table, _starts(ordered))
 
+    def car(self, vehicle_id: str) -> CarState:
+        """Returns a car.
+
+        Raises:
+            KeyError: if it is not in the calendar.
+        """
+        return self.cars[self._index[vehicle_id]]
+
+    def chain(self, vehicle_id: str) -> tuple[Promise, ...]:
+        """Returns the promises of a car, in order of their start.
+
+        Raises:
+            KeyError: if the car is not in the calendar.
+        """
+        return self.chains[self._index[vehicle_id]]
+
     def with_promise(self, promise: Promise) -> Self:
         """Returns the calendar with one promise more; only its car's gaps are worked out anew.
 
@@ -240,21 +265,28 @@ class Calendar:
                 found.extend(broken_promises(self.cars[number], chain, columns))
         return tuple(found)
 
-    def answer(self, wish: Wish) -> Answer:
-        """Returns the cars that can serve the wish, or why none can and what would be accepted."""
-        if self._is_timely(wish):
+    def answer(self, wish: Wish, *, now: datetime | None = None) -> Answer:
+        """Returns the cars that can serve the wish, or why none can and what would be accepted.
+
+        Args:
+            wish: the trip.
+            now: the present, where it has gone on since the calendar was built.
+        """
+        present = self.now if now is None else max(self.now, now)
+        if self._is_timely(wish, present):
             found = fit(self._table, self._ask(wish), self.rules)
             if found.any_fits():
                 return Answer(bookable=True, offers=self._offers(wish, found))
             reasons = self._reasons(found)
-        elif wish.start < self.now:
+        elif wish.start < present:
             reasons = (Reason("PAST", len(self.cars), "the trip would begin in the past"),)
         else:
             days = self.rules.horizon.days
             reasons = (
                 Reason("HORIZON", len(self.cars), f"bookings open {days} days before they begin"),
             )
-        return Answer(bookable=False, reasons=reasons, alternatives=tuple(self._alternatives(wish)))
+        alternatives = tuple(self._alternatives(wish, present + ALTERNATIVE_LEAD))
+        return Answer(bookable=False, reasons=reasons, alternatives=alternatives)
 
     def _with_chain(self, number: int, car: CarState, chain: tuple[Promise, ...]) -> Self:
         first = int(self._first[number])
@@ -269,8 +301,8 @@ class Calendar:
             _first=_starts(chains),
         )
 
-    def _is_timely(self, wish: Wish) -> bool:
-        return self.now <= wish.start <= self.now + self.rules.horizon
+    def _is_timely(self, wish: Wish, earliest: datetime) -> bool:
+        return earliest <= wish.start <= self.now + self.rules.horizon
 
     def _ask(self, wish: Wish) -> Ask:
         codes = self._codes
@@ -285,7 +317,7 @@ class Calendar:
         )
 
     def _accepts(self, wish: Wish, table: Table) -> bool:
-        return self._is_timely(wish) and fit(table, self._ask(wish), self.rules).any_fits()
+        return fit(table, self._ask(wish), self.rules).any_fits()
 
     def _offers(self, wish: Wish, found: Fit) -> tuple[Offer, ...]:
         gaps = np.flatnonzero(found.stage == Stage.FITS)
@@ -304,9 +336,17 @@ class Calendar:
                     probability_ready=likely[place],
                     slack_wh=float(found.spare_wh[gap]),
                     slack_minutes=self._slack_minutes(wish, gap),
+                    idle_from=datetime.fromtimestamp(float(self._table[Column.FROM_S, gap]), UTC),
+                    idle_soc_wh=float(self._table[Column.REACH_WH, gap]),
+                    idle_power_w=self._idle_power_w(car, gap),
                 )
             )
         return tuple(offers)
+
+    def _idle_power_w(self, car: CarState, gap: int) -> float:
+        first = gap == self._first[self._index[car.vehicle_id]]
+        site = self._codes.names[int(self._table[Column.SITE, gap])]
+        return car.charge_power_w if first else car.power_at(site)
 
     def _slack_minutes(self, wish: Wish, gap: int) -> float | None:
         column = self._table[:, gap]
@@ -344,20 +384,32 @@ class Calendar:
             if count
         )
 
-    def _alternatives(self, wish: Wish) -> Iterator[Wish]:
+    def _alternatives(self, wish: Wish, earliest: datetime) -> Iterator[Wish]:
         # Only gaps of this class and place matter to other times and distances: a small table.
         table = self._table[:, placed(self._table, self._ask(wish))[1]]
-        later = self._accepted((_moved(wish, minutes) for minutes in LATER_MINUTES), table)
-        yield from later or self._soonest(wish, table)
-        yield from self._accepted((_moved(wish, -minutes) for minutes in LATER_MINUTES), table)
-        yield from self._accepted(self._other_classes(wish), self._table, MAX_OF_A_KIND)
-        yield from self._accepted(self._elsewhere(wish), self._table, MAX_OF_A_KIND)
-        most_km = math.floor(longest_km(table, self._ask(wish), self.rules) + TOLERANCE_WH)
-        if 1 <= most_km < wish.distance_km:
-            yield from self._accepted((replace(wish, distance_km=float(most_km)),), table)
+        timely = [
+            moved
+            for moved in (_moved(wish, minutes) for minutes in (*LATER_MINUTES, *EARLIER_MINUTES))
+            if self._is_timely(moved, earliest)
+        ]
+        later = self._accepted((other for other in timely if other.start > wish.start), table)
+        yield from later or self._soonest(wish, table, earliest)
+        yield from self._accepted((other for other in timely if other.start < wish.start), table)
+        late_s = max(0.0, (earliest - wish.start).total_seconds())
+        same_time = _moved(wish, math.ceil(late_s / 60))
+        if self._is_timely(same_time, earliest):
+            yield from self._accepted(self._other_classes(same_time), self._table, MAX_OF_A_KIND)
+            yield from self._accepted(self._elsewhere(same_time), self._table, MAX_OF_A_KIND)
+            yield from self._shorter(same_time, table)
 
     def _accepted(self, wishes: Iterable[Wish], table: Table, most: int = 1) -> tuple[Wish, ...]:
         return tuple(islice((wish for wish in wishes if self._accepts(wish, table)), most))
+
+    def _shorter(self, wish: Wish, table: Table) -> tuple[Wish, ...]:
+        most_km = math.floor(longest_km(table, self._ask(wish), self.rules) + TOLERANCE_WH)
+        if not 1 <= most_km < wish.distance_km:
+            return ()
+        return self._accepted((replace(wish, distance_km=float(most_km)),), table)
 
     def _other_classes(self, wish: Wish) -> Iterator[Wish]:
         if wish.vehicle_class is not None:
@@ -379,7 +431,7 @@ class Calendar:
                 dropoff = site if round_trip else wish.dropoff_site
                 yield replace(wish, pickup_site=site, dropoff_site=dropoff)
 
-    def _soonest(self, wish: Wish, table: Table) -> tuple[Wish, ...]:
+    def _soonest(self, wish: Wish, table: Table, earliest: datetime) -> tuple[Wish, ...]:
         """Returns the earliest later wish that fits, on a whole quarter of an hour, if any does."""
         asked_s = seconds(wish.start)
         ready_s = soonest_s(table, self._ask(wish), self.rules)
@@ -387,8 +439,11 @@ class Calendar:
         length_s = (wish.end - wish.start).total_seconds()
         in_time = start_s[start_s + length_s <= table[Column.CLOSE_S]]
         delays_s: list[float] = (np.unique(in_time) - asked_s).tolist()
-        limit_s = seconds(self.now + self.rules.horizon) - asked_s
-        later = (_moved(wish, delay_s / 60) for delay_s in delays_s if delay_s <= limit_s)
+        least_s, most_s = (
+            seconds(earliest) - asked_s,
+            seconds(self.now + self.rules.horizon) - asked_s,
+        )
+        later = (_moved(wish, delay_s / 60) for delay_s in delays_s if least_s <= delay_s <= most_s)
         return self._accepted(islice(later, MAX_OFFERS), table)
 
 

@@ -44,9 +44,16 @@ class CarState:
     min_soc_wh: float
     max_soc_wh: float
     charge_power_w: float
-    """The least of what the car takes and what its usual EVSE gives; 0: it can't charge."""
+    """In the stay that begins at `free_from`: the least of what the car takes and what its EVSE
+    gives, in W at the grid side; 0: it can't charge."""
     charge_efficiency: float
     consumption_wh_per_km: float
+    site_power_w: Mapping[str, float] = field(default_factory=dict[str, float])
+    """The same for any later stay, by site; a site that is not named gives `charge_power_w`."""
+
+    def power_at(self, site_id: str) -> float:
+        """Returns the charging power in W that is counted on in a later stay at a site."""
+        return self.site_power_w.get(site_id, self.charge_power_w)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +105,15 @@ class Column(IntEnum):
     NEED_WH = 9
     """Least energy that must be stored at `UNTIL_S`; minus infinity when nothing follows."""
     GAIN_W = 10
-    """Stored energy per hour of charging, as the rules count on it."""
+    """Stored energy per hour of charging in this gap, as the rules count on it."""
     MIN_WH = 11
     MAX_WH = 12
     WH_PER_KM = 13
     """Plain consumption, without the rules' factor."""
     AFTER_TRIP = 14
     """1 when a trip comes before the gap (which may come back late), else 0."""
+    NEXT_GAIN_W = 15
+    """As `GAIN_W`, where the car stands after a new trip in this gap: at `NEXT_SITE`."""
 
 
 def seconds(instant: datetime) -> float:
@@ -117,9 +126,9 @@ def trip_wh(car: CarState, distance_km: float, rules: AdmissionRules) -> float:
     return distance_km * car.consumption_wh_per_km * rules.energy_factor
 
 
-def gain_w(car: CarState, rules: AdmissionRules) -> float:
-    """Returns the stored energy per hour, in W, that charging is counted to give."""
-    return car.charge_power_w * car.charge_efficiency * rules.charge_rate_factor
+def gain_w(car: CarState, power_w: float, rules: AdmissionRules) -> float:
+    """Returns the stored energy per hour, in W, that charging at `power_w` is counted to give."""
+    return power_w * car.charge_efficiency * rules.charge_rate_factor
 
 
 def charged_wh(stored_wh: float, max_wh: float, gain_per_hour_w: float, length_s: float) -> float:
@@ -137,7 +146,6 @@ def departure_needs_wh(
     maximum says that the chain can't be kept whatever happens before.
     """
     needs: list[float] = []
-    gain = gain_w(car, rules)
     arrival_wh = car.min_soc_wh
     for index in range(len(promises) - 1, -1, -1):
         promise = promises[index]
@@ -147,6 +155,7 @@ def departure_needs_wh(
         needs.append(need_wh)
         if index > 0:
             pause_s = max(0.0, seconds(promise.start) - seconds(promises[index - 1].end))
+            gain = gain_w(car, car.power_at(promise.pickup_site), rules)
             arrival_wh = max(car.min_soc_wh, need_wh - gain * pause_s / SECONDS_PER_HOUR)
     needs.reverse()
     return tuple(needs)
@@ -172,7 +181,7 @@ def car_columns(
         code: gives sites and classes their numbers.
     """
     needs = departure_needs_wh(car, promises, rules)
-    gain = gain_w(car, rules)
+    gain = gain_w(car, car.charge_power_w, rules)
     buffer_s = rules.buffer.total_seconds()
     site = car.site_id
     from_s = max(seconds(car.free_from), seconds(now))
@@ -181,7 +190,6 @@ def car_columns(
     columns = np.empty((len(Column), len(promises) + 1))
     columns[Column.CAR] = index
     columns[Column.VEHICLE_CLASS] = code(car.vehicle_class)
-    columns[Column.GAIN_W] = gain
     columns[Column.MIN_WH] = car.min_soc_wh
     columns[Column.MAX_WH] = car.max_soc_wh
     columns[Column.WH_PER_KM] = car.consumption_wh_per_km
@@ -199,10 +207,15 @@ def car_columns(
             -np.inf if follower is None else needs[gap],
         )
         columns[Column.AFTER_TRIP, gap] = after_trip
+        columns[Column.GAIN_W, gap] = gain
+        columns[Column.NEXT_GAIN_W, gap] = 0.0
         if follower is not None:
+            next_gain = gain_w(car, car.power_at(follower.pickup_site), rules)
+            columns[Column.NEXT_GAIN_W, gap] = next_gain
             stored_wh = charged_wh(stored_wh, car.max_soc_wh, gain, until_s - from_s)
             stored_wh -= trip_wh(car, follower.distance_km, rules)
             site, after_trip = follower.dropoff_site, True
+            gain = gain_w(car, car.power_at(site), rules)
             # A late car starts its next promise late: it is never back before it was there.
             from_s = max(from_s, seconds(follower.end))
     return columns
@@ -296,11 +309,15 @@ def fit(table: Table, ask: Ask, rules: AdmissionRules) -> Fit:
     in_time = (
         at_place & (table[Column.OPEN_S] <= ask.start_s) & (ask.end_s <= table[Column.CLOSE_S])
     )
-    ready_wh = _charged_wh(table, table[Column.REACH_WH], ask.start_s - table[Column.FROM_S])
+    ready_wh = _charged_wh(
+        table, table[Column.REACH_WH], table[Column.GAIN_W], ask.start_s - table[Column.FROM_S]
+    )
     per_km_wh = table[Column.WH_PER_KM]
     back_wh = ready_wh - per_km_wh * (ask.distance_km * rules.energy_factor)
     before_wh = back_wh - per_km_wh * ask.reserve_km - table[Column.MIN_WH]
-    again_wh = _charged_wh(table, back_wh, table[Column.UNTIL_S] - ask.end_s)
+    again_wh = _charged_wh(
+        table, back_wh, table[Column.NEXT_GAIN_W], table[Column.UNTIL_S] - ask.end_s
+    )
     after_wh = again_wh - table[Column.NEED_WH]
     charged = in_time & (before_wh >= -TOLERANCE_WH)
     fits = charged & (after_wh >= -TOLERANCE_WH)
@@ -333,7 +350,7 @@ def longest_km(table: Table, ask: Ask, rules: AdmissionRules) -> float:
     if not in_time.any():
         return 0.0
     until_s = np.maximum(0.0, table[Column.UNTIL_S] - ask.end_s)
-    later_wh = table[Column.NEED_WH] - table[Column.GAIN_W] * until_s / SECONDS_PER_HOUR
+    later_wh = table[Column.NEED_WH] - table[Column.NEXT_GAIN_W] * until_s / SECONDS_PER_HOUR
     kept_wh = table[Column.MIN_WH] + table[Column.WH_PER_KM] * ask.reserve_km
     usable_wh = found.ready_wh - np.maximum(kept_wh, later_wh)
     per_km_wh = np.maximum(TOLERANCE_WH, table[Column.WH_PER_KM] * rules.energy_factor)
@@ -341,9 +358,12 @@ def longest_km(table: Table, ask: Ask, rules: AdmissionRules) -> float:
 
 
 def _charged_wh(
-    table: Table, stored_wh: NDArray[np.float64], length_s: NDArray[np.float64]
+    table: Table,
+    stored_wh: NDArray[np.float64],
+    gain_per_hour_w: NDArray[np.float64],
+    length_s: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Returns `charged_wh` for all gaps at once."""
     full_wh = np.maximum(stored_wh, table[Column.MAX_WH])
-    gained_wh = table[Column.GAIN_W] * np.maximum(0.0, length_s) / SECONDS_PER_HOUR
+    gained_wh = gain_per_hour_w * np.maximum(0.0, length_s) / SECONDS_PER_HOUR
     return np.minimum(full_wh, stored_wh + gained_wh)

@@ -12,16 +12,18 @@ from starlette.responses import Response
 
 from csms.booking.actions import (
     Asked,
-    Observed,
+    announce,
     book,
     cancel,
     extend,
     find,
-    give_back,
+    find_for_change,
+    forget,
     quote,
-    start,
+    touch,
 )
 from csms.booking.desk import Desk
+from csms.booking.handover import Observed, give_back, start
 from csms.booking.queries import booking_resource
 from csms.web.documents import (
     Custom,
@@ -34,17 +36,18 @@ from csms.web.documents import (
     Percent,
     Shown,
     Text,
+    merge_patch,
+    read_document,
 )
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.paging import KeptQuery, fetch_page
+from csms.web.paging import KeptQuery, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.services import services_of
 from csms.web.shown import Page
-from csms.web.work import Reading, Work
-from models.errors import Conflict
+from csms.web.work import Once, Reading, Work
 from models.states import BookingStatus
 from models.tables.booking import Booking
 from models.tables.planning import Plan
@@ -97,12 +100,15 @@ class CarSeen(Document):
     soc_pct: Percent | None = None
     odometer_km: Annotated[float, Field(ge=0, le=1e7)] | None = None
     plugged_evse: Annotated[str, Field(max_length=100)] | None = None
-    """`IDENTITY/EVSE`."""
+    """`IDENTITY/EVSE`; null: not plugged in; left out: as a station has reported, if one has."""
 
     def observed(self) -> Observed:
         """Returns it for the use cases."""
         return Observed(
-            soc_pct=self.soc_pct, odometer_km=self.odometer_km, plugged_evse=self.plugged_evse
+            soc_pct=self.soc_pct,
+            odometer_km=self.odometer_km,
+            plugged_evse=self.plugged_evse,
+            plug_said="plugged_evse" in self.model_fields_set,
         )
 
 
@@ -127,6 +133,7 @@ class BookingShown(KeptShown):
     expected_soc_pct: float | None
     probability_ready: float | None
     solar_share: float | None
+    """Expected share of sun in what the car charges for the trip; null: it charges nothing."""
     reasons: list[str]
     started_at: AwareDatetime | None
     returned_at: AwareDatetime | None
@@ -151,6 +158,8 @@ class QuoteShown(Shown):
 
     bookable: bool
     offers: list[OfferShown]
+    """The first is the car that would be booked."""
+    solar_share: float | None
     reasons: list[str]
     alternatives: list[dict[str, Any]]
 
@@ -162,6 +171,7 @@ class BookingQuery(KeptQuery):
     driver_id: str | None = None
     vehicle_id: str | None = None
     pickup_site_id: str | None = None
+    dropoff_site_id: str | None = None
     from_: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
 
@@ -177,7 +187,7 @@ def desk_of(request: Request) -> Desk:
     "/booking-quotes", response_model=QuoteShown, dependencies=[may("book")], tags=["bookings"]
 )
 async def quote_booking(
-    request: Request, session: Reading, caller: CallerNow, body: Trip
+    request: Request, _: Once, session: Reading, caller: CallerNow, body: NewBooking
 ) -> Response:
     """Say whether a booking would be accepted now; reserves nothing."""
     now = services_of(request).clock.now()
@@ -210,27 +220,22 @@ async def list_bookings(
 ) -> Response:
     """List bookings; `from` and `to` select those that overlap that time."""
     statement = sa.select(Booking).where(Booking.tenant_id == caller.tenant)
-    for column, wanted in (
-        (Booking.status, query.status),
-        (Booking.driver_id, query.driver_id),
-        (Booking.vehicle_id, query.vehicle_id),
-        (Booking.pickup_site_id, query.pickup_site_id),
-        (Booking.external_id, query.external_id),
+    for column in (
+        Booking.status,
+        Booking.driver_id,
+        Booking.vehicle_id,
+        Booking.pickup_site_id,
+        Booking.dropoff_site_id,
     ):
-        if wanted is not None:
-            statement = statement.where(column == wanted)
-    if query.updated_since is not None:
-        statement = statement.where(Booking.updated_at >= query.updated_since)
+        value = getattr(query, column.key)
+        if value is not None:
+            statement = statement.where(column == value)
     if query.from_ is not None:
         statement = statement.where(Booking.end > query.from_)
     if query.to is not None:
         statement = statement.where(Booking.start < query.to)
-    rows, next_cursor = await fetch_page(
-        session,
-        statement,
-        query,
-        sorts={"id": Booking.id, "start": Booking.start, "updated_at": Booking.updated_at},
-        key=[Booking.id],
+    rows, next_cursor = await kept_page(
+        session, statement, query, Booking, Booking.start, Booking.end
     )
     return reply_page([booking_resource(row) for row in rows], next_cursor)
 
@@ -247,25 +252,24 @@ async def change_booking(
     request: Request, work: Work, booking_id: str, body: BookingChange
 ) -> Response:
     """Change what is attached to a booking; times change by `extend`, or cancel and book anew."""
-    row = await find(work.session, booking_id, tenant=work.tenant)
+    row = await find_for_change(work, booking_id)
     check_if_match(request, row.version)
-    if "external_id" in body.model_fields_set:
-        row.external_id = body.external_id
-    if "custom" in body.model_fields_set:
-        row.custom = body.custom or {}
-    row.version += 1
-    row.updated_at = work.now
+    attached = {"external_id": row.external_id, "custom": row.custom}
+    changed = merge_patch(attached, body.model_dump(exclude_unset=True))
+    document = read_document(BookingChange, changed)
+    row.external_id = document.external_id
+    row.custom = document.custom or {}
+    touch(work, row)
+    announce(work, row, "booking.updated")
     return reply(booking_resource(row), version=row.version)
 
 
 @router.delete("/bookings/{booking_id}", status_code=204, dependencies=[may("book")])
 async def delete_booking(request: Request, work: Work, booking_id: str) -> Response:
     """Forget a booking that has ended."""
-    row = await find(work.session, booking_id, tenant=work.tenant)
+    row = await find_for_change(work, booking_id)
     check_if_match(request, row.version)
-    if row.status not in ("cancelled", "returned", "no_show"):
-        raise Conflict(f"the booking is {row.status}; cancel it first", code="wrong-status")
-    await work.session.delete(row)
+    await forget(work, row)
     return no_content()
 
 
@@ -276,7 +280,8 @@ async def start_booking(
     request: Request, work: Work, booking_id: str, body: CarSeen | None = None
 ) -> Response:
     """Hand the car over: the trip has begun. The answer names the car that goes."""
-    row = await find(work.session, booking_id, tenant=work.tenant)
+    row = await find_for_change(work, booking_id)
+    check_if_match(request, row.version)
     seen = (body or CarSeen()).observed()
     if seen.plugged_evse is not None:
         raise bad_field("/plugged_evse", "a car that leaves is not plugged in")
@@ -287,9 +292,12 @@ async def start_booking(
 @router.post(
     "/bookings/{booking_id}/return", response_model=BookingShown, dependencies=[may("book")]
 )
-async def return_booking(work: Work, booking_id: str, body: CarSeen | None = None) -> Response:
+async def return_booking(
+    request: Request, work: Work, booking_id: str, body: CarSeen | None = None
+) -> Response:
     """Take the car back. `assigned_evse` in the answer says where it should plug in."""
-    row = await find(work.session, booking_id, tenant=work.tenant)
+    row = await find_for_change(work, booking_id)
+    check_if_match(request, row.version)
     planned = await _planned_evse(work, row)
     row, assigned = await give_back(work, row, (body or CarSeen()).observed(), planned_evse=planned)
     return reply({**booking_resource(row), "assigned_evse": assigned}, version=row.version)
@@ -302,7 +310,8 @@ async def extend_booking(
     request: Request, work: Work, booking_id: str, body: Extension
 ) -> Response:
     """Move the end of a booking, if the car is free that long."""
-    row = await find(work.session, booking_id, tenant=work.tenant)
+    row = await find_for_change(work, booking_id)
+    check_if_match(request, row.version)
     await extend(work, desk_of(request), row, body.end)
     return reply(booking_resource(row), version=row.version)
 
@@ -310,9 +319,10 @@ async def extend_booking(
 @router.post(
     "/bookings/{booking_id}/cancel", response_model=BookingShown, dependencies=[may("book")]
 )
-async def cancel_booking(work: Work, booking_id: str) -> Response:
+async def cancel_booking(request: Request, work: Work, booking_id: str) -> Response:
     """Give up a booking that has not begun."""
-    row = await find(work.session, booking_id, tenant=work.tenant)
+    row = await find_for_change(work, booking_id)
+    check_if_match(request, row.version)
     await cancel(work, row)
     return reply(booking_resource(row), version=row.version)
 

@@ -1,13 +1,12 @@
 """The desk: the calendar that answers bookings, kept while nothing has changed it.
 
-The calendar is built from one consistent read and names the version of each site's calendar that
-it saw; whoever writes a booking bumps the version of the sites it touches, so that a rival who
-looked at the same calendar is turned back (`csms.booking.actions`).
+The calendar is built from the tenant's cars, promises and chargers, and kept with a fingerprint of
+what it was built from, so that a question costs four small reads. Who writes bookings takes turns
+(`UnitOfWork.take_turn`), so that nobody else can promise the same car in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +15,8 @@ import sqlalchemy as sa
 from csms.booking.queries import read_fleet
 from csms.ledger.work import ReadSession
 from models.tables.booking import Booking
-from models.tables.fleet import Vehicle
+from models.tables.fleet import Vehicle, VehicleModel
+from models.tables.stations import Station
 from scheduler.admit import Calendar
 from scheduler.reach import AdmissionRules
 
@@ -25,11 +25,8 @@ FRESH_FOR = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A calendar, and what it was built from."""
-
+class _View:
     calendar: Calendar
-    calendar_versions: Mapping[str, int]
     fingerprint: tuple[object, ...]
 
 
@@ -38,37 +35,46 @@ class Desk:
 
     def __init__(self, rules: AdmissionRules | None = None) -> None:
         self._rules = rules or AdmissionRules()
-        self._views: dict[str, View] = {}
+        self._views: dict[str, _View] = {}
 
-    async def view(self, session: ReadSession, *, tenant: str, now: datetime) -> View:
+    async def calendar(self, session: ReadSession, *, tenant: str, now: datetime) -> Calendar:
         """Returns the calendar as the database stands in `session`."""
-        fingerprint = await self._fingerprint(session, tenant)
+        fingerprint = await _fingerprint(session, tenant)
         known = self._views.get(tenant)
         if (
             known is not None
             and known.fingerprint == fingerprint
             and timedelta(0) <= now - known.calendar.now < FRESH_FOR
         ):
-            return known
+            return known.calendar
         fleet = await read_fleet(session, tenant=tenant, now=now)
         calendar = Calendar.build(fleet.cars, fleet.promises, self._rules, now)
-        view = View(calendar, fleet.calendar_versions, fingerprint)
-        self._views[tenant] = view
-        return view
+        self._views[tenant] = _View(calendar, fingerprint)
+        return calendar
 
-    def forget(self, tenant: str) -> None:
-        """Drops what is kept of a tenant; the next look reads anew."""
-        self._views.pop(tenant, None)
 
-    async def _fingerprint(self, session: ReadSession, tenant: str) -> tuple[object, ...]:
-        cars = await session.execute(
-            sa.select(sa.func.count(), sa.func.max(Vehicle.updated_at)).where(
-                Vehicle.tenant_id == tenant
-            )
-        )
-        bookings = await session.execute(
-            sa.select(sa.func.count(), sa.func.max(Booking.updated_at)).where(
-                Booking.tenant_id == tenant
-            )
-        )
-        return (*cars.one(), *bookings.one())
+async def _fingerprint(session: ReadSession, tenant: str) -> tuple[object, ...]:
+    """Returns numbers that change with everything that a calendar is built from.
+
+    Versions are summed because on a stepped clock many changes have the same instant; what stations
+    report of cars leaves the version alone, so that its parts are counted too.
+    """
+    found: list[object] = []
+    for table, parts in (
+        (
+            Vehicle,
+            (
+                sa.func.sum(Vehicle.version),
+                sa.func.max(Vehicle.updated_at),
+                sa.func.sum(Vehicle.soc_pct),
+                sa.func.count(Vehicle.plugged_evse),
+                sa.func.count(Vehicle.at_site_id),
+            ),
+        ),
+        (Booking, (sa.func.sum(Booking.version), sa.func.max(Booking.updated_at))),
+        (Station, (sa.func.sum(Station.version), sa.func.max(Station.updated_at))),
+        (VehicleModel, (sa.func.sum(VehicleModel.version),)),
+    ):
+        query = sa.select(sa.func.count(), *parts).where(table.tenant_id == tenant)
+        found.extend((await session.execute(query)).one())
+    return tuple(found)

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from csms.booking.rules import LATE_BY, ON_THE_ROAD, OPEN, reserve_km
+from csms.booking.rules import (
+    LATE_BY,
+    ON_THE_ROAD,
+    OPEN,
+    PLUG_IN_WITHIN,
+    Outlet,
+    Surplus,
+    outlet_power_w,
+    reserve_km,
+    site_power_w,
+)
+from csms.energy.queries import forecasts_that_count
 from csms.ledger.work import ReadSession
+from csms.stations.rules import rated_power_w
 from models.tables.booking import Booking
-from models.tables.energy import Site
+from models.tables.charging import Transaction
+from models.tables.energy import Forecast, Site
 from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.stations import Connector, Evse, Station
 from scheduler.reach import CarState, Promise
 
+OUT_OF_SERVICE = ("Faulted", "Unavailable")
+SUN_HISTORY = timedelta(days=7)
+"""How far back a car's charging tells where the energy in it came from."""
 UNKNOWN_SOC_PCT = 30.0
 """What a car whose charge is not known is taken to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """The EVSEs of a tenant, as far as they matter to what cars can charge."""
+
+    sites: Mapping[str, Sequence[Outlet]]
+    """By site: those in service; a site whose stations have not said what they have is not in."""
+    evses: Mapping[str, Outlet | None]
+    """By `IDENTITY/EVSE`; None: out of service."""
+
+    def site_powers_w(self, model: VehicleModel) -> dict[str, float]:
+        """Returns what a car of a model can count on, by site."""
+        return {
+            site_id: site_power_w(outlets, model.max_ac_power_w, model.max_dc_power_w)
+            for site_id, outlets in self.sites.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +60,6 @@ class Fleet:
 
     cars: Sequence[CarState]
     promises: Sequence[Promise]
-    calendar_versions: dict[str, int]
-    """By site: the compare-and-set of admission."""
 
 
 def booking_resource(row: Booking) -> dict[str, Any]:
@@ -64,9 +95,6 @@ async def read_fleet(session: ReadSession, *, tenant: str, now: datetime) -> Fle
     A car on the road is free when its booking ends (or half an hour from now if it is late) with
     what the trip will have left in it.
     """
-    sites = await session.execute(
-        sa.select(Site.id, Site.calendar_version).where(Site.tenant_id == tenant)
-    )
     bookings = (
         await session.scalars(
             sa.select(Booking)
@@ -81,26 +109,97 @@ async def read_fleet(session: ReadSession, *, tenant: str, now: datetime) -> Fle
         .where(Vehicle.tenant_id == tenant)
         .order_by(Vehicle.id)
     )
+    outlets = await read_outlets(session, tenant=tenant)
+    powers_w: dict[str, dict[str, float]] = {}
     trips = {each.vehicle_id: each for each in bookings if each.status in ON_THE_ROAD}
+    cars: list[CarState] = []
+    for vehicle, model in vehicles:
+        if model.id not in powers_w:
+            powers_w[model.id] = outlets.site_powers_w(model)
+        trip = trips.get(vehicle.id)
+        cars.append(car_state(vehicle, model, trip, now, outlets, powers_w[model.id]))
     return Fleet(
-        cars=[car_state(vehicle, model, trips.get(vehicle.id), now) for vehicle, model in vehicles],
-        promises=[promise_of(each, now) for each in bookings if each.status in OPEN],
-        calendar_versions={row.id: row.calendar_version for row in sites},
+        cars=cars, promises=[promise_of(each, now) for each in bookings if each.status in OPEN]
     )
 
 
-def car_state(
-    vehicle: Vehicle, model: VehicleModel, trip: Booking | None, now: datetime
+async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
+    """Returns the EVSEs at the sites of a tenant."""
+    faulty = {
+        (station, evse_id)
+        for station, evse_id in await session.execute(
+            sa.select(Connector.station, Connector.evse_id)
+            .join(Station, Station.identity == Connector.station)
+            .where(Station.tenant_id == tenant, Connector.status.in_(OUT_OF_SERVICE))
+        )
+    }
+    stations = {
+        identity: site_id
+        for identity, site_id in await session.execute(
+            sa.select(Station.identity, Station.site_id).where(
+                Station.tenant_id == tenant, Station.approval == "accepted"
+            )
+        )
+        if site_id is not None
+    }
+    sites: dict[str, list[Outlet]] = {
+        site_id: []
+        for site_id in await session.scalars(sa.select(Site.id).where(Site.tenant_id == tenant))
+    }
+    evses: dict[str, Outlet | None] = {}
+    silent = dict(stations)
+    for evse in await session.scalars(
+        sa.select(Evse).where(Evse.station.in_(list(stations)), Evse.evse_id > 0)
+    ):
+        silent.pop(evse.station, None)
+        outlet = Outlet(
+            current_type="DC" if evse.current_type == "DC" else "AC",
+            max_power_w=rated_power_w(evse.max_power_w, evse.phases),
+        )
+        works = (evse.station, evse.evse_id) not in faulty
+        evses[f"{evse.station}/{evse.evse_id}"] = outlet if works else None
+        if works:
+            sites[stations[evse.station]].append(outlet)
+    unknown = set(silent.values())
+    known = {site: found for site, found in sites.items() if found or site not in unknown}
+    return Outlets(sites=known, evses=evses)
+
+
+def car_state(  # noqa: PLR0917 - one row of each table that says something of the car
+    vehicle: Vehicle,
+    model: VehicleModel,
+    trip: Booking | None,
+    now: datetime,
+    outlets: Outlets,
+    powers_w: Mapping[str, float],
 ) -> CarState:
-    """Returns a car as admission sees it: where and when it is free, and how charged."""
+    """Returns a car as admission sees it: where and when it is free, and how charged.
+
+    Args:
+        vehicle: the car.
+        model: of it.
+        trip: the one it is on.
+        now: the present.
+        outlets: where it may be plugged in.
+        powers_w: what it can count on, by site.
+    """
     capacity_wh = model.battery_capacity_wh
     soc_pct = UNKNOWN_SOC_PCT if vehicle.soc_pct is None else vehicle.soc_pct
-    soc_wh = capacity_wh * soc_pct / 100
+    soc_wh = min(capacity_wh, capacity_wh * soc_pct / 100)
     site_id, free_from = vehicle.at_site_id or vehicle.site_id, now
+    power_w = powers_w.get(site_id, model.max_ac_power_w)
     if trip is not None:
         site_id = trip.dropoff_site_id
         free_from = trip.end if trip.end > now else now + LATE_BY
         soc_wh = max(0.0, soc_wh - trip.distance_km * model.consumption_wh_per_km)
+        power_w = powers_w.get(site_id, model.max_ac_power_w)
+    elif vehicle.plugged_evse is not None and vehicle.plugged_evse in outlets.evses:
+        outlet = outlets.evses[vehicle.plugged_evse]
+        power_w = 0.0
+        if outlet is not None:
+            power_w = outlet_power_w(outlet, model.max_ac_power_w, model.max_dc_power_w)
+    elif vehicle.returned_at is not None and now - vehicle.returned_at > PLUG_IN_WITHIN:
+        power_w = 0.0
     return CarState(
         vehicle_id=vehicle.id,
         vehicle_class=model.vehicle_class,
@@ -110,9 +209,10 @@ def car_state(
         capacity_wh=capacity_wh,
         min_soc_wh=capacity_wh * model.min_soc_pct / 100,
         max_soc_wh=capacity_wh,
-        charge_power_w=model.max_ac_power_w,
+        charge_power_w=power_w,
         charge_efficiency=model.charge_efficiency,
         consumption_wh_per_km=model.consumption_wh_per_km,
+        site_power_w=powers_w,
     )
 
 
@@ -136,7 +236,7 @@ async def evses_of_site(session: ReadSession, site_id: str) -> list[str]:
     """Returns the EVSEs of a site that are in service, slow ones first, as `IDENTITY/EVSE`."""
     out = (
         sa.select(Connector.station, Connector.evse_id)
-        .where(Connector.status.in_(("Faulted", "Unavailable")))
+        .where(Connector.status.in_(OUT_OF_SERVICE))
         .subquery()
     )
     rows = await session.execute(
@@ -157,3 +257,39 @@ async def plugged_evses(session: ReadSession, *, tenant: str) -> list[str]:
         )
     )
     return [each for each in rows if each is not None]
+
+
+async def read_surplus(session: ReadSession, site_id: str, now: datetime) -> Surplus | None:
+    """Returns what a site's forecasts leave of its sun; None without a forecast of it."""
+    found = await forecasts_that_count(session, [site_id], now)
+    suns, loads = found.get((site_id, "pv"), ()), found.get((site_id, "load"), ())
+    if not suns:
+        return None
+    sun = suns[0]
+    step = timedelta(minutes=sun.step_minutes)
+    power_w = [
+        max(0.0, sun_w - (_value_at(loads[0], sun.start + number * step) if loads else 0.0))
+        for number, sun_w in enumerate(sun.q50_w)
+    ]
+    return Surplus(sun.start, sun.step_minutes, power_w)
+
+
+def _value_at(forecast: Forecast, instant: datetime) -> float:
+    """The median at an instant; where the forecast does not reach, its nearest value."""
+    if not forecast.q50_w:
+        return 0.0
+    place = (instant - forecast.start) // timedelta(minutes=forecast.step_minutes)
+    return forecast.q50_w[min(max(place, 0), len(forecast.q50_w) - 1)]
+
+
+async def solar_share_held(session: ReadSession, vehicle_id: str, now: datetime) -> float | None:
+    """Returns the share of sun in what a car has charged of late; None: nothing at all."""
+    row = (
+        await session.execute(
+            sa.select(sa.func.sum(Transaction.solar_wh), sa.func.sum(Transaction.energy_wh)).where(
+                Transaction.vehicle_id == vehicle_id, Transaction.started_at >= now - SUN_HISTORY
+            )
+        )
+    ).one()
+    solar_wh, energy_wh = row[0] or 0.0, row[1] or 0.0
+    return round(min(1.0, solar_wh / energy_wh), 3) if energy_wh > 0 else None

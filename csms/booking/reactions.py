@@ -14,16 +14,14 @@ import sqlalchemy as sa
 import structlog
 
 from csms.access.queries import tokens_of
-from csms.booking.queries import booking_resource
-from csms.booking.rules import NO_SHOW_AFTER, NOT_PLUGGED_AFTER, OPEN, step
+from csms.booking.actions import BOOKINGS, announce, move
+from csms.booking.rules import NO_SHOW_AFTER, NOT_PLUGGED_AFTER, OPEN
 from csms.fleet.queries import vehicle_resource
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
-from models.states import BookingStatus
 from models.tables.booking import Booking
-from models.tables.energy import Site
 from models.tables.fleet import Vehicle
 
 EVERY = timedelta(minutes=1)
@@ -72,6 +70,7 @@ class Watchman:
         async with self._db.write(
             self._clock, self._ids, actor="watchman", tenant=self._tenant
         ) as work:
+            await work.take_turn(BOOKINGS)
             await self._late(work)
             await self._no_shows(work)
             await self._not_plugged(work)
@@ -113,7 +112,8 @@ class Watchman:
             )
         )
         for row in rows.all():
-            self._move(work, row, "late")
+            move(work, row, "late")
+            announce(work, row, "booking.late")
             work.request_plan(row.dropoff_site_id, "booking.late")
 
     async def _no_shows(self, work: UnitOfWork) -> None:
@@ -125,25 +125,8 @@ class Watchman:
             )
         )
         for row in rows.all():
-            self._move(work, row, "no_show")
-            await work.session.execute(
-                sa.update(Site)
-                .where(Site.id == row.pickup_site_id)
-                .values(calendar_version=Site.calendar_version + 1)
-                .execution_options(synchronize_session=False)
-            )
-            work.request_plan(row.pickup_site_id, "booking.no_show")
-
-    def _move(self, work: UnitOfWork, row: Booking, status: BookingStatus) -> None:
-        row.status = step(row.status, status)
-        row.version += 1
-        row.updated_at = work.now
-        work.emit(
-            f"booking.{status}",
-            subject=f"booking/{row.id}",
-            resource=booking_resource(row),
-            site_id=row.pickup_site_id,
-        )
+            move(work, row, "no_show")
+            announce(work, row, "booking.no_show")
 
     async def _not_plugged(self, work: UnitOfWork) -> None:
         cars = (await work.session.scalars(self._unplugged())).all()

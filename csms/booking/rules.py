@@ -1,22 +1,66 @@
-"""Pure decisions about bookings: what may follow what, and which wishes make no sense."""
+"""Pure decisions about bookings: what may follow what, which wishes make no sense, what to say."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from models.errors import BadInput, Conflict, FieldError
 from models.states import BOOKING, BookingStatus, allowed
+from scheduler.admit import Answer, Calendar, Wish
+from scheduler.reach import CarState, Promise
 
 NO_SHOW_AFTER = timedelta(minutes=60)
 """A car that nobody fetched by then is free again."""
 NOT_PLUGGED_AFTER = timedelta(minutes=10)
 """A car that came back and was not plugged in by then is reported."""
+PLUG_IN_WITHIN = timedelta(minutes=30)
+"""A car that was not plugged in this long after its return will not be by itself."""
 LATE_BY = timedelta(minutes=30)
 """How much longer a car that is late is expected to stay away."""
+LONGEST = timedelta(days=60)
+"""No booking is longer: beyond that, somebody has mistyped a year."""
 OPEN = ("confirmed", "at_risk")
 """Promised, and not begun."""
 ON_THE_ROAD = ("active", "late")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """An EVSE, as far as it matters to what a car can charge at its site."""
+
+    current_type: Literal["AC", "DC"]
+    max_power_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """What the sun of a site is forecast to give beyond its building."""
+
+    start: datetime
+    step_minutes: int
+    power_w: Sequence[float]
+    """One value per step."""
+
+    def energy_wh(self, from_at: datetime, to_at: datetime, most_w: float, shares: int) -> float:
+        """Returns what a car that takes `most_w` gets of it in `[from_at, to_at)`.
+
+        Args:
+            from_at: when it is plugged in.
+            to_at: when it leaves.
+            most_w: what it takes at most.
+            shares: how many cars share the surplus.
+        """
+        step = timedelta(minutes=self.step_minutes)
+        total_wh = 0.0
+        for number, surplus_w in enumerate(self.power_w):
+            begin = self.start + number * step
+            lasts = min(begin + step, to_at) - max(begin, from_at)
+            if lasts > timedelta(0):
+                total_wh += min(most_w, surplus_w / shares) * (lasts / timedelta(hours=1))
+        return total_wh
 
 
 def reserve_km(distance_km: float) -> float:
@@ -35,6 +79,8 @@ def check_times(start: datetime, end: datetime, now: datetime) -> None:
         errors.append(FieldError("/start", f"lies in the past (it is {now.isoformat()})"))
     if end <= start:
         errors.append(FieldError("/end", "must be after start"))
+    if end - start > LONGEST:
+        errors.append(FieldError("/end", f"is more than {LONGEST.days} days after start"))
     if errors:
         raise BadInput("a booking takes place in the future and ends after it starts", errors)
 
@@ -62,3 +108,129 @@ def free_evse(evses: Sequence[str], taken: Sequence[str], planned: str | None) -
     if planned is not None and planned in evses and planned not in held:
         return planned
     return next((evse for evse in evses if evse not in held), None)
+
+
+def outlet_power_w(outlet: Outlet, max_ac_power_w: float, max_dc_power_w: float) -> float:
+    """Returns what a car charges with at an EVSE: the least of what both can."""
+    most_w = max_dc_power_w if outlet.current_type == "DC" else max_ac_power_w
+    return min(most_w, outlet.max_power_w)
+
+
+def site_power_w(outlets: Iterable[Outlet], max_ac_power_w: float, max_dc_power_w: float) -> float:
+    """Returns what a car can count on at any EVSE of a site that it may come to stand at.
+
+    The weakest AC EVSE counts, because a promise must hold at each of them; fast chargers are for
+    visits, and count only where there is nothing else. Without an EVSE nothing is charged.
+    """
+    found = list(outlets)
+    slow = [outlet for outlet in found if outlet.current_type == "AC"]
+    powers_w = [outlet_power_w(outlet, max_ac_power_w, max_dc_power_w) for outlet in slow or found]
+    return min(powers_w, default=0.0)
+
+
+def expected_solar_share(
+    answer: Answer, car: CarState, wish: Wish, surplus: Surplus, *, shares: int
+) -> float | None:
+    """Returns the share of sun in what the offered car is to charge before the trip.
+
+    The car takes what the surplus gives; what the trip and its reserve still lack, the grid gives.
+    None: it has nothing to charge.
+
+    Args:
+        answer: with the car's offer first.
+        car: the offered car.
+        wish: the trip.
+        surplus: of the pickup site.
+        shares: how many cars share it.
+    """
+    offer = answer.offers[0]
+    trip_km = wish.distance_km + wish.reserve_km
+    lacking_wh = car.min_soc_wh + trip_km * car.consumption_wh_per_km - offer.idle_soc_wh
+    room_wh = max(0.0, car.max_soc_wh - offer.idle_soc_wh)
+    sun_wh = car.charge_efficiency * surplus.energy_wh(
+        offer.idle_from, wish.start, offer.idle_power_w, shares
+    )
+    sun_wh = min(sun_wh, room_wh)
+    charged_wh = max(sun_wh, lacking_wh)
+    return round(sun_wh / charged_wh, 3) if charged_wh > 0 else None
+
+
+def promise_reasons(answer: Answer, solar_share: float | None) -> list[str]:
+    """Returns why a booking is accepted on the first car offered, in words with a code before."""
+    offer = answer.offers[0]
+    others = len(answer.offers) - 1
+    ready = (
+        f"READY: {offer.vehicle_id} can hold {offer.expected_soc_pct:.0f} % at the start,"
+        f" {offer.slack_wh / 1000:.1f} kWh more than this trip and those after it need"
+    )
+    reasons = [ready]
+    if offer.slack_minutes is not None:
+        reasons.append(f"PAUSE: {offer.slack_minutes:.0f} minutes to spare between its trips")
+    if others:
+        plural = "s" if others > 1 else ""
+        reasons.append(f"CHOICE: surer or better used than {others} other car{plural}")
+    return [*reasons, *_sun_reasons(solar_share)]
+
+
+def planned_reasons(
+    vehicle_id: str, soc_pct: float, slack_wh: float, solar_share: float | None
+) -> list[str]:
+    """Returns how the plan serves a booking, in words with a code before.
+
+    Args:
+        vehicle_id: the car that the plan gives it.
+        soc_pct: its charge at the start.
+        slack_wh: what is left of it after the trip, beyond what the car always keeps.
+        solar_share: of what it charges for the trip.
+    """
+    ready = (
+        f"READY: {vehicle_id} is planned to hold {soc_pct:.0f} % at the start,"
+        f" {slack_wh / 1000:.1f} kWh more than the trip takes"
+    )
+    return [ready, *_sun_reasons(solar_share)]
+
+
+def _sun_reasons(solar_share: float | None) -> list[str]:
+    if solar_share is None:
+        return []
+    return [f"SUN: {solar_share:.0%} of what it charges for the trip comes from the roof"]
+
+
+def refusal_reasons(answer: Answer) -> list[str]:
+    """Returns why no car can be promised, in words with a code before."""
+    return [f"{reason.code}: {reason.detail}" for reason in answer.reasons]
+
+
+def stops_extension(
+    calendar: Calendar, vehicle_id: str, booking_id: str, start: datetime, end: datetime
+) -> Promise | None:
+    """Returns the first promise that can't be kept if a trip of a car ends at `end`, or None.
+
+    Args:
+        calendar: as it stands.
+        vehicle_id: the car.
+        booking_id: the trip; it is on the road, or among the calendar's promises.
+        start: of the trip.
+        end: its wished end.
+    """
+    car, chain = calendar.car(vehicle_id), calendar.chain(vehicle_id)
+    held = next((each for each in chain if each.booking_id == booking_id), None)
+    if held is None:
+        after = calendar.with_car(replace(car, free_from=end))
+    else:
+        after = calendar.without(booking_id).with_promise(replace(held, end=end))
+    broken_before = {promise.booking_id for promise in calendar.broken()}
+    stopped = [each for each in after.broken() if each.booking_id not in broken_before]
+    pause_until = end + calendar.rules.buffer
+    stopped += [
+        each for each in chain if each.booking_id != booking_id and start < each.start < pause_until
+    ]
+    return min(stopped, key=lambda each: each.start, default=None)
+
+
+def breaks_a_promise(calendar: Calendar, vehicle_id: str, booking_id: str, start: datetime) -> bool:
+    """Returns whether a car that leaves before the booked `start` misses another promise."""
+    return any(
+        promise.booking_id != booking_id and promise.start < start
+        for promise in calendar.chain(vehicle_id)
+    )

@@ -44,7 +44,6 @@ async def create_site(
         id=site_id or work.ids.new(),
         tenant_id=work.tenant,
         version=1,
-        calendar_version=0,
         created_at=work.now,
         updated_at=work.now,
         **values,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from csms.web.documents import KeptShown, Shown
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site, SiteMeasurement
 
+FORECAST_KINDS = ("pv", "load")
 PUSHED = "pushed"
 """How the source of a forecast begins that somebody else made."""
 PUSHED_FRESH_FOR = timedelta(hours=6)
@@ -192,3 +193,56 @@ async def show_sites(session: AsyncSession, rows: Sequence[Site]) -> list[dict[s
 async def show_site(session: AsyncSession, row: Site) -> dict[str, Any]:
     """Returns one site as it is shown."""
     return (await show_sites(session, [row]))[0]
+
+
+async def forecasts_that_count(
+    session: AsyncSession, site_ids: Sequence[str], now: datetime
+) -> dict[tuple[str, str], list[Forecast]]:
+    """Returns what to plan each site and kind with: a pushed forecast while it is fresh, then ours.
+
+    A pushed one counts although ours was issued later: whoever pushes knows more of the place.
+    """
+    is_pushed = Forecast.source.startswith(PUSHED)
+    fresh = await session.scalars(
+        sa.select(Forecast)
+        .where(Forecast.site_id.in_(site_ids), Forecast.kind.in_(FORECAST_KINDS))
+        .where(Forecast.issued_at >= now - PUSHED_FRESH_FOR, Forecast.issued_at <= now)
+        .where(is_pushed)
+        .order_by(Forecast.issued_at, Forecast.id)
+    )
+    found = {(row.site_id, row.kind): [row] for row in fresh}
+    for row in await _newest_forecasts(session, site_ids):
+        own: Forecast | None = row
+        if row.source.startswith(PUSHED):
+            own = await session.scalar(
+                sa.select(Forecast)
+                .where(Forecast.site_id == row.site_id, Forecast.kind == row.kind, ~is_pushed)
+                .order_by(Forecast.issued_at.desc())
+                .limit(1)
+            )
+        if own is not None:
+            found.setdefault((row.site_id, row.kind), []).append(own)
+    return found
+
+
+async def _newest_forecasts(session: AsyncSession, site_ids: Sequence[str]) -> Sequence[Forecast]:
+    """The newest of each site and kind, whoever made it: found by the index alone."""
+    newest = (
+        sa.select(
+            Forecast.site_id, Forecast.kind, sa.func.max(Forecast.issued_at).label("issued_at")
+        )
+        .where(Forecast.site_id.in_(site_ids))
+        .group_by(Forecast.site_id, Forecast.kind)
+        .subquery()
+    )
+    rows = await session.scalars(
+        sa.select(Forecast)
+        .join(
+            newest,
+            (Forecast.site_id == newest.c.site_id)
+            & (Forecast.kind == newest.c.kind)
+            & (Forecast.issued_at == newest.c.issued_at),
+        )
+        .order_by(Forecast.id)
+    )
+    return rows.all()

@@ -129,7 +129,7 @@ async def report_state(work: UnitOfWork, row: Vehicle, report: StateReport) -> N
         return
     place = values.get("plugged_evse")
     if place is not None:
-        await _unplug_others(work, place, row.id)
+        await unplug_others(work, place, but=row.id)
     sites = {row.at_site_id, values.get("at_site_id", row.at_site_id)}
     change_row(work, row, {**values, "measured_at": report.measured_at, "source": report.source})
     await announce_vehicle(work, row, "vehicle.state_changed")
@@ -212,7 +212,8 @@ async def _state_values(work: UnitOfWork, report: StateReport) -> dict[str, Any]
     return values
 
 
-async def _unplug_others(work: UnitOfWork, place: str, but: str) -> None:
+async def unplug_others(work: UnitOfWork, place: str, *, but: str) -> None:
+    """Notes that no car but one is on an EVSE, `IDENTITY/EVSE`."""
     query = sa.select(Vehicle).where(
         Vehicle.tenant_id == work.tenant, Vehicle.plugged_evse == place, Vehicle.id != but
     )

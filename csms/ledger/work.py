@@ -9,6 +9,7 @@ is much more: see `csms.ledger.committer`.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, NewType
@@ -33,6 +34,8 @@ WriteSession = NewType("WriteSession", ReadSession)
 
 OUTBOX_LOCK = 5_201_100
 """PostgreSQL advisory lock: who holds it may number events and must commit at once."""
+TURN_LOCK = 5_201_101
+"""First half of the PostgreSQL advisory locks of `UnitOfWork.take_turn`."""
 
 _JSON = msgspec.json.Encoder()
 
@@ -79,6 +82,19 @@ class UnitOfWork:
         self._events: list[_Pending] = []
         self._stations: dict[str, None] = {}
         self._sites: dict[str, str] = {}
+
+    async def take_turn(self, what: str) -> None:
+        """Waits for the tenant's turn at `what`, and holds it to the end of the unit of work.
+
+        Taken before anything is read that the decision depends on, it makes deciding and writing
+        one step, also over several nodes. On SQLite all units of work take turns anyway.
+        """
+        if self._dialect == "postgresql":
+            number = zlib.crc32(f"{self.tenant}/{what}".encode()) - 2**31
+            lock = sa.func.pg_advisory_xact_lock(
+                sa.cast(TURN_LOCK, sa.Integer), sa.cast(number, sa.Integer)
+            )
+            await self.session.execute(sa.select(lock))
 
     def emit(
         self,

@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import delete, select
 
+from csms.booking.actions import BOOKINGS, touch
 from csms.booking.queries import booking_resource
+from csms.booking.rules import planned_reasons
 from csms.ledger.work import UnitOfWork
-from csms.planning.queries import limit_resource, plan_heading
+from csms.planning.queries import LIVE_BOOKINGS, limit_resource, plan_heading
 from csms.planning.rules import (
     SENT_AHEAD,
     Period,
@@ -26,7 +28,7 @@ from csms.planning.rules import (
     read_periods,
     wanted_periods,
 )
-from csms.planning.snapshot import Snapshot
+from csms.planning.snapshot import HORIZON, Snapshot
 from models.commands import LimitPeriod, SetLimit
 from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
@@ -82,27 +84,31 @@ def _outline(plan: Plan) -> dict[str, Any]:
 
 
 async def _update_bookings(work: UnitOfWork, snapshot: Snapshot, plan: Plan) -> None:
+    await work.take_turn(BOOKINGS)
     vehicles = {vehicle.id: vehicle for vehicle in snapshot.problem.vehicles}
     assigned = {each.booking: each for each in plan.assignments}
     unserved = {each.booking: each for each in plan.unserved}
     solar = _solar_shares(snapshot, plan)
-    rows = await work.session.scalars(
-        select(Booking).where(Booking.id.in_([*assigned, *unserved])).order_by(Booking.id)
-    )
-    present = {booking.id: booking for booking in rows}
-    for known in snapshot.rows.bookings:
-        if known.id not in assigned and known.id not in unserved:
+    now = await _bookings_now(work, snapshot)
+    known = {each.id: each.version for each in snapshot.rows.bookings}
+    # Cars are moved all together or not at all: a promise that was made, begun or given up while
+    # we were planning may need the car that a move takes. The next plan sees it as it is.
+    may_move = known == {booking.id: booking.version for booking in now}
+    for booking in now:
+        before = booking_resource(booking)
+        told = False
+        if known.get(booking.id) != booking.version:
             continue
-        booking = present.get(known.id)
-        if booking is None or booking.version != known.version:
-            continue  # it changed while we were planning; the next plan sees it as it is
         if booking.id in assigned:
-            changed = _promise(booking, assigned[booking.id], vehicles, solar)
-        else:
-            changed = _endanger(booking, unserved[booking.id])
-        if changed:
-            booking.version += 1
-            booking.updated_at = work.now
+            assignment = assigned[booking.id]
+            if not may_move and booking.vehicle_id != assignment.vehicle:
+                continue
+            told = _promise(booking, assignment, vehicles[assignment.vehicle], solar)
+        elif booking.id in unserved:
+            told = _endanger(booking, unserved[booking.id])
+        if booking_resource(booking) != before:
+            touch(work, booking)
+        if told:
             work.emit(
                 f"booking.{booking.status}",
                 subject=f"booking/{booking.id}",
@@ -111,24 +117,32 @@ async def _update_bookings(work: UnitOfWork, snapshot: Snapshot, plan: Plan) -> 
             )
 
 
+async def _bookings_now(work: UnitOfWork, snapshot: Snapshot) -> Sequence[Booking]:
+    """The live bookings within the plan's horizon, as they stand at its publication."""
+    rows = await work.session.scalars(
+        select(Booking)
+        .where(Booking.tenant_id == work.tenant, Booking.status.in_(LIVE_BOOKINGS))
+        .where(Booking.start < snapshot.now + HORIZON)
+        .order_by(Booking.start, Booking.id)
+    )
+    return rows.all()
+
+
 def _promise(
-    booking: Booking,
-    assignment: Assignment,
-    vehicles: Mapping[str, Vehicle],
-    solar: Mapping[str, float],
+    booking: Booking, assignment: Assignment, vehicle: Vehicle, solar: Mapping[str, float]
 ) -> bool:
     """Writes what the plan promises; returns whether the driver should hear of it."""
-    vehicle = vehicles[assignment.vehicle]
     trip_wh = booking.distance_km * vehicle.consumption_wh_per_km
     slack_wh = assignment.soc_at_start_wh - vehicle.min_soc_wh - trip_wh
-    booking.expected_soc_pct = round(100 * assignment.soc_at_start_wh / vehicle.capacity_wh, 1)
+    told = booking.vehicle_id != assignment.vehicle or booking.status == "at_risk"
+    soc_pct = round(100 * assignment.soc_at_start_wh / vehicle.capacity_wh, 1)
+    booking.expected_soc_pct = soc_pct
     booking.probability_ready = probability_ready(slack_wh, trip_wh)
-    booking.solar_share = solar.get(assignment.vehicle)
-    changed = booking.vehicle_id != assignment.vehicle or booking.status == "at_risk"
+    booking.solar_share = solar.get(booking.id, booking.solar_share)
     booking.vehicle_id = assignment.vehicle
     booking.status = "confirmed"
-    booking.reasons = []
-    return changed
+    booking.reasons = planned_reasons(vehicle.id, soc_pct, slack_wh, booking.solar_share)
+    return told
 
 
 def _endanger(booking: Booking, unserved: Unserved) -> bool:
@@ -140,25 +154,48 @@ def _endanger(booking: Booking, unserved: Unserved) -> bool:
 
 
 def _solar_shares(snapshot: Snapshot, plan: Plan) -> dict[str, float]:
-    """Returns, by vehicle, the share of its planned charging that its site's surplus covers."""
+    """Returns, by booking, the share that its site's surplus covers of what the car charges for it.
+
+    That is what it charges between its trip before and this one. A booking for which nothing is
+    to be charged is not in it.
+    """
     problem = snapshot.problem
-    sites = {site.id: site for site in problem.sites}
+    starts = {booking.id: booking.start_step for booking in problem.bookings}
+    trips: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for assignment in plan.assignments:
+        trips[assignment.vehicle].append((starts[assignment.booking], assignment.booking))
+    surplus_share = _surplus_shares(snapshot, plan)
     evse_sites = {evse.id: site.id for site in problem.sites for evse in site.evses}
-    charging_w: dict[str, list[float]] = {s: [0.0] * problem.steps for s in sites}
-    for entry in plan.charging:
-        for step in range(entry.from_step, entry.to_step):
-            charging_w[evse_sites[entry.evse]][step] += max(0.0, entry.power_w)
     solar: dict[str, float] = defaultdict(float)
     total: dict[str, float] = defaultdict(float)
     for entry in plan.charging:
-        site = sites[evse_sites[entry.evse]]
+        ahead = sorted(trip for trip in trips[entry.vehicle] if trip[0] >= entry.to_step)
+        if not ahead or entry.power_w <= 0:
+            continue
+        booking_id = ahead[0][1]
         for step in range(entry.from_step, entry.to_step):
-            surplus_w = max(0.0, site.pv_power_w[step] - site.load_power_w[step])
-            drawn_w = charging_w[site.id][step]
-            share = min(1.0, surplus_w / drawn_w) if drawn_w > 0 else 0.0
-            solar[entry.vehicle] += max(0.0, entry.power_w) * share
-            total[entry.vehicle] += max(0.0, entry.power_w)
-    return {name: round(solar[name] / total[name], 3) for name in total if total[name] > 0}
+            total[booking_id] += entry.power_w
+            solar[booking_id] += entry.power_w * surplus_share[evse_sites[entry.evse]][step]
+    return {booking_id: round(solar[booking_id] / total[booking_id], 3) for booking_id in total}
+
+
+def _surplus_shares(snapshot: Snapshot, plan: Plan) -> dict[str, list[float]]:
+    """Returns, by site and step, the share of the cars' power that the sun's surplus covers."""
+    problem = snapshot.problem
+    evse_sites = {evse.id: site.id for site in problem.sites for evse in site.evses}
+    charging_w = {site.id: [0.0] * problem.steps for site in problem.sites}
+    for entry in plan.charging:
+        for step in range(entry.from_step, entry.to_step):
+            charging_w[evse_sites[entry.evse]][step] += max(0.0, entry.power_w)
+    return {
+        site.id: [
+            min(1.0, max(0.0, sun_w - load_w) / drawn_w) if drawn_w > 0 else 0.0
+            for sun_w, load_w, drawn_w in zip(
+                site.pv_power_w, site.load_power_w, charging_w[site.id], strict=True
+            )
+        ]
+        for site in problem.sites
+    }
 
 
 def _order_limits(

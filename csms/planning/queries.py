@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from csms.energy.queries import PUSHED, PUSHED_FRESH_FOR
+from csms.energy.queries import forecasts_that_count
 from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site
@@ -20,7 +20,6 @@ from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.planning import Plan, PlanRequest
 from models.tables.stations import Connector, Evse, Station
 
-FORECAST_KINDS = ("pv", "load")
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
 LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "disobeyed", "rejected", "unknown")
 
@@ -127,57 +126,6 @@ async def _live_limits(session: AsyncSession, tenant: str) -> Sequence[ChargingL
         .where(ChargingLimit.tenant_id == tenant, ChargingLimit.purpose == "transaction")
         .where(ChargingLimit.state.in_(LIVE_LIMITS))
         .order_by(ChargingLimit.created_at, ChargingLimit.id)
-    )
-    return rows.all()
-
-
-async def forecasts_that_count(
-    session: AsyncSession, site_ids: Sequence[str], now: datetime
-) -> dict[tuple[str, str], list[Forecast]]:
-    """Returns what to plan each site and kind with: a pushed forecast while it is fresh, then ours.
-
-    A pushed one counts although ours was issued later: whoever pushes knows more of the place.
-    """
-    is_pushed = Forecast.source.startswith(PUSHED)
-    fresh = await session.scalars(
-        select(Forecast)
-        .where(Forecast.site_id.in_(site_ids), Forecast.kind.in_(FORECAST_KINDS))
-        .where(Forecast.issued_at >= now - PUSHED_FRESH_FOR, Forecast.issued_at <= now)
-        .where(is_pushed)
-        .order_by(Forecast.issued_at, Forecast.id)
-    )
-    found = {(row.site_id, row.kind): [row] for row in fresh}
-    for row in await _newest_forecasts(session, site_ids):
-        own: Forecast | None = row
-        if row.source.startswith(PUSHED):
-            own = await session.scalar(
-                select(Forecast)
-                .where(Forecast.site_id == row.site_id, Forecast.kind == row.kind, ~is_pushed)
-                .order_by(Forecast.issued_at.desc())
-                .limit(1)
-            )
-        if own is not None:
-            found.setdefault((row.site_id, row.kind), []).append(own)
-    return found
-
-
-async def _newest_forecasts(session: AsyncSession, site_ids: Sequence[str]) -> Sequence[Forecast]:
-    """The newest of each site and kind, whoever made it: found by the index alone."""
-    newest = (
-        select(Forecast.site_id, Forecast.kind, func.max(Forecast.issued_at).label("issued_at"))
-        .where(Forecast.site_id.in_(site_ids))
-        .group_by(Forecast.site_id, Forecast.kind)
-        .subquery()
-    )
-    rows = await session.scalars(
-        select(Forecast)
-        .join(
-            newest,
-            (Forecast.site_id == newest.c.site_id)
-            & (Forecast.kind == newest.c.kind)
-            & (Forecast.issued_at == newest.c.issued_at),
-        )
-        .order_by(Forecast.id)
     )
     return rows.all()
 

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from csms.booking.rules import LATE_BY, reserve_km
+from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN, reserve_km
 from csms.planning.queries import Rows
+from csms.stations.rules import rated_power_w
 from models.tables.booking import Booking as BookingRow
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Forecast
@@ -28,10 +29,9 @@ from scheduler.problem import Battery, Booking, Circuit, Evse, Problem, Site, Ve
 
 STEP_MINUTES = 15
 STEPS = 192
+HORIZON = timedelta(minutes=STEP_MINUTES * STEPS)
 FROZEN_BEFORE = timedelta(minutes=30)
 """A car that leaves this soon is not swapped any more."""
-PLUG_IN_WITHIN = timedelta(minutes=30)
-"""A car that was not plugged in this long after its return will not be by itself."""
 DEFAULT_IMPORT_PRICE_PER_KWH = 0.20
 DEFAULT_EXPORT_PRICE_PER_KWH = 0.06
 METERED_FRESH_FOR = timedelta(minutes=15)
@@ -157,7 +157,7 @@ def _site(
 
 
 def _evse(evse: EvseRow, unavailable: tuple[tuple[int, int], ...]) -> Evse:
-    max_power_w = 3700.0 * evse.phases if evse.max_power_w is None else evse.max_power_w
+    max_power_w = rated_power_w(evse.max_power_w, evse.phases)
     least_w = 1380.0 * evse.phases if evse.current_type == "AC" else 0.0
     min_power_w = least_w if evse.min_power_w is None else evse.min_power_w
     return Evse(

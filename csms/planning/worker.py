@@ -21,7 +21,7 @@ from csms.bus.base import PLAN_REQUESTED, EventNote
 from csms.ledger.database import Database
 from csms.planning.actions import publish
 from csms.planning.queries import current_plan, read_rows
-from csms.planning.snapshot import STEP_MINUTES, STEPS, Snapshot, snapshot_of
+from csms.planning.snapshot import HORIZON, STEP_MINUTES, Snapshot, snapshot_of
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
 from models.timeline import floor_to_step
@@ -31,7 +31,6 @@ from scheduler.problem import Problem
 from scheduler.rolling import PlanOptions, incumbent_for
 
 EVERY = timedelta(minutes=STEP_MINUTES)
-HORIZON = EVERY * STEPS
 METERS_IN_AFTER = timedelta(minutes=1)
 """When the meters of a quarter of an hour have told what they measured: planning by the clock waits
 for them, since the newest measurement says most about the sun of the step that has begun."""

@@ -32,6 +32,8 @@ _STATUS: dict[str, BootStatus] = {
     "pending": "Pending",
     "rejected": "Rejected",
 }
+DEFAULT_PHASE_POWER_W = 3_700.0
+"""16 A at 230 V, as such chargers are sold."""
 _SECRET_VARIABLES = frozenset({"authorizationkey", "basicauthpassword"})
 
 
@@ -182,6 +184,11 @@ def connection_changed(
         last_seen=now,
         updated_at=now,
     )
+
+
+def rated_power_w(max_power_w: float | None, phases: int) -> float:
+    """Returns what an EVSE gives at most, in W: what is known of it, else 16 A on its phases."""
+    return DEFAULT_PHASE_POWER_W * phases if max_power_w is None else max_power_w
 
 
 def status_time(fact: ConnectorReported) -> datetime:

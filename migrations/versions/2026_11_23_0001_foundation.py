@@ -337,7 +337,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         sa.Column("pv_plants", JsonDocument, nullable=False),
         sa.Column("battery", JsonDocument, nullable=True),
         sa.Column("tariff_id", sa.Text(), nullable=True),
-        sa.Column("calendar_version", Whole, nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("external_id", sa.Text(), nullable=True),

@@ -27,8 +27,6 @@ class Site(Kept, Base):
     battery: Mapped[dict[str, Any] | None]
     """As in a planning problem (DESIGN 4.6), or null."""
     tariff_id: Mapped[str | None]
-    calendar_version: Mapped[int] = mapped_column(default=0)
-    """Grows with each booking that touches the site: the compare-and-set of admission."""
 
 
 class Circuit(Base):

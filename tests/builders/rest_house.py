@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import httpx
 import msgspec
-from fastapi import APIRouter, FastAPI
+import sqlalchemy as sa
+import uvicorn
+from fastapi import FastAPI
 
-from csms.access.api import router as access_router
+from csms.app import ROUTERS
+from csms.booking.desk import Desk
 from csms.bus.local import LocalBus
-from csms.charging.api import router as charging_router
 from csms.config import Settings
-from csms.energy.api import router as energy_router
-from csms.fleet.api import router as fleet_router
 from csms.gateway.limits import Limits
 from csms.gateway.memory import MemoryLink
 from csms.gateway.server import Gateway
@@ -28,20 +29,14 @@ from csms.keyring import Keyring
 from csms.ledger.committer import Committer
 from csms.ledger.database import Database
 from csms.ledger.relay import Relay
-from csms.stations.api import router as stations_router
 from csms.web.application import build_api
 from csms.web.services import Services
 from models.clocks import Activity, Clock, RealClock, RealWireClock, SteppedClock
 from models.ids import UlidMaker
+from models.tables.ledger import Event
+from models.timeline import format_rfc3339
 
 BOOTSTRAP = "bootstrap-key-for-tests-0123456789"
-ROUTERS: tuple[APIRouter, ...] = (
-    access_router,
-    energy_router,
-    stations_router,
-    fleet_router,
-    charging_router,
-)
 START = datetime(2026, 6, 15, 6, 0, tzinfo=UTC)
 
 
@@ -77,7 +72,7 @@ class RestHouse:
         assert answer.status_code == status, answer.text
         return answer.json()
 
-    async def get(self, path: str, status: int = 200, **query: Any) -> Any:
+    async def get(self, path: str, status: int = 200, /, **query: Any) -> Any:
         """Gets JSON, with `status`."""
         answer = await self.http.get(f"/api/v1{path}", params=query)
         assert answer.status_code == status, answer.text
@@ -106,6 +101,25 @@ class RestHouse:
         """Creates a car of a new model."""
         model = await self.post("/vehicle-models", a_model())
         return await self.post("/vehicles", {"model_id": model["id"], "site_id": site_id, **fields})
+
+    async def fleet(self, *cars: str, soc_pct: float = 80.0, power_w: float = 3_700.0) -> None:
+        """Creates site A with one EVSE for each of these cars, plugged in, and the driver ada."""
+        await self.site(id="A", name="Arc")
+        await self.post("/vehicle-models", a_model(id="mia"))
+        await self.post("/drivers", {"id": "ada", "name": "Ada"})
+        numbers = range(1, len(cars) + 1)
+        evses = [{"evse_id": number, "max_power_w": power_w} for number in numbers]
+        await self.station("CP-A", "A", evses=evses)
+        for number, car in zip(numbers, cars, strict=True):
+            await self.post("/vehicles", {"id": car, "model_id": "mia", "site_id": "A"})
+            state = {"soc_pct": soc_pct, "plugged_evse": f"CP-A/{number}"}
+            await self.post(f"/vehicles/{car}/state", state, 200)
+
+    async def events(self, subject: str) -> list[str]:
+        """Returns the types of all events about a thing, oldest first."""
+        async with self.db.read() as session:
+            query = sa.select(Event.type).where(Event.subject == subject).order_by(Event.id)
+            return list((await session.execute(query)).scalars())
 
     async def connect(self, identity: str, password: str, version: str = "ocpp1.6") -> MemoryLink:
         """Connects a station and boots it."""
@@ -142,6 +156,17 @@ def a_model(**fields: Any) -> dict[str, Any]:
         "battery_capacity_wh": 16_000,
         "max_ac_power_w": 3_700,
         "consumption_wh_per_km": 140,
+    } | fields
+
+
+def a_trip(start: datetime, hours: float = 2.0, **fields: Any) -> dict[str, Any]:
+    """Returns a booking of ada at site A as it is asked for."""
+    return {
+        "driver_id": "ada",
+        "pickup_site_id": "A",
+        "start": format_rfc3339(start),
+        "end": format_rfc3339(start + timedelta(hours=hours)),
+        "distance_km": 20,
     } | fields
 
 
@@ -190,6 +215,7 @@ async def rest_house(
         courier=gateway.courier,
         settings=settings,
         activity=activity,
+        desk=Desk(),
         stepped=stepping,
     )
     app = build_api(services, ROUTERS)
@@ -211,3 +237,27 @@ async def rest_house(
         await bus.close()
         await committer.close()
         await db.close()
+
+
+@asynccontextmanager
+async def served(house: RestHouse) -> AsyncIterator[httpx.AsyncClient]:
+    """Serves the house on a port of its own."""
+    config = uvicorn.Config(
+        house.app, host="127.0.0.1", port=0, lifespan="off", log_level="error", ws="none"
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    ticking = asyncio.create_task(server.main_loop())
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers=house.http.headers
+        ) as http:
+            yield http
+    finally:
+        house.app.state.streams.close()
+        server.should_exit = True
+        await ticking
+        await server.shutdown()

@@ -102,14 +102,30 @@ async def test_writers_wait_for_each_other_and_see_what_the_others_did(database_
             async with house.db.write(house.clock, house.ids) as work:
                 site = await work.session.get(Site, "A", with_for_update=True)
                 assert site is not None
-                version = site.calendar_version
+                version = site.version
                 await asyncio.sleep(0.005)
-                site.calendar_version = version + 1
+                site.version = version + 1
                 work.emit("site.limit_changed", subject="site/A", resource={})
 
         await asyncio.gather(*(grow() for _ in range(10)))
-        assert (await house.one(Site)).calendar_version == 10
+        assert (await house.one(Site)).version == 11
         assert [row.id for row in await house.rows(Event)] == list(range(1, 11))
+
+
+async def test_those_who_take_turns_decide_on_what_the_one_before_has_written(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+
+        async def grow(what: str) -> None:
+            async with house.db.write(house.clock, house.ids) as work:
+                await work.take_turn(what)
+                seen = await work.session.scalar(sa.select(Site.version))
+                await asyncio.sleep(0.005)
+                await work.session.execute(sa.update(Site).values(version=seen + 1))
+
+        await asyncio.gather(*(grow("sites") for _ in range(10)))
+        assert (await house.one(Site)).version == 11
 
 
 async def test_stations_and_people_write_side_by_side_without_a_hole_in_the_events(

@@ -22,6 +22,13 @@ async def stepped_house(sqlite_url: str) -> AsyncIterator[RestHouse]:
 
 
 @pytest.fixture
+async def stepped_on_both(database_url: str) -> AsyncIterator[RestHouse]:
+    """A house whose clock is stepped, on both databases."""
+    async with rest_house(database_url, stepped=True) as running:
+        yield running
+
+
+@pytest.fixture
 async def small_house(sqlite_url: str) -> AsyncIterator[RestHouse]:
     """On SQLite only, for what no database can change."""
     async with rest_house(sqlite_url) as running:

@@ -11,10 +11,9 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-import uvicorn
 
 from csms.web import streams
-from tests.builders.rest_house import START, RestHouse
+from tests.builders.rest_house import START, RestHouse, served
 
 
 async def test_a_real_clock_is_read_and_not_moved(small_house: RestHouse) -> None:
@@ -46,30 +45,6 @@ async def test_a_stepped_clock_answers_when_all_that_was_due_has_happened(
     back = await house.post("/clock", {"advance_to": "2026-06-15T06:09:59Z"}, 422)
     assert back["errors"][0]["field"] == "/advance_to"
     await house.post("/clock", {"advance_to": "soon"}, 422)
-
-
-@asynccontextmanager
-async def served(house: RestHouse) -> AsyncIterator[httpx.AsyncClient]:
-    """Serves the house on a port of its own."""
-    config = uvicorn.Config(
-        house.app, host="127.0.0.1", port=0, lifespan="off", log_level="error", ws="none"
-    )
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    ticking = asyncio.create_task(server.main_loop())
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", headers=house.http.headers
-        ) as http:
-            yield http
-    finally:
-        house.app.state.streams.close()
-        server.should_exit = True
-        await ticking
-        await server.shutdown()
 
 
 class Listener:

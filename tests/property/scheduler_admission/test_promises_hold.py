@@ -43,6 +43,11 @@ def cars(draw: st.DrawFn) -> list[CarState]:
                 charge_power_w=draw(st.sampled_from([0.0, 2300.0, 3700.0])),
                 charge_efficiency=0.9,
                 consumption_wh_per_km=draw(st.sampled_from([110.0, 150.0])),
+                site_power_w=draw(
+                    st.dictionaries(
+                        st.sampled_from(SITES), st.sampled_from([0.0, 2300.0, 11_000.0])
+                    )
+                ),
             )
         )
     return fleet
@@ -80,7 +85,7 @@ def promised(wish: Wish, vehicle_id: str, number: int) -> Promise:
 def faults(car: CarState, chain: list[Promise]) -> list[str]:
     """Plays the car's trips in order and says what goes wrong."""
     found: list[str] = []
-    per_minute_wh = car.charge_power_w * 0.85 * car.charge_efficiency / 60
+    power_w = car.charge_power_w
     site, stored_wh = car.site_id, car.soc_wh
     instant = max(NOW, car.free_from)
     earliest = instant if car.free_from <= NOW else instant + timedelta(minutes=30)
@@ -92,11 +97,13 @@ def faults(car: CarState, chain: list[Promise]) -> list[str]:
         while instant < trip.start:
             instant += timedelta(minutes=1)
             if stored_wh < car.max_soc_wh:
-                stored_wh = min(car.max_soc_wh, stored_wh + per_minute_wh)
+                gained_wh = power_w * 0.85 * car.charge_efficiency / 60
+                stored_wh = min(car.max_soc_wh, stored_wh + gained_wh)
         stored_wh -= trip.distance_km * car.consumption_wh_per_km * 1.1
         if stored_wh < car.min_soc_wh + trip.reserve_km * car.consumption_wh_per_km - 0.01:
             found.append(f"{trip.booking_id}: returns with {stored_wh:.0f} Wh")
         site, instant, earliest = trip.dropoff_site, trip.end, trip.end + timedelta(minutes=30)
+        power_w = car.site_power_w.get(site, car.charge_power_w)
     return found
 
 

@@ -165,17 +165,64 @@ def test_a_wish_in_the_past_gets_the_next_quarter_of_an_hour_instead() -> None:
 
 
 def test_alternatives_name_another_time_class_site_and_distance() -> None:
-    cars = (car(soc_wh=2700.0), car("van", vehicle_class="van"), car("b", site_id="B"))
-    answer = calendar(*cars).answer(wish(0, 2, 30, vehicle_class="city"))
+    cars = (car(soc_wh=1940.0), car("van", vehicle_class="van"), car("b", site_id="B"))
+    answer = calendar(*cars).answer(wish(0.25, 2.25, 30, vehicle_class="city"))
     assert refused(answer) == {"PLACE": 1, "ENERGY_BEFORE": 1, "CLASS": 1}
-    asked = wish(0, 2, 30, vehicle_class="city")
     assert answer.alternatives == (
-        wish(0.75 + 0.25, 3, 30, vehicle_class="city"),
-        wish(0, 2, 30, vehicle_class="van"),
-        wish(0, 2, 30, pickup_site="B", dropoff_site="B", vehicle_class="city"),
-        wish(0, 2, 10, vehicle_class="city"),
+        wish(1.25, 3.25, 30, vehicle_class="city"),
+        wish(0.25, 2.25, 30, vehicle_class="van"),
+        wish(0.25, 2.25, 30, pickup_site="B", dropoff_site="B", vehicle_class="city"),
+        wish(0.25, 2.25, 10, vehicle_class="city"),
     )
-    assert asked not in answer.alternatives
+
+
+def test_an_alternative_lies_ahead_still_when_it_is_asked_for() -> None:
+    cars = (car(soc_wh=1600.0), car("van", vehicle_class="van"), car("b", site_id="B"))
+    table, now = calendar(*cars), NOW + hours(0.01)
+    answer = table.answer(wish(0.01, 1, 30, vehicle_class="city"), now=now)
+    assert {"van", "city"} == {other.vehicle_class for other in answer.alternatives}
+    assert all(other.start >= now + timedelta(minutes=1) for other in answer.alternatives)
+    assert refused(table.answer(wish(0.005, 1), now=now)) == {"PAST": 3}
+
+
+def test_a_weaker_charger_than_the_car_makes_it_ready_later() -> None:
+    slow = car(soc_wh=1600.0, charge_power_w=2300.0)
+    refusal = calendar(slow).answer(wish(1, 2, 18))
+    # 1.98 kWh at 2.3 kW x 0.9 x 0.85 take 1 h 8 min; at 4 kW they would be there in 39 min.
+    assert refused(refusal) == {"ENERGY_BEFORE": 1}
+    assert refusal.alternatives[0] == wish(1.25, 2.25, 18)
+
+
+def test_where_a_trip_ends_says_how_fast_the_car_is_ready_for_the_next() -> None:
+    def after_a_trip_to_b(power_w: float) -> Answer:
+        there = car(soc_wh=4200.0, site_power_w={"B": power_w})
+        chain = (promise(0.5, 1, dropoff_site="B"),)
+        back = wish(3, 4, pickup_site="B", dropoff_site="A")
+        return calendar(there, promises=chain).answer(back)
+
+    assert after_a_trip_to_b(4000.0).bookable
+    assert refused(after_a_trip_to_b(0.0)) == {"ENERGY_BEFORE": 1}
+
+
+def test_a_trip_that_ends_where_nothing_charges_leaves_too_little_for_the_promise_there() -> None:
+    # From B at 14:00 the car must hold 13.7 kWh, and it comes there with 12.2 kWh.
+    def one_way(power_w: float) -> Answer:
+        full = car(soc_wh=14400.0, charge_power_w=0.0, site_power_w={"B": power_w})
+        later = promise(6, 8, distance_km=110.0, pickup_site="B", dropoff_site="B")
+        return calendar(full, promises=(later,)).answer(wish(0.5, 1, 20, dropoff_site="B"))
+
+    assert one_way(4000.0).bookable
+    assert refused(one_way(0.0)) == {"ENERGY_AFTER": 1}
+
+
+def test_a_chain_needs_what_the_sites_on_its_way_can_not_give() -> None:
+    chain = (
+        promise(4, 5.5, dropoff_site="B"),
+        promise(8, 9, distance_km=110.0, pickup_site="B", dropoff_site="B"),
+    )
+    assert not calendar(car(soc_wh=2000.0), promises=chain).broken()
+    dry = car(soc_wh=2000.0, site_power_w={"B": 0.0})
+    assert calendar(dry, promises=chain).broken() == chain[1:]
 
 
 def test_the_soonest_time_is_found_however_far_away() -> None:
