@@ -34,12 +34,15 @@ from scheduler.reach import (
     car_columns,
     fit,
     longest_km,
+    peak_stays,
     placed,
     seconds,
     soonest_s,
 )
 
-ReasonCode = Literal["PAST", "HORIZON", "CLASS", "PLACE", "TIME", "ENERGY_BEFORE", "ENERGY_AFTER"]
+ReasonCode = Literal[
+    "PAST", "HORIZON", "CLASS", "PLACE", "TIME", "ENERGY_BEFORE", "ENERGY_AFTER", "SPACE"
+]
 
 LATER_MINUTES = (15, 30, 60, 120)
 """How far a wish is moved to find another time."""
@@ -165,6 +168,7 @@ class Calendar:
     _table: Table
     _first: NDArray[np.intp]
     """Where each car's gaps begin in the table."""
+    _spaces: Mapping[str, int]
 
     @classmethod
     def build(
@@ -173,11 +177,21 @@ class Calendar:
         promises: Iterable[Promise],
         rules: AdmissionRules,
         now: datetime,
+        spaces: Mapping[str, int] | None = None,
     ) -> Self:
         """Returns the calendar of these cars at `now`.
 
-        Promises are those that have not begun. One whose car is not among `cars` (out of service)
-        takes no part: no other car depends on it.
+        Args:
+            cars: all of them.
+            promises: those that have not begun. One whose car is not among `cars` (out of
+                service) takes no part: no other car depends on it.
+            rules: how cautious to be.
+            now: the present.
+            spaces: how many cars can be plugged in at once, by site; a site that is not named
+                takes any number.
+
+        Raises:
+            ValueError: if a vehicle is listed twice.
         """
         index = {car.vehicle_id: number for number, car in enumerate(cars)}
         if len(index) != len(cars):
@@ -193,7 +207,9 @@ class Calendar:
             for number, car in enumerate(cars)
         ]
         table = np.concatenate(blocks, axis=1) if blocks else np.empty((len(Column), 0))
-        return cls(now, rules, tuple(cars), ordered, index, codes, table, _starts(ordered))
+        return cls(
+            now, rules, tuple(cars), ordered, index, codes, table, _starts(ordered), spaces or {}
+        )
 
     def car(self, vehicle_id: str) -> CarState:
         """Returns a car.
@@ -253,7 +269,7 @@ class Calendar:
             for chain in self.chains
             for promise in chain
         ]
-        return self.build(self.cars, moved, self.rules, self.now)
+        return self.build(self.cars, moved, self.rules, self.now, self._spaces)
 
     def broken(self) -> tuple[Promise, ...]:
         """Returns the promises that can't be kept now: their cars are late, misplaced or empty."""
@@ -275,9 +291,9 @@ class Calendar:
         present = self.now if now is None else max(self.now, now)
         if self._is_timely(wish, present):
             found = fit(self._table, self._ask(wish), self.rules)
-            if found.any_fits():
+            if found.any_fits() and self._has_space(wish):
                 return Answer(bookable=True, offers=self._offers(wish, found))
-            reasons = self._reasons(found)
+            reasons = self._reasons(wish, found)
         elif wish.start < present:
             reasons = (Reason("PAST", len(self.cars), "the trip would begin in the past"),)
         else:
@@ -317,7 +333,18 @@ class Calendar:
         )
 
     def _accepts(self, wish: Wish, table: Table) -> bool:
-        return fit(table, self._ask(wish), self.rules).any_fits()
+        return self._has_space(wish) and fit(table, self._ask(wish), self.rules).any_fits()
+
+    def _has_space(self, wish: Wish) -> bool:
+        """Whether a one-way trip ends where a charger is free, and not promised to another car.
+
+        A car that comes back to where it began has kept its own.
+        """
+        spaces = self._spaces.get(wish.dropoff_site)
+        if spaces is None or wish.dropoff_site == wish.pickup_site:
+            return True
+        site = self._codes.look_up(wish.dropoff_site)
+        return peak_stays(self._table, site, seconds(wish.end), self.rules) < spaces
 
     def _offers(self, wish: Wish, found: Fit) -> tuple[Offer, ...]:
         gaps = np.flatnonzero(found.stage == Stage.FITS)
@@ -372,8 +399,11 @@ class Calendar:
         spread_wh = CONSUMPTION_SPREAD * plain_wh
         return in_time * 0.5 * (1.0 + math.erf(spare_wh / (spread_wh * math.sqrt(2.0))))
 
-    def _reasons(self, found: Fit) -> tuple[Reason, ...]:
+    def _reasons(self, wish: Wish, found: Fit) -> tuple[Reason, ...]:
         """Returns for each hurdle how many cars get that far and no farther, in their best gap."""
+        if found.any_fits():
+            detail = f"no charger of {wish.dropoff_site} is free for the car from then on"
+            return (Reason("SPACE", len(self.cars), detail),)
         if not self.cars:
             return (Reason("CLASS", 0, "there is no car at all"),)
         best = np.maximum.reduceat(found.stage, self._first)
@@ -400,6 +430,7 @@ class Calendar:
         if self._is_timely(same_time, earliest):
             yield from self._accepted(self._other_classes(same_time), self._table, MAX_OF_A_KIND)
             yield from self._accepted(self._elsewhere(same_time), self._table, MAX_OF_A_KIND)
+            yield from self._accepted(self._brought_elsewhere(same_time), table, MAX_OF_A_KIND)
             yield from self._shorter(same_time, table)
 
     def _accepted(self, wishes: Iterable[Wish], table: Table, most: int = 1) -> tuple[Wish, ...]:
@@ -430,6 +461,14 @@ class Calendar:
             if site in able and site != wish.pickup_site:
                 dropoff = site if round_trip else wish.dropoff_site
                 yield replace(wish, pickup_site=site, dropoff_site=dropoff)
+
+    def _brought_elsewhere(self, wish: Wish) -> Iterator[Wish]:
+        """Yields a one-way trip that ends at another site, or comes back, where one is full."""
+        if not self._has_space(wish):
+            near = self.rules.nearby.get(wish.dropoff_site, tuple(sorted(self._spaces)))
+            for site in (*(name for name in near if name != wish.pickup_site), wish.pickup_site):
+                if site != wish.dropoff_site:
+                    yield replace(wish, dropoff_site=site)
 
     def _soonest(self, wish: Wish, table: Table, earliest: datetime) -> tuple[Wish, ...]:
         """Returns the earliest later wish that fits, on a whole quarter of an hour, if any does."""

@@ -243,6 +243,20 @@ def broken_promises(
     return tuple(broken)
 
 
+def peak_stays(table: Table, site: int, from_s: float, rules: AdmissionRules) -> int:
+    """Returns how many cars stand at a site at once, at most, from an instant on.
+
+    A car is taken to leave as much later than promised as the buffer says: whoever arrives in
+    between finds its charger taken, and is not plugged in for the whole of its stay.
+    """
+    here = table[Column.SITE] == site
+    comes_s = np.sort(table[Column.FROM_S, here])
+    goes_s = np.sort(table[Column.UNTIL_S, here] + rules.buffer.total_seconds())
+    at_s = np.append(comes_s[comes_s > from_s], from_s)
+    there = np.searchsorted(comes_s, at_s, "right") - np.searchsorted(goes_s, at_s, "right")
+    return int(there.max())
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A wished trip in the numbers of the table; None stands for any class or any place."""

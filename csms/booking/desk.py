@@ -48,7 +48,7 @@ class Desk:
         ):
             return known.calendar
         fleet = await read_fleet(session, tenant=tenant, now=now)
-        calendar = Calendar.build(fleet.cars, fleet.promises, self._rules, now)
+        calendar = Calendar.build(fleet.cars, fleet.promises, self._rules, now, fleet.spaces)
         self._views[tenant] = _View(calendar, fingerprint)
         return calendar
 

@@ -60,6 +60,8 @@ class Fleet:
 
     cars: Sequence[CarState]
     promises: Sequence[Promise]
+    spaces: Mapping[str, int]
+    """How many cars can be plugged in at once, by site that has chargers."""
 
 
 def booking_resource(row: Booking) -> dict[str, Any]:
@@ -119,7 +121,9 @@ async def read_fleet(session: ReadSession, *, tenant: str, now: datetime) -> Fle
         trip = trips.get(vehicle.id)
         cars.append(car_state(vehicle, model, trip, now, outlets, powers_w[model.id]))
     return Fleet(
-        cars=cars, promises=[promise_of(each, now) for each in bookings if each.status in OPEN]
+        cars=cars,
+        promises=[promise_of(each, now) for each in bookings if each.status in OPEN],
+        spaces={site_id: len(found) for site_id, found in outlets.sites.items() if found},
     )
 
 

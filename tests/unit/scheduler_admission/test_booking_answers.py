@@ -300,3 +300,40 @@ def test_a_wish_that_makes_no_sense_is_refused_at_once(changed: dict[str, float]
         wish(1, 2, **changed)
     with pytest.raises(ValueError, match="ends at"):
         wish(2, 2)
+
+
+def one_way(start: float, end: float) -> Wish:
+    return wish(start, end, dropoff_site="B")
+
+
+def places(*cars: CarState, promises: tuple[Promise, ...] = ()) -> Calendar:
+    """A calendar of sites A and B with a charger for one car each."""
+    return Calendar.build(cars, promises, RULES, NOW, {"A": 1, "B": 1})
+
+
+def test_a_one_way_trip_needs_a_free_charger_where_it_ends() -> None:
+    assert places(car()).answer(one_way(1, 2)).bookable
+    assert refused(places(car(), car("b", site_id="B")).answer(one_way(1, 2))) == {"SPACE": 2}
+    assert calendar(car(), car("b", site_id="B")).answer(one_way(1, 2)).bookable
+
+
+def test_a_car_that_leaves_for_good_makes_room_but_not_before_it_may_be_late() -> None:
+    away = promise(2, 3, "b", pickup_site="B", dropoff_site="C")
+    fleet = (car(), car("b", site_id="B"))
+    assert places(*fleet, promises=(away,)).answer(one_way(1, 2.6)).bookable
+    assert refused(places(*fleet, promises=(away,)).answer(one_way(1, 2.4))) == {"SPACE": 2}
+
+
+def test_a_car_that_comes_back_finds_its_own_charger_free() -> None:
+    trip = promise(1, 5, "b", pickup_site="B", dropoff_site="B")
+    table = places(car(), car("b", site_id="B"), promises=(trip,))
+    assert refused(table.answer(one_way(2, 3))) == {"SPACE": 2}
+    assert table.answer(wish(2, 3)).bookable
+
+
+def test_a_full_site_is_answered_with_other_places_to_leave_the_car() -> None:
+    answer = places(car(), car("b", site_id="B")).answer(one_way(1, 2))
+    assert [(other.pickup_site, other.dropoff_site) for other in answer.alternatives] == [
+        ("B", "B"),
+        ("A", "A"),
+    ]
