@@ -175,7 +175,7 @@ async def test_reasons_say_why_this_car(stepped_house: RestHouse) -> None:
     assert 0 < third["probability_ready"] <= 1
     refused = await house.post("/bookings", a_trip(START + timedelta(hours=1)), 409)
     assert refused["reasons"] == [
-        "TIME: 2 open to this trip at other times only: on the road, resting or due elsewhere"
+        "TIME: 2 not free at that time: on the road, resting or due elsewhere"
     ]
 
 
