@@ -1,0 +1,77 @@
+"""Whole days of the whole house in memory: the same seed, the same bytes; nothing is missed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+CORNER = Path(__file__).parents[1] / "fixtures" / "scenarios" / "corner.toml"
+FAULTS = "late-return,dead-station,lost-connection"
+
+
+def begin(
+    out: Path, *arguments: str, hash_seed: str = "0", slowed: bool = False
+) -> subprocess.Popen[bytes]:
+    """Starts a replay; `slowed` makes Python count each call, which more than halves its speed."""
+    python = [sys.executable, *(("-m", "cProfile", "-o", os.devnull) if slowed else ())]
+    return subprocess.Popen(
+        [*python, "-m", "csms.cli", "replay", *arguments, "--out", str(out)],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(run: subprocess.Popen[bytes]) -> None:
+    _, said = run.communicate(timeout=3600)
+    assert run.returncode == 0, said.decode()
+
+
+def report(out: Path) -> dict[str, Any]:
+    return msgspec.json.decode((out / "report.json").read_bytes())
+
+
+def both(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    """Plays the same twice at once, the second time slowed down, and returns the one report."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    runs = [
+        begin(first, *arguments, hash_seed="1"),
+        begin(second, *arguments, hash_seed="2", slowed=True),
+    ]
+    for run in runs:
+        finish(run)
+    assert (first / "report.json").read_bytes() == (second / "report.json").read_bytes()
+    return report(first)
+
+
+def test_the_same_seed_gives_the_same_report_however_slow_the_machine(tmp_path: Path) -> None:
+    told = both(tmp_path, str(CORNER), "--days", "1", "--seed", "1")
+    bookings = told["bookings"]
+    assert bookings["served"] >= 8
+    assert bookings["missed"] == 0
+    assert told["limits"]["accepted"] > 20
+    assert told["circuits"]["over_limit_beyond_reaction_minutes"] == 0
+    assert told["complaints"] == []
+
+
+@pytest.mark.soak
+def test_seven_days_of_the_confluence_repeat_to_the_byte(tmp_path: Path) -> None:
+    told = both(tmp_path, "confluence", "--days", "7", "--seed", "1")
+    assert told["bookings"]["missed"] == 0
+    assert told["circuits"]["over_limit_beyond_reaction_minutes"] == 0
+    assert told["complaints"] == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_a_week_with_faults_has_no_miss_that_need_not_have_been(tmp_path: Path, seed: str) -> None:
+    finish(begin(tmp_path, "confluence", "--days", "7", "--seed", seed, "--faults", FAULTS))
+    told = report(tmp_path)
+    assert told["bookings"]["avoidable_misses"] == 0
+    assert told["circuits"]["over_limit_beyond_reaction_minutes"] == 0
