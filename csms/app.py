@@ -53,7 +53,7 @@ from models.ids import IdMaker, UlidMaker
 from scheduler.plan import Plan
 from scheduler.pool import InlinePool, ProcessPool
 from scheduler.problem import Problem
-from scheduler.rolling import PlanOptions
+from scheduler.rolling import Made, PlanOptions
 
 TENANT = "default"
 REPLAN_GAP_REAL = timedelta(seconds=10)
@@ -218,14 +218,14 @@ class House:
         if self.times.in_line:
             inline = self._pool = InlinePool()
 
-            async def solve_here(problem: Problem, former: Plan | None, how: PlanOptions) -> Plan:
+            async def solve_here(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
                 return inline.submit(problem, former, how).result()
 
             return solve_here
         pool = self._pool = ProcessPool()
         pool.warm_up()
 
-        async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Plan:
+        async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
             return await asyncio.wrap_future(pool.submit(problem, former, how))
 
         return solve

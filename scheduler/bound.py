@@ -1,65 +1,99 @@
-"""A lower bound on the cost of every plan that serves the same bookings.
+"""A quick lower bound on the cost of every plan that serves as much.
 
 All batteries (cars and sites) are taken for one pool that may charge anywhere at any time, limited
 by EVSEs and nothing else, and each trip takes the least that any of its cars would. With a price L
 on a kWh in the pool, the best power of each site and step stands by itself, and the sum is a bound
 for every L (Lagrangian duality: S. Boyd, L. Vandenberghe, "Convex Optimization", 5.1.3). The best L
-is found among a few dozen. Chains, EVSE choice and the first hour's least power are relaxed, so
-that a gap to this bound holds the price of these too.
+is found among a dozen. Everything that ties a car to a place is relaxed; the tight bound, for
+those who have the time, is `scheduler.pools`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from scheduler.chains import Chains
 from scheduler.view import Floats, Place, View
 
-_PRICES_TRIED = 33
+_PRICES_TRIED = 12
 
 
-def lower_bound(view: View, chains: Chains) -> float:
-    """Returns a bound on the cost (less terminal value) of plans that serve these trips."""
-    served = [view.trips[index] for chain in chains for index in chain]
-    trips_kwh = sum(min(trip.drive_wh(view.cars[n]) for n in trip.cars) for trip in served) / 1000
-    batteries = [place.battery for place in view.places if place.battery is not None]
-    start_kwh = (sum(c.soc_wh for c in view.cars) + sum(b.soc_wh for b in batteries)) / 1000
-    least_kwh = sum(min(c.low_wh, c.soc_wh) for c in view.cars) / 1000
-    most_kwh = sum(c.most_wh for c in view.cars) / 1000
-    least_kwh += sum(min(b.min_soc_wh, b.soc_wh) for b in batteries) / 1000
-    most_kwh += sum(max(b.capacity_wh, b.soc_wh) for b in batteries) / 1000
+def quick_bound(view: View, priority: int) -> float:
+    """Returns a bound on the cost (less terminal value) of plans that serve so much priority."""
     worth = view.problem.terminal_value_per_kwh
     highest = max((float(place.buy.max()) for place in view.places), default=0.0)
-    lowest = min((float(place.sell.min()) for place in view.places), default=0.0)
-    best = -np.inf
-    for price in np.linspace(
-        min(lowest, worth) - 0.01, 1.3 * max(highest, worth) + 0.01, _PRICES_TRIED
-    ):
-        moved = sum(_cheapest(view, place, float(price)) for place in view.places)
-        # The pool's end, in kWh, at the price of the pool less what it is worth to the plan.
-        slope = float(price) - worth
-        end = slope * (least_kwh if slope > 0 else most_kwh)
-        best = max(best, moved + end - float(price) * (start_kwh - trips_kwh))
-    return float(best)
+    # Below nothing a price would ask for what cars can waste by feeding each other.
+    prices = np.linspace(0.0, 1.3 * max(highest, worth, 0.0) + 0.01, _PRICES_TRIED)
+    pool = _Pool.of(view)
+    moved = np.sum([_cheapest(view, place, prices) for place in view.places], axis=0)
+    # The pool's end, in kWh, at the price of the pool less what it is worth to the plan.
+    slope = prices - worth
+    end = slope * np.where(slope > 0, pool.least_kwh, pool.most_kwh)
+    gone_kwh = pool.start_kwh - _least_driven_kwh(view, priority)
+    return float((moved + end - prices * gone_kwh).max())
 
 
-def _cheapest(view: View, place: Place, price: float) -> float:
-    """Returns the least of cost less worth of what is stored, step by step, over all powers."""
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """What all batteries hold: at the start, and at the end at least and at most."""
+
+    start_kwh: float
+    least_kwh: float
+    most_kwh: float
+
+    @staticmethod
+    def of(view: View) -> _Pool:
+        batteries = [place.battery for place in view.places if place.battery is not None]
+        return _Pool(
+            (sum(c.soc_wh for c in view.cars) + sum(b.soc_wh for b in batteries)) / 1000,
+            (
+                sum(min(c.low_wh, c.soc_wh) for c in view.cars)
+                + sum(min(b.min_soc_wh, b.soc_wh) for b in batteries)
+            )
+            / 1000,
+            (
+                sum(c.most_wh for c in view.cars)
+                + sum(max(b.capacity_wh, b.soc_wh) for b in batteries)
+            )
+            / 1000,
+        )
+
+
+def _least_driven_kwh(view: View, priority: int) -> float:
+    """Returns the least energy of trips that come to so much priority, the last in part."""
+    trips = [
+        (min(trip.drive_wh(view.cars[n]) for n in trip.cars) / 1000, trip.priority)
+        for trip in view.trips
+        if trip.cars and trip.priority > 0
+    ]
+    total_kwh, left = 0.0, float(priority)
+    for kwh, worth in sorted(trips, key=lambda trip: trip[0] / trip[1]):
+        part = min(1.0, left / worth)
+        total_kwh += part * kwh
+        left -= part * worth
+        if left <= 0:
+            break
+    return total_kwh
+
+
+def _cheapest(view: View, place: Place, prices: Floats) -> Floats:
+    """Returns, by price, the least of cost less worth of what is stored, over all powers."""
     posts = [view.posts[n] for n in place.posts]
     most_w = sum(max((post.power_w(car) for car in view.cars), default=0.0) for post in posts)
-    back_w = sum(max((post.back_w(car) for car in view.cars), default=0.0) for post in posts)
+    back_w = sum(max((post.most_back_w(car) for car in view.cars), default=0.0) for post in posts)
     efficiency = max((car.efficiency for car in view.cars), default=1.0)
     if place.battery is not None:
         most_w += place.battery.max_charge_w
         back_w += place.battery.max_discharge_w
         efficiency = max(efficiency, place.battery.efficiency)
-    best = np.full(view.steps, np.inf)
-    turning = (0.0, -back_w, most_w, place.pv_w - place.load_w, -place.load_w)
-    for power in turning:
+    least = np.full((len(prices), view.steps), np.inf)
+    for power in (0.0, -back_w, most_w, place.pv_w - place.load_w, -place.load_w):
         power_w = np.clip(np.broadcast_to(power, (view.steps,)), -back_w, most_w)
         stored_w = np.where(power_w > 0, power_w * efficiency, power_w)
-        best = np.minimum(best, _grid_price(place, place.load_w + power_w) - price * stored_w)
-    return float(best.sum()) * view.hours / 1000
+        cost = _grid_price(place, place.load_w + power_w) - prices[:, None] * stored_w
+        least = np.minimum(least, cost)
+    return least.sum(axis=1) * view.hours / 1000
 
 
 def _grid_price(place: Place, demand_w: Floats) -> Floats:

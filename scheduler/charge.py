@@ -1,19 +1,17 @@
 """When and how hard each car charges: one linear program for all sites, the chains being fixed.
 
 Columns: power of each plugged car in each step (kW at the grid side), discharging where car and
-EVSE can, energy at the end of each stay (kWh), energy that a trip lacks, site batteries, and per
-site import, export and curtailed sun. Rows, after `../docs` of the planner's formulation:
+EVSE can, energy at the end of each stay (kWh), energy that a trip lacks, and what the sites add
+(`scheduler.siteblock`). Rows:
 
 - a stay ends with what it began with, plus `efficiency * dt * sum of power`, at most the battery
   and at least what the next trip needs (what lacks costs far more than any energy);
-- circuits and sites keep their limits; where nothing could reach a limit there is no row;
-- import less export is building plus cars plus battery less sun. Where a site surely imports (or
-  surely exports) whatever the cars do, its price goes straight onto the power and no row is needed.
+- circuits and sites keep their limits; where nothing could reach a limit there is no row.
 
 All sites are in one program: 30 cars at 6 sites take some 20 ms, and one-way trips then need no
 energy contract between sites. What a linear program can't say (charging and discharging at once,
 selling above the buying price, the least power of the first hour) is mended after a solve by
-fixing the columns concerned and solving again: see `scheduler.firsthour` and `_Signs`.
+fixing the columns concerned and solving again: see `scheduler.firsthour` and `_one_way`.
 """
 
 # numpy and scipy know less of their results than a strict reader wants.
@@ -22,8 +20,9 @@ fixing the columns concerned and solving again: see `scheduler.firsthour` and `_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +31,13 @@ from scheduler.firsthour import Cells, decide, lies_between, with_switches
 from scheduler.options import PlanOptions
 from scheduler.parking import Stay
 from scheduler.program import ProgramBuilder
+from scheduler.siteblock import THROUGHPUT_COST, BatteryColumns, SiteBlock, Ways, site_battery
 from scheduler.solver import LinearProgram, LpResult, SolveLimits, solve_lp, solve_mixed
 from scheduler.view import Floats, Place, View
 
 Index = NDArray[np.int64]
 
 _TINY_KW = 1e-6
-_THROUGHPUT_COST = 1e-6
-"""Per kWh through a battery: keeps it from turning energy over for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,10 @@ class Charge:
     """By the key of a stay: energy that the trip after it lacks."""
     objective: float
     """Cost with all penalties; comparable between chains of the same problem and options."""
-    solver: str
+    marginal: Floats | None = None
+    """By site and step: what one more kWh for a car costs; None where the solver can't tell."""
+    finish: Callable[[], Charge | None] | None = None
+    """Makes it lawful; None where it is so already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,11 @@ class _Model:
     back: Index
     """By cell: its column of discharging, or -1."""
     slack: list[tuple[tuple[int, int], int]]
-    batteries: list[tuple[int, int, int]]
-    """Site, first column of charging, first column of discharging."""
-    signs: list[_Signs]
-
-
-@dataclass(frozen=True, slots=True)
-class _Signs:
-    """Steps at which a site would gain by importing and exporting at once."""
-
-    imports: Index
-    exports: Index
+    batteries: list[BatteryColumns]
+    ways: list[Ways]
+    price: Floats
+    balance: Index
+    """By site and step, as in `scheduler.siteblock`."""
 
 
 class _Builder:
@@ -89,8 +84,6 @@ class _Builder:
         self.wait = options.wait_cost_per_kwh_h * view.hours * np.arange(view.steps)
         self.priorities = max((trip.priority for trip in view.trips), default=1)
         self.slack: list[tuple[tuple[int, int], int]] = []
-        self.batteries: list[tuple[int, int, int]] = []
-        self.signs: list[_Signs] = []
 
     def build(self) -> _Model:
         view = self.view
@@ -99,13 +92,13 @@ class _Builder:
         most, least = np.zeros(shape), np.zeros(shape)
         np.add.at(most, (self.site, self.step), self.most_kw)
         np.add.at(least, (self.site, self.step), self.back_kw)
-        self.price = np.zeros(shape)
-        self.balance = np.full(shape, -1, dtype=np.int64)
-        for place in view.places:
-            self._site_rows(place, most[place.index], least[place.index])
+        self.block = SiteBlock(view, self.program, most, least)
         self._power_columns()
-        for place in view.places:
-            self._battery(place)
+        batteries = [
+            columns
+            for place in view.places
+            if (columns := site_battery(view, self.program, self.block, place, relaxed=False))
+        ]
         self._circuits()
         self._energy()
         cells = Cells(
@@ -117,7 +110,16 @@ class _Builder:
             most_kw=self.most_kw,
         )
         program = self.program.build()
-        return _Model(program, cells, self.back, self.slack, self.batteries, self.signs)
+        return _Model(
+            program,
+            cells,
+            self.back,
+            self.slack,
+            batteries,
+            self.block.ways,
+            self.block.price + self.wait,
+            self.block.balance,
+        )
 
     def _plan_cells(self) -> None:
         """Lists the (stay, step) pairs in which a car may charge."""
@@ -177,69 +179,19 @@ class _Builder:
             states.append(soc_wh)
         return states
 
-    def _site_rows(self, place: Place, most_kw: Floats, back_kw: Floats) -> None:
-        """Adds balance and limits of one site, and the price that its cars see directly."""
-        dt = self.view.hours
-        battery = place.battery
-        charge = battery.max_charge_w / 1000 if battery else 0.0
-        give = battery.max_discharge_w / 1000 if battery else 0.0
-        load, pv = place.load_w / 1000, place.pv_w / 1000
-        imports, exports = place.import_w / 1000, place.export_w / 1000
-        moves = (most_kw + back_kw + charge + give) > 0
-        high, low = load - pv + most_kw + charge, load - pv - back_kw - give
-        buys = (low >= 0) & ((place.buy >= 0) | (pv <= 0)) & (high <= imports)
-        sells = (high <= 0) & (place.sell >= 0) & (place.buy >= 0) & (-low <= exports)
-        self.price[place.index] = np.where(buys, place.buy, np.where(sells, place.sell, 0.0))
-        at = np.flatnonzero(moves & ~buys & ~sells)
-        if not len(at):
-            return
-        row = self.program.rows(len(at), (load - pv)[at], (load - pv)[at])
-        rows = np.arange(row, row + len(at))
-        self.balance[place.index, at] = rows
-        most_in = np.minimum(imports, np.maximum(high + pv, 0.0))[at]
-        most_out = np.minimum(exports, np.maximum(-low, 0.0))[at]
-        bought = self.program.columns(place.buy[at] * dt, 0.0, most_in)
-        sold = self.program.columns(-place.sell[at] * dt, 0.0, most_out)
-        columns = np.arange(len(at))
-        self.program.entries(rows, bought + columns, 1.0)
-        self.program.entries(rows, sold + columns, -1.0)
-        spill = np.flatnonzero(
-            (pv[at] > 0)
-            & (
-                (place.sell[at] < 0)
-                | (place.buy[at] < 0)
-                | (place.sell[at] > place.buy[at])
-                | (-low[at] > exports[at])
-            )
-        )
-        if len(spill):
-            curtailed = self.program.columns(np.zeros(len(spill)), 0.0, pv[at][spill])
-            self.program.entries(rows[spill], curtailed + np.arange(len(spill)), -1.0)
-        twisted = np.flatnonzero(place.sell[at] > place.buy[at])
-        if len(twisted):
-            self._either(bought + twisted, sold + twisted, most_in[twisted], most_out[twisted])
-
-    def _either(self, bought: Index, sold: Index, most_in: Floats, most_out: Floats) -> None:
-        """Keeps import and export from both being large: the convex hull of being one of them."""
-        row = self.program.rows(len(bought), -np.inf, 1.0)
-        rows = np.arange(row, row + len(bought))
-        self.program.entries(rows, bought, 1 / np.maximum(most_in, 1e-3))
-        self.program.entries(rows, sold, 1 / np.maximum(most_out, 1e-3))
-        self.signs.append(_Signs(bought, sold))
-
     def _power_columns(self) -> None:
         dt = self.view.hours
-        price = self.price[self.site, self.step] * dt
+        price = self.block.price[self.site, self.step] * dt
         waiting = self.wait[self.step] * dt
         first = self.program.columns(price + waiting, 0.0, self.most_kw)
         self.column = np.arange(first, first + len(self.step))
         self.back = np.full(len(self.step), -1, dtype=np.int64)
         gives = np.flatnonzero(self.back_kw > 0)
         if len(gives):
-            cost = -price[gives] + _THROUGHPUT_COST
+            cost = -price[gives] + THROUGHPUT_COST
             column = self.program.columns(cost, 0.0, self.back_kw[gives])
             self.back[gives] = np.arange(column, column + len(gives))
-        rows = self.balance[self.site, self.step]
+        rows = self.block.balance[self.site, self.step]
         inside = rows >= 0
         self.program.entries(rows[inside], self.column[inside], -1.0)
         both = inside & (self.back >= 0)
@@ -267,37 +219,6 @@ class _Builder:
         back = self.back[cells]
         self.program.entries(rows[back >= 0], back[back >= 0], -1.0)
 
-    def _battery(self, place: Place) -> None:
-        battery = place.battery
-        if battery is None or battery.capacity_wh <= 0:
-            return
-        steps, dt = self.view.steps, self.view.hours
-        below = battery.soc_wh < battery.min_soc_wh
-        above = battery.soc_wh > battery.capacity_wh
-        charge_kw = 0.0 if above else battery.max_charge_w / 1000
-        give_kw = 0.0 if below else battery.max_discharge_w / 1000
-        price = self.price[place.index] * dt
-        charge = self.program.columns(price + _THROUGHPUT_COST, 0.0, charge_kw)
-        give = self.program.columns(-price + _THROUGHPUT_COST, 0.0, give_kw)
-        value = np.zeros(steps)
-        value[-1] = -self.view.problem.terminal_value_per_kwh
-        low = min(battery.min_soc_wh, battery.soc_wh) / 1000
-        high = max(battery.capacity_wh, battery.soc_wh) / 1000
-        stored = self.program.columns(value, low, high)
-        start = np.zeros(steps)
-        start[0] = battery.soc_wh / 1000
-        row = self.program.rows(steps, start, start)
-        n = np.arange(steps)
-        self.program.entries(row + n, stored + n, 1.0)
-        self.program.entries(row + n[1:], stored + n[:-1], -1.0)
-        self.program.entries(row + n, charge + n, -dt * battery.efficiency)
-        self.program.entries(row + n, give + n, dt / battery.efficiency)
-        rows = self.balance[place.index]
-        inside = rows >= 0
-        self.program.entries(rows[inside], charge + n[inside], -1.0)
-        self.program.entries(rows[inside], give + n[inside], 1.0)
-        self.batteries.append((place.index, charge, give))
-
     def _circuits(self) -> None:
         """Adds the limit of each circuit where the EVSEs on it could exceed it."""
         for place in self.view.places:
@@ -314,48 +235,60 @@ class _Builder:
                 self._sum_rows(cells, self.step[cells], -limit, limit)
 
     def _energy(self) -> None:
-        """Adds the energy of each stay, what the trip after it needs, and readiness."""
-        value = self.view.problem.terminal_value_per_kwh
-        last: dict[int, int] = {}
-        for n, stay in enumerate(self.stays):
-            car = self.view.cars[stay.car]
-            begins = car.soc_wh / 1000
-            if stay.before >= 0:
-                begins = -self.view.trips[stay.before].drive_wh(car) / 1000
-            ends = stay.after < 0
-            need = -np.inf if ends else self.view.trips[stay.after].need_wh(car) / 1000
-            high = max(car.high_wh, self.uncharged_wh[n]) / 1000
-            cost = np.array([-value if ends else 0.0])
-            column = self.program.columns(cost, min(need, high), high)
-            row = self.program.rows(1, begins, begins)
-            self._entry(row, column, 1.0)
-            self._store(n, stay, row, last.get(stay.car))
-            if not ends:
-                weight = 1 + 4 * self.view.trips[stay.after].priority / max(self.priorities, 1)
-                price = np.array([self.options.missed_cost_per_kwh * weight])
-                slack = self.program.columns(price, 0.0, np.inf)
-                self._entry(row, slack, -1.0)
-                self.slack.append((stay.key, slack))
-            last[stay.car] = column
+        """Adds the energy of each stay, what the trip after it needs, and readiness.
+
+        The rows tie what a car holds at the end of a stay to what it held before and charges.
+        """
+        view, program, stays = self.view, self.program, self.stays
+        size = len(stays)
+        cars = [view.cars[stay.car] for stay in stays]
+        after = [view.trips[stay.after] if stay.after >= 0 else None for stay in stays]
+        begins = np.array([self._begins_wh(stay) for stay in stays]) / 1000
+        high = np.array([car.high_wh for car in cars]) / 1000
+        high = np.maximum(high, np.array(self.uncharged_wh) / 1000)
+        need = np.array(
+            [trip.need_wh(car) if trip else -np.inf for trip, car in zip(after, cars, strict=True)]
+        )
+        value = view.problem.terminal_value_per_kwh
+        cost = np.array([0.0 if trip else -value for trip in after])
+        ends = program.columns(cost, np.minimum(need / 1000, high), high) + np.arange(size)
+        rows = program.rows(size, begins, begins) + np.arange(size)
+        program.entries(rows, ends, 1.0)
+        goes_on = np.array([stay.before >= 0 for stay in stays], dtype=np.bool_)
+        program.entries(rows[goes_on], ends[goes_on] - 1, -1.0)
+        efficiency = np.array([car.efficiency for car in cars])
+        gain, loss = view.hours * efficiency, view.hours / efficiency
+        program.entries(rows[self.cell_stay], self.column, -gain[self.cell_stay])
+        gives = self.back >= 0
+        giving = self.cell_stay[gives]
+        program.entries(rows[giving], self.back[gives], loss[giving])
+        self._slack(rows)
+        for n, stay in enumerate(stays):
+            cells = np.arange(self.offsets[n], self.offsets[n + 1])
+            previous = int(ends[n]) - 1 if stay.before >= 0 else None
+            if len(cells) and self.back[cells[0]] >= 0:
+                self._floor(n, cells, float(gain[n]), float(loss[n]), previous)
+            self._readiness(stay, cells, float(gain[n]), previous)
+
+    def _begins_wh(self, stay: Stay) -> float:
+        """Returns what a stay begins with, less what the one before ended with."""
+        car = self.view.cars[stay.car]
+        return car.soc_wh if stay.before < 0 else -self.view.trips[stay.before].drive_wh(car)
+
+    def _slack(self, rows: Index) -> None:
+        """Lets trips lack energy, at a cost far above any price."""
+        left = [n for n, stay in enumerate(self.stays) if stay.after >= 0]
+        worth = np.array([self.view.trips[self.stays[n].after].priority for n in left])
+        weight = 1 + 4 * worth / max(self.priorities, 1)
+        first = self.program.columns(self.options.missed_cost_per_kwh * weight, 0.0, np.inf)
+        columns = first + np.arange(len(left))
+        self.program.entries(rows[left], columns, -1.0)
+        self.slack = [
+            (self.stays[n].key, column) for n, column in zip(left, columns.tolist(), strict=True)
+        ]
 
     def _entry(self, row: int, column: int, value: float) -> None:
         self.program.entries(np.array([row]), np.array([column]), value)
-
-    def _store(self, n: int, stay: Stay, row: int, previous: int | None) -> None:
-        """Ties the energy at the end of a stay to what the car does in it."""
-        cells = np.arange(self.offsets[n], self.offsets[n + 1])
-        car = self.view.cars[stay.car]
-        gain = self.view.hours * car.efficiency
-        if previous is not None:
-            self._entry(row, previous, -1.0)
-        charging = self.column[cells]
-        self.program.entries(np.full(len(cells), row), charging, -gain)
-        back = self.back[cells]
-        if (back >= 0).any():
-            loss = self.view.hours / car.efficiency
-            self.program.entries(np.full(len(cells), row), back, loss)
-            self._floor(n, cells, gain, loss, previous)
-        self._readiness(stay, cells, gain, previous)
 
     def _floor(self, n: int, cells: Index, gain: float, loss: float, previous: int | None) -> None:
         """Keeps the state of a car that can discharge within its bounds at every step."""
@@ -365,10 +298,7 @@ class _Builder:
         high = max(car.high_wh, self.uncharged_wh[n]) / 1000
         state = self.program.columns(np.zeros(size), car.low_wh / 1000, high)
         begins = np.zeros(size)
-        if stay.before >= 0:
-            begins[0] = -self.view.trips[stay.before].drive_wh(car) / 1000
-        else:
-            begins[0] = car.soc_wh / 1000
+        begins[0] = self._begins_wh(stay) / 1000
         row = self.program.rows(size, begins, begins)
         step = np.arange(size)
         self.program.entries(row + step, state + step, 1.0)
@@ -384,10 +314,7 @@ class _Builder:
             if not stay.start < ready < stay.end or not len(cells):
                 continue
             before = cells[self.step[cells] < ready]
-            begins = car.soc_wh
-            if stay.before >= 0:
-                begins = -self.view.trips[stay.before].drive_wh(car)
-            wanted = (self.options.ready_share * car.high_wh - begins) / 1000
+            wanted = (self.options.ready_share * car.high_wh - self._begins_wh(stay)) / 1000
             row = self.program.rows(1, wanted, np.inf)
             if previous is not None:
                 self._entry(row, previous, 1.0)
@@ -405,47 +332,101 @@ def charge(
 ) -> Charge | None:
     """Returns the cheapest charging for fixed stays, or None if no solver found any.
 
-    A trip that can't have its energy is told by `short_wh`; the plan then is not lawful yet.
+    A trip that can't have its energy is told by `short_wh`; the plan then is not lawful yet. Nor
+    is it before `finish`, which keeps to what a linear program can't say; candidates are compared
+    without, since that takes as long again.
     """
-    model = _Builder(view, stays, options).build()
-    result = solve_lp(model.program, limits=limits)
-    if not result.solved:
-        return None
-    short = _short_kwh(model, result)
-    program, rounded = model.program, False
-    for whole in (False, True, True):
+    solving = _Solving(view, stays, options, limits)
+    result = solve_lp(solving.model.program, limits=limits)
+    return solving.charge(result) if result.solved else None
+
+
+class _Solving:
+    """One program on its way to a lawful answer."""
+
+    def __init__(
+        self, view: View, stays: Sequence[Stay], options: PlanOptions, limits: SolveLimits
+    ) -> None:
+        self._view, self._stays, self._limits = view, stays, limits
+        self.model = _Builder(view, stays, options).build()
+
+    def charge(self, result: LpResult, *, final: bool = False) -> Charge:
+        """Returns what an answer of the program means."""
+        view, stays, model = self._view, self._stays, self.model
+        x, cells = result.x, model.cells
+        net = x[cells.column].copy()
+        gives = model.back >= 0
+        net[gives] -= x[model.back[gives]]
+        net[np.abs(net) < 5e-4] = 0.0
+        powers = [np.zeros(max(stay.end - stay.start, 0)) for stay in stays]
+        bounds = np.searchsorted(cells.stay, np.arange(len(stays) + 1)).tolist()
+        for n, stay in enumerate(stays):
+            own = slice(bounds[n], bounds[n + 1])
+            powers[n][cells.step[own] - stay.start] = net[own] * 1000
+        battery = np.zeros((len(view.places), view.steps))
+        for each in model.batteries:
+            charging, giving = x[each.charge :][: view.steps], x[each.give :][: view.steps]
+            battery[each.site] = 1000 * (charging - giving)
+        short = {key: 1000 * float(x[column]) for key, column in model.slack if x[column] > 1e-4}
+        marginal = None
+        if result.duals is not None:
+            duals = np.append(result.duals, 0.0)[model.balance]
+            marginal = model.price + duals / view.hours
+        finish = None if final else partial(self._finish, result)
+        return Charge(tuple(powers), battery, short, result.objective, marginal, finish)
+
+    def _finish(self, result: LpResult) -> Charge | None:
+        """Returns the answer with batteries going one way at a time and the first hour's least."""
+        program, rounded = self.model.program, False
+        for whole in (False, True, True):
+            upper = program.upper.copy()
+            turned = _one_way(self._view, self.model, result.x, upper, whole=whole)
+            program = replace(program, upper=upper)
+            between = lies_between(self.model.cells, result.x)
+            if not turned and not between:
+                break
+            rounded = rounded or between
+            if rounded:
+                result = self._rounded(program, result)
+            else:
+                result = solve_lp(program, limits=self._limits)
+            if not result.solved:
+                return None
+        return self.charge(result, final=True)
+
+    def _rounded(self, program: LinearProgram, result: LpResult) -> LpResult:
+        """Returns the answer with the first hour's cells off or on.
+
+        Where rounding takes from a trip, its car's cells are rounded up, and where that does not
+        do, they become true switches. A mixed program takes 50 times as long as a linear one.
+        """
+        slack, cells = self.model.slack, self.model.cells
+        lacks = {key: float(result.x[column]) for key, column in slack}
+        urgent: set[int] = set()
+        for _ in range(2):
+            lower, upper = program.lower.copy(), program.upper.copy()
+            decide(self._view, self._stays, cells, result.x, lower, upper, urgent=urgent)
+            fixed = replace(program, lower=lower, upper=upper)
+            again = solve_lp(fixed, limits=self._limits)
+            if not again.solved:
+                break
+            worse = {key[0] for key, column in slack if again.x[column] > lacks[key] + 1e-3}
+            if not worse:
+                return again
+            if worse <= urgent:
+                break
+            urgent |= worse
+        return self._switched(program)
+
+    def _switched(self, program: LinearProgram) -> LpResult:
+        """Returns the answer with the first hour's least power as switches, or without power."""
+        cells = self.model.cells
+        mixed = solve_mixed(with_switches(program, cells), limits=self._limits)
+        if mixed.solved:
+            return replace(mixed, x=mixed.x[: len(program.cost)])
         upper = program.upper.copy()
-        turned = _one_way(view, model, result.x, upper, whole=whole)
-        program = replace(program, upper=upper)
-        between = lies_between(model.cells, result.x)
-        if not turned and not between:
-            break
-        rounded = rounded or between
-        fixed = program
-        if rounded:
-            fixed = replace(program, lower=program.lower.copy(), upper=upper.copy())
-            decide(view, stays, model.cells, result.x, fixed.lower, fixed.upper)
-        again = solve_lp(fixed, limits=limits)
-        if rounded and (not again.solved or _short_kwh(model, again) > short + 1e-3):
-            again = _switched(model, program, limits)
-        if not again.solved:
-            return None
-        result = again
-    return _charge(view, stays, model, result)
-
-
-def _switched(model: _Model, program: LinearProgram, limits: SolveLimits) -> LpResult:
-    """Returns the answer with the first hour's least power as true switches, or without it."""
-    mixed = solve_mixed(with_switches(program, model.cells), limits=limits)
-    if mixed.solved:
-        return replace(mixed, x=mixed.x[: len(program.cost)])
-    upper = program.upper.copy()
-    upper[model.cells.column[model.cells.early()]] = 0.0
-    return solve_lp(replace(program, upper=upper), limits=limits)
-
-
-def _short_kwh(model: _Model, result: LpResult) -> float:
-    return sum(float(result.x[column]) for _, column in model.slack)
+        upper[cells.column[cells.early()]] = 0.0
+        return solve_lp(replace(program, upper=upper), limits=self._limits)
 
 
 def _one_way(view: View, model: _Model, x: Floats, upper: Floats, *, whole: bool) -> bool:
@@ -457,8 +438,8 @@ def _one_way(view: View, model: _Model, x: Floats, upper: Floats, *, whole: bool
     gives = model.back >= 0
     pairs = [(model.cells.column[gives], model.back[gives])]
     steps = np.arange(view.steps)
-    pairs += [(charge + steps, give + steps) for _, charge, give in model.batteries]
-    pairs += [(signs.imports, signs.exports) for signs in model.signs]
+    pairs += [(each.charge + steps, each.give + steps) for each in model.batteries]
+    pairs += [(ways.one, ways.other) for ways in model.ways]
     found = False
     for one, other in pairs:
         both = (x[one] > _TINY_KW) & (x[other] > _TINY_KW)
@@ -470,23 +451,3 @@ def _one_way(view: View, model: _Model, x: Floats, upper: Floats, *, whole: bool
         upper[other[closed & first]] = 0.0
         upper[one[closed & ~first]] = 0.0
     return found
-
-
-def _charge(view: View, stays: Sequence[Stay], model: _Model, result: LpResult) -> Charge:
-    x, cells = result.x, model.cells
-    net = x[cells.column].copy()
-    gives = model.back >= 0
-    net[gives] -= x[model.back[gives]]
-    net[np.abs(net) < 5e-4] = 0.0
-    powers = [np.zeros(max(stay.end - stay.start, 0)) for stay in stays]
-    bounds = np.searchsorted(cells.stay, np.arange(len(stays) + 1))
-    for n, stay in enumerate(stays):
-        own = slice(bounds[n], bounds[n + 1])
-        powers[n][cells.step[own] - stay.start] = net[own] * 1000
-    battery = np.zeros((len(view.places), view.steps))
-    for site, charging, giving in model.batteries:
-        battery[site] = 1000 * (
-            x[charging : charging + view.steps] - x[giving : giving + view.steps]
-        )
-    short = {key: 1000 * float(x[column]) for key, column in model.slack if x[column] > 1e-4}
-    return Charge(tuple(powers), battery, short, result.objective, result.solver)

@@ -27,7 +27,6 @@ SENTENCES = {
 """A sentence in English for each code."""
 
 _NEAR_WH = 5.0
-_CHEAP_SHARE = 0.5
 
 
 def explain(code: str) -> str:
@@ -65,7 +64,8 @@ class Reasons:
         view, stay = self._view, self._stays[stay_number]
         place, post, car = view.places[stay.site], view.posts[stay.post], view.cars[stay.car]
         while_here = place.buy[stay.start : stay.end]
-        cheap = float(np.quantile(while_here, _CHEAP_SHARE)) if len(while_here) else 0.0
+        # The lower half of prices is cheap.
+        cheap = float(np.sort(while_here)[(len(while_here) - 1) // 2]) if len(while_here) else 0.0
         # Prices that do not differ are no reason.
         priced = len(while_here) > 0 and float(while_here.max() - while_here.min()) > 1e-6
         needed = self._is_needed(stay, stay_number)

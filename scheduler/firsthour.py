@@ -13,7 +13,7 @@ least; the caller solves again. Where that costs a trip its energy the cells bec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,9 +55,20 @@ def _between(power_kw: Floats, least_kw: Floats) -> NDArray[np.bool_]:
 
 
 def decide(  # noqa: PLR0917 - the program's own arrays
-    view: View, stays: Sequence[Stay], cells: Cells, x: Floats, lower: Floats, upper: Floats
+    view: View,
+    stays: Sequence[Stay],
+    cells: Cells,
+    x: Floats,
+    lower: Floats,
+    upper: Floats,
+    *,
+    urgent: Collection[int] = (),
 ) -> None:
-    """Fixes the cells of the first hour to off or on, as near to the answer `x` as is simple."""
+    """Fixes the cells of the first hour to off or on, as near to the answer `x` as is simple.
+
+    What is cut from one cell is carried to the next; the last cell of a stay that ends within the
+    hour is on if anything was. Cars that are `urgent` are not cut: what lies between is on.
+    """
     early = cells.early()
     power = x[cells.column[early]]
     least = cells.least_kw[early]
@@ -66,6 +77,7 @@ def decide(  # noqa: PLR0917 - the program's own arrays
     for n in np.flatnonzero(power >= least - _TINY_KW).tolist():
         room.take(cells, int(early[n]))
     carried: dict[int, float] = {}
+    closing = _closing(cells, early[between])
     for n in np.argsort(cells.step[early], kind="stable").tolist():
         cell = int(early[n])
         stay, column = int(cells.stay[cell]), int(cells.column[cell])
@@ -74,13 +86,23 @@ def decide(  # noqa: PLR0917 - the program's own arrays
             continue
         carried[stay] = carried.get(stay, 0.0) + float(power[n])
         able = cells.most_kw[cell] >= least[n]
-        wanted = between[n] and carried[stay] >= least[n] / 2
+        enough = carried[stay] >= least[n] / 2 or stays[stay].car in urgent
+        wanted = between[n] and (enough or (cell in closing and carried[stay] > _TINY_KW))
         if able and wanted and room.has(cells, cell):
             room.take(cells, cell)
             carried[stay] -= float(least[n])
             lower[column] = least[n]
         else:
             upper[column] = 0.0
+
+
+def _closing(cells: Cells, between: NDArray[np.int64]) -> set[int]:
+    """Returns those of `between` after which their stay has no cell to make good in."""
+    last: dict[int, int] = {}
+    for cell in between.tolist():
+        last[int(cells.stay[cell])] = cell
+    ends = np.searchsorted(cells.stay, np.arange(int(cells.stay.max(initial=0)) + 1), "right") - 1
+    return {cell for stay, cell in last.items() if cells.step[ends[stay]] < FIRST_HOUR_STEPS}
 
 
 class _Room:

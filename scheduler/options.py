@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scheduler.solver import SolverName
+
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
@@ -12,6 +14,8 @@ class PlanOptions:
     time_limit_s: float | None = None
     """None: the first whole plan, limited by iterations, the same on every machine. Else the plan
     goes on improving until then or until it is `optimal`."""
+    exchange_rounds: int = 1
+    """How often all exchanges between two cars are priced and the best tried, at most."""
     wait_cost_per_kwh_h: float = 0.001
     """Cost of taking a kWh an hour later. A rolling plan that finds today's sun and tomorrow's
     equal puts charging off for ever; this breaks the tie and insures against clouds."""
@@ -28,11 +32,15 @@ class PlanOptions:
     """Cost of energy that a car lacks to be ready: above a usual price, far below a missed trip."""
     frozen: tuple[tuple[str, str], ...] = ()
     """Bookings that keep their vehicle in this plan (booking id, vehicle id)."""
-    incumbent_offset_steps: int = 0
-    """How many steps the incumbent plan's start lies before the problem's."""
-    prove: bool = True
+    prove: bool = False
     """Whether to compute the tight lower bound; else a quick one is given."""
+    solvers: tuple[SolverName, ...] = ("glop", "highs")
+    """Who solves linear programs, in turn; with none, cars are charged by least laxity."""
+    iterations: int = 200_000
+    """Simplex iterations after which a solver hands over to the next."""
 
 
-OFFLINE = PlanOptions(wait_cost_per_kwh_h=1e-5, short_gap_cost_per_h=0.0)
+OFFLINE = PlanOptions(
+    wait_cost_per_kwh_h=1e-6, short_gap_cost_per_h=0.0, exchange_rounds=8, prove=True
+)
 """For one problem by itself, where nothing but its cost counts."""

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from scheduler.chains import Chains
 from scheduler.view import Car, Post, View
 
@@ -137,7 +135,7 @@ def _choices(view: View, stay: Stay) -> list[int]:
 
 
 def _brought_wh(view: View, car: Car, post: Post, stay: Stay) -> float:
-    steps = float(np.count_nonzero(post.open[stay.start : stay.end]))
+    steps = int(post.opened[stay.end] - post.opened[stay.start])
     power_w = min(post.power_w(car), post.circuit_w)
     return steps * power_w * view.hours * car.efficiency
 

@@ -1,7 +1,7 @@
 """Where plans are made: in line, or in a worker process that can be killed.
 
 A solver that hangs or dies costs one cycle: the worker is killed and started anew, and the cycle's
-plan serves what the cars can do without a solver.
+plan is made here without a solver.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import multiprocessing
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, cast
 
 from scheduler.plan import Plan
 from scheduler.problem import Problem
-from scheduler.rolling import PlanOptions, make_plan, plan_without_charging
+from scheduler.rolling import Made, PlanOptions, plan_with_level
 
 KILL_AFTER_S = 30.0
 """A plan that takes longer is given up; the slowest measured one takes a few seconds."""
@@ -26,11 +27,13 @@ class InlinePool:
 
     def submit(
         self, problem: Problem, incumbent: Plan | None, options: PlanOptions
-    ) -> Future[Plan]:
+    ) -> Future[Made]:
         """Returns a future that is done."""
-        done: Future[Plan] = Future()
+        done: Future[Made] = Future()
         done.set_result(
-            make_plan(problem, incumbent=incumbent, options=options, monotonic=time.perf_counter)
+            plan_with_level(
+                problem, incumbent=incumbent, options=options, monotonic=time.perf_counter
+            )
         )
         return done
 
@@ -43,7 +46,7 @@ class ProcessPool:
 
     def __init__(self, *, kill_after_s: float = KILL_AFTER_S) -> None:
         """Starts nothing yet; the worker comes with `warm_up` or the first problem."""
-        self._kill_after_s = kill_after_s
+        self.kill_after_s = kill_after_s
         self._context = multiprocessing.get_context("spawn")
         self._thread = ThreadPoolExecutor(1, "heliofleet-solver")
         self._worker: BaseProcess | None = None
@@ -57,7 +60,7 @@ class ProcessPool:
 
     def submit(
         self, problem: Problem, incumbent: Plan | None, options: PlanOptions
-    ) -> Future[Plan]:
+    ) -> Future[Made]:
         """Returns the plan to come."""
         return self._thread.submit(self._solve, problem, incumbent, options)
 
@@ -70,19 +73,24 @@ class ProcessPool:
         """Returns the worker's process id, or None before it is started."""
         return None if self._worker is None else self._worker.pid
 
-    def _solve(self, problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Plan:
+    def _solve(self, problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
         line = self._ready()
         try:
             line.send((problem, incumbent, options))
-            if line.poll(self._kill_after_s):
-                plan = line.recv()
-                if isinstance(plan, Plan):
-                    return plan
+            if line.poll(self.kill_after_s):
+                made = line.recv()
+                if isinstance(made, Made):
+                    return made
         except (EOFError, OSError):
             pass  # the worker has died: what follows is the same as for one that hangs
         self.killed += 1
         self._kill()
-        return plan_without_charging(problem, incumbent)
+        return plan_with_level(
+            problem,
+            incumbent=incumbent,
+            options=replace(options, solvers=()),
+            monotonic=time.perf_counter,
+        )
 
     def _ready(self) -> Connection[Any, Any]:
         if self._line is None or self._worker is None or not self._worker.is_alive():
@@ -112,5 +120,7 @@ def _work(line: Connection[Any, Any]) -> None:
         except (EOFError, OSError, KeyboardInterrupt):
             return
         line.send(
-            make_plan(problem, incumbent=incumbent, options=options, monotonic=time.perf_counter)
+            plan_with_level(
+                problem, incumbent=incumbent, options=options, monotonic=time.perf_counter
+            )
         )

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 CHARGE_SHARE = 0.85
 """Cars are taken to charge at this share of their power: EVSEs and limits are shared."""
 _LEVELS = 16
-_SHORT_GAP_H = 2.0
+SHORT_GAP_H = 2.0
 
 
 class RechargePrices:
@@ -62,7 +62,7 @@ class RechargePrices:
         taken = np.diff(taken, axis=1, prepend=0.0)
         missing = np.maximum(wanted - below[:, -1], 0.0)
         steps_cost = taken @ self._means + missing * self._means[-1]
-        short_h = np.maximum(_SHORT_GAP_H - (until - since) * self._view.hours, 0.0)
+        short_h = np.maximum(SHORT_GAP_H - (until - since) * self._view.hours, 0.0)
         penalty = np.where(until < last, short_h * self._short_gap_cost, 0.0)
         return steps_cost * np.maximum(step_wh, 1.0) / 1000 + penalty
 

@@ -1,8 +1,7 @@
 """From decisions to a `Plan`: states of charge, site flows, cost, key figures, entries.
 
 Everything is worked out anew from the chains, the stays and the powers, so that a plan says what it
-does and not what a solver thought it did. Sun is used as pays best: all of it, unless giving it
-away costs money or a limit forbids it, and none where buying is paid for.
+does and not what a solver thought it did.
 """
 
 # numpy and scipy know less of their results than a strict reader wants.
@@ -19,6 +18,7 @@ import numpy as np
 
 from scheduler.chains import Chains
 from scheduler.explain import Reasons
+from scheduler.grid import grid_cost, sun_used
 from scheduler.parking import Stay
 from scheduler.plan import Assignment, Charging, Kpis, Plan, SitePower, Status, Unserved
 from scheduler.plan import Stay as PlannedStay
@@ -88,7 +88,7 @@ def outcome(view: View, decision: Decision) -> Outcome:
     grid, used = np.zeros(shape), np.zeros(shape)
     for place in view.places:
         demand = place.load_w + cars_w[place.index] + decision.battery_w[place.index]
-        used[place.index] = _sun_used(place, demand)
+        used[place.index] = sun_used(place, demand)
         grid[place.index] = demand - used[place.index]
     energy_cost = sum(grid_cost(place, grid[place.index], view.hours) for place in view.places)
     worth = view.problem.terminal_value_per_kwh * left_wh / 1000
@@ -103,32 +103,6 @@ def _battery_end(place: Place, battery_w: Floats, hours: float) -> float:
     efficiency = place.battery.efficiency
     stored = np.where(battery_w > 0, battery_w * efficiency, battery_w / efficiency)
     return place.battery.soc_wh + float(stored.sum()) * hours
-
-
-def grid_cost(place: Place, grid_w: Floats, hours: float) -> float:
-    """Returns energy bought less energy sold at one site."""
-    bought = np.maximum(grid_w, 0.0) @ place.buy
-    sold = np.maximum(-grid_w, 0.0) @ place.sell
-    return float(bought - sold) * hours / 1000
-
-
-def _sun_used(place: Place, demand_w: Floats) -> Floats:
-    """Returns how much sun to use: the cheapest of all allowed, nothing sold or nothing bought."""
-    most = np.minimum(place.pv_w, demand_w + place.export_w)
-    least = np.clip(demand_w - place.import_w, 0.0, place.pv_w)
-    most = np.clip(most, 0.0, place.pv_w)
-    best = np.maximum(most, least)
-    best_cost = _step_cost(place, demand_w - best)
-    for other in (np.clip(demand_w, least, best), least):
-        cost = _step_cost(place, demand_w - other)
-        better = cost < best_cost - 1e-9
-        best = np.where(better, other, best)
-        best_cost = np.where(better, cost, best_cost)
-    return best
-
-
-def _step_cost(place: Place, grid_w: Floats) -> Floats:
-    return np.maximum(grid_w, 0.0) * place.buy - np.maximum(-grid_w, 0.0) * place.sell
 
 
 def make_result(

@@ -89,6 +89,8 @@ class Post:
     bidirectional: bool
     open: Bools
     """Per step: whether it is available."""
+    opened: NDArray[np.int64]
+    """Per step and at the end: how many steps before it is available in."""
     circuit_w: float
     """The least limit of its circuits: what it gives unless another car on them gives back."""
 
@@ -99,6 +101,10 @@ class Post:
     def back_w(self, car: Car) -> float:
         """Returns the most that `car` can give back here."""
         return min(self.power_w(car), car.discharge_w) if self.bidirectional else 0.0
+
+    def most_back_w(self, car: Car) -> float:
+        """Returns the most that any plan may let `car` give back here."""
+        return min(self.max_w, car.discharge_w) if self.bidirectional else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +293,7 @@ def _post(  # noqa: PLR0917 - numbers of one row
         dc=evse.current_type == "DC",
         bidirectional=evse.bidirectional,
         open=is_open,
+        opened=np.concatenate([[0], np.cumsum(is_open)]),
         circuit_w=least_w,
     )
 

@@ -2,8 +2,8 @@
 
 A change that matters is a wish. Wishes within `replan_gap` of the last plan are served together;
 urgent ones, and the clock every 15 minutes, at once. Solving happens in a pool outside the event
-loop; the referee judges every plan before it is published, and a refused or failed one leaves the
-plan before it in force.
+loop; every plan comes with the referee's verdict, and a refused or failed one leaves the plan
+before it in force.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from csms.planning.snapshot import HORIZON, STEP_MINUTES, Snapshot, snapshot_of
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
 from models.timeline import floor_to_step
-from scheduler.check import check
 from scheduler.plan import Plan, read_plan
 from scheduler.problem import Problem
-from scheduler.rolling import PlanOptions, incumbent_for
+from scheduler.rolling import Made, PlanOptions, incumbent_for
 
 EVERY = timedelta(minutes=STEP_MINUTES)
 METERS_IN_AFTER = timedelta(minutes=1)
@@ -40,8 +39,9 @@ SURPRISE_W = 500.0
 """Sun to spare that differs by more from what was planned with is worth a new plan."""
 URGENT = frozenset({"booking.late"})
 
-Solve = Callable[[Problem, Plan | None, PlanOptions], Awaitable[Plan]]
-"""Solves outside the event loop; falls back by itself and does not raise on a valid problem."""
+Solve = Callable[[Problem, Plan | None, PlanOptions], Awaitable[Made]]
+"""Solves outside the event loop; falls back by itself and does not raise on a valid problem. What
+it returns has been judged."""
 
 log = structlog.get_logger()
 
@@ -174,26 +174,25 @@ class Planner:
             booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id
         }
         incumbent = incumbent_for(snapshot.problem, former=former, promised=promised)
-        plan = await self._solve(snapshot.problem, incumbent, PlanOptions())
-        self.solve_seconds.append(plan.solve_seconds)
-        return await self._judge(snapshot, plan, trigger)
+        made = await self._solve(snapshot.problem, incumbent, PlanOptions())
+        self.solve_seconds.append(made.plan.solve_seconds)
+        return await self._take(snapshot, made, trigger)
 
-    async def _judge(self, snapshot: Snapshot, plan: Plan, trigger: str) -> str | None:
-        violations = check(snapshot.problem, plan)
+    async def _take(self, snapshot: Snapshot, made: Made, trigger: str) -> str | None:
+        """Publishes what the referee passed; tells of any plan that no solver made."""
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
-            if not violations:
-                row = await publish(work, snapshot, plan, trigger=trigger)
-                return row.id
-            log.error("plan.refused", violations=[str(each) for each in violations[:5]])
-            work.emit(
-                "plan.degraded",
-                subject=f"tenant/{self._tenant}",
-                resource={
-                    "trigger": trigger,
-                    "violations": [
-                        {"rule": v.rule, "subject": v.subject, "step": v.step, "detail": v.detail}
-                        for v in violations[:20]
-                    ],
-                },
-            )
-        return None
+            if made.violations or made.level != "solver":
+                violations = [
+                    {"rule": v.rule, "subject": v.subject, "step": v.step, "detail": v.detail}
+                    for v in made.violations[:20]
+                ]
+                log.error("plan.degraded", level=made.level, violations=violations[:5])
+                work.emit(
+                    "plan.degraded",
+                    subject=f"tenant/{self._tenant}",
+                    resource={"trigger": trigger, "level": made.level, "violations": violations},
+                )
+            if made.violations:
+                return None
+            row = await publish(work, snapshot, made.plan, trigger=trigger)
+        return row.id

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -14,29 +14,59 @@ from scheduler.check import check
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.plan import Plan
 from scheduler.problem import Problem
-from scheduler.rolling import make_plan
+from scheduler.rolling import Made, incumbent_for, plan_with_level
 from tests.builders.problems import confluence_like, random_problem
+
+SEEDS = st.integers(min_value=0, max_value=2**32)
+
+
+def made(problem: Problem, options: PlanOptions = OFFLINE, before: Plan | None = None) -> Made:
+    return plan_with_level(problem, incumbent=before, options=options, monotonic=time.monotonic)
 
 
 def planned(problem: Problem, options: PlanOptions = OFFLINE, before: Plan | None = None) -> Plan:
-    return make_plan(problem, incumbent=before, options=options, monotonic=time.monotonic)
+    return made(problem, options, before).plan
 
 
-@given(st.integers(min_value=0, max_value=2**32))
+@given(SEEDS)
 @settings(max_examples=200, deadline=None)
 def test_a_plan_of_any_problem_breaks_no_rule(seed: int) -> None:
     problem = random_problem(seed)
-    assert check(problem, planned(problem)) == ()
+    result = made(problem)
+    assert check(problem, result.plan) == ()
+    assert result.level == "solver"
 
 
-@given(st.integers(min_value=0, max_value=2**32))
+@given(SEEDS)
 @settings(max_examples=40, deadline=None)
 def test_a_plan_made_to_be_replanned_breaks_no_rule_either(seed: int) -> None:
     problem = random_problem(seed)
     assert check(problem, planned(problem, PlanOptions())) == ()
 
 
-@given(st.integers(min_value=0, max_value=2**32))
+@given(SEEDS, st.integers(min_value=0, max_value=8))
+@settings(max_examples=80, deadline=None)
+def test_no_plan_made_without_a_solver_breaks_a_rule(seed: int, steps_ago: int) -> None:
+    problem = random_problem(seed)
+    alone = made(problem, PlanOptions(solvers=()))
+    assert check(problem, alone.plan) == ()
+    assert alone.level == "laxity"
+    start = problem.start - steps_ago * timedelta(minutes=problem.step_minutes)
+    before = incumbent_for(problem, former=(start, planned(problem)), promised={})
+    after = made(problem, PlanOptions(solvers=()), before)
+    assert check(problem, after.plan) == ()
+    kept = before is not None and before.charging
+    assert after.level == ("former" if kept else "laxity")
+
+
+@given(SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_solvers_that_give_up_at_once_break_no_rule(seed: int) -> None:
+    problem = random_problem(seed)
+    assert check(problem, planned(problem, PlanOptions(iterations=0))) == ()
+
+
+@given(SEEDS)
 @settings(max_examples=30, deadline=None)
 def test_planning_anew_on_a_plan_serves_no_less(seed: int) -> None:
     problem = random_problem(seed)
@@ -72,5 +102,4 @@ def test_a_district_is_planned_lawfully_and_near_its_bound(seed: int) -> None:
 def test_the_same_problem_has_the_same_plan() -> None:
     problem = confluence_like(5, cars=10, sites=3, steps=96)
     first, second = planned(problem), planned(problem)
-    with warnings.catch_warnings():
-        assert replace(second, solve_seconds=first.solve_seconds) == first
+    assert replace(second, solve_seconds=first.solve_seconds) == first

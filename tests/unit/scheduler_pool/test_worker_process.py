@@ -1,8 +1,9 @@
-"""The solver's own process: warm before it is needed, and gone when the pool is closed."""
+"""The solver's own process: warm before it is needed, replaced when it hangs, gone at the end."""
 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -26,9 +27,33 @@ def test_a_warm_worker_makes_the_first_plan_and_ends_with_its_pool() -> None:
     while (pid := pool.worker_pid()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    plan = pool.submit(problem, None, PlanOptions()).result(PATIENCE_S)
-    assert check(problem, plan) == ()
+    made = pool.submit(problem, None, PlanOptions()).result(PATIENCE_S)
+    assert check(problem, made.plan) == made.violations == ()
+    assert made.level == "solver"
     assert pool.worker_pid() == pid
     pool.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_worker_that_hangs_is_killed_and_the_cars_are_charged_all_the_same() -> None:
+    problem = read_problem(PROBLEM.read_bytes())
+    pool = ProcessPool(kill_after_s=PATIENCE_S)
+    first = pool.submit(problem, None, PlanOptions()).result(PATIENCE_S)
+    pid = pool.worker_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    pool.kill_after_s = 0.2
+    made = pool.submit(problem, first.plan, PlanOptions()).result(PATIENCE_S)
+    assert pool.killed == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert made.level == "former"
+    assert check(problem, made.plan) == ()
+    assert made.plan.charging
+    assert len(made.plan.assignments) == len(first.plan.assignments)
+    pool.kill_after_s = PATIENCE_S
+    again = pool.submit(problem, made.plan, PlanOptions()).result(PATIENCE_S)
+    assert again.level == "solver"
+    assert pool.worker_pid() not in (None, pid)
+    pool.close()

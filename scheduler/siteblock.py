@@ -1,0 +1,166 @@
+"""What a site adds to a linear program: its grid connection, its sun and its battery.
+
+Import less export is building plus cars plus battery less sun. Where a site surely imports (or
+surely exports) whatever its cars and battery do, the price goes straight onto their power and no
+row is needed; where nothing can move, nothing is added. What a linear program can't say (importing
+and exporting at once where selling pays more than buying) is kept to the convex hull of being one
+of them; whoever needs the one or the other closes columns of `Ways` and solves again.
+"""
+
+# numpy and scipy know less of their results than a strict reader wants.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.grid import step_cost, sun_used
+from scheduler.program import ProgramBuilder
+from scheduler.view import Floats, Place, View
+
+Index = NDArray[np.int64]
+
+THROUGHPUT_COST = 1e-6
+"""Per kWh through a battery: keeps it from turning energy over for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Columns of which no two at the same place may both be above zero."""
+
+    one: Index
+    other: Index
+
+
+class SiteBlock:
+    """The part of a program that is about sites."""
+
+    def __init__(
+        self, view: View, program: ProgramBuilder, most_kw: Floats, back_kw: Floats
+    ) -> None:
+        """Adds all sites; `most_kw` and `back_kw` bound their cars, by site and step."""
+        self._view, self._program = view, program
+        self.price = np.zeros(most_kw.shape)
+        """By site and step: what power costs per kWh where it has no row."""
+        self.balance = np.full(most_kw.shape, -1, dtype=np.int64)
+        """By site and step: the row in which power counts with -1 (fed back: with 1), or -1."""
+        self.fixed_cost = 0.0
+        """What the program's own cost lacks to be that of the grid."""
+        self.ways: list[Ways] = []
+        for place in view.places:
+            self._site(place, most_kw[place.index], back_kw[place.index])
+
+    def _site(self, place: Place, most_kw: Floats, back_kw: Floats) -> None:
+        """Adds balance and limits of one site, and the price that its cars see directly."""
+        dt = self._view.hours
+        battery = place.battery
+        charge = battery.max_charge_w / 1000 if battery else 0.0
+        give = battery.max_discharge_w / 1000 if battery else 0.0
+        load, pv = place.load_w / 1000, place.pv_w / 1000
+        imports, exports = place.import_w / 1000, place.export_w / 1000
+        moves = (most_kw + back_kw + charge + give) > 0
+        high, low = load - pv + most_kw + charge, load - pv - back_kw - give
+        buys = (low >= 0) & ((place.buy >= 0) | (pv <= 0)) & (high <= imports)
+        sells = (high <= 0) & (place.sell >= 0) & (place.buy >= 0) & (-low <= exports)
+        self.price[place.index] = np.where(buys, place.buy, np.where(sells, place.sell, 0.0))
+        at = np.flatnonzero(moves & ~buys & ~sells)
+        self.fixed_cost += dt * _fixed_cost(place, buys, sells, at)
+        if not len(at):
+            return
+        row = self._program.rows(len(at), (load - pv)[at], (load - pv)[at])
+        rows = np.arange(row, row + len(at))
+        self.balance[place.index, at] = rows
+        most_in = np.minimum(imports, np.maximum(high + pv, 0.0))[at]
+        most_out = np.minimum(exports, np.maximum(-low, 0.0))[at]
+        bought = self._program.columns(place.buy[at] * dt, 0.0, most_in)
+        sold = self._program.columns(-place.sell[at] * dt, 0.0, most_out)
+        columns = np.arange(len(at))
+        self._program.entries(rows, bought + columns, 1.0)
+        self._program.entries(rows, sold + columns, -1.0)
+        spill = np.flatnonzero(
+            (pv[at] > 0)
+            & (
+                (place.sell[at] < 0)
+                | (place.buy[at] < 0)
+                | (place.sell[at] > place.buy[at])
+                | (-low[at] > exports[at])
+            )
+        )
+        if len(spill):
+            curtailed = self._program.columns(np.zeros(len(spill)), 0.0, pv[at][spill])
+            self._program.entries(rows[spill], curtailed + np.arange(len(spill)), -1.0)
+        twisted = np.flatnonzero(place.sell[at] > place.buy[at])
+        if len(twisted):
+            self._either(bought + twisted, sold + twisted, most_in[twisted], most_out[twisted])
+
+    def _either(self, bought: Index, sold: Index, most_in: Floats, most_out: Floats) -> None:
+        """Keeps import and export from both being large: the convex hull of being one of them."""
+        row = self._program.rows(len(bought), -np.inf, 1.0)
+        rows = np.arange(row, row + len(bought))
+        self._program.entries(rows, bought, 1 / np.maximum(most_in, 1e-3))
+        self._program.entries(rows, sold, 1 / np.maximum(most_out, 1e-3))
+        self.ways.append(Ways(bought, sold))
+
+
+def _fixed_cost(
+    place: Place, buys: NDArray[np.bool_], sells: NDArray[np.bool_], rows: Index
+) -> float:
+    """Returns the cost per hour of what a site without rows does at its grid before cars."""
+    surplus_kw = (place.load_w - place.pv_w) / 1000
+    still = step_cost(place, place.load_w - sun_used(place, place.load_w)) / 1000
+    cost = np.where(buys, place.buy * surplus_kw, np.where(sells, place.sell * surplus_kw, still))
+    cost[rows] = 0.0
+    return float(cost.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryColumns:
+    """Where a site battery is in the program: the first column of each direction."""
+
+    site: int
+    charge: int
+    give: int
+
+
+def site_battery(
+    view: View, program: ProgramBuilder, block: SiteBlock, place: Place, *, relaxed: bool
+) -> BatteryColumns | None:
+    """Adds the battery of a site, if it has one.
+
+    One that starts out of its bounds is moved towards them only; `relaxed` lets it do anything
+    between, as a bound needs.
+    """
+    battery = place.battery
+    if battery is None or battery.max_charge_w + battery.max_discharge_w <= 0:
+        return None
+    steps, dt = view.steps, view.hours
+    throughput_cost = 0.0 if relaxed else THROUGHPUT_COST
+    below = battery.soc_wh < battery.min_soc_wh and not relaxed
+    above = battery.soc_wh > battery.capacity_wh and not relaxed
+    charge_kw = 0.0 if above else battery.max_charge_w / 1000
+    give_kw = 0.0 if below else battery.max_discharge_w / 1000
+    price = block.price[place.index] * dt
+    charge = program.columns(price + throughput_cost, 0.0, charge_kw)
+    give = program.columns(-price + throughput_cost, 0.0, give_kw)
+    value = np.zeros(steps)
+    value[-1] = -view.problem.terminal_value_per_kwh
+    low = min(battery.min_soc_wh, battery.soc_wh) / 1000
+    high = max(battery.capacity_wh, battery.soc_wh) / 1000
+    stored = program.columns(value, low, high)
+    start = np.zeros(steps)
+    start[0] = battery.soc_wh / 1000
+    row = program.rows(steps, start, start)
+    n = np.arange(steps)
+    program.entries(row + n, stored + n, 1.0)
+    program.entries(row + n[1:], stored + n[:-1], -1.0)
+    program.entries(row + n, charge + n, -dt * battery.efficiency)
+    program.entries(row + n, give + n, dt / battery.efficiency)
+    rows = block.balance[place.index]
+    inside = rows >= 0
+    program.entries(rows[inside], charge + n[inside], -1.0)
+    program.entries(rows[inside], give + n[inside], 1.0)
+    return BatteryColumns(place.index, charge, give)
