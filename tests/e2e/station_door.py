@@ -1,8 +1,9 @@
 """A server process with the doors of `serve` that stations use: ledger, bus and gateway.
 
 It starts in a second, because it loads neither planner nor pages, so that it can be killed often.
-With `--hasty` it has a planted fault: it answers stations before what they said is on disk. A kill
-test that passes with that would prove nothing.
+Two faults can be planted in it; a kill test that passes with one of them would prove nothing. With
+`--hasty` it answers stations before what they said is on disk. With `--forgetful` it takes a
+StartTransaction that is said again for another one, and answers late, so that many are.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from random import SystemRandom
 from typing import Any
 
 import uvloop
+from sqlalchemy.util import await_only
 
 from csms.bus.local import LocalBus
+from csms.charging.intake import transactions
 from csms.config import Settings
 from csms.gateway.server import Gateway
 from csms.intake import Intake, deciders
@@ -34,7 +37,10 @@ class HastyCommitter(Committer):
     def _decide(self, batch: Any, entries: Any) -> Any:
         outcome = super()._decide(batch, entries)
         entries[0].future.get_loop().call_soon_threadsafe(self._answer_all, entries)
-        time.sleep(0.05)
+        if self._db.dialect == "sqlite":
+            time.sleep(0.05)
+        else:
+            await_only(asyncio.sleep(0.05))
         return outcome
 
     def _answer_all(self, entries: Any) -> None:
@@ -43,15 +49,26 @@ class HastyCommitter(Committer):
                 entry.future.set_result(entry.answer)
 
 
-async def serve(url: str, key_file: Path, *, hasty: bool) -> None:
+class LateCommitter(Committer):
+    """Commits at once, and answers a little later."""
+
+    def _answer(self, entries: Any) -> None:
+        asyncio.get_running_loop().call_later(0.05, super()._answer, entries)
+
+
+COMMITTERS = {"": Committer, "--hasty": HastyCommitter, "--forgetful": LateCommitter}
+
+
+async def serve(url: str, key_file: Path, fault: str) -> None:
+    if fault == "--forgetful":
+        transactions.match_start = lambda *_: None
     clock, wire, activity = RealClock(), RealWireClock(), Activity()
     ids = UlidMaker(clock, SystemRandom())
     db = Database.open(url)
     await db.start()
     bus = LocalBus(activity)
     relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=wire)
-    kind = HastyCommitter if hasty else Committer
-    committer = kind(db, deciders(), clock, ids, activity, wire)
+    committer = COMMITTERS[fault](db, deciders(), clock, ids, activity, wire)
     settings = Settings(database_url=url, station_onboarding="accept", secret_key_file=key_file)
     gateway = Gateway(
         db=db,
@@ -73,4 +90,4 @@ async def serve(url: str, key_file: Path, *, hasty: bool) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1], Path(sys.argv[2]), hasty="--hasty" in sys.argv))
+    uvloop.run(serve(sys.argv[1], Path(sys.argv[2]), "".join(sys.argv[3:])))

@@ -61,14 +61,16 @@ def node() -> Path:
     if not mark.exists() or mark.read_bytes() != lock.read_bytes():
         npm = Path(program).with_name("npm")
         environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-        subprocess.run(
+        installed = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-progress"],
             cwd=HERE,
             env=environment,
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
             timeout=180,
         )
+        assert installed.returncode == 0, f"npm ci has failed:\n{installed.stderr[-2000:]}"
         mark.write_bytes(lock.read_bytes())
     return Path(program)
 
