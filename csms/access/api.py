@@ -195,7 +195,10 @@ async def list_api_keys(
     """List API keys, revoked ones too."""
     statement = sa.select(ApiKey).where(ApiKey.tenant_id == caller.tenant)
     sorts: dict[str, Any] = {"id": ApiKey.id, "name": ApiKey.name, "created_at": ApiKey.created_at}
-    rows, cursor = await fetch_page(session, statement, query, sorts=sorts, key=(ApiKey.id,))
+    updated = (ApiKey.created_at, ApiKey.revoked_at)
+    rows, cursor = await fetch_page(
+        session, statement, query, sorts=sorts, key=(ApiKey.id,), updated=updated
+    )
     return reply_page([key_resource(row) for row in rows], cursor)
 
 

@@ -40,7 +40,6 @@ class TransactionQuery(ListQuery):
     open: bool | None = None
     since: Instant | None = Field(default=None, alias="from", description="Started then or later.")
     until: Instant | None = Field(default=None, alias="to", description="Started before.")
-    updated_since: Instant | None = None
 
 
 class MeterValueQuery(ListQuery):
@@ -72,14 +71,19 @@ async def list_transactions(
         statement = statement.where(Transaction.started_at >= query.since)
     if query.until is not None:
         statement = statement.where(Transaction.started_at < query.until)
-    if query.updated_since is not None:
-        statement = statement.where(Transaction.updated_at >= query.updated_since)
     sorts: dict[str, Column] = {
         "started_at": Transaction.started_at,
         "updated_at": Transaction.updated_at,
         "id": Transaction.id,
     }
-    rows, cursor = await fetch_page(session, statement, query, sorts=sorts, key=(Transaction.id,))
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts=sorts,
+        key=(Transaction.id,),
+        updated=(Transaction.updated_at,),
+    )
     return reply_page([transaction_resource(row) for row in rows], cursor)
 
 
@@ -118,5 +122,6 @@ async def list_meter_values(
         query,
         sorts={"measured_at": Reading.measured_at},
         key=(Reading.evse_id, Reading.context, Reading.location),
+        updated=(Reading.received_at,),
     )
     return reply_page([reading_resource(each) for each in rows], cursor)

@@ -65,6 +65,7 @@ from csms.web.shown import Page
 from csms.web.work import Reading, Work
 from models.errors import NotFound
 from models.tables.energy import Forecast, PriceSeries, Site, SiteMeasurement
+from models.timeline import format_rfc3339
 
 router = api_router("energy")
 
@@ -315,7 +316,9 @@ async def post_measurements(
     given = [body] if isinstance(body, NewMeasurement) else body
     rows = await store_measurements(work, site, [each.model_dump() for each in given])
     shown = [measurement_resource(row) for row in rows]
-    return reply(shown[0] if single else shown, status=201)
+    first = format_rfc3339(min(row.measured_at for row in rows))
+    location = f"{BASE}/sites/{site_id}/measurements?from={first}"
+    return reply(shown[0] if single else shown, status=201, location=location)
 
 
 @router.get(
@@ -339,6 +342,7 @@ async def list_measurements(
         query,
         sorts={"measured_at": SiteMeasurement.measured_at},
         key=(SiteMeasurement.site_id,),
+        updated=(SiteMeasurement.received_at,),
     )
     return reply_page([measurement_resource(row) for row in rows], cursor)
 
@@ -360,7 +364,8 @@ async def post_forecast(work: Work, kind: Literal["pv", "load"], body: NewForeca
         "source": source,
     }
     row = await store_forecast(work, site, kind, values)
-    return reply(forecast_resource(row), status=201)
+    location = f"{BASE}/forecasts/{kind}/{row.id}"
+    return reply(forecast_resource(row), status=201, location=location)
 
 
 @router.get("/forecasts/{kind}", response_model=Page[ForecastShown], dependencies=[may("read")])
@@ -388,9 +393,24 @@ async def list_forecasts(
         query,
         sorts={"issued_at": Forecast.issued_at},
         key=(Forecast.id,),
+        updated=(Forecast.issued_at,),
         default="-issued_at",
     )
     return reply_page([forecast_resource(row) for row in rows], cursor)
+
+
+@router.get(
+    "/forecasts/{kind}/{forecast_id}", response_model=ForecastShown, dependencies=[may("read")]
+)
+async def get_forecast(
+    session: Reading, caller: CallerNow, kind: Literal["pv", "load"], forecast_id: str
+) -> Response:
+    """Show a forecast as it was issued."""
+    row = await session.get(Forecast, forecast_id)
+    if row is None or row.kind != kind:
+        raise NotFound(f"there is no {kind} forecast {forecast_id}")
+    await find_row(session, Site, row.site_id, caller.tenant)
+    return reply(forecast_resource(row))
 
 
 @router.post("/prices", status_code=201, response_model=PricesShown, dependencies=[may("energy")])
@@ -403,7 +423,7 @@ async def post_prices(work: Work, body: NewPrices) -> Response:
         "export_price_per_kwh": _texts(body.export_price_per_kwh),
     }
     row = await store_prices(work, site, values)
-    return reply(price_resource(row), status=201)
+    return reply(price_resource(row), status=201, location=f"{BASE}/prices/{row.id}")
 
 
 @router.get("/prices", response_model=Page[PricesShown], dependencies=[may("read")])
@@ -428,9 +448,20 @@ async def list_prices(
         query,
         sorts={"issued_at": PriceSeries.issued_at},
         key=(PriceSeries.id,),
+        updated=(PriceSeries.issued_at,),
         default="-issued_at",
     )
     return reply_page([price_resource(row) for row in rows], cursor)
+
+
+@router.get("/prices/{series_id}", response_model=PricesShown, dependencies=[may("read")])
+async def get_prices(session: Reading, caller: CallerNow, series_id: str) -> Response:
+    """Show a series of prices as it was issued."""
+    row = await session.get(PriceSeries, series_id)
+    if row is None:
+        raise NotFound(f"there are no prices {series_id}")
+    await find_row(session, Site, row.site_id, caller.tenant)
+    return reply(price_resource(row))
 
 
 def _columns(document: NewSite) -> dict[str, Any]:

@@ -111,7 +111,12 @@ async def list_plans(
     if query.to is not None:
         statement = statement.where(Plan.created_at < query.to)
     rows, next_cursor = await fetch_page(
-        session, statement, query, sorts={"created_at": Plan.created_at}, key=[Plan.id]
+        session,
+        statement,
+        query,
+        sorts={"created_at": Plan.created_at},
+        key=[Plan.id],
+        updated=[Plan.created_at],
     )
     return reply_page([plan_resource(row, ()) for row in rows], next_cursor)
 
@@ -169,5 +174,6 @@ async def list_limits(
         query,
         sorts={"created_at": ChargingLimit.created_at},
         key=[ChargingLimit.id],
+        updated=[ChargingLimit.created_at, ChargingLimit.sent_at, ChargingLimit.settled_at],
     )
     return reply_page([limit_resource(row) for row in rows], next_cursor)

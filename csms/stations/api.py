@@ -69,6 +69,11 @@ router = api_router("stations", prefix="/stations")
 Identity = Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f\x7f]{1,48}$")]
 Subprotocol = Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
 LogRow = TypeVar("LogRow", Message, SecurityEvent, Reconciliation)
+_KEPT_AT: dict[type[Any], Column] = {
+    Message: Message.received_at,
+    SecurityEvent: SecurityEvent.received_at,
+    Reconciliation: Reconciliation.created_at,
+}
 Quirk = Annotated[str, Field(min_length=1, max_length=40)]
 Number = Annotated[int, Field(ge=0, le=100_000)]
 """From 1 on; 0 is the station as a whole, of which 1.6 reports a status."""
@@ -217,14 +222,19 @@ async def list_stations(
         value = getattr(query, column.key)
         if value is not None:
             statement = statement.where(column == value)
-    if query.updated_since is not None:
-        statement = statement.where(Station.updated_at >= query.updated_since)
     sorts: dict[str, Any] = {
         "identity": Station.identity,
         "created_at": Station.created_at,
         "updated_at": Station.updated_at,
     }
-    rows, cursor = await fetch_page(session, statement, query, sorts=sorts, key=(Station.identity,))
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts=sorts,
+        key=(Station.identity,),
+        updated=(Station.updated_at,),
+    )
     return reply_page(await show_stations(session, rows), cursor)
 
 
@@ -332,7 +342,7 @@ async def list_messages(
 ) -> Response:
     """Show the OCPP messages exchanged with a station, malformed frames too."""
     await find_row(session, Station, identity, caller.tenant)
-    statement = _log(Message, Message.received_at, identity, query)
+    statement = _log(Message, identity, query)
     for column in (Message.direction, Message.action, Message.outcome):
         value = getattr(query, column.key)
         if value is not None:
@@ -350,7 +360,7 @@ async def list_security_events(
 ) -> Response:
     """Show security events, those of refused connections under a name of nobody's too."""
     row = await session.get(Station, identity)
-    statement = _log(SecurityEvent, SecurityEvent.received_at, identity, query)
+    statement = _log(SecurityEvent, identity, query)
     if row is None:
         if (await session.execute(statement.limit(1))).scalar() is None:
             raise NotFound(f"there is no station {identity}, and nobody came in its name")
@@ -369,7 +379,7 @@ async def list_reconciliation(
 ) -> Response:
     """Show transactions that do not add up."""
     await find_row(session, Station, identity, caller.tenant)
-    statement = _log(Reconciliation, Reconciliation.created_at, identity, query)
+    statement = _log(Reconciliation, identity, query)
     return await _log_page(session, Reconciliation, statement, query, reconciliation_resource)
 
 
@@ -385,12 +395,13 @@ async def list_variables(
         query,
         sorts={"component": StationVariable.component, "variable": StationVariable.variable},
         key=(StationVariable.component, StationVariable.variable, StationVariable.attribute),
+        updated=(StationVariable.reported_at,),
     )
     return reply_page([variable_resource(row) for row in rows], cursor)
 
 
-def _log(kind: type[LogRow], time: Column, identity: str, query: LogQuery) -> sa.Select[LogRow]:
-    statement = sa.select(kind).where(kind.station == identity)
+def _log(kind: type[LogRow], identity: str, query: LogQuery) -> sa.Select[LogRow]:
+    statement, time = sa.select(kind).where(kind.station == identity), _KEPT_AT[kind]
     if query.since is not None:
         statement = statement.where(time >= query.since)
     if query.until is not None:
@@ -407,7 +418,13 @@ async def _log_page(
 ) -> Response:
     place: Column = kind.id
     rows, cursor = await fetch_page(
-        session, statement, query, sorts={"id": place}, key=(place,), default="-id"
+        session,
+        statement,
+        query,
+        sorts={"id": place},
+        key=(place,),
+        updated=(_KEPT_AT[kind],),
+        default="-id",
     )
     return reply_page([resource_of(row) for row in rows], cursor)
 

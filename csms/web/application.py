@@ -64,8 +64,10 @@ def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(DBAPIError, on_database_error)
     app.add_exception_handler(Exception, on_fault)
-    for router in (*routers, clock.router, streams.router, probes.router, pages.router):
+    all_routers = (*routers, clock.router, streams.router, probes.router, pages.router)
+    for router in all_routers:
         app.include_router(router)
+    app.state.routes = [route for router in all_routers for route in router.routes]
 
     @cache
     def document() -> bytes:

@@ -13,6 +13,7 @@ from csms.web.problem import bad_field
 from csms.web.reply import reply
 from csms.web.route import api_router, may
 from csms.web.services import Services, services_of
+from csms.web.work import Once
 from models.errors import Conflict
 from models.timeline import format_rfc3339
 
@@ -44,11 +45,8 @@ async def show_clock(request: Request) -> Response:
 
 
 @router.post("/clock", response_model=ClockShown, dependencies=[may("admin")])
-async def move_clock(request: Request, body: ClockMove) -> Response:
-    """Advance a simulated clock; answers when all that was due has happened.
-
-    An `Idempotency-Key` changes nothing here: going to the same instant twice is going once.
-    """
+async def move_clock(request: Request, _: Once, body: ClockMove) -> Response:
+    """Advance a simulated clock; answers when all that was due has happened."""
     services = services_of(request)
     if services.stepped is None:
         raise Conflict("this service runs on the real clock", code="real-clock")

@@ -30,6 +30,7 @@ _ASSETS = {
     "sun.svg": "image/svg+xml",
 }
 
+SEEN_BY = ["GET", "HEAD"]
 router = APIRouter(include_in_schema=False)
 
 
@@ -38,19 +39,19 @@ def _file(name: str, media_type: str) -> Response:
     return Response(data, media_type=media_type, headers=_HEADERS)
 
 
-@router.get("/")
+@router.api_route("/", methods=SEEN_BY)
 async def status_page() -> Response:
     """Show the live status page."""
     return _file("status.html", "text/html")
 
 
-@router.get("/api/docs")
+@router.api_route("/api/docs", methods=SEEN_BY)
 async def docs_page() -> Response:
     """Show the interactive documentation."""
     return _file("docs.html", "text/html")
 
 
-@router.get("/assets/{name}")
+@router.api_route("/assets/{name}", methods=SEEN_BY)
 async def asset(name: str) -> Response:
     """Send a part of the pages."""
     if name not in _ASSETS:

@@ -43,12 +43,14 @@ class ListQuery(BaseModel):
     sort: Annotated[str, Field(max_length=40, description="A field; -field: descending")] | None = (
         None
     )
+    updated_since: Annotated[
+        Instant | None, Field(description="What was changed, or came to be known, then or later.")
+    ] = None
 
 
 class KeptQuery(ListQuery):
     """The query of lists of kept resources."""
 
-    updated_since: Instant | None = None
     external_id: str | None = None
 
 
@@ -65,6 +67,7 @@ async def fetch_page(
     *,
     sorts: Mapping[str, Column],
     key: Sequence[Column],
+    updated: Sequence[Column],
     default: str | None = None,
 ) -> tuple[list[Row], str | None]:
     """Returns one page of rows and the cursor of the next, None at the end.
@@ -75,6 +78,7 @@ async def fetch_page(
         query: the caller's limit, cursor and sort.
         sorts: what may be sorted by; columns that are never null.
         key: columns that are unique together and break ties.
+        updated: columns that say when a row was changed last, whichever is the latest.
         default: the sort where the caller says none; None: the first of `sorts`.
 
     Raises:
@@ -85,6 +89,9 @@ async def fetch_page(
     if name not in sorts:
         raise bad_field("/sort", f"allowed are {', '.join(sorts)}, each also with a minus")
     column = sorts[name]
+    if query.updated_since is not None:
+        since = query.updated_since
+        statement = statement.where(sa.or_(*(each >= since for each in updated)))
     if query.cursor is not None:
         place = sa.tuple_(column, *key)
         here = sa.tuple_(*_decode(query.cursor, sort, (column, *key)))
@@ -147,10 +154,10 @@ async def kept_page(
         kind: the table.
         more: columns to sort by besides `id`, `created_at` and `updated_at`; never null.
     """
-    if query.updated_since is not None:
-        statement = statement.where(kind.updated_at >= query.updated_since)
     if query.external_id is not None:
         statement = statement.where(kind.external_id == query.external_id)
     columns: list[Column] = [kind.id, kind.created_at, kind.updated_at, *more]
     sorts = {column.key: column for column in columns}
-    return await fetch_page(session, statement, query, sorts=sorts, key=(columns[0],))
+    return await fetch_page(
+        session, statement, query, sorts=sorts, key=(columns[0],), updated=(kind.updated_at,)
+    )

@@ -15,17 +15,19 @@ from csms.web.services import services_of
 from models.errors import FleetError
 
 READY_WITHIN_S = 3.0
+SEEN_BY = ["GET", "HEAD"]
+"""Machines that watch us often ask for the head only."""
 
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/livez")
+@router.api_route("/livez", methods=SEEN_BY)
 async def alive() -> Response:
     """Answer as long as the event loop turns."""
     return PlainTextResponse("ok\n")
 
 
-@router.get("/readyz")
+@router.api_route("/readyz", methods=SEEN_BY)
 async def ready(request: Request) -> Response:
     """Answer 200 while the database answers."""
     try:
@@ -36,7 +38,7 @@ async def ready(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-@router.get("/metrics")
+@router.api_route("/metrics", methods=SEEN_BY)
 async def metrics(request: Request) -> Response:
     """Show the metrics in the Prometheus text format."""
     state = request.app.state

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from models.errors import (
     BadInput,
@@ -163,11 +164,24 @@ async def on_validation_error(_: Request, error: Exception) -> Response:
     return problem_of(bad_input(error))
 
 
-async def on_http_error(_: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: Exception) -> Response:
     """Answers what the framework refused: unknown path, method or size."""
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+    headers, detail = error.headers, str(error.detail)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        methods = ", ".join(_methods_at(request))
+        headers, detail = {"Allow": methods}, f"{request.method} is not one of {methods}"
+    return problem(error.status_code, code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What the path of a request can be asked with, by all routes: each knows only its own."""
+    methods: set[str] = set()
+    for route in request.app.state.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 async def on_database_error(_: Request, error: Exception) -> Response:

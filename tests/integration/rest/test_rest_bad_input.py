@@ -152,10 +152,23 @@ async def test_a_strange_address_is_not_found(small_house: RestHouse, path: str)
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
-async def test_a_method_that_is_not_there_is_a_problem_too(small_house: RestHouse) -> None:
-    answer = await small_house.http.put("/api/v1/sites", json={})
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/sites", "GET, POST"),
+        ("/api/v1/sites/A", "DELETE, GET, PATCH"),
+        ("/api/v1/bookings/b", "DELETE, GET, PATCH"),
+        ("/livez", "GET, HEAD"),
+    ],
+)
+async def test_a_method_that_is_not_there_is_a_problem_that_names_those_that_are(
+    small_house: RestHouse, path: str, methods: str
+) -> None:
+    answer = await small_house.http.put(path, json={})
     assert answer.status_code == 405
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["allow"] == methods
+    assert methods in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("patch", [[], 5, None, {"name": None}, {"circuits": {"a": 1}}, {"x": 1}])

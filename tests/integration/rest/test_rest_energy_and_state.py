@@ -111,6 +111,27 @@ async def test_a_forecast_may_be_pushed_with_or_without_quantiles(house: RestHou
     await house.post("/forecasts/pv", full | {"q50_w": [-1, 2]}, 422)
 
 
+async def test_what_was_pushed_is_found_where_the_answer_says(house: RestHouse) -> None:
+    site = await house.site()
+    series = {"site_id": site["id"], "issued_at": at(5), "start": at(6), "q50_w": [5, 6]}
+    for path, body in (
+        ("/prices", prices(site["id"])),
+        ("/forecasts/pv", series),
+        ("/forecasts/load", series),
+    ):
+        answer = await house.http.post(f"/api/v1{path}", json=body)
+        assert (await house.http.get(answer.headers["location"])).json() == answer.json()
+        await house.get(f"{path}/none", 404)
+    pv = (await house.get("/forecasts/pv"))["items"][0]
+    await house.get(f"/forecasts/load/{pv['id']}", 404)
+    measured = [{"measured_at": at(5, minute), "pv_power_w": 1} for minute in (30, 15)]
+    path = f"/api/v1/sites/{site['id']}/measurements"
+    await house.http.post(path, json={"measured_at": at(4), "pv_power_w": 1})
+    answer = await house.http.post(path, json=measured)
+    found = (await house.http.get(answer.headers["location"])).json()["items"]
+    assert [each["measured_at"] for each in found] == [at(5, 15), at(5, 30)]
+
+
 async def test_a_cars_state_is_what_was_said_last(stepped_house: RestHouse) -> None:
     house = stepped_house
     site = await house.site()

@@ -12,6 +12,7 @@ from models.tables.access import IdempotentAnswer
 from tests.builders.rest_house import RestHouse, a_site
 
 ONCE = {"Idempotency-Key": "k-1"}
+AT_SEVEN = "2026-06-15T07:00:00Z"
 
 
 async def test_the_same_post_is_done_once_and_answered_alike(house: RestHouse) -> None:
@@ -88,3 +89,12 @@ async def test_it_is_meant_for_posts_only(small_house: RestHouse) -> None:
     for name in ("A", "B"):
         changed: Any = await small_house.patch(f"/sites/{site['id']}", {"name": name}, headers=ONCE)
         assert changed["name"] == name
+
+
+async def test_the_clock_is_moved_once(stepped_house: RestHouse) -> None:
+    first = await stepped_house.post("/clock", {"advance_to": AT_SEVEN}, 200, headers=ONCE)
+    await stepped_house.post("/clock", {"advance_to": "2026-06-15T08:00:00Z"}, 200)
+    again = await stepped_house.post("/clock", {"advance_to": AT_SEVEN}, 200, headers=ONCE)
+    assert again == first == {"mode": "simulated", "now": AT_SEVEN}
+    other = {"advance_to": "2026-06-15T09:00:00Z"}
+    await stepped_house.post("/clock", other, 422, headers=ONCE)

@@ -27,6 +27,11 @@ async def test_pages_load_nothing_from_elsewhere(small_house: RestHouse, path: s
             assert (await small_house.http.get(link)).status_code == 200, link
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/", "/api/docs"])
+async def test_a_watcher_may_ask_for_the_head_only(small_house: RestHouse, path: str) -> None:
+    assert (await small_house.http.head(path)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "path", ["/assets/none.js", "/assets/..%2Fpages.py", "/assets/status.html"]
 )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.builders.rest_house import RestHouse, a_site
+from models.tables.charging import ChargingLimit, Reading, Reconciliation, Transaction
+from models.tables.ledger import Message
+from models.tables.planning import Plan
+from models.tables.stations import SecurityEvent, StationVariable
+from tests.builders.rest_house import RestHouse, a_site, a_trip
+
+PAST = "2026-06-15T05:00:00Z"
 
 
 async def names(house: RestHouse, **query: Any) -> list[str]:
@@ -62,6 +69,116 @@ async def test_updated_since_finds_what_was_changed(stepped_house: RestHouse) ->
     await house.patch("/sites/B", {"name": "new"})
     found = await house.get("/sites", updated_since="2026-06-15T09:00:00+02:00")
     assert [site["id"] for site in found["items"]] == ["B"]
+
+
+LISTS = (
+    "/sites",
+    "/sites/A/measurements",
+    "/stations",
+    "/stations/S/messages",
+    "/stations/S/security-events",
+    "/stations/S/reconciliation",
+    "/stations/S/variables",
+    "/id-tokens",
+    "/vehicle-models",
+    "/vehicles",
+    "/drivers",
+    "/transactions",
+    "/transactions/T/meter-values",
+    "/bookings",
+    "/plans",
+    "/limits",
+    "/forecasts/pv",
+    "/forecasts/load",
+    "/prices",
+    "/api-keys",
+)
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_every_list_can_be_followed_by_what_is_new(house: RestHouse, path: str) -> None:
+    await furnish(house)
+    some = await house.get(path, updated_since="2020-01-01T00:00:00Z", limit=1)
+    assert len(some["items"]) == 1, "nothing to be found is no test"
+    assert await house.get(path, updated_since="2199-01-01T00:00:00Z") == {
+        "items": [],
+        "next_cursor": None,
+    }
+    await house.get(path, 422, updated_since="now")
+
+
+async def furnish(house: RestHouse) -> None:
+    """Puts something into every list."""
+    vehicle = await house.vehicle((await house.site(id="A"))["id"], id_tokens=["T"])
+    await house.key("viewer")
+    await house.post("/drivers", {"id": "ada", "name": "Ada"})
+    await house.station("S", "A")
+    await house.post("/sites/A/measurements", {"measured_at": PAST, "pv_power_w": 1})
+    series = {"site_id": "A", "issued_at": PAST, "start": PAST}
+    prices = {"import_price_per_kwh": ["0.2"], "export_price_per_kwh": ["0.1"]}
+    await house.post("/prices", series | prices)
+    for kind in ("pv", "load"):
+        await house.post(f"/forecasts/{kind}", series | {"q50_w": [1]})
+    await house.post("/vehicles/" + vehicle["id"] + "/state", {"soc_pct": 90}, 200)
+    now = house.clock.now()
+    await house.post("/bookings", a_trip(now + timedelta(hours=1)))
+    seen: dict[str, Any] = {"station": "S", "received_at": now}
+    plan = {"start": now, "step_minutes": 15, "steps": 1, "status": "optimal", "cost": 0.0}
+    async with house.db.write(house.clock, house.services.ids) as work:
+        work.session.add_all(
+            [
+                Message(
+                    direction="in",
+                    action="Heartbeat",
+                    message_id="1",
+                    payload="{}",
+                    outcome="result",
+                    **seen,
+                ),
+                SecurityEvent(type="X", source="gateway", happened_at=now, **seen),
+                Reconciliation(station="S", kind="k", detail="d", created_at=now),
+                StationVariable(
+                    station="S", component="", variable="V", attribute="Actual", reported_at=now
+                ),
+                Transaction(
+                    id="T",
+                    station="S",
+                    evse_id=1,
+                    ocpp_transaction_id="1",
+                    started_at=now,
+                    received_at=now,
+                    updated_at=now,
+                ),
+                Reading(
+                    evse_id=1,
+                    ocpp_transaction_id="1",
+                    measured_at=now,
+                    context="Sample.Periodic",
+                    location="Outlet",
+                    **seen,
+                ),
+                Plan(
+                    id="P",
+                    created_at=now,
+                    trigger="clock",
+                    forecast_source="none",
+                    site_ids=["A"],
+                    problem="{}",
+                    document="{}",
+                    **plan,
+                ),
+                ChargingLimit(
+                    id="L",
+                    site_id="A",
+                    station="S",
+                    evse_id=1,
+                    purpose="transaction",
+                    created_at=now,
+                    periods=[],
+                    state="queued",
+                ),
+            ]
+        )
 
 
 async def test_filters_narrow_a_list(house: RestHouse) -> None:
