@@ -19,7 +19,7 @@ from models.errors import Unavailable
 from models.timeline import format_rfc3339, parse_rfc3339
 
 API = "/api/v1"
-PAGE = 200
+PAGE = 500
 
 
 class SteppingPacer:
@@ -85,7 +85,12 @@ async def view_of(api: httpx.AsyncClient) -> ServiceView:
     """Returns what only the service knows of a run."""
     forecasts = await everything(api, "/forecasts/pv")
     hourly = [each for each in forecasts if parse_rfc3339(each["start"]).minute == 0]
-    return ServiceView(forecasts=hourly, limits=await everything(api, "/limits"))
+    sites = [site["id"] for site in await everything(api, "/sites")]
+    return ServiceView(
+        forecasts=hourly,
+        limits=await everything(api, "/limits"),
+        measured={site: await everything(api, f"/sites/{site}/measurements") for site in sites},
+    )
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from models.timeline import StepGrid, format_rfc3339, parse_rfc3339
+from csms.commands.report.forecasts import forecast_skill
+from models.timeline import format_rfc3339
 from scheduler.baselines import (
     CarRecord,
     Figures,
@@ -23,14 +23,8 @@ from scheduler.baselines import (
     TripRecord,
     compare,
 )
-from scheduler.forecast import Reading
-from scheduler.forecast.skill import Scored, skill_vs_persistence
-from scheduler.forecast.sun import Location, Plant, persistence_pv
 from simulators.scenario import Scenario
 from simulators.scorecard import Truth
-
-SCORED_STEPS = 24
-"""Forecasts are scored over their first six hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +35,8 @@ class ServiceView:
     """Forecasts of sun, as `/forecasts/pv` shows them."""
     limits: Sequence[dict[str, Any]]
     """As `/limits` shows them."""
+    measured: Mapping[str, Sequence[dict[str, Any]]]
+    """What meters told, by site, as `/sites/{id}/measurements` shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +132,11 @@ def judge(truth: Truth, scenario: Scenario, service: ServiceView, *, days: int) 
         "messages": dict(sorted(truth.messages.items())),
         "limits": _limits(truth, service),
         "circuits": _circuits(truth),
-        "forecast": {"skill_vs_persistence": _skill(truth, scenario, service)},
+        "forecast": {
+            "skill_vs_persistence": forecast_skill(
+                truth, scenario, service.forecasts, service.measured
+            )
+        },
         "policies": shown,
         "complaints": list(truth.complaints),
     }
@@ -184,44 +184,6 @@ def _circuits(truth: Truth) -> dict[str, float]:
             max((each.peak_w / max(1.0, each.limit_w) for each in truth.circuits), default=0.0), 4
         ),
     }
-
-
-def _skill(truth: Truth, scenario: Scenario, service: ServiceView) -> float | None:
-    """Forecasts as they were issued, against a sky that stays as clear as it last was."""
-    specs = {spec.id: spec for spec in scenario.sites}
-    measured_w = {site.id: site.pv_power_w for site in truth.sites}
-    readings = {
-        site_id: [
-            Reading(truth.grid.instant(step + 1), power_w) for step, power_w in enumerate(series_w)
-        ]
-        for site_id, series_w in measured_w.items()
-    }
-    scored: list[Scored] = []
-    for forecast in service.forecasts:
-        site_id = forecast["site_id"]
-        start = parse_rfc3339(forecast["start"])
-        first = truth.grid.floor(start)
-        steps = min(SCORED_STEPS, truth.grid.steps - first)
-        if site_id not in specs or first < 0 or steps <= 0:
-            continue
-        spec = specs[site_id]
-        grid = StepGrid(start, truth.grid.step_minutes, steps)
-        persistence_w = persistence_pv(
-            Location(spec.latitude, spec.longitude),
-            [Plant(p.peak_power_w, p.tilt_deg, p.azimuth_deg) for p in spec.pv_plants],
-            grid,
-            [r for r in readings[site_id] if r.measured_at <= start + timedelta(seconds=1)],
-            issued_at=start,
-        )
-        scored.append(
-            Scored(
-                forecast["q50_w"][:steps],
-                persistence_w,
-                measured_w[site_id][first : first + steps],
-            )
-        )
-    skill = skill_vs_persistence(scored)
-    return None if skill is None else round(skill, 4)
 
 
 def write_json(document: Any) -> bytes:
