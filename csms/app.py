@@ -128,7 +128,13 @@ class House:
     """The whole service behind its doors, without sockets of its own but the gateway's."""
 
     def __init__(
-        self, settings: Settings, times: Times, keyring: Keyring, *, controlled: bool = True
+        self,
+        settings: Settings,
+        times: Times,
+        keyring: Keyring,
+        *,
+        controlled: bool = True,
+        options: PlanOptions = PlanOptions(),  # noqa: B008 - frozen
     ) -> None:
         """Builds all parts; nothing runs yet.
 
@@ -136,11 +142,13 @@ class House:
             settings: of the operator.
             times: the clocks.
             keyring: of this installation.
-            controlled: False leaves cars to charge as they like (`--planner uncontrolled`).
+            controlled: False leaves cars to charge as they like, and boxes without safe limits.
+            options: how to plan.
         """
         self.settings = settings
         self.times = times
         self._controlled = controlled
+        self._options = options
         self.db = Database.open(settings.database_url, inline=times.in_line)
         self._keyring = keyring
         self._pool: InlinePool | ProcessPool | None = None
@@ -179,6 +187,7 @@ class House:
             solve=self._solver(),
             refresh_forecasts=forecaster.refresh,
             replan_gap=times.replan_gap,
+            options=self._options,
             tenant=TENANT,
         )
         keeper = LimitKeeper(db=db, clock=clock, ids=ids)
@@ -202,12 +211,12 @@ class House:
         await committer.start()
         await relay.start()
         self.api = build_api(services, ROUTERS)
-        bus.subscribe("stations", host.follows, host.heard)
         await watchman.start()
         await sun.start()
         bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
         self._parts = [committer, relay, bus, watchman, sun]
         if self._controlled:
+            bus.subscribe("stations", host.follows, host.heard)
             await keeper.start()
             bus.subscribe("limits", FOLLOWED, keeper.heard)
             bus.subscribe("planner", HEARD, self.planner.heard)

@@ -44,25 +44,25 @@ class LeastLaxity:
         stands = _stands(view, stays, self._ready_share)
         soc_wh = [car.soc_wh for car in view.cars]
         short_wh: dict[tuple[int, int], float] = {}
-        begins: list[list[_Stand]] = [[] for _ in range(view.steps + 1)]
-        leaves: list[list[_Stand]] = [[] for _ in range(view.steps + 1)]
+        begins: list[list[Stand]] = [[] for _ in range(view.steps + 1)]
+        leaves: list[list[Stand]] = [[] for _ in range(view.steps + 1)]
         for stand in stands:
             begins[stand.stay.start].append(stand)
             leaves[stand.stay.end].append(stand)
-        rooms = _Rooms(view)
-        here: dict[int, _Stand] = {}
+        rooms = Rooms(view)
+        here: dict[int, Stand] = {}
         for step in range(view.steps):
             for stand in begins[step]:
                 here[stand.car.index] = stand
             for stand in leaves[step]:
                 _depart(view, stand, soc_wh, short_wh)
                 here.pop(stand.car.index, None)
-            self._deal(list(here.values()), step, soc_wh, rooms)
+            self.deal(list(here.values()), step, soc_wh, rooms)
         powers = tuple(stand.powers_w for stand in stands)
         battery_w = np.zeros((len(view.places), view.steps))
         return Charge(powers, battery_w, short_wh, sum(short_wh.values()))
 
-    def _deal(self, here: list[_Stand], step: int, soc_wh: list[float], rooms: _Rooms) -> None:
+    def deal(self, here: list[Stand], step: int, soc_wh: list[float], rooms: Rooms) -> None:
         """Deals the power of one step."""
         rooms.open(step)
         able = [
@@ -94,7 +94,7 @@ class LeastLaxity:
 
 
 @dataclass(slots=True)
-class _Stand:
+class Stand:
     """A stay while it is charged."""
 
     stay: Stay
@@ -126,7 +126,7 @@ class _Stand:
         return max(lack_wh, 0.0) / self.gain
 
 
-class _Rooms:
+class Rooms:
     """What one step has left to give, by site and circuit."""
 
     def __init__(self, view: View) -> None:
@@ -152,13 +152,13 @@ class _Rooms:
         self._cars = [0.0] * len(self._limits)
         self._circuits = dict(self._circuit_limits)
 
-    def spare_sun_w(self, stand: _Stand) -> float:
+    def spare_sun_w(self, stand: Stand) -> float:
         """Returns what the roof gives beyond building and cars so far."""
         place = self._view.places[stand.stay.site]
         surplus_w = float(place.pv_w[self._step] - place.load_w[self._step])
         return surplus_w - self._cars[place.index]
 
-    def take(self, stand: _Stand, wish_w: float, held_w: float, soc_wh: float) -> float:
+    def take(self, stand: Stand, wish_w: float, held_w: float, soc_wh: float) -> float:
         """Returns the power that a car gets in place of `held_w`, and notes it."""
         post, site = stand.post, stand.stay.site
         assert post is not None
@@ -177,9 +177,9 @@ class _Rooms:
         return power_w
 
 
-def _stands(view: View, stays: Sequence[Stay], ready_share: float) -> list[_Stand]:
+def _stands(view: View, stays: Sequence[Stay], ready_share: float) -> list[Stand]:
     """Returns the stays with the goals that follow from what comes after."""
-    stands: list[_Stand] = []
+    stands: list[Stand] = []
     goal_wh, reach_wh, following = 0.0, 0.0, -1
     for stay in reversed(stays):
         car = view.cars[stay.car]
@@ -192,7 +192,7 @@ def _stands(view: View, stays: Sequence[Stay], ready_share: float) -> list[_Stan
             trip = view.trips[stay.after]
             later_wh = goal_wh - CHARGE_SHARE * reach_wh + trip.drive_wh(car)
             goal_wh = min(max(trip.need_wh(car), later_wh), car.most_wh)
-        stand = _Stand(
+        stand = Stand(
             stay,
             car,
             post,
@@ -213,7 +213,7 @@ def _stands(view: View, stays: Sequence[Stay], ready_share: float) -> list[_Stan
 
 
 def _depart(
-    view: View, stand: _Stand, soc_wh: list[float], short_wh: dict[tuple[int, int], float]
+    view: View, stand: Stand, soc_wh: list[float], short_wh: dict[tuple[int, int], float]
 ) -> None:
     """Takes a trip's energy from the car; what lacks is noted and lent."""
     if stand.stay.after < 0:

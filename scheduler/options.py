@@ -36,6 +36,9 @@ class PlanOptions:
     """Whether to compute the tight lower bound; else a quick one is given."""
     solvers: tuple[SolverName, ...] = ("glop", "highs")
     """Who solves linear programs, in turn; with none, cars are charged by least laxity."""
+    follow_sun: bool = False
+    """Whether cars are charged as a sun-following charger does, in place of the charging program:
+    the baseline that a plan is measured against."""
     iterations: int = 200_000
     """Simplex iterations after which a solver hands over to the next."""
 

@@ -35,14 +35,15 @@ from scheduler.problem import Problem
 from scheduler.result import OPTIMAL_WITHIN, make_result, outcome
 from scheduler.search import Search
 from scheduler.solver import SolveLimits
+from scheduler.surplus import FollowSun
 from scheduler.unserved import reason
 from scheduler.view import View
 
 __all__ = ["OFFLINE", "Made", "PlanOptions", "incumbent_for", "make_plan", "plan_with_level"]
 
-Level = Literal["solver", "former", "laxity", "held"]
-"""Which level of the chain answered: the charging program, the plan before, least laxity, or what
-the cars hold."""
+Level = Literal["solver", "sun", "former", "laxity", "held"]
+"""Which level of the chain answered: the charging program (or, where that is asked for, following
+the sun), the plan before, least laxity, or what the cars hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,14 @@ class _Planner:
 
     def candidates(self) -> Iterator[tuple[Level, Candidate]]:
         """Yields decisions, best first; those further down are made only if asked for."""
-        if self._options.solvers:
+        if self._options.solvers and not self._options.follow_sun:
             for candidate in self._solved():
                 yield "solver", candidate
         chains = mend(self.view, self._prices, self._kept or tuple(() for _ in self.view.cars))
+        if self._options.follow_sun:
+            judge = self._judge(FollowSun())
+            if (candidate := judge.whole(chains)) is not None:
+                yield "sun", judge.with_others(candidate)
         share = self._options.ready_share
         if self._kept_w is not None:
             former = self._judge(LeastLaxity(ready_share=share, wanted_w=self._kept_w))

@@ -16,6 +16,7 @@ from typing import Protocol
 import httpx
 
 from simulators.errands import Errands
+from simulators.foresight import EVERY, tell_future
 from simulators.founding import begins_day, found, push_prices
 from simulators.happenings import (
     Asks,
@@ -52,9 +53,16 @@ class _Player:
     """One run."""
 
     def __init__(
-        self, world: World, *, pacer: Pacer, api: httpx.AsyncClient, connect: Connect
+        self,
+        world: World,
+        *,
+        pacer: Pacer,
+        api: httpx.AsyncClient,
+        connect: Connect,
+        foresight: bool,
     ) -> None:
         self.world = world
+        self.foresight = foresight
         self.pacer = pacer
         self.service = Service(api, world.checks)
         self.connect = connect
@@ -65,6 +73,8 @@ class _Player:
         """Founds the town, starts all stations, and plugs all cars in."""
         world = self.world
         passwords = await found(world, self.service)
+        if self.foresight:
+            await tell_future(world, self.service)
         await self.pacer.until(world.now)
         for identity, station in world.stations.items():
             station.boot("PowerUp", world.now)
@@ -101,6 +111,8 @@ class _Player:
                 await self.service.measured(site_id, world.now, values)
         if begins_day(world, world.now) and world.now < world.end:
             await push_prices(world, self.service)
+        if self.foresight and not (world.now - world.start) % EVERY and world.now < world.end:
+            await tell_future(world, self.service)
         happenings = world.due()
         for happening in happenings:
             await self.happen(happening)
@@ -172,6 +184,7 @@ async def play(
     api: httpx.AsyncClient,
     connect: Connect,
     progress: Callable[[float], None] | None = None,
+    foresight: bool = False,
 ) -> Truth:
     """Plays a world against a service and returns what really happened.
 
@@ -181,11 +194,12 @@ async def play(
         api: on the service's base URL, with a key that may set it up.
         connect: opens a station's link.
         progress: told the share that is done, after each minute.
+        foresight: whether the service is told the sun and load that will come.
 
     Raises:
         SetupFailed: if the service will not take the scenario.
     """
-    player = _Player(world, pacer=pacer, api=api, connect=connect)
+    player = _Player(world, pacer=pacer, api=api, connect=connect, foresight=foresight)
     try:
         await player.begin()
         while world.now < world.end:

@@ -31,13 +31,14 @@ from csms.keyring import Keyring
 from csms.ledger import migrate
 from models.errors import BadInput
 from models.virtual_loop import run_virtually
+from scheduler.options import PlanOptions
 from simulators.driver import play
 from simulators.link import Link, LinkRefused
 from simulators.scenario import load_scenario
 from simulators.scorecard import Truth
 from simulators.world import World
 
-PLANNERS = ("plan", "uncontrolled")
+PLANNERS = ("plan", "uncontrolled", "surplus", "perfect_foresight")
 _KEY = "replay-" + "0" * 32  # opens a service that lives in this process only
 
 
@@ -69,9 +70,11 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
             node_name="replay",
         )
         migrate.upgrade(settings.database_url)
-        run = _Run(world, settings, controlled=planner == "plan", minutes=days * 24 * 60)
+        run = _Run(world, settings, planner=planner, minutes=days * 24 * 60)
         run_virtually(run.play())
-    outcome = write_report(out, run.truth, known, run.service, days=days, plans=run.plans)
+    outcome = write_report(
+        out, run.truth, known, run.service, days=days, planner=planner, plans=run.plans
+    )
     timings = {
         "wall_seconds": time.perf_counter() - began_s,
         "solve_seconds": {
@@ -101,10 +104,10 @@ class _Run:
     truth: Truth
     service: ServiceView
 
-    def __init__(self, world: World, settings: Settings, *, controlled: bool, minutes: int) -> None:
+    def __init__(self, world: World, settings: Settings, *, planner: str, minutes: int) -> None:
         self._world = world
         self._settings = settings
-        self._controlled = controlled
+        self._planner = planner
         self._minutes = minutes
         self.plans: list[dict[str, Any]] = []
         self.solve_seconds: list[float] = []
@@ -117,7 +120,8 @@ class _Run:
             self._settings,
             times,
             Keyring.load(self._settings.key_file),
-            controlled=self._controlled,
+            controlled=self._planner != "uncontrolled",
+            options=PlanOptions(follow_sun=self._planner == "surplus"),
         )
         await house.start()
 
@@ -142,6 +146,7 @@ class _Run:
                     api=api,
                     connect=connect,
                     progress=show,
+                    foresight=self._planner == "perfect_foresight",
                 )
             self.service = await view_of(api)
             self.plans = await everything(api, "/plans")

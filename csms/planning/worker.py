@@ -66,6 +66,7 @@ class Planner:
         solve: Solve,
         refresh_forecasts: Callable[[datetime], Awaitable[None]],
         replan_gap: timedelta,
+        options: PlanOptions = PlanOptions(),  # noqa: B008 - frozen
         tenant: str = "default",
     ) -> None:
         self._db = db
@@ -75,6 +76,7 @@ class Planner:
         self._solve = solve
         self._refresh_forecasts = refresh_forecasts
         self._replan_gap = replan_gap
+        self._options = options
         self._tenant = tenant
         self._wishes: asyncio.Queue[str] = asyncio.Queue()
         self._planned_at: datetime | None = None
@@ -174,14 +176,14 @@ class Planner:
             booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id
         }
         incumbent = incumbent_for(snapshot.problem, former=former, promised=promised)
-        made = await self._solve(snapshot.problem, incumbent, PlanOptions())
+        made = await self._solve(snapshot.problem, incumbent, self._options)
         self.solve_seconds.append(made.plan.solve_seconds)
         return await self._take(snapshot, made, trigger)
 
     async def _take(self, snapshot: Snapshot, made: Made, trigger: str) -> str | None:
         """Publishes what the referee passed; tells of any plan that no solver made."""
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
-            if made.violations or made.level != "solver":
+            if made.violations or made.level not in ("solver", "sun"):
                 violations = [
                     {"rule": v.rule, "subject": v.subject, "step": v.step, "detail": v.detail}
                     for v in made.violations[:20]

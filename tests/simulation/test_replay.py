@@ -75,3 +75,27 @@ def test_a_week_with_faults_has_no_miss_that_need_not_have_been(tmp_path: Path, 
     told = report(tmp_path)
     assert told["bookings"]["avoidable_misses"] == 0
     assert told["circuits"]["over_limit_beyond_reaction_minutes"] == 0
+
+
+def test_the_whole_house_can_be_run_by_other_planners(tmp_path: Path) -> None:
+    names = ("uncontrolled", "surplus", "perfect_foresight")
+    runs = [begin(tmp_path / name, str(CORNER), "--planner", name) for name in names]
+    for run in runs:
+        finish(run)
+    free, sunny, knowing = (report(tmp_path / name) for name in names)
+    for name, told in zip(names, (free, sunny, knowing), strict=True):
+        assert told["planner"] == name
+        assert told["bookings"]["missed"] == 0
+        assert told["complaints"] == []
+    # What the house did is what the rule says that it should have done.
+    for figure in ("pv_to_cars_utilisation", "energy_cost", "peak_import_w"):
+        did, should = (free["policies"][row][figure] for row in ("plan", "uncontrolled"))
+        assert did == pytest.approx(should, rel=0.02), figure
+    did, should = (sunny["policies"][row] for row in ("plan", "surplus"))
+    assert did["pv_to_cars_utilisation"] == pytest.approx(
+        should["pv_to_cars_utilisation"], abs=0.05
+    )
+    assert free["limits"]["sent"] == 0
+    assert free["circuits"]["over_limit_beyond_reaction_minutes"] > 60, "nobody holds the fuses"
+    assert sunny["circuits"]["over_limit_beyond_reaction_minutes"] == 0
+    assert knowing["policies"]["plan"]["energy_cost"] < sunny["policies"]["plan"]["energy_cost"]

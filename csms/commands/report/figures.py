@@ -103,7 +103,9 @@ def record_of(truth: Truth) -> Record:
     )
 
 
-def judge(truth: Truth, scenario: Scenario, service: ServiceView, *, days: int) -> Outcome:
+def judge(
+    truth: Truth, scenario: Scenario, service: ServiceView, *, days: int, planner: str
+) -> Outcome:
     """Returns the report of a run, with the runs of all policies behind it."""
     record = record_of(truth)
     energy_wh = {car.id: car.energy_wh for car in truth.cars}
@@ -115,6 +117,7 @@ def judge(truth: Truth, scenario: Scenario, service: ServiceView, *, days: int) 
         "seed": truth.seed,
         "days": days,
         "start": format_rfc3339(truth.grid.start),
+        "planner": planner,
         "faults": list(truth.faults),
         "quirks": {name: list(quirks) for name, quirks in truth.quirks.items()},
         "currency": truth.currency,

@@ -34,6 +34,7 @@ def write_report(
     service: ServiceView,
     *,
     days: int,
+    planner: str = "plan",
     plans: Sequence[dict[str, Any]] = (),
 ) -> Outcome:
     """Judges a run and writes everything but the timings.
@@ -44,9 +45,10 @@ def write_report(
         scenario: what was played.
         service: what the service knows.
         days: length of the run.
+        planner: who planned.
         plans: the plans that were in force, oldest first, for the pictures.
     """
-    outcome = judge(truth, scenario, service, days=days)
+    outcome = judge(truth, scenario, service, days=days, planner=planner)
     (directory / "report.json").write_bytes(write_json(outcome.report))
     pictures = [("The policies", policy_picture(outcome.policies))]
     pictures += [
