@@ -66,9 +66,11 @@ class Settings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        if not (url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite://"):
-            raise ValueError("allowed are sqlite:///PATH and postgresql://USER:PW@HOST/DB")
-        return url
+        if url == "sqlite://" or (url.startswith("sqlite:///") and _is_file_name(url[10:])):
+            return url
+        if url.startswith("postgresql://") and _is_address(url):
+            return url
+        raise ValueError("allowed are sqlite:///PATH and postgresql://USER:PW@HOST/DB")
 
     @field_validator("bus_url")
     @classmethod
@@ -190,6 +192,18 @@ def _bad_input(broken: ValidationError, origins: Mapping[str, str]) -> BadInput:
         errors.append(FieldError(f"/{name}", detail))
         lines.append(f"{origins.get(name, name)}: {detail}")
     return BadInput("; ".join(lines), errors)
+
+
+def _is_file_name(path: str) -> bool:
+    """Returns whether the path names a file; a `?` would begin options, of which there are none."""
+    return Path(path).name != "" and not path.endswith("/") and not set("?\0") & set(path)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _without_password(url: str) -> str:

@@ -280,6 +280,7 @@ def _record(kind: type, columns: list[_Column]) -> Reader:
 
 _TOKEN = re.compile(r'\s+|"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 _LITERAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
+_NUMBER_LIKE = re.compile(r"[-+.]*(?:\d|nan|inf)", re.IGNORECASE)
 
 
 def _locate(data: bytes, message: str) -> FieldError:
@@ -303,6 +304,8 @@ def _locate(data: bytes, message: str) -> FieldError:
             key_next = False
         elif piece[0] not in ' \t\r\n,:"' and not _readable(piece):
             pointer = "".join(f"/{_escaped(part)}" for part in path)
+            if _NUMBER_LIKE.match(piece) is None:
+                return FieldError(pointer, f"is no JSON that can be read: {message}")
             return FieldError(pointer, f"must be a finite number, not {piece[:40]}")
     return FieldError("", f"is no JSON that can be read: {message}")
 

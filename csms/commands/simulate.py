@@ -24,6 +24,13 @@ from simulators.scenario import load_scenario
 from simulators.world import World
 
 
+class Clock(msgspec.Struct):
+    """What `GET /clock` says."""
+
+    mode: str
+    now: str
+
+
 def simulate(  # noqa: PLR0917 - each is an option of the command line
     scenario: Annotated[str, typer.Argument(help="Name of a shipped scenario, or a TOML file.")],
     api_key: Annotated[str, typer.Option(help="An admin key of the service.")],
@@ -43,18 +50,11 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     known = load_scenario(scenario)
     make_directory(out)
     headers = {"Authorization": f"Bearer {api_key}"}
-    with httpx.Client(base_url=api_url, headers=headers) as api:
-        try:
-            answer = api.get(f"{API}/clock")
-        except httpx.HTTPError as error:
-            raise Unavailable(f"{api_url}: {error}") from None
-        if answer.status_code != 200:
-            raise BadInput(f"{api_url} answers {answer.status_code}: {answer.text[:200]}")
-        clock = msgspec.json.decode(answer.content)
-    real = clock["mode"] == "real"
+    clock = _clock_of(api_url, headers)
+    real = clock.mode == "real"
     if real and speed != 1.0:
         raise BadInput("--speed: a service on the real clock is played at speed 1 only")
-    start = parse_rfc3339(clock["now"])
+    start = parse_rfc3339(clock.now)
     if real:
         start = start.replace(second=0, microsecond=0) + timedelta(minutes=1)
     world = World(known, start=start)
@@ -75,3 +75,18 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
         print_table(outcome.report, Console())
 
     asyncio.run(run())
+
+
+def _clock_of(api_url: str, headers: dict[str, str]) -> Clock:
+    try:
+        answer = httpx.get(f"{api_url}{API}/clock", headers=headers)
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise BadInput(f"--api-url: {api_url}: {error}") from None
+    except httpx.HTTPError as error:
+        raise Unavailable(f"{api_url}: {error}") from None
+    if answer.status_code != 200:
+        raise BadInput(f"{api_url} answers {answer.status_code}: {answer.text[:200]}")
+    try:
+        return msgspec.json.decode(answer.content, type=Clock)
+    except msgspec.DecodeError:
+        raise BadInput(f"--api-url: {api_url} is no Heliofleet: it has no clock") from None

@@ -1,4 +1,4 @@
-"""`heliofleet station`: single charging stations. For now one that is simulated.
+"""`heliofleet station`: single charging stations: one that is simulated.
 
 `heliofleet simulate` plays a whole town; this is one box with one car, for trying a service out by
 hand. The box itself is `simulators.solo`.

@@ -8,6 +8,7 @@ event loop: PostgreSQL's driver gets a loop of its own in a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,12 +22,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import migrations
 from csms.ledger.database import away, unreachable
-from models.errors import BadInput
+from models.errors import BadInput, Unavailable
 from models.tables import Base
 
 T = TypeVar("T")
@@ -38,13 +40,26 @@ class SchemaBehind(BadInput):
     code = "schema-behind"
 
 
+class SchemaAhead(BadInput):
+    """The database has a schema that this program has never heard of."""
+
+    code = "schema-ahead"
+
+
 def upgrade(url: str, revision: str = "head") -> None:
     """Brings the schema up to date, in one transaction; does nothing where it is.
 
     Raises:
+        BadInput: if the file is no database.
+        SchemaAhead: if a newer program made the schema.
         Unavailable: if the database can't be reached.
     """
-    _on(url, lambda connection: command.upgrade(_config(connection), revision))
+
+    def change(connection: sa.Connection) -> None:
+        _refuse_newer(_revision(connection))
+        command.upgrade(_config(connection), revision)
+
+    _on(url, change)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -60,9 +75,10 @@ def current(url: str) -> str | None:
     """Returns the revision of the database's schema, None for an empty one.
 
     Raises:
+        BadInput: if the file is no database.
         Unavailable: if the database can't be reached.
     """
-    return _on(url, lambda c: MigrationContext.configure(c).get_current_revision())
+    return _on(url, _revision)
 
 
 def head() -> str:
@@ -77,9 +93,11 @@ def check(url: str) -> None:
 
     Raises:
         SchemaBehind: saying what to do.
+        SchemaAhead: likewise.
         Unavailable: if the database can't be reached.
     """
     found = current(url)
+    _refuse_newer(found)
     if found != head():
         raise SchemaBehind(
             f"the database has schema {found or 'none'}, this program needs {head()}:"
@@ -99,6 +117,19 @@ def differences(url: str) -> list[str]:
         return [str(difference) for difference in compare_metadata(context, Base.metadata)]
 
     return _on(url, compare)
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(found: str | None) -> None:
+    scripts = ScriptDirectory.from_config(_config(None))
+    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaAhead(
+            f"the database has schema {found}, this program knows up to {head()}:"
+            " use the newer Heliofleet that made it, or a backup from before"
+        )
 
 
 def _config(connection: sa.Connection | None) -> Config:
@@ -131,8 +162,22 @@ def _on_sqlite(url: str, work: Callable[[sa.Connection], T]) -> T:
     try:
         with engine.begin() as connection:
             return work(connection)
+    except DatabaseError as error:
+        raise _named(url.removeprefix("sqlite:///"), error) from error
     finally:
         engine.dispose()
+
+
+def _named(path: str, error: DatabaseError) -> Exception:
+    """Returns what to say of a file that SQLite won't take, or the error itself."""
+    reason = error.orig
+    if not isinstance(reason, sqlite3.DatabaseError):
+        return error
+    if reason.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        return BadInput(f"{path} is no SQLite database")
+    if reason.sqlite_errorcode in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        return Unavailable(f"{path}: {reason}")
+    return error
 
 
 async def _on_postgres(url: str, work: Callable[[sa.Connection], T]) -> T:

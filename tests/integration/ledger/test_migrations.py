@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from csms.ledger import migrate
 from csms.ledger.database import Database
-from models.errors import Unavailable
+from models.errors import BadInput, Unavailable
 from models.tables import Base
 from models.tables.charging import Reading, SunShare, Transaction
 from tests.builders.small_house import small_house
@@ -41,6 +42,34 @@ def test_a_schema_that_is_behind_is_told_with_what_to_do(empty_url: str) -> None
         migrate.check(empty_url)
     migrate.upgrade(empty_url)
     migrate.check(empty_url)
+
+
+def test_a_schema_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'newer.db'}"
+    migrate.upgrade(url)
+    with sqlite3.connect(tmp_path / "newer.db") as file:
+        file.execute("UPDATE alembic_version SET version_num = '9999'")
+    file.close()
+    for touch in (migrate.upgrade, migrate.check):
+        with pytest.raises(migrate.SchemaAhead, match="has schema 9999, this program knows up to"):
+            touch(url)
+    assert migrate.current(url) == "9999"
+
+
+def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("no database, but long enough for the header of one" * 10)
+    before = file.read_bytes()
+    for touch in (migrate.upgrade, migrate.check):
+        with pytest.raises(BadInput, match=r"notes\.txt is no SQLite database"):
+            touch(f"sqlite:///{file}")
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", [".", "none/fleet.db"])
+def test_a_place_where_no_database_can_be_is_named(tmp_path: Path, place: str) -> None:
+    with pytest.raises(Unavailable, match=str(tmp_path)):
+        migrate.upgrade(f"sqlite:///{tmp_path / place}")
 
 
 async def test_migrations_run_beside_a_running_event_loop(empty_url: str) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -77,6 +81,47 @@ def test_bad_input_is_one_line_and_exit_2(
     assert (code, said) == (2, "")
     assert complaint.startswith(f"heliofleet: {line}")
     assert complaint.count("\n") == 1
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A web server that is no Heliofleet."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>")
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def stranger_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_service_to_simulate_against_is_told_from_other_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stranger_url: str,
+    tmp_path: Path,
+) -> None:
+    simulate = ("simulate", "confluence", "--api-key", "k", "--out", str(tmp_path), "--api-url")
+    for url, wanted, line in (
+        ("nonsense", 2, "--api-url: nonsense: "),
+        ("ftp://host", 2, "--api-url: ftp://host: "),
+        (stranger_url, 2, f"--api-url: {stranger_url} is no Heliofleet"),
+        ("http://127.0.0.1:1", 1, "http://127.0.0.1:1: "),
+    ):
+        code, said, complaint = outcome(monkeypatch, capsys, *simulate, url)
+        assert (code, said) == (wanted, "")
+        assert complaint.startswith(f"heliofleet: {line}")
+        assert complaint.count("\n") == 1
 
 
 def test_a_station_without_a_service_is_one_line_and_exit_1(

@@ -124,6 +124,13 @@ def test_the_wrong_field_is_named(tmp_path: Path) -> None:
     assert complaint(PROBLEM, "--check", file).startswith("plan: /status: ")
 
 
+@pytest.mark.parametrize("data", [b"", b"{", b"\xef\xbb\xbf{}", b"{} x", b"[" * 10_000, b"\xff"])
+def test_what_is_no_json_is_said_to_be_none(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "bad.json"
+    file.write_bytes(data)
+    assert complaint(file).startswith("problem: is no JSON that can be read: ")
+
+
 def test_a_problem_is_no_plan() -> None:
     assert complaint(PROBLEM, "--check", PROBLEM).startswith("plan: /status: is missing")
 
