@@ -1,4 +1,4 @@
-"""Time as values: instants, half-open intervals and the grid of planning steps.
+"""Time as values: instants and the grid of planning steps.
 
 Everything inside the house is timezone-aware UTC. Local time exists at the border only (tariffs,
 pages, "07:00"). Reading a clock is not here: see `models.clocks`.
@@ -39,30 +39,6 @@ def format_rfc3339(instant: datetime) -> str:
     """Returns RFC 3339 text in UTC with a `Z`, with microseconds only where there are any."""
     text = utc(instant).isoformat()
     return text.removesuffix("+00:00") + "Z"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A half-open stretch of time, `[start, end)`, never empty."""
-
-    start: datetime
-    end: datetime
-
-    def __post_init__(self) -> None:
-        if utc(self.start) >= utc(self.end):
-            raise ValueError(f"interval ends at {self.end} but starts at {self.start}")
-
-    def __contains__(self, instant: datetime) -> bool:
-        return self.start <= instant < self.end
-
-    def overlaps(self, other: Interval) -> bool:
-        """Returns whether both have an instant in common."""
-        return self.start < other.end and other.start < self.end
-
-    @property
-    def length_s(self) -> float:
-        """Length in seconds."""
-        return (self.end - self.start).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ does and not what a solver thought it did.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -210,8 +210,3 @@ def _kpis(view: View, decision: Decision, found: Outcome) -> Kpis:
         co2_g=co2,
         peak_import_w=max(float(found.grid_w.max(initial=0.0)), 0.0),
     )
-
-
-def plan_shares(plan: Plan) -> Mapping[str, str]:
-    """Returns which vehicle serves each booking."""
-    return {assignment.booking: assignment.vehicle for assignment in plan.assignments}

@@ -17,7 +17,7 @@ from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site
 from models.tables.fleet import Vehicle, VehicleModel
-from models.tables.planning import Plan, PlanRequest
+from models.tables.planning import Plan
 from models.tables.stations import Connector, Evse, Station
 
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
@@ -126,14 +126,6 @@ async def _live_limits(session: AsyncSession, tenant: str) -> Sequence[ChargingL
         .where(ChargingLimit.tenant_id == tenant, ChargingLimit.purpose == "transaction")
         .where(ChargingLimit.state.in_(LIVE_LIMITS))
         .order_by(ChargingLimit.created_at, ChargingLimit.id)
-    )
-    return rows.all()
-
-
-async def due_requests(session: AsyncSession) -> Sequence[PlanRequest]:
-    """Returns the wishes for a new plan, oldest first."""
-    rows = await session.scalars(
-        select(PlanRequest).order_by(PlanRequest.requested_at, PlanRequest.site_id)
     )
     return rows.all()
 

@@ -7,7 +7,6 @@ connection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -118,7 +117,3 @@ class Kept:
     """Grows by one with each change; the `ETag`."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(index=True)
-
-
-CustomFields = Mapping[str, Any]
-"""What integrators attach under `custom`."""

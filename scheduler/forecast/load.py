@@ -84,19 +84,6 @@ class LoadProfile:
         )
 
 
-def forecast_load(
-    readings: Sequence[Reading],
-    grid: StepGrid,
-    timezone: str,
-    *,
-    issued_at: datetime,
-    fallback_w: float,
-) -> QuantileForecast:
-    """Returns the building's load in each step as known at `issued_at`: `learn` and `forecast`."""
-    profile = LoadProfile.learn(readings, timezone, until=issued_at, fallback_w=fallback_w)
-    return profile.forecast(grid, issued_at=issued_at)
-
-
 def _place(instant: datetime, zone: ZoneInfo) -> tuple[int, int]:
     local = instant.astimezone(zone)
     return local.weekday(), (60 * local.hour + local.minute) // SLOT_MINUTES

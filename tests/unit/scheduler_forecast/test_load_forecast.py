@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from models.timeline import StepGrid
-from scheduler.forecast import Reading
-from scheduler.forecast.load import LoadProfile, forecast_load
+from scheduler.forecast import QuantileForecast, Reading
+from scheduler.forecast.load import LoadProfile
 from scheduler.forecast.skill import Scored, skill_vs_persistence
 
 MONDAY = datetime(2026, 6, 15, tzinfo=UTC)
 PARIS = "Europe/Paris"
+
+
+def forecast_load(
+    readings: Sequence[Reading],
+    grid: StepGrid,
+    timezone: str,
+    *,
+    issued_at: datetime,
+    fallback_w: float,
+) -> QuantileForecast:
+    """What the readings up to `issued_at` make us expect."""
+    profile = LoadProfile.learn(readings, timezone, until=issued_at, fallback_w=fallback_w)
+    return profile.forecast(grid, issued_at=issued_at)
 
 
 def grid(start: datetime, steps: int = 96) -> StepGrid:
