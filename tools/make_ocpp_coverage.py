@@ -26,7 +26,7 @@ effect), or are **refused** with NotSupported for the reason given. Requests of 
 `POST /api/v1/stations/{identity}/commands`, checked against the schema first.
 
 An action that a version does not know gets NotImplemented. StopTransaction, MeterValues and
-TransactionEvent are never refused for their content unless the station is held to be strict: what
+TransactionEvent are never refused for their content unless the station's record says `strict`: what
 breaks the schema is left out and marked, and if nothing sensible is left, the message is kept raw
 and accepted, because a refusal makes stations throw their data away.
 """

@@ -20,9 +20,10 @@ from urllib.parse import unquote_to_bytes
 from csms.gateway.connection import Knock
 from csms.gateway.limits import Limits
 from csms.gateway.onboarding import Onboarding
-from csms.gateway.records import NO_SUBPROTOCOL, StationRecord, StationRecords
+from csms.gateway.records import StationRecord, StationRecords
 from csms.gateway.throttle import Throttle, network_of
 from csms.keyring import Keyring
+from csms.ocpp.quirks import NO_SUBPROTOCOL
 from models.clocks import WireClock
 
 SUBPROTOCOLS = ("ocpp2.1", "ocpp2.0.1", "ocpp1.6")

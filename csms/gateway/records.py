@@ -16,9 +16,6 @@ import sqlalchemy as sa
 from csms.ledger.database import Database
 from models.tables.stations import Station
 
-NO_SUBPROTOCOL = "no-subprotocol"
-"""Quirk: a station that offers no subprotocol is taken as OCPP 1.6."""
-
 
 @dataclass(frozen=True, slots=True)
 class StationRecord:

@@ -74,7 +74,8 @@ _KEPT_AT: dict[type[Any], Column] = {
     SecurityEvent: SecurityEvent.received_at,
     Reconciliation: Reconciliation.created_at,
 }
-Quirk = Annotated[str, Field(min_length=1, max_length=40)]
+Quirk = Literal["no-subprotocol"]
+"""As `csms.ocpp.quirks`, which a feature does not know."""
 Number = Annotated[int, Field(ge=0, le=100_000)]
 """From 1 on; 0 is the station as a whole, of which 1.6 reports a status."""
 
@@ -120,6 +121,7 @@ class NewStation(Document):
     strict: bool = False
     """Answer sloppy input with errors, as the specification says."""
     quirks: list[Quirk] = Field(default_factory=list[Quirk], max_length=50)
+    """What it is forgiven beyond the rule."""
     boot_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 300
     evses: list[NewEvse] = Field(default_factory=list[NewEvse], max_length=100)
     external_id: Text | None = None

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from csms.gateway.memory import HandshakeRefused, LinkClosed, MemoryLink
+from csms.ocpp.quirks import QUIRKS
 from tests.builders.rest_house import RestHouse, frame, rest_house
 
 
@@ -339,3 +340,14 @@ async def test_an_evse_hangs_on_a_circuit_of_its_site(small_house: RestHouse) ->
     assert problem["errors"][0]["field"] == "/evses/1/circuit_id"
     body["evses"] = [{"evse_id": 1}, {"evse_id": 1}]
     await small_house.post("/stations", body, 422)
+
+
+async def test_a_quirk_that_nobody_reads_is_refused_by_name(small_house: RestHouse) -> None:
+    site = await small_house.site()
+    body = {"identity": "ODD", "site_id": site["id"], "quirks": [*QUIRKS]}
+    await small_house.post("/stations", body, 201)
+    problem = await small_house.post(
+        "/stations", body | {"identity": "ODDER", "quirks": ["strict"]}, 422
+    )
+    assert problem["errors"][0]["field"] == "/quirks/0"
+    assert "no-subprotocol" in problem["errors"][0]["detail"]
