@@ -12,7 +12,7 @@ from scheduler.check import check
 from scheduler.incumbent import incumbent_for
 from scheduler.options import PlanOptions
 from scheduler.plan import Assignment, Charging, Plan
-from scheduler.problem import Circuit, Problem
+from scheduler.problem import Circuit, Problem, Site
 from scheduler.rolling import Made, plan_with_level
 from tests.builders.plans import plan_of
 from tests.builders.problems import START, booking, confluence_like, evse, problem, site, vehicle
@@ -34,14 +34,15 @@ def power_w(plan: Plan, car: str, step: int) -> float:
     )
 
 
-def needy_problem(**changes: object) -> Problem:
+def needy_problem(*sites: Site) -> Problem:
     """Two cars that must charge for their trips, at a site with room for one at a time."""
     trips = (
         booking("b-1", start_step=8, end_step=12, distance_km=30.0, vehicle="car-1"),
         booking("b-2", start_step=5, end_step=12, distance_km=30.0, vehicle="car-2"),
     )
     cars = tuple(vehicle(f"car-{n}", soc_wh=3000.0) for n in (1, 2))
-    return problem(vehicles=cars, bookings=trips, **changes)
+    base = problem(vehicles=cars, bookings=trips)
+    return replace(base, sites=sites or base.sites)
 
 
 def test_without_a_solver_cars_are_charged_and_bookings_served() -> None:
@@ -65,7 +66,7 @@ def test_where_not_all_can_charge_at_once_the_one_with_less_time_to_spare_goes_f
         circuits=(Circuit("A-main", None, 3700.0),),
         evses=(evse("A-1", circuit="A-main"), evse("A-2", circuit="A-main")),
     )
-    plan = made(needy_problem(sites=(place,))).plan
+    plan = made(needy_problem(place)).plan
     assert {one.booking for one in plan.assignments} == {"b-1", "b-2"}
     assert power_w(plan, "car-2", 0) == 3700.0
     assert power_w(plan, "car-1", 0) == 0.0
@@ -73,7 +74,7 @@ def test_where_not_all_can_charge_at_once_the_one_with_less_time_to_spare_goes_f
 
 def test_what_the_limits_can_not_bring_is_refused_with_its_reason() -> None:
     place = site(import_limit_w=2000.0)
-    plan = made(needy_problem(sites=(place,))).plan
+    plan = made(needy_problem(place)).plan
     assert [one.code for one in plan.unserved] == ["FIXED_VEHICLE"]
     assert len(plan.assignments) == 1
 
