@@ -60,6 +60,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Returns the virtual seconds since the loop was made."""
         return self._jumping.elapsed_s
 
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ARG002
+        """Refuses at once: when a thread would answer is not for virtual time to say.
+
+        Raises:
+            ThreadError: always.
+        """
+        raise ThreadError(f"a thread that was to run {func!r} took part in virtual time")
+
     def call_soon_threadsafe(
         self,
         callback: Callable[..., Any],

@@ -7,6 +7,7 @@ apart by version or database is in `test_conversation`, who comes in in `test_le
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from websockets.exceptions import ConnectionClosed
 
 from models.tables.charging import Reading, Reconciliation, Transaction
 from models.tables.ledger import Quarantine
@@ -397,7 +399,8 @@ async def test_a_frame_over_the_limit_ends_the_connection_and_costs_nothing_else
         link = await connected(house, version)
         charge = charge_of(house, version)
         await begin(link, charge, 1000)
-        await link.send('[2,"big","MeterValues",{"a":"' + "y" * 4_200_000 + '"}]')
+        with suppress(ConnectionClosed):  # the answer may come before all is sent
+            await link.send('[2,"big","MeterValues",{"a":"' + "y" * 4_200_000 + '"}]')
         assert (await closed(link))[0] == 1009
         link = await house.dial("CP-1", house.password, (version,))
         assert (await call(link, *charge.later().stop(1500)))[0] == 3
