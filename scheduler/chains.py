@@ -32,11 +32,8 @@ class Break:
     short_wh: float = 0.0
 
 
-def walk(view: View, car: Car, chain: Sequence[int], *, spare_wh: float = 0.0) -> Break | None:
-    """Returns the first break of `chain` if `car` drives it, or None if it can.
-
-    `spare_wh` is asked for on top of each trip's need (up to what the battery holds).
-    """
+def walk(view: View, car: Car, chain: Sequence[int]) -> Break | None:
+    """Returns the first break of `chain` if `car` drives it, or None if it can."""
     place, free, soc = car.site, car.free_from, car.soc_wh
     for position, index in enumerate(chain):
         trip = view.trips[index]
@@ -47,8 +44,7 @@ def walk(view: View, car: Car, chain: Sequence[int], *, spare_wh: float = 0.0) -
         if trip.pickup != place:
             return Break(position, "PLACE")
         soc = charged_wh(view, car, place, soc, parked_from(view, trip, chain, position, car), trip)
-        need = min(trip.need_wh(car) + spare_wh, car.high_wh)
-        need = max(need, trip.need_wh(car))
+        need = trip.need_wh(car)
         if soc < need - TOLERANCE_WH:
             return Break(position, "ENERGY", need - soc)
         soc -= trip.drive_wh(car)

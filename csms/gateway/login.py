@@ -49,8 +49,6 @@ class Admitted:
     """The version that is spoken."""
     named: bool
     """The client offered it; else the answer names none."""
-    login_needed: bool
-    """It has shown a password (profile 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +119,8 @@ class Login:
         if record.security_profile >= 2:
             detail = f"security profile {record.security_profile} needs TLS"
             return TurnedAway("tls-required", 401, identity, detail)
-        login_needed = record.approval != "pending" and record.security_profile != 0
         subprotocol, named = choose_subprotocol(record, knock.subprotocols)
-        if login_needed:
+        if record.approval != "pending" and record.security_profile != 0:
             password = password_of(knock.authorization, identity)
             binary = subprotocol == "ocpp1.6"
             if password is None or not await self._right(record, password, knock, binary=binary):
@@ -131,7 +128,7 @@ class Login:
                 return TurnedAway("wrong-credentials", 401, identity, detail)
         if subprotocol is None:
             return Mute(record)
-        return Admitted(record, subprotocol, named, login_needed)
+        return Admitted(record, subprotocol, named)
 
     async def _right(
         self, record: StationRecord, password: bytes, knock: Knock, *, binary: bool
