@@ -80,9 +80,10 @@ def _least_driven_kwh(view: View, priority: int) -> float:
 def _cheapest(view: View, place: Place, prices: Floats) -> Floats:
     """Returns, by price, the least of cost less worth of what is stored, over all powers."""
     posts = [view.posts[n] for n in place.posts]
-    most_w = sum(max((post.power_w(car) for car in view.cars), default=0.0) for post in posts)
-    back_w = sum(max((post.most_back_w(car) for car in view.cars), default=0.0) for post in posts)
-    efficiency = max((car.efficiency for car in view.cars), default=1.0)
+    kinds = view.kinds
+    most_w = sum(max((post.power_w(car) for car in kinds), default=0.0) for post in posts)
+    back_w = sum(max((post.most_back_w(car) for car in kinds), default=0.0) for post in posts)
+    efficiency = max((car.efficiency for car in kinds), default=1.0)
     if place.battery is not None:
         most_w += place.battery.max_charge_w
         back_w += place.battery.max_discharge_w

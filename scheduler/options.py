@@ -30,8 +30,6 @@ class PlanOptions:
     """What part of its greatest charge a ready car holds."""
     ready_cost_per_kwh: float = 0.25
     """Cost of energy that a car lacks to be ready: above a usual price, far below a missed trip."""
-    frozen: tuple[tuple[str, str], ...] = ()
-    """Bookings that keep their vehicle in this plan (booking id, vehicle id)."""
     prove: bool = False
     """Whether to compute the tight lower bound; else a quick one is given."""
     solvers: tuple[SolverName, ...] = ("glop", "highs")

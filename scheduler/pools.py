@@ -378,5 +378,5 @@ def _site_capacity_w(view: View, place: Place) -> Floats:
 
 
 def _most_of_any(view: View, post: Post) -> Floats:
-    most_w = max((post.power_w(car) for car in view.cars), default=0.0)
+    most_w = max((post.power_w(car) for car in view.kinds), default=0.0)
     return np.where(post.open, most_w, 0.0)

@@ -182,14 +182,16 @@ def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
         )
         starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
         stops = np.concatenate([starts[1:], [len(at)]])
-        for first, last in zip(starts.tolist(), stops.tolist(), strict=True):
+        means = np.add.reduceat(power[at], starts) / (stops - starts)
+        runs = zip(starts.tolist(), stops.tolist(), means.tolist(), strict=True)
+        for first, last, mean_w in runs:
             entries.append(
                 Charging(
                     view.cars[stay.car].id,
                     view.posts[stay.post].id,
                     stay.start + int(at[first]),
                     stay.start + int(at[last - 1]) + 1,
-                    float(power[at[first:last]].mean()),
+                    mean_w,
                     codes[first],
                 )
             )

@@ -111,7 +111,7 @@ class _Planner:
         self._began_s = monotonic()
         self._monotonic, self._options = monotonic, options
         self._limits = SolveLimits(iterations=options.iterations, solvers=options.solvers)
-        self.view = View(problem, options.frozen)
+        self.view = View(problem)
         self._prices = RechargePrices(
             self.view,
             short_gap_cost=options.short_gap_cost_per_h,

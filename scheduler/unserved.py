@@ -92,8 +92,10 @@ def with_idle_cars(view: View, decision: Decision) -> tuple[Chains, list[Stay]] 
     A car is idle after its last trip. Nothing changes for others: it leaves its EVSE and comes
     back to none. None if there is no such car and trip.
     """
-    chains, stays = list(decision.chains), list(decision.stays)
     done = served(decision.chains)
+    if len(done) == len(view.trips):
+        return None
+    chains, stays = list(decision.chains), list(decision.stays)
     last = {stay.car: n for n, stay in enumerate(stays)}
     states = _states(view, decision)
     taken: set[int] = set()

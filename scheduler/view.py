@@ -1,8 +1,7 @@
 """The problem as the solver looks at it: names turned into indices, series into arrays.
 
 Built once per plan and shared by assignment, parking, charging and bound. Everything here follows
-from the problem alone; no decision is taken here, save which trips were fixed to a car for this
-plan (`frozen`), which act like the booking's own `vehicle`.
+from the problem alone; no decision is taken here.
 """
 
 from __future__ import annotations
@@ -142,7 +141,7 @@ class Place:
 class View:
     """One problem, ready to be planned."""
 
-    def __init__(self, problem: Problem, frozen: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.steps = problem.steps
         self.hours = problem.hours
@@ -163,18 +162,21 @@ class View:
             _car(vehicle, index, sites[vehicle.site], posts)
             for index, vehicle in enumerate(problem.vehicles)
         ]
-        self.trips = self._trips(sites, dict(frozen))
+        self.kinds = list(
+            {(c.ac_w, c.dc_w, c.discharge_w, c.efficiency): c for c in self.cars}.values()
+        )
+        """One car for all that charge alike."""
+        self.trips = self._trips(sites)
         self._reach: dict[tuple[int, float, float, float, bool], Floats] = {}
 
-    def _trips(self, sites: dict[str, int], frozen: dict[str, str]) -> list[Trip]:
+    def _trips(self, sites: dict[str, int]) -> list[Trip]:
         by_id = {car.id: car for car in self.cars}
         by_class: dict[str, list[Car]] = {}
         for car in self.cars:
             by_class.setdefault(car.vehicle_class, []).append(car)
         trips: list[Trip] = []
         for index, booking in enumerate(self.problem.bookings):
-            name = booking.vehicle or frozen.get(booking.id)
-            fixed = by_id.get(name) if name is not None else None
+            fixed = by_id[booking.vehicle] if booking.vehicle is not None else None
             trip = _trip(booking, index, sites, fixed)
             cars = [
                 car for label in dict.fromkeys(booking.classes) for car in by_class.get(label, ())

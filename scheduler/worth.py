@@ -23,7 +23,7 @@ from scheduler.view import Floats, View
 
 Index = NDArray[np.int64]
 
-LEVELS = 64
+LEVELS = 40
 """About how many units a battery holds."""
 LACK_COST = 5.0
 """Per kWh that a trip lacks: above any price, so that lacking never seems to pay."""
