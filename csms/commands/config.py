@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
 import typer
 
-from csms.commands.options import AsJson, ConfigFile, settings_of
+from csms.commands.options import AsJson, ConfigFile, print_json, settings_of
 
 
 def config(config_file: ConfigFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002
@@ -15,7 +14,7 @@ def config(config_file: ConfigFile = None, as_json: AsJson = False) -> None:  # 
     """
     shown = settings_of(config_file).mask()
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(shown)).decode())
+        print_json(shown)
         return
     for name, value in shown.items():
         typer.echo(f"{name} = {'' if value is None else value}")

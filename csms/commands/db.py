@@ -1,11 +1,18 @@
-"""`heliofleet db`: the schema of the database."""
+"""`heliofleet db`: the schema of the database, and its backups."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from csms.commands.options import ConfigFile, group, settings_of
+from csms.commands.options import AsJson, ConfigFile, group, print_json, settings_of
+from csms.ledger import backup as archive
 from csms.ledger import migrate
+from csms.ledger.dumps import IDS_SKIPPED
+from models.clocks import RealClock
+from models.timeline import format_rfc3339
 
 app = group("Look after the database.")
 
@@ -32,3 +39,46 @@ def check(config_file: ConfigFile = None) -> None:
     settings = settings_of(config_file)
     migrate.check(settings.database_url)
     typer.echo(f"schema {migrate.head()} is up to date")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .tar.gz to write.")],
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Write data and secret key to one file, also while serve runs.
+
+    A file of that name is replaced once the new one is whole. On PostgreSQL pg_dump must be on the
+    PATH.
+
+    Example: heliofleet db backup heliofleet.tar.gz
+    """
+    made = archive.back_up(settings_of(config_file), file, RealClock().now())
+    if as_json:
+        print_json({"file": str(file), "bytes": file.stat().st_size, "manifest": made})
+    else:
+        typer.echo(f"{file}: {made.kind}, schema {made.schema}, {file.stat().st_size} bytes")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What db backup has written.")],
+    force: Annotated[  # noqa: FBT002
+        bool, typer.Option("--force", help="Replace a database that has data, and another key.")
+    ] = False,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Put data and secret key of a backup in their places; serve must not run.
+
+    The 1.6 transaction ids skip a million, because stations know those given out since the backup.
+    On PostgreSQL the database must exist and pg_restore be on the PATH.
+
+    Example: heliofleet db restore heliofleet.tar.gz
+    """
+    made = archive.restore(settings_of(config_file), file, force=force)
+    if as_json:
+        print_json({"file": str(file), "manifest": made, "transaction_ids_skipped": IDS_SKIPPED})
+    else:
+        typer.echo(f"{made.kind}, schema {made.schema}, as of {format_rfc3339(made.made_at)}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from csms.config import Settings, load_settings
@@ -41,3 +42,8 @@ def settings_of(config_file: Path | None, **overrides: object) -> Settings:
         BadInput: naming what is wrong.
     """
     return load_settings(os.environ, config_file=config_file, overrides=overrides)
+
+
+def print_json(result: Any) -> None:
+    """Prints a result for programs; takes whatever msgspec encodes."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(result)).decode())

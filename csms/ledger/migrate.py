@@ -56,10 +56,10 @@ def upgrade(url: str, revision: str = "head") -> None:
     """
 
     def change(connection: sa.Connection) -> None:
-        _refuse_newer(_revision(connection))
+        refuse_newer(_revision(connection))
         command.upgrade(_config(connection), revision)
 
-    _on(url, change)
+    run_on(url, change)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -68,7 +68,7 @@ def downgrade(url: str, revision: str) -> None:
     Raises:
         Unavailable: if the database can't be reached.
     """
-    _on(url, lambda connection: command.downgrade(_config(connection), revision))
+    run_on(url, lambda connection: command.downgrade(_config(connection), revision))
 
 
 def current(url: str) -> str | None:
@@ -78,7 +78,21 @@ def current(url: str) -> str | None:
         BadInput: if the file is no database.
         Unavailable: if the database can't be reached.
     """
-    return _on(url, _revision)
+    return run_on(url, _revision)
+
+
+def refuse_newer(found: str | None) -> None:
+    """Passes for a revision that this program knows, and for None.
+
+    Raises:
+        SchemaAhead: saying what to do.
+    """
+    scripts = ScriptDirectory.from_config(_config(None))
+    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaAhead(
+            f"the database has schema {found}, this program knows up to {head()}:"
+            " use the newer Heliofleet that made it, or a backup from before"
+        )
 
 
 def head() -> str:
@@ -97,7 +111,7 @@ def check(url: str) -> None:
         Unavailable: if the database can't be reached.
     """
     found = current(url)
-    _refuse_newer(found)
+    refuse_newer(found)
     if found != head():
         raise SchemaBehind(
             f"the database has schema {found or 'none'}, this program needs {head()}:"
@@ -116,30 +130,16 @@ def differences(url: str) -> list[str]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return [str(difference) for difference in compare_metadata(context, Base.metadata)]
 
-    return _on(url, compare)
+    return run_on(url, compare)
 
 
-def _revision(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def run_on(url: str, work: Callable[[sa.Connection], T]) -> T:
+    """Does `work` on a connection to the database, in one transaction, and returns its result.
 
-
-def _refuse_newer(found: str | None) -> None:
-    scripts = ScriptDirectory.from_config(_config(None))
-    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
-        raise SchemaAhead(
-            f"the database has schema {found}, this program knows up to {head()}:"
-            " use the newer Heliofleet that made it, or a backup from before"
-        )
-
-
-def _config(connection: sa.Connection | None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    config.attributes["connection"] = connection
-    return config
-
-
-def _on(url: str, work: Callable[[sa.Connection], T]) -> T:
+    Raises:
+        BadInput: if the file is no database, or the url of no known kind.
+        Unavailable: if the database can't be reached.
+    """
     with away(), unreachable():
         if url.startswith("sqlite:///"):
             return _on_sqlite(url, work)
@@ -149,6 +149,17 @@ def _on(url: str, work: Callable[[sa.Connection], T]) -> T:
             )
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(lambda: asyncio.run(_on_postgres(url, work))).result()
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config(connection: sa.Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config
 
 
 def _on_sqlite(url: str, work: Callable[[sa.Connection], T]) -> T:

