@@ -30,7 +30,7 @@ from simulators.happenings import (
 from simulators.line import Line
 from simulators.link import Connect
 from simulators.scorecard import Truth
-from simulators.service import Service
+from simulators.service import Service, SetupFailed
 from simulators.world import MINUTE, World
 
 SETTLING_ROUNDS = 4
@@ -86,6 +86,9 @@ class _Player:
                 checks=world.checks,
             )
         await self.dial()
+        if self.lines and not any(line.connected for line in self.lines.values()):
+            reason = next(iter(self.lines.values())).refused
+            raise SetupFailed(f"no station can connect: {reason}")
         await self.settle()
         for car in world.cars.values():
             assert car.site_id is not None

@@ -59,6 +59,8 @@ def outages(
 ) -> tuple[Outage, ...]:
     """Returns when which station is dead or alone; never two of one kind at a station at once."""
     found: list[Outage] = []
+    if not identities:
+        return ()
     if "dead-station" in names:
         rng = stream(seed, "dead-station")
         for day in range(days):

@@ -45,6 +45,8 @@ class Line:
         self.station = station
         self.cut = False
         """While set, the network is down and dialling is in vain."""
+        self.refused = ""
+        """Why the last dialling was in vain."""
         self.boot_status: str | None = None
         """What the service last answered to Boot; None before its first answer."""
         self._connect = connect
@@ -79,7 +81,8 @@ class Line:
         offered = None if "no-subprotocol" in station.quirks else station.kind.subprotocol
         try:
             link = await self._connect(station.identity, offered, password)
-        except FleetError:
+        except FleetError as error:
+            self.refused = error.detail
             return False
         self._voice = VOICES[station.kind.subprotocol](
             station, link, now=self._now, checks=self._checks, message_ids=self._message_ids

@@ -20,12 +20,17 @@ import msgspec
 from models.errors import BadInput, FieldError
 from simulators.quirks import QUIRKS
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+LARGEST = 1e9
+"""A gigawatt, or its like: beyond it a number is a mistake, and so is infinity."""
+Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Hourly = Annotated[tuple[float, ...], msgspec.Meta(min_length=24, max_length=24)]
+Minutes = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
+Hourly = Annotated[tuple[NotNegative, ...], msgspec.Meta(min_length=24, max_length=24)]
 Identity = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,48}$")]
 Weather = Literal["clear", "fair", "mixed", "overcast"]
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+"""What stations may say of the time is believed in between."""
 
 
 class Sky(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,19 +54,21 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Demand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How people book and drive."""
 
-    subscribers: Annotated[int, msgspec.Meta(ge=1)]
+    subscribers: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
     """How many people book."""
-    trips_per_car_day: NotNegative
+    trips_per_car_day: Annotated[float, msgspec.Meta(ge=0, le=100)]
     """Wishes for trips, per car and day."""
-    mean_distance_km: Positive
-    max_distance_km: Positive
-    mean_speed_km_h: Positive
+    mean_distance_km: Annotated[float, msgspec.Meta(gt=0, le=1000)]
+    max_distance_km: Annotated[float, msgspec.Meta(gt=0, le=1000)]
+    mean_speed_km_h: Annotated[float, msgspec.Meta(ge=1, le=300)]
     """With the distance, how long a trip takes on the road."""
-    dwell_minutes: tuple[NotNegative, NotNegative]
+    dwell_minutes: tuple[Minutes, Minutes]
     """Shortest and longest time a car stands at the destination."""
     start_hours: Hourly
     """Weights of the local hour in which a trip starts."""
-    lead_hours: tuple[NotNegative, Positive]
+    lead_hours: tuple[
+        Annotated[float, msgspec.Meta(ge=0, le=1000)], Annotated[float, msgspec.Meta(gt=0, le=1000)]
+    ]
     """Least and mean time between asking and starting."""
     one_way_share: Share
     """How many give the car back at another site."""
@@ -105,7 +112,7 @@ class StationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     subprotocol: Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
     """The version of OCPP that it speaks."""
-    evses: Annotated[int, msgspec.Meta(ge=1)]
+    evses: Annotated[int, msgspec.Meta(ge=1, le=100)]
     """How many cars it serves at a time."""
     max_power_w: Positive
     """Per EVSE."""
@@ -115,7 +122,7 @@ class StationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phases: Literal[1, 3]
     safe_limit_w: NotNegative
     """Of the whole station, while it is alone; its EVSEs share it evenly."""
-    reaction_s: NotNegative
+    reaction_s: Annotated[float, msgspec.Meta(ge=0, le=600)]
     """How long it takes to follow a limit."""
     reports_soc: bool = False
     """Whether it tells how full the car is."""
@@ -199,7 +206,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Midnight of the first day, with its offset."""
     timezone: str
     """The IANA name of the local time."""
-    days: Annotated[int, msgspec.Meta(ge=1)]
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)]
     """How long a demo plays it."""
     seed: int
     """What chance is drawn from, unless a command says another."""
@@ -210,18 +217,18 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How full each car is at the start."""
     min_soc_pct: Annotated[float, msgspec.Meta(ge=0, le=100)]
     """What plans leave in a battery."""
-    meter_every_s: Annotated[int, msgspec.Meta(ge=1)]
+    meter_every_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
     """Between samples while power flows, and for three minutes after it changed."""
-    idle_meter_every_s: Annotated[int, msgspec.Meta(ge=1)]
+    idle_meter_every_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
     """Between samples of a transaction in which nothing flows."""
-    measure_every_minutes: Annotated[int, msgspec.Meta(ge=1, le=60)]
+    measure_every_minutes: Literal[5, 10, 15, 20, 30, 60]
     """Between the measurements of a site."""
     sky: Sky
     prices: Prices
     demand: Demand
     models: tuple[Model, ...]
     station_kinds: tuple[StationKind, ...]
-    sites: tuple[SiteSpec, ...]
+    sites: Annotated[tuple[SiteSpec, ...], msgspec.Meta(min_length=1)]
 
     def model(self, model_id: str) -> Model:
         """Returns the model of that id (the reader has checked that it is there)."""
@@ -297,24 +304,38 @@ def _typed(raw: dict[str, Any], source: str) -> Scenario:
 
 def _mistakes(scenario: Scenario) -> list[FieldError]:
     """Returns what types can't say: references, sums and order."""
-    found: list[FieldError] = []
-    if scenario.start.tzinfo is None:
-        found.append(FieldError("/start", "has no time zone"))
-    try:
-        ZoneInfo(scenario.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        found.append(FieldError("/timezone", f"unknown time zone {scenario.timezone!r}"))
+    found = _time_mistakes(scenario)
     prices = scenario.prices
     if min(prices.import_price_per_kwh) <= prices.export_price_per_kwh:
         found.append(FieldError("/prices/export_price_per_kwh", "not below every import price"))
     if sum(scenario.demand.start_hours) <= 0:
         found.append(FieldError("/demand/start_hours", "no hour has any weight"))
+    if sum(scenario.sky.later_days.values()) <= 0:
+        found.append(FieldError("/sky/later_days", "no weather has any weight"))
+    if not any(site.cars for site in scenario.sites):
+        found.append(FieldError("/sites", "no site has a car"))
+    for index, kind in enumerate(scenario.station_kinds):
+        if kind.min_power_w > kind.max_power_w:
+            found.append(FieldError(f"/station_kinds/{index}/min_power_w", "above max_power_w"))
     for where, ids in _namespaces(scenario):
         twice = sorted(name for name, count in Counter(ids).items() if count > 1)
         if twice:
             found.append(FieldError(where, f"{twice[0]!r} is there twice"))
     for index, site in enumerate(scenario.sites):
         found += _site_mistakes(scenario, site, f"/sites/{index}")
+    return found
+
+
+def _time_mistakes(scenario: Scenario) -> list[FieldError]:
+    found: list[FieldError] = []
+    if scenario.start.tzinfo is None:
+        found.append(FieldError("/start", "has no time zone"))
+    elif not FIRST_YEAR <= scenario.start.year < LAST_YEAR:
+        found.append(FieldError("/start", f"not from {FIRST_YEAR} to {LAST_YEAR}"))
+    try:
+        ZoneInfo(scenario.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        found.append(FieldError("/timezone", f"unknown time zone {scenario.timezone!r}"))
     return found
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
 
 from csms.config import Settings, load_settings
+from models.errors import BadInput
 
 ConfigFile = Annotated[
     Path | None,
@@ -47,3 +49,19 @@ def settings_of(config_file: Path | None, **overrides: object) -> Settings:
 def print_json(result: Any) -> None:
     """Prints a result for programs; takes whatever msgspec encodes."""
     typer.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
+
+
+def check_ocpp_url(url: str) -> None:
+    """Lets addresses of a door for stations pass.
+
+    Raises:
+        BadInput: for all others.
+    """
+    allowed = f"--ocpp-url: {url} is no address of stations; allowed is ws://HOST:PORT/ocpp or wss"
+    try:
+        parts = urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise BadInput(allowed) from None
+    if parts.scheme not in ("ws", "wss") or not has_place or parts.query or parts.fragment:
+        raise BadInput(allowed)

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from typing import Annotated
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Literal
 
 import httpx
 import msgspec
 import typer
 from rich.console import Console
 
-from csms.commands.options import DEFAULT_OUT, OutDirectory
+from csms.commands.options import DEFAULT_OUT, OutDirectory, check_ocpp_url
 from csms.commands.playing import API, SteppingPacer, WaitingPacer, progress_bar, view_of
+from csms.commands.report.figures import ServiceView
 from csms.commands.report.page import print_table
 from csms.commands.report.writing import make_directory, write_report
 from models.clocks import RealClock
 from models.errors import BadInput, Unavailable
-from models.timeline import parse_rfc3339
 from simulators.driver import play
 from simulators.link import websocket_door
 from simulators.scenario import load_scenario
+from simulators.scorecard import Truth
 from simulators.world import World
-
-
-class Clock(msgspec.Struct):
-    """What `GET /clock` says."""
-
-    mode: str
-    now: str
 
 
 def simulate(  # noqa: PLR0917 - each is an option of the command line
@@ -47,46 +44,76 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
 
     Example: heliofleet simulate confluence --api-key KEY --ocpp-url ws://127.0.0.1:9000/ocpp
     """
+    if not speed > 0:
+        raise BadInput(f"--speed: {speed:g} is no speed; allowed is 1")
+    check_ocpp_url(ocpp_url)
     known = load_scenario(scenario)
     make_directory(out)
-    headers = {"Authorization": f"Bearer {api_key}"}
-    clock = _clock_of(api_url, headers)
+    door = _RestDoor(api_url, {"Authorization": f"Bearer {api_key}"})
+    clock = _clock_of(door)
     real = clock.mode == "real"
     if real and speed != 1.0:
         raise BadInput("--speed: a service on the real clock is played at speed 1 only")
-    start = parse_rfc3339(clock.now)
-    if real:
-        start = start.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    start = clock.now.replace(second=0, microsecond=0)
+    if real or start < clock.now:
+        start += timedelta(minutes=1)
     world = World(known, start=start)
-
-    async def run() -> None:
-        async with httpx.AsyncClient(base_url=api_url, headers=headers, timeout=120.0) as api:
-            pacer = WaitingPacer(RealClock()) if real else SteppingPacer(api, start)
-            with progress_bar("simulate", world.days * 24 * 60) as show:
-                truth = await play(
-                    world,
-                    pacer=pacer,
-                    api=api,
-                    connect=websocket_door(ocpp_url),
-                    progress=show,
-                )
-            service = await view_of(api)
-        outcome = write_report(out, truth, known, service, days=world.days)
-        print_table(outcome.report, Console())
-
-    asyncio.run(run())
-
-
-def _clock_of(api_url: str, headers: dict[str, str]) -> Clock:
     try:
-        answer = httpx.get(f"{api_url}{API}/clock", headers=headers)
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise BadInput(f"--api-url: {api_url}: {error}") from None
+        played = asyncio.run(_play(world, door, ocpp_url, real=real))
     except httpx.HTTPError as error:
-        raise Unavailable(f"{api_url}: {error}") from None
-    if answer.status_code != 200:
-        raise BadInput(f"{api_url} answers {answer.status_code}: {answer.text[:200]}")
+        raise Unavailable(f"{api_url}: {error or type(error).__name__}") from None
+    outcome = write_report(out, played.truth, known, played.service, days=world.days)
+    print_table(outcome.report, Console())
+
+
+@dataclass(frozen=True, slots=True)
+class _RestDoor:
+    url: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    truth: Truth
+    service: ServiceView
+
+
+class _Clock(msgspec.Struct):
+    mode: Literal["real", "simulated"]
+    now: datetime
+
+
+def _clock_of(door: _RestDoor) -> _Clock:
+    """Returns how the service's clock goes and where it stands.
+
+    Raises:
+        BadInput: if the address or the key is wrong.
+        Unavailable: if nobody answers.
+    """
     try:
-        return msgspec.json.decode(answer.content, type=Clock)
-    except msgspec.DecodeError:
-        raise BadInput(f"--api-url: {api_url} is no Heliofleet: it has no clock") from None
+        with httpx.Client(base_url=door.url, headers=door.headers) as api:
+            answer = api.get(f"{API}/clock")
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        allowed = f"--api-url: {door.url} is no address of a service; allowed is http://HOST:PORT"
+        raise BadInput(allowed) from None
+    except UnicodeError:
+        raise BadInput("--api-key: no key has such characters") from None
+    except httpx.HTTPError as error:
+        raise Unavailable(f"{door.url}: {error or type(error).__name__}") from None
+    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise BadInput(f"--api-key: {door.url} does not take it as an admin's")
+    if answer.status_code == HTTPStatus.OK:
+        with suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(answer.content, type=_Clock)
+    detail = f"GET {API}/clock: {answer.status_code} {answer.text[:100]}"
+    raise BadInput(f"--api-url: {door.url} is no Heliofleet: {detail}")
+
+
+async def _play(world: World, door: _RestDoor, ocpp_url: str, *, real: bool) -> _Played:
+    async with httpx.AsyncClient(base_url=door.url, headers=door.headers, timeout=120.0) as api:
+        pacer = WaitingPacer(RealClock()) if real else SteppingPacer(api, world.start)
+        with progress_bar("simulate", world.days * 24 * 60) as show:
+            truth = await play(
+                world, pacer=pacer, api=api, connect=websocket_door(ocpp_url), progress=show
+            )
+        return _Played(truth, await view_of(api))

@@ -13,11 +13,10 @@ import re
 import signal
 import sys
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
-from csms.commands.options import group
+from csms.commands.options import check_ocpp_url, group
 from models.clocks import RealClock
 from models.errors import BadInput
 from simulators.link import websocket_door
@@ -71,7 +70,7 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
         raise BadInput(f"--version: {version} is no version; allowed are {', '.join(VERSIONS)}")
     if re.fullmatch(r"[^\s/\x00-\x1f\x7f]{1,48}", identity) is None:
         raise BadInput("IDENTITY: allowed are 1 to 48 characters, no spaces and no slash")
-    _check_url(ocpp_url)
+    check_ocpp_url(ocpp_url)
     solo = SoloStation(
         identity=identity,
         password=password,
@@ -84,17 +83,6 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     # What a lost link leaves unanswered is told in a line of our own.
     logging.getLogger("simulators.voice").setLevel(logging.CRITICAL)
     asyncio.run(_run_until_told(solo, ocpp_url, connect_within_s))
-
-
-def _check_url(url: str) -> None:
-    allowed = f"--ocpp-url: {url} is no address of stations; allowed is ws://HOST:PORT/ocpp or wss"
-    try:
-        parts = urlsplit(url)
-        has_place = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        raise BadInput(allowed) from None
-    if parts.scheme not in ("ws", "wss") or not has_place or parts.query or parts.fragment:
-        raise BadInput(allowed)
 
 
 def _say(line: str) -> None:

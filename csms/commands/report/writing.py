@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,24 @@ from typing import Any
 from csms.commands.report.figures import Outcome, ServiceView, judge, write_json
 from csms.commands.report.page import page
 from csms.commands.report.pictures import policy_picture, site_picture, timeline_picture
-from models.errors import BadInput
+from models.errors import Unavailable
 from models.timeline import StepGrid, parse_rfc3339
 from simulators.scenario import Scenario
 from simulators.scorecard import SiteTruth, Truth
 
 
 def make_directory(directory: Path) -> None:
-    """Makes the folder of a report.
+    """Makes the folder of a report, and sees before a long run that it can be written to.
 
     Raises:
-        BadInput: if that can't be done.
+        Unavailable: if that can't be done.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
     except OSError as error:
-        raise BadInput(f"--out {directory}: {error.strerror or error}") from None
+        raise Unavailable(f"--out {directory}: {error.strerror or error}") from None
 
 
 def write_report(

@@ -101,8 +101,8 @@ def test_a_service_to_simulate_against_is_told_from_other_addresses(
 ) -> None:
     simulate = ("simulate", "confluence", "--api-key", "k", "--out", str(tmp_path), "--api-url")
     for url, wanted, line in (
-        ("nonsense", 2, "--api-url: nonsense: "),
-        ("ftp://host", 2, "--api-url: ftp://host: "),
+        ("nonsense", 2, "--api-url: nonsense is no address"),
+        ("ftp://host", 2, "--api-url: ftp://host is no address"),
         (stranger_url, 2, f"--api-url: {stranger_url} is no Heliofleet"),
         ("http://127.0.0.1:1", 1, "http://127.0.0.1:1: "),
     ):
