@@ -163,7 +163,8 @@ class House:
         clock, ids, activity = times.clock, times.ids, times.activity
         await db.start()
         bus = LocalBus(activity)
-        relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=times.wire)
+        node = self.settings.node_name
+        relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=times.wire, node=node)
         committer = Committer(db, deciders(), clock, ids, activity, times.wire)
         intake = Intake(committer)
         self.gateway = Gateway(

@@ -152,7 +152,6 @@ class TransactionReported(Fact, frozen=True, gc=False, kw_only=True):
     offline: bool = False
     remote_start_id: int | None = None
     reservation_id: int | None = None
-    phases_used: int | None = None
 
 
 class ReadingsReported(Fact, frozen=True, gc=False, kw_only=True):

@@ -8,8 +8,8 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from csms.access.actions import create_api_key
-from csms.commands.options import ConfigFile, group, settings_of
+from csms.access.actions import NewKey, create_api_key
+from csms.commands.options import AsJson, ConfigFile, group, print_json, settings_of
 from csms.keyring import Keyring
 from csms.ledger import migrate
 from csms.ledger.database import Database
@@ -26,6 +26,7 @@ def create(
     role: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Role))}.")],
     name: Annotated[str, typer.Option(help="What the key is for.")] = "made by heliofleet api-key",
     config_file: ConfigFile = None,
+    as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Make a key and print it, alone. It is never shown again.
 
@@ -39,18 +40,21 @@ def create(
     migrate.check(settings.database_url)
     keyring = Keyring.load(settings.key_file)
 
-    async def make() -> str:
+    async def make() -> NewKey:
         clock = RealClock()
         ids = UlidMaker(clock, SystemRandom())
         db = Database.open(settings.database_url)
         await db.start()
         try:
             async with db.write(clock, ids, actor="cli") as work:
-                made = await create_api_key(
+                return await create_api_key(
                     work, keyring, role=cast("Role", role), name=name, created_at=clock.now()
                 )
-                return made.key
         finally:
             await db.close()
 
-    typer.echo(asyncio.run(make()))
+    made = asyncio.run(make())
+    if as_json:
+        print_json({"id": made.row.id, "role": role, "name": name, "key": made.key})
+    else:
+        typer.echo(made.key)

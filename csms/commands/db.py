@@ -18,7 +18,7 @@ app = group("Look after the database.")
 
 
 @app.command()
-def upgrade(config_file: ConfigFile = None) -> None:
+def upgrade(config_file: ConfigFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002
     """Bring the schema up to date. Safe to repeat.
 
     Example: heliofleet db upgrade
@@ -27,18 +27,24 @@ def upgrade(config_file: ConfigFile = None) -> None:
     before = migrate.current(settings.database_url)
     migrate.upgrade(settings.database_url)
     after = migrate.current(settings.database_url)
+    if as_json:
+        print_json({"before": before, "after": after})
+        return
     typer.echo(f"schema {after}" if before == after else f"schema {before or 'none'} -> {after}")
 
 
 @app.command()
-def check(config_file: ConfigFile = None) -> None:
+def check(config_file: ConfigFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002
     """Say whether the schema is the one that this version needs; exit 2 if not.
 
     Example: heliofleet db check
     """
     settings = settings_of(config_file)
     migrate.check(settings.database_url)
-    typer.echo(f"schema {migrate.head()} is up to date")
+    if as_json:
+        print_json({"schema": migrate.head()})
+    else:
+        typer.echo(f"schema {migrate.head()} is up to date")
 
 
 @app.command()

@@ -23,12 +23,11 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
 
-from csms.commands.options import DEFAULT_OUT, OutDirectory
+from csms.commands.options import DEFAULT_OUT, AsJson, OutDirectory
 from csms.commands.playing import SteppingPacer, everything, progress_bar, view_of
 from csms.commands.report.figures import ServiceView, write_json
-from csms.commands.report.page import print_table
+from csms.commands.report.page import show_report
 from csms.commands.report.writing import make_directory, write_report
 from models.errors import Unavailable
 from models.timeline import format_rfc3339
@@ -66,6 +65,7 @@ def demo(
         bool, typer.Option("--exit", help="End after the report; default: the service stays up.")
     ] = False,
     out: OutDirectory = DEFAULT_OUT,
+    as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Play two days of Confluence and leave a report.
 
@@ -91,11 +91,12 @@ def demo(
             "plans": len(played.plans),
         }
         (out / "timings.json").write_bytes(write_json(timings))
-        print_table(outcome.report, Console())
-        typer.echo(f"report: {(out / 'report.html').resolve().as_uri()}")
+        show_report(outcome.report, as_json=as_json)
+        # For programs stdout is the report alone.
+        typer.echo(f"report: {(out / 'report.html').resolve().as_uri()}", err=as_json)
         if not leave:
-            typer.echo(f"service: {served.api_url}/  with the key {served.api_key}")
-            typer.echo("stop it with Ctrl-C")
+            typer.echo(f"service: {served.api_url}/  with the key {served.api_key}", err=as_json)
+            typer.echo("stop it with Ctrl-C", err=as_json)
             served.process.wait()
 
 
@@ -140,7 +141,7 @@ def _service(out: Path, world: World) -> Generator[Served]:
         api_url, ocpp_url = _doors(process)
         yield Served(api_url, ocpp_url, api_key, process)
     except KeyboardInterrupt:
-        typer.echo("stopping")
+        typer.echo("stopping", err=True)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -16,14 +16,13 @@ from typing import Annotated, Any
 import httpx
 import typer
 from pydantic import SecretStr
-from rich.console import Console
 
 from csms import log
 from csms.app import House, virtual_times
-from csms.commands.options import DEFAULT_OUT, OutDirectory
+from csms.commands.options import DEFAULT_OUT, AsJson, OutDirectory
 from csms.commands.playing import WaitingPacer, everything, progress_bar, view_of
 from csms.commands.report.figures import ServiceView, write_json
-from csms.commands.report.page import print_table
+from csms.commands.report.page import show_report
 from csms.commands.report.writing import make_directory, write_report
 from csms.config import Settings
 from csms.gateway.memory import HandshakeRefused, basic
@@ -50,6 +49,7 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     faults: Annotated[str, typer.Option(help="Names, separated by commas.")] = "",
     quirks: Annotated[str, typer.Option(help="Names, separated by commas, or all.")] = "",
     out: OutDirectory = DEFAULT_OUT,
+    as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Play whole days of a scenario in memory, faster than life.
 
@@ -84,8 +84,8 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
         "plans": len(run.solve_seconds),
     }
     (out / "timings.json").write_bytes(write_json(timings))
-    print_table(outcome.report, Console())
-    typer.echo(str(out / "report.html"))
+    show_report(outcome.report, as_json=as_json)
+    typer.echo(str(out / "report.html"), err=as_json)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -12,12 +12,11 @@ from typing import Annotated, Literal
 import httpx
 import msgspec
 import typer
-from rich.console import Console
 
-from csms.commands.options import DEFAULT_OUT, OutDirectory, check_ocpp_url
+from csms.commands.options import DEFAULT_OUT, AsJson, OutDirectory, check_ocpp_url
 from csms.commands.playing import API, SteppingPacer, WaitingPacer, progress_bar, view_of
 from csms.commands.report.figures import ServiceView
-from csms.commands.report.page import print_table
+from csms.commands.report.page import show_report
 from csms.commands.report.writing import make_directory, write_report
 from models.clocks import RealClock
 from models.errors import BadInput, Unavailable
@@ -39,6 +38,7 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
         float, typer.Option(help="1 against a real clock; a simulated one is stepped.")
     ] = 1.0,
     out: OutDirectory = DEFAULT_OUT,
+    as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Play a scenario against a running service.
 
@@ -63,7 +63,7 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     except httpx.HTTPError as error:
         raise Unavailable(f"{api_url}: {error or type(error).__name__}") from None
     outcome = write_report(out, played.truth, known, played.service, days=world.days)
-    print_table(outcome.report, Console())
+    show_report(outcome.report, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,8 @@ class Courier:
                 response = note.answer.decode("utf-8", "replace")
                 told = errand.lane.dialect.outcome(errand.command, end.payload)
                 outcome, detail = told.status, told.detail or None
+                if told.faults and outcome == "unknown":
+                    errand.lane.dispute(message_id, told.detail)
                 limits = tuple(
                     (each.start_s, min(each.limit_w, _NO_LIMIT_W)) for each in told.periods
                 )

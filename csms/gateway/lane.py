@@ -329,6 +329,12 @@ class Lane:
         self._peer.expire(float("inf"))
         self._call_end = None
 
+    def dispute(self, message_id: str, detail: str) -> None:
+        """Tells a station that its answer to our call is of no use, where its version can (2.1)."""
+        frame = self._peer.dispute(message_id, "FormatViolation", detail)
+        if frame is not None and not self.ended:
+            self.transport.send(frame)
+
     def _end_call(self, end: Answered | Failed | Garbled | Disputed) -> None:
         if isinstance(end, Disputed):
             _log.info("answer_disputed", station=self.identity, code=end.code)
@@ -341,6 +347,7 @@ class Lane:
                     "refused", end.call.message_id, end.details, end.code, end.description
                 )
             case Garbled():
+                self.dispute(end.call.message_id, end.detail)
                 ended = CallEnd("garbled", end.call.message_id, detail=end.detail)
         if self._call_end is not None and not self._call_end.done():
             self._call_end.set_result(ended)

@@ -21,6 +21,8 @@ RENEW_BEFORE = timedelta(hours=1)
 """A schedule that runs out sooner than this is sent again."""
 MATTERS_WITHIN = timedelta(minutes=30)
 """A change further ahead than this waits for a later plan."""
+DEAD_BAND_W = 50.0
+"""A limit that moves by no more than this is not sent again."""
 _LOOK_EVERY = timedelta(minutes=5)
 TOLERANCE_RATIO = 0.05
 TOLERANCE_W = 100.0
@@ -93,8 +95,6 @@ def must_send(
     valid_to: datetime | None,
     wanted: Sequence[Period],
     now: datetime,
-    *,
-    dead_band_w: float = 50.0,
 ) -> bool:
     """Returns whether `wanted` must go to a station that holds `in_box` until `valid_to`."""
     if not in_box or valid_to is None or valid_to - now < RENEW_BEFORE:
@@ -107,7 +107,7 @@ def must_send(
         held_w, wish_w = limit_at(in_box, instant), limit_at(wanted, instant)
         if held_w is None or wish_w is None:
             return True
-        if (held_w == 0) != (wish_w == 0) or abs(held_w - wish_w) > dead_band_w:
+        if (held_w == 0) != (wish_w == 0) or abs(held_w - wish_w) > DEAD_BAND_W:
             return True
     return False
 

@@ -23,14 +23,16 @@ def begin(
     return subprocess.Popen(
         [*python, "-m", "csms.cli", "replay", *arguments, "--out", str(out)],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
-def finish(run: subprocess.Popen[bytes]) -> None:
-    _, said = run.communicate(timeout=3600)
+def finish(run: subprocess.Popen[bytes]) -> bytes:
+    """Waits for the end of a replay, and returns what it printed."""
+    printed, said = run.communicate(timeout=3600)
     assert run.returncode == 0, said.decode()
+    return printed
 
 
 def report(out: Path) -> dict[str, Any]:
@@ -38,14 +40,17 @@ def report(out: Path) -> dict[str, Any]:
 
 
 def both(tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    """Plays the same twice at once, the second time slowed down, and returns the one report."""
+    """Plays the same twice at once, the second time slowed down, and returns the one report.
+
+    It is the one that was printed, too.
+    """
     first, second = tmp_path / "first", tmp_path / "second"
     runs = [
-        begin(first, *arguments, hash_seed="1"),
-        begin(second, *arguments, hash_seed="2", slowed=True),
+        begin(first, *arguments, "--json", hash_seed="1"),
+        begin(second, *arguments, "--json", hash_seed="2", slowed=True),
     ]
-    for run in runs:
-        finish(run)
+    printed = [finish(run) for run in runs]
+    assert printed == [(first / "report.json").read_bytes()] * 2
     assert (first / "report.json").read_bytes() == (second / "report.json").read_bytes()
     return report(first)
 

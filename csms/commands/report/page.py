@@ -6,8 +6,11 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
+
+from csms.commands.report.figures import write_json
 
 _COLUMNS = (
     ("pv_to_cars_utilisation", "sun in cars", "{:.1%}"),
@@ -64,6 +67,14 @@ def page(report: Mapping[str, Any], pictures: Sequence[tuple[str, str]]) -> str:
         f"<h2>Policies on the same days and bookings</h2>{_policy_table(report)}"
         f"<h2>What happened</h2>{_fact_table(report)}{figures}</body></html>\n"
     )
+
+
+def show_report(report: Mapping[str, Any], *, as_json: bool) -> None:
+    """Prints the report: as the bytes of `report.json` for programs, as a table for people."""
+    if as_json:
+        typer.echo(write_json(report), nl=False)
+    else:
+        print_table(report, Console())
 
 
 def print_table(report: Mapping[str, Any], console: Console) -> None:

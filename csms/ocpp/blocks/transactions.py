@@ -47,7 +47,6 @@ def transaction_reported(
         offline=request.offline is True,
         remote_start_id=given(info.remote_start_id),
         reservation_id=given(request.reservation_id),
-        phases_used=given(request.number_of_phases_used),
     )
 
 

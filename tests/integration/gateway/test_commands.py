@@ -96,6 +96,36 @@ async def test_a_command_reaches_the_station_in_its_own_words_and_is_answered(  
         assert message.answer == f'{{"status":"{yes}"}}'
 
 
+@pytest.mark.parametrize(
+    ("useless", "state", "outcome"),
+    [('{"status":7}', "answered", "unknown"), ("{]", "unknown", None)],
+)
+async def test_a_station_of_21_is_told_that_its_answer_is_of_no_use(
+    tmp_path: Path, useless: str, state: str, outcome: str | None
+) -> None:
+    async with rig(tmp_path) as house:
+        link = await ready(house, "ocpp2.1")
+        command_id = await house.order("CP-1", Reset())
+        frame = await answer(link)
+        await link.send(f'[3,"{frame[1]}",{useless}]')
+        disputed = await answer(link)
+        assert disputed[:3] == [5, frame[1], "FormatViolation"]
+        assert disputed[3] != ""
+        assert (await house.gateway.courier.settled(command_id, 5)).state == state
+        (row,) = await house.rows(sa.select(Command).where(Command.id == command_id))
+        assert row.outcome == outcome
+
+
+async def test_a_station_before_21_is_told_nothing_of_its_answer(tmp_path: Path) -> None:
+    async with rig(tmp_path) as house:
+        link = await ready(house, "ocpp2.0.1")
+        command_id = await house.order("CP-1", Reset())
+        await reply(link, {"status": 7})
+        assert (await house.gateway.courier.settled(command_id, 5)).state == "answered"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(link.recv(), 0.05)
+
+
 async def test_calls_to_one_station_go_one_at_a_time_and_in_order(tmp_path: Path) -> None:
     async with rig(tmp_path) as house:
         link = await ready(house)

@@ -165,7 +165,6 @@ def test_2x_transaction_events(subprotocol: str) -> None:
         charging_state="Charging",
         offline=True,
         remote_start_id=4,
-        phases_used=3,
     )
     told = answered(subprotocol, fact, answers.TransactionAnswer(5, "Unknown"))
     assert told == {"idTokenInfo": {"status": "Unknown"}}
