@@ -57,6 +57,8 @@ def describe(app: FastAPI, version: str) -> dict[str, Any]:
 
 
 def _correct(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    # The first line of a route's docstring says more than its name in capitals.
+    operation["summary"] = operation.get("description", "").split("\n")[0] or operation["summary"]
     for status, response in operation["responses"].items():
         if int(status) >= 400:
             response["content"] = _PROBLEM

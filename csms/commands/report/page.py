@@ -4,68 +4,101 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from csms.commands.report.figures import write_json
-
-_COLUMNS = (
-    ("pv_to_cars_utilisation", "sun in cars", "{:.1%}"),
-    ("pv_utilisation", "sun used", "{:.1%}"),
-    ("energy_cost", "cost", "{:.2f}"),
-    ("co2_g", "CO2, kg", "{:.1f}"),
-    ("peak_import_w", "peak, kW", "{:.1f}"),
-    ("energy_to_cars_wh", "charged, kWh", "{:.0f}"),
-    ("bookings_missed", "missed", "{}"),
+from csms.commands.report.words import (
+    SUNMOOV_MEAN,
+    SUNMOOV_SUMMER,
+    happenings,
+    headline,
+    policy_row,
+    story,
+    tiles,
+    title_of,
 )
-_FACTORS = {"co2_g": 1e-3, "peak_import_w": 1e-3, "energy_to_cars_wh": 1e-3}
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1e23; --paper: #fbfaf7; --line: #d9d5cb; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --paper: #17191d; --line: #3a3d44; } }
+:root { color-scheme: light dark; --ink: #1b1e23; --paper: #fbfaf7; --card: #fff; --line: #d9d5cb;
+  --faint: #5f5a50; --sun: #b97a00; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --paper: #17191d; --card: #1f2227;
+  --line: #3a3d44; --faint: #a7a39a; --sun: #f2b53a; }
+  figure svg { filter: invert(0.9) hue-rotate(180deg); } }
+* { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.7rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+  max-width: 66rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.2rem; font-weight: 600; color: var(--faint); margin-bottom: .2rem; }
+h2 { font-size: 1.25rem; margin: 2.6rem 0 .4rem; }
+p.headline { font-size: 1.9rem; line-height: 1.25; font-weight: 650; margin: 0 0 1rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: .8rem;
+  margin: 1.2rem 0; padding: 0; list-style: none; }
+.tiles li { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: .7rem 1rem; color: var(--faint); }
+.tiles b { display: block; font-size: 1.7rem; color: var(--ink);
+  font-variant-numeric: tabular-nums; }
+.tiles li:first-child b { color: var(--sun); }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
-th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
-tr.plan { font-weight: 650; }
-figure { margin: 1rem 0; background: #fff; border-radius: 6px; padding: .5rem; overflow-x: auto; }
-figure svg { width: 100%; height: auto; }
-p.lead { font-size: 1.1rem; }
+th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+th:first-child, td:first-child, table.facts td { text-align: left; }
+table.facts td:first-child { white-space: nowrap; color: var(--faint); }
+td small { display: block; color: var(--faint); max-width: 24rem; }
+tr.plan { font-weight: 650; } tr.plan small { font-weight: 400; }
+figure { margin: .6rem 0 1rem; }
+figure svg { display: block; width: 100%; height: auto; background: #fff; border-radius: 8px; }
+figcaption, p.note { color: var(--faint); font-size: .95rem; margin: 0 0 .5rem; }
+@media print { body { max-width: none; } figure { break-inside: avoid; } }
 """
 
 
-def page(report: Mapping[str, Any], pictures: Sequence[tuple[str, str]]) -> str:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture with what stands around it."""
+
+    heading: str
+    caption: str
+    svg: str
+
+
+def page(report: Mapping[str, Any], pictures: Sequence[Picture], zone: ZoneInfo) -> str:
     """Returns the report as a page.
 
     Args:
         report: the document of `report.json`.
-        pictures: heading and SVG of each.
+        pictures: in the order in which they are shown; the first belongs to the policies.
+        zone: of the place.
     """
-    plan, free = report["policies"]["plan"], report["policies"]["uncontrolled"]
-    bookings = report["bookings"]
-    title = f"{report['scenario']}: {report['days']} days from {report['start'][:10]}"
-    lead = (
-        f"The cars took {_percent(plan['pv_to_cars_utilisation'])} of the sun that the buildings "
-        f"left over; charging as soon as they are plugged in would have taken "
-        f"{_percent(free['pv_to_cars_utilisation'])}. {bookings['served']} of "
-        f"{bookings['accepted']} accepted bookings were served so far, {bookings['missed']} missed."
+    policies, *others = pictures
+    name = html.escape(title_of(report, zone))
+    paragraphs = "".join(f"<p>{html.escape(each)}</p>" for each in story(report))
+    shown = "".join(
+        f"<li><b>{html.escape(number)}</b>{html.escape(what)}</li>"
+        for number, what in tiles(report)
     )
-    figures = "".join(
-        f"<h2>{html.escape(heading)}</h2><figure>{_inline(svg)}</figure>"
-        for heading, svg in pictures
+    facts = "".join(
+        f"<tr><td>{html.escape(what)}</td><td>{html.escape(words)}</td></tr>"
+        for what, words in happenings(report)
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{html.escape(title)}</h1><p class=lead>{html.escape(lead)}</p>"
-        f"<h2>Policies on the same days and bookings</h2>{_policy_table(report)}"
-        f"<h2>What happened</h2>{_fact_table(report)}{figures}</body></html>\n"
+        f"<title>{name}</title><style>{_STYLE}</style></head><body><main>"
+        f"<h1>{name}</h1><p class=headline>{html.escape(headline(report))}</p>"
+        f"<ul class=tiles>{shown}</ul>{paragraphs}"
+        f"<h2>{html.escape(policies.heading)}</h2>{_figure(policies)}{_policy_table(report)}"
+        + "".join(f"<h2>{html.escape(each.heading)}</h2>{_figure(each)}" for each in others)
+        + f"<h2>What else happened</h2><div class=scroll><table class=facts>{facts}</table></div>"
+        f"<p class=note>Hours are those of {html.escape(str(zone))}. Everything here is computed"
+        " from what happened in the simulated world; report.json holds the figures.</p>"
+        "</main></body></html>\n"
     )
 
 
@@ -78,52 +111,67 @@ def show_report(report: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def print_table(report: Mapping[str, Any], console: Console) -> None:
-    """Prints the policies and the bookings to a terminal."""
-    table = Table(title=f"{report['scenario']}, {report['days']} days, seed {report['seed']}")
-    table.add_column("policy")
-    for _, heading, _ in _COLUMNS:
+    """Prints the policies and what happened to a terminal."""
+    title = f"{report['scenario']}, {report['days']} days, seed {report['seed']}"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("policy", no_wrap=True)
+    for _, heading, _, _ in _columns(report):
         table.add_column(heading, justify="right")
     for name, row in report["policies"].items():
-        cells = [_cell(row, field, form) for field, _, form in _COLUMNS]
+        cells = [_cell(row, column) for column in _columns(report)]
         table.add_row(name, *cells, style="bold" if name == "plan" else "")
     console.print(table)
+    console.print(
+        f"{headline(report)} Sunmoov' published {SUNMOOV_MEAN:.0%} on average and"
+        f" {SUNMOOV_SUMMER:.0%} on long summer days."
+    )
     for name in ("bookings", "messages", "limits", "circuits"):
         counts = ", ".join(f"{value} {key}" for key, value in report[name].items())
         console.print(f"{name}: {counts}")
 
 
-def _cell(row: Mapping[str, Any], field: str, form: str) -> str:
+_Column = tuple[str, str, str, float]
+
+
+def _columns(report: Mapping[str, Any]) -> Sequence[_Column]:
+    """Field, heading, form and factor of each figure of a policy."""
+    return (
+        ("pv_to_cars_utilisation", "sun in\ncars, %", "{:.1f}", 100.0),
+        ("pv_utilisation", "sun\nused, %", "{:.1f}", 100.0),
+        ("energy_cost", f"cost,\n{report['currency']}", "{:.2f}", 1.0),
+        ("co2_g", "CO2,\nkg", "{:.1f}", 1e-3),
+        ("peak_import_w", "peak,\nkW", "{:.1f}", 1e-3),
+        ("energy_to_cars_wh", "cars,\nkWh", "{:.0f}", 1e-3),
+        ("bookings_missed", "missed", "{:.0f}", 1.0),
+    )
+
+
+def _cell(row: Mapping[str, Any], column: _Column) -> str:
+    field, _, form, factor = column
     value = row[field]
-    return "-" if value is None else form.format(value * _FACTORS.get(field, 1))
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
+    return "-" if value is None else form.format(value * factor)
 
 
 def _policy_table(report: Mapping[str, Any]) -> str:
-    head = "".join(f"<th>{html.escape(heading)}</th>" for _, heading, _ in _COLUMNS)
+    columns = _columns(report)
+    headings = [html.escape(heading.replace("\n", " ")) for _, heading, _, _ in columns]
+    head = "".join(f"<th scope=col>{heading}</th>" for heading in headings)
     rows = "".join(
-        f'<tr class="{html.escape(name)}"><td>{html.escape(name.replace("_", " "))}</td>'
-        + "".join(f"<td>{_cell(row, field, form)}</td>" for field, _, form in _COLUMNS)
+        f'<tr class="{html.escape(name)}"><td>{html.escape(shown)}'
+        f"<small>{html.escape(meaning)}</small></td>"
+        + "".join(f"<td>{_cell(row, column)}</td>" for column in columns)
         + "</tr>"
         for name, row in report["policies"].items()
+        for shown, meaning in (policy_row(report, name),)
     )
-    return f"<table><thead><tr><th>policy</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _fact_table(report: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(_counts(report[name]))}</td></tr>"
-        for name in ("bookings", "messages", "limits", "circuits", "forecast")
+    return (
+        "<div class=scroll><table><thead><tr><th scope=col>policy</th>"
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
-    return f"<table><tbody>{rows}</tbody></table>"
 
 
-def _counts(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
-
-
-def _inline(svg: str) -> str:
-    """Drops the XML prologue, which has no place inside a page."""
-    return svg[svg.index("<svg") :]
+def _figure(picture: Picture) -> str:
+    """Puts the SVG into the page without its XML prologue, which has no place there."""
+    svg = picture.svg[picture.svg.index("<svg") :]
+    caption = f"<figcaption>{html.escape(picture.caption)}</figcaption>" if picture.caption else ""
+    return f"<figure>{caption}{svg}</figure>"

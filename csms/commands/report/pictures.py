@@ -1,4 +1,4 @@
-"""Pictures of a run, as SVG: each site's day, the cars over the sun, the policies side by side."""
+"""Pictures of a run, as SVG: each site's days, the cars over the sun, the policies side by side."""
 # matplotlib comes without complete types: this module is the only one to touch it.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportArgumentType=false
@@ -7,23 +7,30 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from csms.commands.report.words import SUNMOOV_MEAN, SUNMOOV_SUMMER
+from models.timeline import StepGrid
 from scheduler.baselines import Figures
-from simulators.scorecard import SiteTruth, Truth
+from simulators.scorecard import CarTruth, SiteTruth, Truth
 
 SUN = "#e8a317"
+DARK_SUN = "#8a5a00"
 CARS = "#1f6fb2"
 PLAN = "#7a3fa0"
-BUILDING = "#8a8a8a"
+BUILDING = "#6b6b6b"
 LIMIT = "#b02a30"
+TRIP = "#3c3c3c"
 POLICY_COLOURS = {
     "plan": CARS,
     "uncontrolled": "#b02a30",
@@ -31,116 +38,252 @@ POLICY_COLOURS = {
     "perfect_foresight": "#7a3fa0",
     "pv_maximum": SUN,
 }
+WIDTH = 10.0
+"""Inches; pages scale it to their own width."""
+CHARGES_FROM_KW = 0.05
+"""Below this a box only idles."""
 
 
-def site_picture(
-    truth: Truth,
-    site: SiteTruth,
-    *,
-    forecast_w: Sequence[float | None],
-    planned_w: Sequence[float | None],
-) -> str:
-    """Returns one site's days: sun as forecast and as it was, building, cars, plan and limit.
+@dataclass(frozen=True, slots=True)
+class SiteSeries:
+    """What the service thought of a site, step by step; None where it said nothing."""
+
+    forecast_w: Sequence[float | None]
+    """The sun, as forecast up to an hour before."""
+    planned_w: Sequence[float | None]
+    """What the plan in force let the cars draw."""
+
+
+def site_picture(truth: Truth, site: SiteTruth, series: SiteSeries, zone: ZoneInfo) -> str:
+    """Returns one site's days: above sun and building, below the cars against plan and limit.
 
     Args:
         truth: of the run.
         site: which site.
-        forecast_w: what was forecast for each step, six hours before or at the start, in W.
-        planned_w: what the plan in force at each step let the cars draw, in W.
+        series: what the service thought.
+        zone: of the place, for the hours shown.
     """
-    instants = _instants(truth)
-    figure = _figure(10, 3.4)
-    axes = figure.add_subplot()
-    axes.fill_between(instants, _kw(site.pv_power_w), step="post", color=SUN, alpha=0.35, lw=0)
-    axes.step(instants, _kw(site.pv_power_w), where="post", color=SUN, label="sun, as it was")
-    axes.step(instants, _kw(forecast_w), where="post", color=SUN, ls=":", label="sun, forecast")
-    axes.step(instants, _kw(site.load_power_w), where="post", color=BUILDING, label="building")
-    axes.step(instants, _kw(site.charging_power_w), where="post", color=CARS, label="cars")
-    axes.step(instants, _kw(planned_w), where="post", color=PLAN, ls="--", label="cars, planned")
-    highest_kw = max(1.0, *_kw(site.pv_power_w), *_kw(site.charging_power_w))
-    if site.import_limit_w / 1000 < 1.5 * highest_kw:
-        axes.axhline(site.import_limit_w / 1000, color=LIMIT, lw=1, label="grid limit")
-    axes.set_ylabel("kW")
-    _time_axis(axes, truth)
-    axes.legend(loc="upper left", ncols=3, fontsize=8, frameon=False)
+    instants = _instants(truth.grid)
+    figure = Figure(figsize=(WIDTH, 5.0), layout="constrained")
+    sky, cars = figure.subplots(2, 1, sharex=True)
+    sky.fill_between(instants, _kw(site.pv_power_w), step="post", color=SUN, alpha=0.4, lw=0)
+    sky.step(instants, _kw(site.pv_power_w), where="post", color=SUN, lw=1.4, label="sun, real")
+    sky.step(
+        instants,
+        _kw(series.forecast_w),
+        where="post",
+        color=DARK_SUN,
+        lw=1.3,
+        ls=(0, (2, 1.5)),
+        label="sun, forecast an hour before at most",
+    )
+    sky.step(instants, _kw(site.load_power_w), where="post", color=BUILDING, label="building")
+    left_kw = np.maximum(0.0, np.subtract(site.pv_power_w, site.load_power_w)) / 1000
+    cars.fill_between(
+        instants, left_kw, step="post", color=SUN, alpha=0.3, lw=0, label="sun less building"
+    )
+    cars.step(
+        instants, _kw(site.charging_power_w), where="post", color=CARS, lw=1.6, label="cars, real"
+    )
+    cars.step(
+        instants,
+        _kw(series.planned_w),
+        where="post",
+        color=PLAN,
+        lw=1.2,
+        ls=(0, (3, 1.5)),
+        label="cars, planned",
+    )
+    _limit_line(cars, site.import_limit_w / 1000)
+    for axes, label in ((sky, "sun and building, kW"), (cars, "cars, kW")):
+        axes.set_ylabel(label, fontsize=9)
+        axes.set_ylim(bottom=0)
+        _time_axis(axes, truth.grid, zone)
+        _legend(axes)
     return _svg(figure, f"{site.name}: sun, building and cars")
 
 
-def timeline_picture(truth: Truth) -> str:
-    """Returns the timeline of all cars: trips and charging, over the sun of all sites."""
-    instants = _instants(truth)
-    figure = _figure(10, 0.9 + 0.22 * len(truth.cars))
+def timeline_picture(truth: Truth, zone: ZoneInfo) -> str:
+    """Returns the timeline of all cars: bookings, trips and charging, over the sun of all sites."""
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.22 * len(truth.cars)), layout="constrained")
     sky = figure.add_subplot()
     total_kw = np.sum([_kw(site.pv_power_w) for site in truth.sites], axis=0)
-    sky.fill_between(instants, total_kw, step="post", color=SUN, alpha=0.25, lw=0)
+    sky.fill_between(_instants(truth.grid), total_kw, step="post", color=SUN, alpha=0.22, lw=0)
     sky.set_ylim(0, max(1.0, float(total_kw.max())) * 1.05)
-    sky.set_ylabel("sun, all sites, kW")
+    axes = sky.twinx()
     sky.yaxis.tick_right()
     sky.yaxis.set_label_position("right")
-    axes = sky.twinx()
+    sky.set_ylabel("sun of all sites, kW (pale area)", fontsize=9)
+    sky.tick_params(labelsize=8)
     axes.yaxis.tick_left()
+    sun_share = _sun_shares(truth)
     for row, car in enumerate(truth.cars):
-        power_kw = np.asarray(car.energy_wh) / 1000 / (truth.grid.step_minutes / 60)
-        for step in np.flatnonzero(power_kw > 0.05):
-            start = dates.date2num(truth.grid.instant(int(step)))
-            width = truth.grid.step_minutes / 1440
-            strength = min(1.0, 0.25 + power_kw[step] / 4)
-            axes.broken_barh([(start, width)], (row - 0.35, 0.7), color=CARS, alpha=strength)
-        for trip in car.trips:
-            start, end = dates.date2num(trip.start), dates.date2num(trip.end)
-            axes.broken_barh([(start, end - start)], (row - 0.35, 0.7), color="#444444")
-    axes.set_yticks(range(len(truth.cars)), [car.id for car in truth.cars], fontsize=7)
-    axes.set_ylim(len(truth.cars), -1)
-    _time_axis(axes, truth)
-    return _svg(figure, "Cars: trips (dark) and charging (blue) over the sun")
+        _car_row(axes, truth, car, row, sun_share)
+    axes.set_yticks(range(len(truth.cars)), [car.id for car in truth.cars], fontsize=8)
+    axes.set_ylim(len(truth.cars) - 0.4, -0.6)
+    _time_axis(axes, truth.grid, zone)
+    figure.legend(
+        handles=[
+            Patch(facecolor="none", edgecolor=TRIP, label="booked"),
+            Patch(color=TRIP, label="on a trip"),
+            Patch(color=SUN, label="charging, mostly sun"),
+            Patch(color=CARS, label="charging, mostly grid"),
+        ],
+        loc="outside upper center",
+        ncols=4,
+        fontsize=8,
+        frameon=False,
+    )
+    return _svg(figure, "Cars: bookings, trips and charging over the sun")
 
 
-def policy_picture(policies: Mapping[str, Figures]) -> str:
-    """Returns the policies side by side: sun used by cars, cost, peak."""
-    figure = _figure(10, 3.0)
+def policy_picture(
+    policies: Mapping[str, Figures], names_shown: Mapping[str, str], currency: str
+) -> str:
+    """Returns the policies side by side: sun in cars, cost, highest import of a site."""
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     names = list(policies)
-    for place, (field, title, factor) in enumerate(
-        (
-            ("pv_to_cars_utilisation", "share of the sun's surplus in cars", 1.0),
-            ("energy_cost", "energy cost", 1.0),
-            ("peak_import_w", "highest import of a site, kW", 1e-3),
-        ),
-        start=1,
+    panels = figure.subplots(1, 3)
+    for place, (axes, (field, title, factor, form)) in enumerate(
+        zip(
+            panels,
+            (
+                (
+                    "pv_to_cars_utilisation",
+                    "share of the sun left over\nthat went into cars, %",
+                    100.0,
+                    "%.1f %%",
+                ),
+                ("energy_cost", f"energy cost of the cars,\n{currency}", 1.0, "%.2f"),
+                ("peak_import_w", "highest import of any site,\nkW", 1e-3, "%.1f kW"),
+            ),
+            strict=True,
+        )
     ):
-        axes = figure.add_subplot(1, 3, place)
         values = [float(getattr(policies[name], field) or 0.0) * factor for name in names]
-        bars = axes.barh(names, values, color=[POLICY_COLOURS[name] for name in names])
-        axes.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
+        bars = axes.barh(
+            [names_shown[name] for name in names],
+            values,
+            color=[POLICY_COLOURS[name] for name in names],
+        )
+        axes.bar_label(bars, fmt=form, fontsize=8, padding=3)
         axes.set_title(title, fontsize=9)
         axes.invert_yaxis()
-        axes.tick_params(labelsize=8, labelleft=place == 1)
+        axes.tick_params(labelsize=8.5, labelleft=place == 0)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(x=0.18)
+        axes.margins(x=0.25)
+    _yardstick(panels[0])
     return _svg(figure, "Policies on the same days")
 
 
-def _instants(truth: Truth) -> list[datetime]:
-    return [truth.grid.instant(step) for step in range(truth.grid.steps)]
+def _yardstick(axes: Axes) -> None:
+    """Marks what Sunmoov' published."""
+    for share in (SUNMOOV_MEAN, SUNMOOV_SUMMER):
+        axes.axvline(100 * share, color="black", lw=0.9, ls=(0, (3, 2)))
+    axes.set_xlabel(
+        f"dashed: Sunmoov' 2013 to 2015,\n{SUNMOOV_MEAN:.0%} on average,"
+        f" {SUNMOOV_SUMMER:.0%} on long summer days",
+        fontsize=7.5,
+    )
+
+
+def _limit_line(axes: Axes, limit_kw: float) -> None:
+    """Draws the grid limit where it is near; else says where it would be."""
+    if limit_kw < 1.6 * axes.get_ylim()[1]:
+        axes.axhline(limit_kw, color=LIMIT, lw=1.2, label=f"grid limit, {limit_kw:.0f} kW")
+        return
+    axes.annotate(
+        f"grid limit {limit_kw:.0f} kW, far above",
+        (1.0, 1.0),
+        xycoords="axes fraction",
+        xytext=(-4, -3),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize=8,
+        color=LIMIT,
+    )
+
+
+def _car_row(
+    axes: Axes, truth: Truth, car: CarTruth, row: int, sun_share: Mapping[str, Sequence[float]]
+) -> None:
+    booked = [
+        (dates.date2num(each.start), dates.date2num(each.end) - dates.date2num(each.start))
+        for each in truth.bookings
+        if each.vehicle_id == car.id and each.booking_id is not None
+    ]
+    axes.broken_barh(booked, (row - 0.42, 0.84), facecolors="none", edgecolors=TRIP, lw=0.7)
+    trips = [
+        (dates.date2num(trip.start), dates.date2num(trip.end) - dates.date2num(trip.start))
+        for trip in car.trips
+    ]
+    axes.broken_barh(trips, (row - 0.3, 0.6), facecolors=TRIP, lw=0)
+    step_days = truth.grid.step_minutes / 1440
+    power_kw = np.asarray(car.energy_wh) / 1000 / (truth.grid.step_minutes / 60)
+    steps = [int(step) for step in np.flatnonzero(power_kw > CHARGES_FROM_KW)]
+    axes.broken_barh(
+        [(dates.date2num(truth.grid.instant(step)), step_days) for step in steps],
+        (row - 0.3, 0.6),
+        facecolors=[_charging_colour(truth.grid, car, step, sun_share) for step in steps],
+        alpha=[float(min(1.0, 0.35 + power_kw[step] / 5)) for step in steps] or None,
+        lw=0,
+    )
+
+
+def _charging_colour(
+    grid: StepGrid, car: CarTruth, step: int, sun_share: Mapping[str, Sequence[float]]
+) -> str:
+    start, end = grid.instant(step), grid.instant(step + 1)
+    site_id = next(
+        (plug.site_id for plug in car.plugs if plug.from_at < end and plug.to_at > start), None
+    )
+    return SUN if site_id is not None and sun_share[site_id][step] >= 0.5 else CARS
+
+
+def _sun_shares(truth: Truth) -> dict[str, list[float]]:
+    """By site and step, the share of the cars' power that the sun less the building covers."""
+    return {
+        site.id: [
+            min(1.0, max(0.0, sun_w - load_w) / cars_w) if cars_w > 0 else 0.0
+            for sun_w, load_w, cars_w in zip(
+                site.pv_power_w, site.load_power_w, site.charging_power_w, strict=True
+            )
+        ]
+        for site in truth.sites
+    }
+
+
+def _instants(grid: StepGrid) -> list[datetime]:
+    return [grid.instant(step) for step in range(grid.steps)]
 
 
 def _kw(series_w: Sequence[float | None]) -> list[float]:
     return [float("nan") if power_w is None else power_w / 1000 for power_w in series_w]
 
 
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _time_axis(axes: Axes, truth: Truth) -> None:
-    axes.set_xlim(float(dates.date2num(truth.grid.start)), float(dates.date2num(truth.grid.end)))
-    axes.xaxis.set_major_locator(dates.HourLocator(byhour=(0, 6, 12, 18)))
-    axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M\n%d %b"))
+def _time_axis(axes: Axes, grid: StepGrid, zone: ZoneInfo) -> None:
+    axes.set_xlim(float(dates.date2num(grid.start)), float(dates.date2num(grid.end)))
+    days = (grid.end - grid.start).total_seconds() / 86_400
+    hours = (0, 6, 12, 18) if days <= 3 else (0,)
+    axes.xaxis.set_major_locator(dates.HourLocator(byhour=hours, tz=zone))
+    axes.xaxis.set_major_formatter(
+        dates.DateFormatter("%H:%M\n%d %b" if days <= 3 else "%d %b", tz=zone)
+    )
     axes.tick_params(labelsize=8)
-    axes.spines[["top"]].set_visible(False)
+    axes.grid(axis="x", color="#00000018", lw=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(axes: Axes) -> None:
+    """Puts the legend above the picture, where it hides nothing."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, fontsize=8, frameon=False, borderpad=0
+    )
 
 
 def _svg(figure: Figure, title: str) -> str:
     settings: dict[str, Any] = {"svg.hashsalt": "heliofleet", "svg.fonttype": "none"}
     with mpl.rc_context(settings), io.StringIO() as out:
-        figure.savefig(out, format="svg", metadata={"Date": None, "Title": title})
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
         return out.getvalue()

@@ -6,10 +6,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from csms.commands.report.figures import Outcome, ServiceView, judge, write_json
-from csms.commands.report.page import page
-from csms.commands.report.pictures import policy_picture, site_picture, timeline_picture
+from csms.commands.report.page import Picture, page
+from csms.commands.report.pictures import (
+    SiteSeries,
+    policy_picture,
+    site_picture,
+    timeline_picture,
+)
+from csms.commands.report.words import policy_row, site_caption
 from models.errors import Unavailable
 from models.timeline import StepGrid, parse_rfc3339
 from simulators.scenario import Scenario
@@ -49,36 +56,43 @@ def write_report(
         service: what the service knows.
         days: length of the run.
         planner: who planned.
-        plans: the plans that were in force, oldest first, for the pictures.
+        plans: the plans that were in force, for the pictures.
     """
     outcome = judge(truth, scenario, service, days=days, planner=planner)
     (directory / "report.json").write_bytes(write_json(outcome.report))
-    pictures = [("The policies", policy_picture(outcome.policies))]
-    pictures += [
-        (
-            site.name,
-            site_picture(
-                truth,
-                site,
-                forecast_w=_forecast_w(truth.grid, site, service),
-                planned_w=_planned_w(truth.grid, site, plans),
-            ),
-        )
-        for site in truth.sites
+    names = {name: policy_row(outcome.report, name)[0] for name in outcome.policies}
+    zone = ZoneInfo(scenario.timezone)
+    hours = truth.grid.step_minutes / 60
+    pictures = [
+        Picture(
+            "The policies, on the same days and bookings",
+            "",
+            policy_picture(outcome.policies, names, truth.currency),
+        ),
+        Picture(
+            "Cars, bookings and charging",
+            "Each row is a car. What it charges is coloured by where most of it came from.",
+            timeline_picture(truth, zone),
+        ),
     ]
-    pictures.append(("Cars, bookings and charging", timeline_picture(truth)))
-    for number, (_, svg) in enumerate(pictures):
-        (directory / f"picture-{number:02}.svg").write_text(svg, encoding="utf-8")
-    (directory / "report.html").write_text(page(outcome.report, pictures), encoding="utf-8")
+    for site in truth.sites:
+        series = SiteSeries(
+            forecast_w=_forecast_w(truth.grid, site, service),
+            planned_w=_planned_w(truth.grid, site, plans),
+        )
+        svg = site_picture(truth, site, series, zone)
+        pictures.append(Picture(site.name, site_caption(site, hours), svg))
+    for number, picture in enumerate(pictures):
+        (directory / f"picture-{number:02}.svg").write_text(picture.svg, encoding="utf-8")
+    (directory / "report.html").write_text(page(outcome.report, pictures, zone), encoding="utf-8")
     return outcome
 
 
 def _forecast_w(grid: StepGrid, site: SiteTruth, service: ServiceView) -> list[float | None]:
     """What was forecast for each step at the beginning of its hour."""
     series: list[float | None] = [None] * grid.steps
-    for forecast in service.forecasts:
-        if forecast["site_id"] != site.id:
-            continue
+    issued = [each for each in service.forecasts if each["site_id"] == site.id]
+    for forecast in sorted(issued, key=lambda each: parse_rfc3339(each["issued_at"])):
         first = grid.floor(parse_rfc3339(forecast["start"]))
         for step, power_w in enumerate(forecast["q50_w"], start=first):
             if 0 <= step < grid.steps:
@@ -91,7 +105,7 @@ def _planned_w(
 ) -> list[float | None]:
     """What the newest plan at each step let the cars of a site draw."""
     series: list[float | None] = [None] * grid.steps
-    for plan in plans:
+    for plan in sorted(plans, key=lambda each: parse_rfc3339(each["created_at"])):
         start = parse_rfc3339(plan["start"])
         first = grid.floor(start)
         for step in range(max(0, first), min(grid.steps, first + plan["steps"])):

@@ -82,7 +82,7 @@ function operationCard(path, method, operation) {
   const title = make("summary");
   title.append(make("span", method.toUpperCase(), `verb ${method}`), make("code", path), ` ${operation.summary || ""}`);
   const form = make("form");
-  form.append(make("p", operation.description || "", "faint"));
+  if ((operation.description || "") !== operation.summary) form.append(make("p", operation.description, "faint"));
   const fields = make("div", undefined, "fields");
   fields.append(...(operation.parameters || []).map(parameterField));
   form.append(fields);

@@ -13,15 +13,11 @@ from csms.commands.report.forecasts import SCORED_STEPS, forecast_skill
 from models.timeline import StepGrid, format_rfc3339
 from scheduler.forecast import Reading
 from scheduler.forecast.sun import Location, Plant, clear_sky_power_w, persistence_pv
-from simulators.scenario import Scenario, load_scenario
-from simulators.scorecard import SiteTruth, Truth
+from tests.builders.truths import SCENARIO, SPEC, WORLD, site_truth, truth_of
 
-SCENARIO: Scenario = load_scenario("confluence")
-SPEC = SCENARIO.sites[0]
 PLACE = Location(SPEC.latitude, SPEC.longitude)
 ROOFS = [Plant(p.peak_power_w, p.tilt_deg, p.azimuth_deg) for p in SPEC.pv_plants]
 QUARTER = timedelta(minutes=15)
-WORLD = StepGrid(SCENARIO.start, 15, 96)
 AT_SEVEN = 28
 """The step that begins seven hours after the start: a morning, when the sun climbs."""
 
@@ -30,37 +26,6 @@ def sky(clearness: np.ndarray | float) -> list[float]:
     """What the roofs give in each step."""
     middles = [WORLD.instant(step) + QUARTER / 2 for step in range(WORLD.steps)]
     return (clear_sky_power_w(PLACE, ROOFS, middles) * clearness).tolist()
-
-
-def truth(pv_power_w: list[float]) -> Truth:
-    nothing = (0.0,) * WORLD.steps
-    site = SiteTruth(
-        id=SPEC.id,
-        name=SPEC.name,
-        pv_power_w=tuple(pv_power_w),
-        load_power_w=nothing,
-        charging_power_w=nothing,
-        import_price_per_kwh=nothing,
-        export_price_per_kwh=nothing,
-        import_co2_g_per_kwh=nothing,
-        import_limit_w=0.0,
-        export_limit_w=0.0,
-    )
-    return Truth(
-        scenario="confluence",
-        seed=1,
-        faults=(),
-        quirks={},
-        currency="EUR",
-        soc_value_per_kwh=0.1,
-        grid=WORLD,
-        sites=(site,),
-        cars=(),
-        bookings=(),
-        limits=(),
-        outages=(),
-        circuits=(),
-    )
 
 
 def meter(pv_power_w: list[float]) -> list[dict[str, Any]]:
@@ -81,7 +46,7 @@ def issued(step: int, late: timedelta, q50_w: list[float]) -> dict[str, Any]:
 
 
 def skill(came_w: list[float], told: list[dict[str, Any]], *forecasts: dict[str, Any]) -> Any:
-    return forecast_skill(truth(came_w), SCENARIO, forecasts, {SPEC.id: told})
+    return forecast_skill(truth_of(site_truth(came_w)), SCENARIO, forecasts, {SPEC.id: told})
 
 
 def persistence(told: list[dict[str, Any]], step: int, late: timedelta, steps: int) -> list[float]:
@@ -158,7 +123,7 @@ def test_where_there_is_nothing_to_judge_there_is_no_figure() -> None:
 
 def test_the_world_may_end_within_a_forecast() -> None:
     came_w = sky(np.linspace(0.9, 0.5, WORLD.steps))
-    short = replace(truth(came_w), grid=replace(WORLD, steps=40))
+    short = replace(truth_of(site_truth(came_w)), grid=replace(WORLD, steps=40))
     told = {SPEC.id: meter(came_w)}
     forecast = issued(AT_SEVEN, timedelta(0), came_w[AT_SEVEN:])
     assert forecast_skill(short, SCENARIO, [forecast], told) == 1.0
