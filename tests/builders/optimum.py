@@ -41,7 +41,8 @@ def least_costs(problem: Problem) -> dict[int, float]:
     found: dict[int, float] = {}
     for chains in _assignments(view):
         for stays in _parkings(view, stays_of(view, chains), []):
-            solved = charge(view, stays, COSTS_ONLY, SolveLimits())
+            rough = charge(view, stays, COSTS_ONLY, SolveLimits())
+            solved = rough.finish() if rough is not None and rough.finish is not None else None
             if solved is None or any(wh > 0.5 for wh in solved.short_wh.values()):
                 continue
             decision = Decision(chains, stays, solved.powers_w, solved.battery_w)
