@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from scheduler.chains import Chains, fits, priority_served, served, walk
 from scheduler.charge import Charge
-from scheduler.parking import Stay, park, stays_of
+from scheduler.parking import Key, Stay, park, stays_of
 from scheduler.plan import UnservedCode
 from scheduler.prices import SHORT_GAP_H
 from scheduler.result import Decision
@@ -50,6 +51,8 @@ class Candidate:
     """By site and step: what one more kWh for a car costs, if known."""
     finish: Callable[[], Charge | None] | None = None
     """Makes the powers lawful; None where they are so already."""
+    wishes: Mapping[Key, int] = field(default_factory=dict[Key, int])
+    """Which EVSEs were chosen rather than dealt."""
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -93,15 +96,19 @@ class Judge:
             chains, stays = fuller
         return best
 
-    def same_trips(self, chains: Chains, like: Candidate) -> Candidate | None:
+    def same_trips(
+        self, chains: Chains, like: Candidate, wishes: Mapping[Key, int] | None = None
+    ) -> Candidate | None:
         """Returns a candidate with these very chains, or None where they can't be charged.
 
-        It serves more than them only where that leaves an idle car what a refused trip needs.
+        EVSEs are dealt by `wishes`, or by those of `like`. It serves more than the chains only
+        where that leaves an idle car what a refused trip needs.
         """
-        stays, solved = self._parked(chains)
+        wishes = like.wishes if wishes is None else wishes
+        stays, solved = self._parked(chains, wishes)
         if solved is None or _short(solved):
             return None
-        found = self._candidate(chains, stays, solved, like.dropped)
+        found = replace(self._candidate(chains, stays, solved, like.dropped), wishes=wishes)
         fuller = with_idle_cars(self._view, found.decision)
         return found if fuller is None else self.whole(fuller[0])
 
@@ -141,14 +148,16 @@ class Judge:
                     break
         return best
 
-    def _parked(self, chains: Chains) -> tuple[list[Stay], Charge | None]:
+    def _parked(
+        self, chains: Chains, wishes: Mapping[Key, int] = MappingProxyType({})
+    ) -> tuple[list[Stay], Charge | None]:
         """Deals EVSEs and charges, and deals anew to those that lack energy."""
         view = self._view
-        urgency: dict[tuple[int, int], float] = {}
+        urgency: dict[Key, float] = {}
         stays: list[Stay] = []
         solved: Charge | None = None
         for _ in range(_PARKINGS):
-            stays = park(view, stays_of(view, chains), urgency)
+            stays = park(view, stays_of(view, chains), urgency, wishes)
             solved = self._charger(view, stays)
             short = _short(solved) if solved is not None else {}
             if not short or all(key in urgency for key in short):
@@ -190,7 +199,7 @@ def uncharged(view: View, chains: Chains) -> Candidate:
     return Candidate(decision, {}, priority_served(view, whole), float("inf"))
 
 
-def _short(solved: Charge) -> dict[tuple[int, int], float]:
+def _short(solved: Charge) -> dict[Key, float]:
     return {key: wh for key, wh in solved.short_wh.items() if wh > SHORT_WH}
 
 
@@ -198,7 +207,7 @@ def _without_worst(  # noqa: PLR0917 - one step of `Judge.whole`
     view: View,
     chains: Chains,
     stays: Sequence[Stay],
-    short: Mapping[tuple[int, int], float],
+    short: Mapping[Key, float],
     dropped: dict[int, UnservedCode],
     many: int,
 ) -> Chains:

@@ -72,6 +72,8 @@ class _Model:
     price: Floats
     balance: Index
     """By site and step, as in `scheduler.siteblock`."""
+    fixed_cost: float
+    """What makes programs of other stays comparable."""
 
 
 class _Builder:
@@ -119,6 +121,7 @@ class _Builder:
             self.block.ways,
             self.block.price + self.wait,
             self.block.balance,
+            self.block.fixed_cost,
         )
 
     def _plan_cells(self) -> None:
@@ -373,7 +376,8 @@ class _Solving:
             duals = np.append(result.duals, 0.0)[model.balance]
             marginal = model.price + duals / view.hours
         finish = None if final else partial(self._finish, result)
-        return Charge(tuple(powers), battery, short, result.objective, marginal, finish)
+        cost = result.objective + model.fixed_cost
+        return Charge(tuple(powers), battery, short, cost, marginal, finish)
 
     def _finish(self, result: LpResult) -> Charge | None:
         """Returns the answer with batteries going one way at a time and the first hour's least."""

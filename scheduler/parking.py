@@ -9,11 +9,15 @@ EVSE from the beginning keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from scheduler.chains import Chains
-from scheduler.view import Car, Post, View
+from scheduler.view import FIRST_HOUR_STEPS, Car, Post, View
+
+Key = tuple[int, int]
+"""What names a stay, whichever EVSE it holds: its car and the trip before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Stay:
     post: int = -1
 
     @property
-    def key(self) -> tuple[int, int]:
+    def key(self) -> Key:
         """What names the stay, whichever EVSE it holds."""
         return self.car, self.before
 
@@ -55,67 +59,115 @@ def stays_of(view: View, chains: Chains) -> list[Stay]:
     return stays
 
 
-def park(view: View, stays: list[Stay], urgency: Mapping[tuple[int, int], float]) -> list[Stay]:
+def park(
+    view: View,
+    stays: list[Stay],
+    urgency: Mapping[Key, float],
+    wishes: Mapping[Key, int] = MappingProxyType({}),
+) -> list[Stay]:
     """Returns the stays with their EVSEs.
 
-    `urgency`, by a stay's key, says how much it lacks (Wh) when left without: such stays give way
-    last.
+    Args:
+        view: the problem.
+        stays: without EVSEs.
+        urgency: how much a stay lacks (Wh) when left without: such stays give way last.
+        wishes: the EVSE that a stay had better get (-1: none), as far as it is free; those named
+            first come first.
     """
     worth = [_useful_wh(view, stay) + 1e3 * urgency.get(stay.key, 0.0) for stay in stays]
     posts = [-1] * len(stays)
     for site in range(len(view.places)):
         here = [n for n, stay in enumerate(stays) if stay.site == site and stay.start < stay.end]
-        _park_site(view, stays, here, worth, posts)
+        named = {stays[n].key: n for n in here}
+        wished = [
+            (named[key], post)
+            for key, post in wishes.items()
+            if key in named and key not in urgency
+        ]
+        _park_site(view, _Site(stays, here, worth, posts), wished)
     return [
         replace(stay, post=post) if post >= 0 else stay
         for stay, post in zip(stays, posts, strict=True)
     ]
 
 
-def _park_site(
-    view: View, stays: list[Stay], here: list[int], worth: list[float], posts: list[int]
-) -> None:
-    """Gives EVSEs to the stays `here`, all at one site."""
-    held: dict[int, list[int]] = {}
-    for n in here:
-        own = _own_post(view, stays[n])
-        if own >= 0:
-            posts[n] = own
-            held.setdefault(own, []).append(n)
-    fixed = {n for n in here if posts[n] >= 0}
-    for n in sorted(here, key=lambda n: (stays[n].start, -worth[n], n)):
-        if posts[n] >= 0 or worth[n] <= 0:
-            continue
-        choices = _choices(view, stays[n])
-        free = [p for p in choices if not _taken(stays, held.get(p, []), stays[n])]
-        if free:
-            posts[n] = free[0]
-            held.setdefault(free[0], []).append(n)
-            continue
+@dataclass(slots=True)
+class _Site:
+    """One site while its EVSEs are dealt; stays go by their numbers."""
+
+    stays: list[Stay]
+    here: list[int]
+    worth: list[float]
+    posts: list[int]
+    """By stay, over all sites: the EVSE it holds, or -1."""
+    held: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    fixed: set[int] = field(default_factory=set[int])
+    """Stays whose car stands on its EVSE from the beginning."""
+    idle: set[int] = field(default_factory=set[int])
+    """Stays that had better hold none."""
+
+    def give(self, n: int, post: int) -> None:
+        """Gives an EVSE to a stay."""
+        self.posts[n] = post
+        self.held.setdefault(post, []).append(n)
+
+    def taken(self, n: int, post: int) -> list[int]:
+        """Returns who holds an EVSE at some time of a stay."""
+        stay = self.stays[n]
+        return [
+            m
+            for m in self.held.get(post, ())
+            if self.stays[m].start < stay.end and stay.start < self.stays[m].end
+        ]
+
+    def wish(self, view: View, n: int, post: int) -> None:
+        """Grants a wish as far as it goes."""
+        if post < 0:
+            self.idle.add(n)
+        elif view.posts[post].open[self.stays[n].start] and not self.taken(n, post):
+            self.give(n, post)
+
+    def push_out(self, n: int, choices: list[int]) -> None:
+        """Gives a stay the EVSE of those who can use it least, if it can use it more."""
         weakest: tuple[float, int, list[int]] | None = None
         for post in choices:
-            rivals = _taken(stays, held[post], stays[n])
-            if any(m in fixed for m in rivals):
+            rivals = self.taken(n, post)
+            if self.fixed.intersection(rivals):
                 continue
-            loss = sum(worth[m] for m in rivals)
-            if loss < worth[n] and (weakest is None or loss < weakest[0]):
+            loss = sum(self.worth[m] for m in rivals)
+            if loss < self.worth[n] and (weakest is None or loss < weakest[0]):
                 weakest = (loss, post, rivals)
         if weakest is not None:
             for m in weakest[2]:
-                posts[m] = -1
-                held[weakest[1]].remove(m)
-            posts[n] = weakest[1]
-            held[weakest[1]].append(n)
+                self.posts[m] = -1
+                self.held[weakest[1]].remove(m)
+            self.give(n, weakest[1])
+
+
+def _park_site(view: View, site: _Site, wished: list[tuple[int, int]]) -> None:
+    """Deals the EVSEs of one site."""
+    for n in site.here:
+        own = _own_post(view, site.stays[n])
+        if own >= 0:
+            site.give(n, own)
+            site.fixed.add(n)
+    for n, post in wished:
+        if n not in site.fixed:
+            site.wish(view, n, post)
+    for n in sorted(site.here, key=lambda n: (site.stays[n].start, -site.worth[n], n)):
+        if site.posts[n] >= 0 or site.worth[n] <= 0 or n in site.idle:
+            continue
+        choices = _choices(view, site.stays[n])
+        free = next((post for post in choices if not site.taken(n, post)), None)
+        if free is None:
+            site.push_out(n, choices)
+        else:
+            site.give(n, free)
 
 
 def _own_post(view: View, stay: Stay) -> int:
     """Returns the EVSE that a car stands on from the beginning and keeps, or -1."""
     return view.cars[stay.car].post if stay.before < 0 else -1
-
-
-def _taken(stays: list[Stay], holders: list[int], stay: Stay) -> list[int]:
-    """Returns those of `holders` that stand there at the same time as `stay`."""
-    return [m for m in holders if stays[m].start < stay.end and stay.start < stays[m].end]
 
 
 def _choices(view: View, stay: Stay) -> list[int]:
@@ -135,8 +187,11 @@ def _choices(view: View, stay: Stay) -> list[int]:
 
 
 def _brought_wh(view: View, car: Car, post: Post, stay: Stay) -> float:
-    steps = int(post.opened[stay.end] - post.opened[stay.start])
     power_w = min(post.power_w(car), post.circuit_w)
+    begin = stay.start
+    if power_w < post.min_w:
+        begin = min(max(begin, FIRST_HOUR_STEPS), stay.end)
+    steps = int(post.opened[stay.end] - post.opened[begin])
     return steps * power_w * view.hours * car.efficiency
 
 
@@ -154,3 +209,48 @@ def _useful_wh(view: View, stay: Stay) -> float:
     if car.discharge_w > 0:
         lack = car.high_wh - car.low_wh
     return min(brought, max(lack, 1.0))
+
+
+def redeals(view: View, stays: Sequence[Stay]) -> list[dict[Key, int]]:
+    """Returns the ways to give one stay another EVSE, as wishes; who holds it changes places."""
+    found: list[dict[Key, int]] = []
+    now = {stay.key: stay.post for stay in stays if stay.start < stay.end}
+    for stay in stays:
+        if stay.start >= stay.end or _own_post(view, stay) >= 0:
+            continue
+        car = view.cars[stay.car]
+        tried: set[tuple[object, ...]] = set()
+        for index in (-1, *view.places[stay.site].posts):
+            kind = _kind(view, index, car, stays, stay)
+            if index == stay.post or kind in tried:
+                continue
+            tried.add(kind)
+            rivals = [
+                each
+                for each in stays
+                if index >= 0
+                and each.post == index
+                and each.start < stay.end
+                and stay.start < each.end
+            ]
+            if any(_own_post(view, rival) >= 0 for rival in rivals):
+                continue
+            changed = {stay.key: index} | {rival.key: stay.post for rival in rivals}
+            found.append(changed | {key: post for key, post in now.items() if key not in changed})
+    return found
+
+
+def _kind(
+    view: View, index: int, car: Car, stays: Sequence[Stay], stay: Stay
+) -> tuple[object, ...]:
+    """Returns what tells one EVSE from another to a stay: free ones that are alike count once."""
+    if index < 0:
+        return (-1,)
+    post = view.posts[index]
+    held = any(
+        each.post == index and each.start < stay.end and stay.start < each.end for each in stays
+    )
+    least_w = post.min_w if stay.start < FIRST_HOUR_STEPS else 0.0
+    is_open = int(post.opened[stay.end] - post.opened[stay.start])
+    kind = (post.power_w(car), post.back_w(car), post.circuits, least_w, is_open)
+    return (*kind, index) if held else kind

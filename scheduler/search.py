@@ -16,18 +16,25 @@ from scheduler.assign import mend
 from scheduler.candidates import Candidate, Judge
 from scheduler.chains import Chains, served
 from scheduler.improve import Exchange, exchanges
+from scheduler.parking import redeals
 from scheduler.prices import RechargePrices
 from scheduler.view import View
 
-_TRIED = 12
-"""How many exchanges are tried at once, at most."""
-_ALONE = 2
-"""How many are tried alone when all of them together do not pay."""
+_PRICED = 40
+"""How many exchanges are looked at, at most."""
+_ALONE = 4
+"""How many are tried alone when those that are apart do not pay together."""
+_TRUE_SHARE = 0.25
+"""An exchange that gains so much of what was said is taken without trying others."""
 _LEAST_GAIN = 1e-3
 """Less is not worth another car for someone."""
 _KICK_COST = 0.3
 """The most that an exchange made on purpose may seem to cost."""
 _KICK_ROUNDS = 6
+_KICKS_OF_CHAINS = 0.7
+"""How often trips change cars rather than cars EVSEs."""
+_PARKINGS = 40
+"""With more ways than this to park one stay otherwise, none is tried but by chance."""
 
 
 class Search:
@@ -39,27 +46,54 @@ class Search:
     def settled(
         self, best: Candidate, rounds: int, may_go_on: Callable[[], bool] = lambda: True
     ) -> Candidate:
-        """Returns a candidate that no exchange betters, or the last after so many rounds."""
+        """Returns a candidate that no exchange betters, or the last after so many rounds.
+
+        With more than one round, and few EVSEs to choose from, other ways to park are tried too.
+        """
+        alone = _ALONE if rounds > 1 else 1
         for _ in range(rounds):
-            better = self._stepped(best, may_go_on)
+            better = self._stepped(best, alone, may_go_on)
+            if better is None and rounds > 1:
+                better = self._parked_otherwise(best, may_go_on)
             if better is None:
                 return best
             best = better
         return best
 
-    def _stepped(self, best: Candidate, may_go_on: Callable[[], bool]) -> Candidate | None:
-        """Returns a better candidate one round of exchanges away, or None."""
-        found = self._exchanges(best, _LEAST_GAIN, _TRIED)
-        apart = _disjoint(found)
-        attempts = [apart] if len(apart) > 1 else []
-        attempts += [[each] for each in apart[:_ALONE]]
-        for some in attempts:
+    def _parked_otherwise(self, best: Candidate, may_go_on: Callable[[], bool]) -> Candidate | None:
+        """Returns the first better candidate with one stay on another EVSE, or None."""
+        ways = redeals(self._view, best.decision.stays)
+        for wishes in ways if len(ways) <= _PARKINGS else ():
             if not may_go_on():
                 return None
-            tried = self._judge.same_trips(_applied(best.decision.chains, some), best)
+            tried = self._judge.same_trips(best.decision.chains, best, wishes)
             if tried is not None and _is_better(tried, best):
                 return tried
         return None
+
+    def _stepped(
+        self, best: Candidate, alone: int, may_go_on: Callable[[], bool]
+    ) -> Candidate | None:
+        """Returns a better candidate one round of exchanges away, or None.
+
+        All that are apart are tried together, then so many alone.
+        """
+        found = self._exchanges(best, _LEAST_GAIN, _PRICED)
+        apart = _disjoint(found)
+        attempts = [apart] if len(apart) > 1 else []
+        attempts += [[each] for each in _different(found)[:alone]]
+        better: Candidate | None = None
+        for some in attempts:
+            if not may_go_on():
+                break
+            tried = self._judge.same_trips(_applied(best.decision.chains, some), best)
+            if tried is None or not _is_better(tried, better or best):
+                continue
+            better = tried
+            said = sum(each.gain for each in some)
+            if best.objective - tried.objective >= _TRUE_SHARE * said:
+                break
+        return better
 
     def kicked(
         self,
@@ -70,19 +104,26 @@ class Search:
     ) -> Candidate:
         """Returns the best candidate found while `may_go_on` and until `good_enough`."""
         while may_go_on() and not good_enough(best):
-            found = self._exchanges(best, -_KICK_COST, 200)
-            if not found:
-                return best
-            some = _disjoint(random.sample(found, min(len(found), random.randint(1, 4))))
-            chains = _applied(best.decision.chains, some)
-            if len(served(chains)) < len(self._view.trips):
-                chains = mend(self._view, self._prices, chains)
-            tried = self._judge.same_trips(chains, best)
+            tried = self._kick(best, random)
             if tried is not None:
                 tried = self.settled(tried, _KICK_ROUNDS, may_go_on)
                 if _is_better(tried, best):
                     best = tried
         return best
+
+    def _kick(self, best: Candidate, random: Random) -> Candidate | None:
+        """Returns a candidate a few random exchanges away, or with a stay on another EVSE."""
+        found = self._exchanges(best, -_KICK_COST, 200)
+        chains, wishes = best.decision.chains, None
+        if found and random.random() < _KICKS_OF_CHAINS:
+            some = _disjoint(random.sample(found, min(len(found), random.randint(1, 4))))
+            chains = _applied(chains, some)
+        else:
+            ways = redeals(self._view, best.decision.stays)
+            wishes = random.choice(ways) if ways else None
+        if len(served(chains)) < len(self._view.trips):
+            chains = mend(self._view, self._prices, chains)
+        return self._judge.same_trips(chains, best, wishes)
 
     def _exchanges(self, best: Candidate, least_gain: float, most: int) -> list[Exchange]:
         if best.marginal is None:
@@ -99,6 +140,14 @@ def _disjoint(found: list[Exchange]) -> list[Exchange]:
             kept.append(each)
             taken |= each.cars
     return kept
+
+
+def _different(found: list[Exchange]) -> list[Exchange]:
+    """Returns the first exchange of each pair of cars."""
+    firsts: dict[frozenset[int], Exchange] = {}
+    for each in found:
+        firsts.setdefault(each.cars, each)
+    return list(firsts.values())
 
 
 def _applied(chains: Chains, some: list[Exchange]) -> Chains:

@@ -141,3 +141,21 @@ def test_an_optimal_plan_takes_no_more_time() -> None:
     plan = make_plan(sunny_swap(), options=options, monotonic=time.monotonic)
     assert plan.status == "optimal"
     assert time.monotonic() - began_s < 20.0
+
+
+def test_a_car_that_can_feed_back_gets_the_evse_that_lets_it() -> None:
+    # Energy is dear in the evening; the van has none to spare and came first.
+    place = site(
+        import_price_per_kwh=(0.1,) * 8 + (0.9,) * 8,
+        export_price_per_kwh=(0.05,) * 16,
+        load_power_w=(3000.0,) * 16,
+        evses=(evse("A-1", bidirectional=True), evse("A-2")),
+    )
+    cars = (
+        vehicle("van", max_ac_power_w=7400.0, soc_wh=1600.0, capacity_wh=40_000.0),
+        vehicle("giver", max_discharge_w=3700.0, soc_wh=14_000.0, available_from=1),
+    )
+    both = problem(sites=(place,), vehicles=cars, bookings=(), terminal_value_per_kwh=0.15)
+    plan = make_plan(both, options=OFFLINE, monotonic=time.monotonic)
+    assert check(both, plan) == ()
+    assert any(entry.vehicle == "giver" and entry.power_w < 0 for entry in plan.charging)
