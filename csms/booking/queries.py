@@ -137,15 +137,17 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
             .where(Station.tenant_id == tenant, Connector.status.in_(OUT_OF_SERVICE))
         )
     }
-    stations = {
-        identity: site_id
-        for identity, site_id in await session.execute(
-            sa.select(Station.identity, Station.site_id).where(
-                Station.tenant_id == tenant, Station.approval == "accepted"
-            )
+    stations: dict[str, str] = {}
+    unheard: set[str] = set()
+    for identity, site_id, online, last_seen in await session.execute(
+        sa.select(Station.identity, Station.site_id, Station.online, Station.last_seen).where(
+            Station.tenant_id == tenant, Station.approval == "accepted"
         )
-        if site_id is not None
-    }
+    ):
+        if site_id is not None:
+            stations[identity] = site_id
+            if last_seen is not None and not online:
+                unheard.add(identity)
     sites: dict[str, list[Outlet]] = {
         site_id: []
         for site_id in await session.scalars(sa.select(Site.id).where(Site.tenant_id == tenant))
@@ -161,7 +163,9 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
             max_power_w=rated_power_w(evse.max_power_w, evse.phases),
         )
         works = (evse.station, evse.evse_id) not in faulty
-        evses[f"{evse.station}/{evse.evse_id}"] = outlet if works else None
+        # Who hangs on a box that can't be heard may be charged or not; later it will be back.
+        counts = works and evse.station not in unheard
+        evses[f"{evse.station}/{evse.evse_id}"] = outlet if counts else None
         if works:
             sites[stations[evse.station]].append(outlet)
     unknown = set(silent.values())
@@ -237,7 +241,10 @@ def promise_of(row: Booking, now: datetime) -> Promise:
 
 
 async def evses_of_site(session: ReadSession, site_id: str) -> list[str]:
-    """Returns the EVSEs of a site that are in service, slow ones first, as `IDENTITY/EVSE`."""
+    """Returns the EVSEs of a site that are in service, as `IDENTITY/EVSE`.
+
+    Those that can be heard come first, slow ones before fast ones.
+    """
     out = (
         sa.select(Connector.station, Connector.evse_id)
         .where(Connector.status.in_(OUT_OF_SERVICE))
@@ -248,7 +255,7 @@ async def evses_of_site(session: ReadSession, site_id: str) -> list[str]:
         .join(Station, Station.identity == Evse.station)
         .outerjoin(out, (out.c.station == Evse.station) & (out.c.evse_id == Evse.evse_id))
         .where(Station.site_id == site_id, Evse.evse_id > 0, out.c.station.is_(None))
-        .order_by(Evse.current_type, Evse.station, Evse.evse_id)
+        .order_by(Station.online.desc(), Evse.current_type, Evse.station, Evse.evse_id)
     )
     return [f"{station}/{evse_id}" for station, evse_id in rows]
 

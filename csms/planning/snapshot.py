@@ -8,14 +8,16 @@ become cars that can't charge. EVSEs are called `IDENTITY/EVSE`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
-from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN, reserve_km
+from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN
+from csms.planning.boxes import Boxes, evse_name, look_at_boxes
 from csms.planning.queries import Rows
+from csms.planning.urgency import read_promises
 from csms.stations.rules import rated_power_w
 from models.tables.booking import Booking as BookingRow
 from models.tables.charging import ChargingLimit, Transaction
@@ -25,18 +27,15 @@ from models.tables.fleet import Vehicle as VehicleRow
 from models.tables.fleet import VehicleModel
 from models.tables.stations import Evse as EvseRow
 from models.timeline import StepGrid, floor_to_step
-from scheduler.problem import Battery, Booking, Circuit, Evse, Problem, Site, Vehicle
+from scheduler.problem import Battery, Circuit, Evse, Problem, Site, Vehicle
 
 STEP_MINUTES = 15
 STEPS = 192
 HORIZON = timedelta(minutes=STEP_MINUTES * STEPS)
-FROZEN_BEFORE = timedelta(minutes=30)
-"""A car that leaves this soon is not swapped any more."""
 DEFAULT_IMPORT_PRICE_PER_KWH = 0.20
 DEFAULT_EXPORT_PRICE_PER_KWH = 0.06
 METERED_FRESH_FOR = timedelta(minutes=15)
 """Power that was metered longer ago says nothing of what a car draws now."""
-OUT_OF_SERVICE = ("Faulted", "Unavailable")
 
 Series = npt.NDArray[np.float64]
 
@@ -69,7 +68,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         and name in open_at
         and open_at[name].ocpp_transaction_id == limit.ocpp_transaction_id
     )
-    unavailable = _unavailable_evses(rows, open_at) | lying
+    boxes = look_at_boxes(rows, grid, now, lying=lying, limits=limits)
     metered_w = {
         name: each.power_w
         for name, each in open_at.items()
@@ -79,17 +78,19 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
     }
     vehicles, uncontrolled_w = _vehicles(rows, grid, now, lying, metered_w)
     sites = tuple(
-        _site(site, rows, grid, unavailable, uncontrolled_w.get(site.id)) for site in rows.sites
+        _site(site, rows, grid, boxes, uncontrolled_w.get(site.id)) for site in rows.sites
     )
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
+    evses = {evse.id: evse for site in sites for evse in site.evses}
+    promises = read_promises(rows.bookings, grid, now, vehicles, evses)
     problem = Problem(
         start=grid.start,
         step_minutes=STEP_MINUTES,
         steps=STEPS,
         sites=sites,
-        vehicles=vehicles,
-        bookings=_bookings(rows, grid, now, vehicles),
+        vehicles=promises.vehicles,
+        bookings=promises.bookings,
         terminal_value_per_kwh=_terminal_value(sites),
         turnaround_steps=1,
     )
@@ -108,22 +109,11 @@ def _evse_name(identity: str, evse_id: int) -> str:
     return f"{identity}/{evse_id}"
 
 
-def _unavailable_evses(rows: Rows, open_at: Mapping[str, Transaction]) -> frozenset[str]:
-    """EVSEs that can't be planned: out of service, or taken by a car that we don't know."""
-    out = {
-        _evse_name(each.station, each.evse_id)
-        for each in rows.connectors
-        if each.status in OUT_OF_SERVICE
-    }
-    strangers = {name for name, each in open_at.items() if each.vehicle_id is None}
-    return frozenset(out | strangers)
-
-
 def _site(
     site: SiteRow,
     rows: Rows,
     grid: StepGrid,
-    unavailable: frozenset[str],
+    boxes: Boxes,
     uncontrolled_w: Series | None,
 ) -> Site:
     pv_w = _forecast_series(rows.forecasts.get((site.id, "pv"), ()), grid)
@@ -131,8 +121,9 @@ def _site(
     if uncontrolled_w is not None:
         load_w = load_w + uncontrolled_w
     import_price, export_price, co2 = _prices(rows, site.id, grid)
-    everything = ((0, grid.steps),)
     circuits = [each for each in rows.circuits if each.site_id == site.id]
+    parents = {each.id: each.parent for each in circuits}
+    evses = [each for each in rows.evses if rows.stations[each.station].site_id == site.id]
     return Site(
         id=site.id,
         import_limit_w=site.import_limit_w,
@@ -144,15 +135,9 @@ def _site(
         import_co2_g_per_kwh=_floats(co2),
         battery=None if site.battery is None else Battery(**site.battery),
         circuits=tuple(
-            Circuit(each.id, each.parent, max(0.0, each.limit_w - each.unmanaged_load_w))
-            for each in circuits
+            Circuit(each.id, each.parent, boxes.left_w(each, evses, parents)) for each in circuits
         ),
-        evses=tuple(
-            _evse(evse, everything if name in unavailable else ())
-            for evse in rows.evses
-            if rows.stations[evse.station].site_id == site.id
-            for name in (_evse_name(evse.station, evse.evse_id),)
-        ),
+        evses=tuple(_evse(evse, boxes.unavailable.get(evse_name(evse), ())) for evse in evses),
     )
 
 
@@ -161,7 +146,7 @@ def _evse(evse: EvseRow, unavailable: tuple[tuple[int, int], ...]) -> Evse:
     least_w = 1380.0 * evse.phases if evse.current_type == "AC" else 0.0
     min_power_w = least_w if evse.min_power_w is None else evse.min_power_w
     return Evse(
-        id=_evse_name(evse.station, evse.evse_id),
+        id=evse_name(evse),
         circuit=evse.circuit_id,
         max_power_w=max_power_w,
         min_power_w=min(min_power_w, max_power_w),
@@ -189,10 +174,13 @@ def _vehicles(
     uncontrolled_w: dict[str, Series] = {}
     for vehicle, model in rows.vehicles:
         planned = _vehicle(vehicle, model, on_the_road.get(vehicle.id), grid, now)
+        power_w = metered_w.get(planned.evse or "")
+        if power_w is not None and planned.evse not in lying:
+            planned = _as_the_step_began(planned, power_w, now - grid.start)
         if planned.evse in lying:
             leaves = next_start.get(vehicle.id, grid.end)
-            power_w = metered_w.get(planned.evse or "", planned.max_ac_power_w)
-            planned, load_w = _as_uncontrolled(planned, grid, leaves, power_w)
+            flows_w = planned.max_ac_power_w if power_w is None else power_w
+            planned, load_w = _as_uncontrolled(planned, grid, leaves, flows_w)
             total_w = uncontrolled_w.setdefault(planned.site, np.zeros(grid.steps))
             total_w += load_w
         vehicles.append(planned)
@@ -240,6 +228,16 @@ def _forgotten(vehicle: VehicleRow, now: datetime) -> bool:
     return now - since > PLUG_IN_WITHIN
 
 
+def _as_the_step_began(vehicle: Vehicle, power_w: float, since: timedelta) -> Vehicle:
+    """Takes off what has flowed since the first step began: the plan counts it as a whole step.
+
+    Without that a car that goes on charging would seem to get up to a step's energy twice, and a
+    promise that is just kept would turn out to be broken when the step is over.
+    """
+    gained_wh = power_w * (since / timedelta(hours=1)) * vehicle.charge_efficiency
+    return replace(vehicle, soc_wh=max(0.0, vehicle.soc_wh - gained_wh))
+
+
 def _as_uncontrolled(
     vehicle: Vehicle, grid: StepGrid, leaves: datetime, power_w: float
 ) -> tuple[Vehicle, Series]:
@@ -256,9 +254,8 @@ def _as_uncontrolled(
     if whole < grid.steps:
         load_w[whole] = (steps - whole) * power_w
     gained_wh = steps * power_w * grid.hours * vehicle.charge_efficiency
-    charged = {name: getattr(vehicle, name) for name in Vehicle.__slots__}
-    charged["soc_wh"] = max(vehicle.soc_wh, min(vehicle.max_soc_wh, vehicle.soc_wh + gained_wh))
-    return Vehicle(**charged), load_w
+    held_wh = max(vehicle.soc_wh, min(vehicle.max_soc_wh, vehicle.soc_wh + gained_wh))
+    return replace(vehicle, soc_wh=held_wh), load_w
 
 
 def _without_double_plugs(
@@ -273,66 +270,8 @@ def _without_double_plugs(
             evse = None
         if evse is not None:
             taken.add(evse)
-        kept.append(
-            vehicle
-            if evse == vehicle.evse
-            else Vehicle(**{name: getattr(vehicle, name) for name in _VEHICLE_FIELDS}, evse=evse)
-        )
+        kept.append(vehicle if evse == vehicle.evse else replace(vehicle, evse=evse))
     return tuple(kept)
-
-
-_VEHICLE_FIELDS = tuple(name for name in Vehicle.__slots__ if name != "evse")
-
-
-def _bookings(
-    rows: Rows, grid: StepGrid, now: datetime, vehicles: Sequence[Vehicle]
-) -> tuple[Booking, ...]:
-    classes = tuple(sorted({vehicle.vehicle_class for vehicle in vehicles}))
-    cars = {vehicle.id: vehicle for vehicle in vehicles}
-    bookings: list[Booking] = []
-    for row in rows.bookings:
-        start_step = max(0, grid.floor(row.start))
-        end_step = max(grid.ceil(row.end), start_step + 1)
-        if row.status not in ("confirmed", "at_risk") or start_step >= grid.steps:
-            continue
-        promised = cars.get(row.vehicle_id or "")
-        fixed = (
-            promised is not None
-            and row.start - now <= FROZEN_BEFORE
-            and _ready_by(promised, row, row.start, now)
-        )
-        overdue = row.start <= now and not any(_ready_by(car, row, now, now) for car in vehicles)
-        if overdue:  # nobody can go now, but who comes back next may: better late than never
-            start_step, end_step = start_step + 1, end_step + 1
-        bookings.append(
-            Booking(
-                id=row.id,
-                classes=classes if row.vehicle_class is None else (row.vehicle_class,),
-                pickup_site=row.pickup_site_id,
-                dropoff_site=row.dropoff_site_id,
-                start_step=start_step,
-                end_step=end_step,
-                distance_km=row.distance_km,
-                reserve_km=reserve_km(row.distance_km),
-                vehicle=row.vehicle_id if fixed else None,
-            )
-        )
-    return tuple(bookings)
-
-
-def _ready_by(vehicle: Vehicle, row: BookingRow, when: datetime, now: datetime) -> bool:
-    """Whether a car that stands at the pickup site can have the energy of the trip by `when`."""
-    if vehicle.available_from > 0 or vehicle.site != row.pickup_site_id:
-        return False
-    if row.vehicle_class not in (None, vehicle.vehicle_class):
-        return False
-    hours = max(0.0, (when - now).total_seconds() / 3600)
-    power_w = 0.0 if vehicle.evse is None else max(vehicle.max_ac_power_w, vehicle.max_dc_power_w)
-    reach_wh = min(vehicle.max_soc_wh, vehicle.soc_wh + power_w * hours * vehicle.charge_efficiency)
-    need_km = row.distance_km + reserve_km(row.distance_km)
-    return max(reach_wh, vehicle.soc_wh) >= (
-        vehicle.min_soc_wh + need_km * vehicle.consumption_wh_per_km
-    )
 
 
 def _floats(series: Series) -> tuple[float, ...]:

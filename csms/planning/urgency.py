@@ -1,0 +1,181 @@
+"""Promises that are about to come due, as a plan has to take them.
+
+A trip is planned with a reserve and a floor below which no battery is planned. A car that can't
+have all of that any more (it came back late or empty, its box was away) is still the best that its
+driver can get: then the reserve gives way, and after it the floor, down to what the car can reach
+if it charges at full power from now on. Without that, a plan that lacks a little would give the
+trip up, and the car with it. What nobody can reach stays as it is: the booking is then at risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from csms.booking.rules import OPEN, reserve_km
+from models.tables.booking import Booking as BookingRow
+from models.timeline import StepGrid
+from scheduler.problem import Booking, Evse, Vehicle
+
+FROZEN_BEFORE = timedelta(minutes=30)
+"""A car that leaves this soon is not swapped any more."""
+URGENT_BEFORE = timedelta(hours=4)
+"""A trip that starts later than this may still find its energy elsewhere."""
+FLOOR_SHARE = 0.04
+"""Nobody is sent off who would come back with less than this part of the battery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """The bookings of a problem, and its cars with the floors that they leave them."""
+
+    bookings: tuple[Booking, ...]
+    vehicles: tuple[Vehicle, ...]
+
+
+def read_promises(
+    rows: Sequence[BookingRow],
+    grid: StepGrid,
+    now: datetime,
+    vehicles: Sequence[Vehicle],
+    evses: Mapping[str, Evse],
+) -> Promises:
+    """Returns the bookings that a plan at `now` has to serve; `rows` come in order of start."""
+    classes = tuple(sorted({vehicle.vehicle_class for vehicle in vehicles}))
+    cars = {vehicle.id: vehicle for vehicle in vehicles}
+    floors_wh: dict[str, float] = {}
+    bookings: list[Booking] = []
+    for row in rows:
+        start_step = max(0, grid.floor(row.start))
+        end_step = max(grid.ceil(row.end), start_step + 1)
+        if row.status not in OPEN or start_step >= grid.steps:
+            continue
+        look = _Look(row, _before(row, rows), grid, now, evses)
+        promised = cars.get(row.vehicle_id or "")
+        fixed = (
+            promised is not None
+            and look.stands(promised)
+            and row.start - now <= FROZEN_BEFORE
+            and look.can_go(promised, row.start)
+        )
+        here = [car for car in vehicles if look.stands(car)]
+        if row.start <= now and not any(look.can_go(car, now) for car in here):
+            # Nobody can go now, but who comes back next may: better late than never.
+            start_step, end_step = start_step + 1, end_step + 1
+        reserve = reserve_km(row.distance_km)
+        if row.start - now <= URGENT_BEFORE:
+            due = [car for car in vehicles if look.is_due(car)]
+            reserve, floor_wh = look.relaxed([promised] if promised in due else due, reserve)
+            floors_wh.update(floor_wh)
+        bookings.append(
+            Booking(
+                id=row.id,
+                classes=classes if row.vehicle_class is None else (row.vehicle_class,),
+                pickup_site=row.pickup_site_id,
+                dropoff_site=row.dropoff_site_id,
+                start_step=start_step,
+                end_step=end_step,
+                distance_km=row.distance_km,
+                reserve_km=reserve,
+                vehicle=row.vehicle_id if fixed else None,
+            )
+        )
+    lowered = tuple(
+        replace(car, min_soc_wh=floors_wh[car.id]) if car.id in floors_wh else car
+        for car in vehicles
+    )
+    return Promises(tuple(bookings), lowered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look at one booking."""
+
+    row: BookingRow
+    before: Mapping[str, Sequence[BookingRow]]
+    """By car, the trips that it is promised for and that start before this one, in order."""
+    grid: StepGrid
+    now: datetime
+    evses: Mapping[str, Evse]
+
+    def stands(self, car: Vehicle) -> bool:
+        """Returns whether the car stands at the place, and is of the class."""
+        return car.available_from == 0 and self._suits(car)
+
+    def is_due(self, car: Vehicle) -> bool:
+        """Returns whether the car is at the place by the start, and of the class."""
+        return car.available_from <= max(0, self.grid.floor(self.row.start)) and self._suits(car)
+
+    def can_go(self, car: Vehicle, when: datetime) -> bool:
+        """Returns whether the car can have the energy of the trip by `when`."""
+        left_wh = self._reach_wh(car, when) - self._trip_wh(car)
+        return left_wh >= FLOOR_SHARE * car.capacity_wh
+
+    def relaxed(self, able: Sequence[Vehicle], reserve: float) -> tuple[float, dict[str, float]]:
+        """Returns the reserve that the best car can have, in km, and the floor that it then keeps.
+
+        Both stay as they are where it can have them, and where it can't go at all.
+        """
+        best = max(able, key=lambda car: (self._spare_wh(car), car.id), default=None)
+        if best is None:
+            return reserve, {}
+        spare_wh = self._spare_wh(best)
+        most_km = spare_wh / best.consumption_wh_per_km
+        if most_km >= reserve:
+            return reserve, {}
+        if most_km >= 0:
+            return most_km, {}
+        floor_wh = best.min_soc_wh + spare_wh
+        if floor_wh < FLOOR_SHARE * best.capacity_wh:
+            return reserve, {}
+        return 0.0, {best.id: floor_wh}
+
+    def _spare_wh(self, car: Vehicle) -> float:
+        """Returns what the car can have at the start beyond the trip and its usual floor."""
+        return self._reach_wh(car, self.row.start) - self._trip_wh(car) - car.min_soc_wh
+
+    def _suits(self, car: Vehicle) -> bool:
+        wanted = self.row.vehicle_class
+        return car.site == self.row.pickup_site_id and wanted in (None, car.vehicle_class)
+
+    def _trip_wh(self, car: Vehicle) -> float:
+        return self.row.distance_km * car.consumption_wh_per_km
+
+    def _reach_wh(self, car: Vehicle, when: datetime) -> float:
+        """Returns the most that the car can hold at `when`, its trips before this one driven."""
+        since = self.now
+        if car.available_from > 0:
+            since = max(since, self.grid.instant(car.available_from))
+        held_wh, power_w = car.soc_wh, self._power_w(car)
+        for trip in self.before.get(car.id, ()):
+            held_wh = _charged_wh(car, held_wh, power_w, since, trip.start)
+            held_wh -= trip.distance_km * car.consumption_wh_per_km
+            since, power_w = max(since, trip.end), car.max_ac_power_w
+        return _charged_wh(car, held_wh, power_w, since, when)
+
+    def _power_w(self, car: Vehicle) -> float:
+        """Returns the power that the car can count on until it leaves."""
+        if car.evse is None:
+            return car.max_ac_power_w if car.available_from else 0.0
+        evse = self.evses[car.evse]
+        if any(first <= 0 < last for first, last in evse.unavailable):
+            return 0.0
+        own_w = car.max_dc_power_w if evse.current_type == "DC" else car.max_ac_power_w
+        return min(evse.max_power_w, own_w)
+
+
+def _charged_wh(
+    car: Vehicle, held_wh: float, power_w: float, since: datetime, until: datetime
+) -> float:
+    hours = max(0.0, (until - since).total_seconds() / 3600)
+    return max(held_wh, min(car.max_soc_wh, held_wh + power_w * hours * car.charge_efficiency))
+
+
+def _before(row: BookingRow, rows: Sequence[BookingRow]) -> dict[str, list[BookingRow]]:
+    """Returns the promised trips that start before `row`, by car; `rows` come in order."""
+    found: dict[str, list[BookingRow]] = {}
+    for each in rows:
+        if each.vehicle_id and each.status in OPEN and each.start < row.start:
+            found.setdefault(each.vehicle_id, []).append(each)
+    return found
