@@ -43,10 +43,10 @@ def clean_environment(**settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def running_service(folder: Path, **settings: str) -> Iterator[Service]:
+def running_service(folder: Path, *arguments: str, **settings: str) -> Iterator[Service]:
     """Runs the service in `folder` until the block ends, and then expects it to end well."""
     process = subprocess.Popen(
-        [*HELIOFLEET, "serve", "--http-port", "0", "--ocpp-port", "0"],
+        [*HELIOFLEET, "serve", "--http-port", "0", "--ocpp-port", "0", *arguments],
         cwd=folder,
         env=clean_environment(bootstrap_api_key=KEY, **settings),
         stdout=subprocess.PIPE,
