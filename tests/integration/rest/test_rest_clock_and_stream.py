@@ -132,6 +132,16 @@ async def test_streams_end_when_the_house_drains(small_house: RestHouse) -> None
     assert small_house.app.state.streams.count == 0
 
 
+async def test_one_stream_too_many_is_told_when_to_come_back(
+    small_house: RestHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "STREAMS_MAX", 1)
+    async with served(small_house) as http, listening(http):
+        refused = await http.get("/api/v1/events")
+        assert (refused.status_code, refused.json()["code"]) == (429, "too-many-requests")
+        assert refused.headers["retry-after"] == "30"
+
+
 @pytest.mark.parametrize("last", ["x", "-1", "99999999999999999999", "1.5"])
 async def test_a_strange_last_event_id_is_refused(small_house: RestHouse, last: str) -> None:
     answer = await small_house.http.get("/api/v1/events", headers={"Last-Event-ID": last})

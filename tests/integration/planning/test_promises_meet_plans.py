@@ -1,0 +1,192 @@
+"""What a plan makes of bookings: what it promises, when it warns, and what it must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from csms.app import House, stepped_times
+from csms.config import Settings
+from csms.keyring import Keyring
+from csms.planning.actions import publish
+from csms.planning.queries import read_rows
+from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
+from models.tables.booking import Booking
+from models.tables.ledger import Event
+from models.timeline import format_rfc3339
+from scheduler.plan import Assignment, Plan
+from scheduler.rolling import make_plan
+from tests.builders.rest_house import (
+    BOOTSTRAP,
+    START,
+    RestHouse,
+    a_model,
+    a_site,
+    a_trip,
+    rest_house,
+)
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[RestHouse]:
+    """A house without a planner: the tests plan by hand."""
+    async with rest_house(database_url, stepped=True) as running:
+        yield running
+
+
+async def snapshot(house: RestHouse) -> Snapshot:
+    now = house.clock.now()
+    async with house.db.read() as session:
+        rows = await read_rows(session, tenant="default", now=now, horizon=HORIZON)
+    return snapshot_of(rows, now)
+
+
+def planned(seen: Snapshot) -> Plan:
+    return make_plan(seen.problem, monotonic=lambda: 0.0)
+
+
+def moved(plan: Plan, booking_id: str, vehicle_id: str) -> Plan:
+    """Returns the plan with a booking on another car."""
+    return replace(
+        plan,
+        assignments=tuple(
+            Assignment(booking_id, vehicle_id, each.soc_at_start_wh)
+            if each.booking == booking_id
+            else each
+            for each in plan.assignments
+        ),
+    )
+
+
+async def published(house: RestHouse, seen: Snapshot, plan: Plan) -> None:
+    async with house.db.write(house.clock, house.services.ids) as work:
+        await publish(work, seen, plan, trigger="test")
+
+
+async def two_cars(house: RestHouse) -> tuple[Any, str, Snapshot, Plan]:
+    """A booking on one of two cars, and a plan for it."""
+    await house.fleet("car-1", "car-2")
+    made = await house.post("/bookings", a_trip(START + timedelta(hours=2)))
+    other = {"car-1": "car-2", "car-2": "car-1"}[made["vehicle_id"]]
+    seen = await snapshot(house)
+    return made, other, seen, planned(seen)
+
+
+async def test_a_plan_says_how_charged_the_car_will_be_and_why(house: RestHouse) -> None:
+    made, _, seen, plan = await two_cars(house)
+    await published(house, seen, plan)
+    answer = await house.http.get(f"/api/v1/bookings/{made['id']}")
+    shown, etag = answer.json(), answer.headers["etag"]
+    assert shown["status"] == "confirmed"
+    assert shown["expected_soc_pct"] >= 20
+    assert shown["probability_ready"] > 0.9
+    assert shown["reasons"][0].startswith(f"READY: {shown['vehicle_id']} is planned to hold ")
+    assert etag != '"1"'
+    await published(house, await snapshot(house), plan)
+    again = await house.http.get(f"/api/v1/bookings/{made['id']}")
+    assert again.headers["etag"] == etag, "nothing has changed"
+
+
+async def test_a_plan_may_give_a_booking_another_car(house: RestHouse) -> None:
+    made, other, seen, plan = await two_cars(house)
+    await published(house, seen, moved(plan, made["id"], other))
+    assert (await house.get(f"/bookings/{made['id']}"))["vehicle_id"] == other
+    events = await house.events(f"booking/{made['id']}")
+    assert events == ["booking.confirmed", "booking.confirmed"]
+
+
+async def test_a_car_that_was_promised_meanwhile_is_not_given_to_another(house: RestHouse) -> None:
+    made, other, seen, plan = await two_cars(house)
+    rival = await house.post("/bookings", a_trip(START + timedelta(hours=2)))
+    assert rival["vehicle_id"] == other
+    await published(house, seen, moved(plan, made["id"], other))
+    assert (await house.get(f"/bookings/{made['id']}"))["vehicle_id"] == made["vehicle_id"]
+    assert await house.events(f"booking/{made['id']}") == ["booking.confirmed"]
+
+
+@pytest.mark.parametrize("act", ["cancel", "start"])
+async def test_a_booking_that_went_on_meanwhile_is_left_alone(house: RestHouse, act: str) -> None:
+    made, other, seen, plan = await two_cars(house)
+    gone_on = await house.post(f"/bookings/{made['id']}/{act}", None, 200)
+    await published(house, seen, moved(plan, made["id"], other))
+    assert await house.get(f"/bookings/{made['id']}") == gone_on
+
+
+async def test_the_sun_in_a_booking_is_that_of_the_charging_before_it(house: RestHouse) -> None:
+    await house.fleet("car-1", soc_pct=15)
+    sunny = [0.0] * 8 + [3_700.0] * 16 + [0.0] * 24
+    series = {"site_id": "A", "issued_at": format_rfc3339(START), "start": format_rfc3339(START)}
+    await house.post("/forecasts/pv", series | {"step_minutes": 60, "q50_w": sunny})
+    early = await house.post("/bookings", a_trip(START + timedelta(hours=3), 1, distance_km=30))
+    late = await house.post("/bookings", a_trip(START + timedelta(hours=20), 1, distance_km=30))
+    seen = await snapshot(house)
+    await published(house, seen, planned(seen))
+    shares = [(await house.get(f"/bookings/{each['id']}"))["solar_share"] for each in (early, late)]
+    assert shares[0] == 0.0, "charged before the sun is there"
+    assert shares[1] == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.fixture
+async def whole_house(sqlite_url: str) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
+    """The whole house with its planner, on a stepped clock."""
+    settings = Settings(database_url=sqlite_url, bootstrap_api_key=SecretStr(BOOTSTRAP))
+    house = House(settings, stepped_times(START), Keyring(b"k" * 32))
+    await house.start()
+    try:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(house.api),
+            base_url="http://house/api/v1",
+            headers={"Authorization": f"Bearer {BOOTSTRAP}"},
+            timeout=60,
+        ) as http:
+            yield house, http
+    finally:
+        await house.stop()
+
+
+async def test_a_booking_is_at_risk_as_long_as_its_car_can_not_make_it(
+    whole_house: tuple[House, httpx.AsyncClient],
+) -> None:
+    house, http = whole_house
+
+    async def post(path: str, body: Any, status: int = 201) -> Any:
+        answer = await http.post(path, json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def later(minutes: float) -> Any:
+        instant = format_rfc3339(START + timedelta(minutes=minutes))
+        await post("/clock", {"advance_to": instant}, 200)
+        return (await http.get("/bookings/b1")).json()
+
+    await post("/sites", a_site(id="A"))
+    await post("/vehicle-models", a_model(id="mia"))
+    await post("/drivers", {"id": "ada", "name": "Ada"})
+    await post("/stations", {"identity": "CP-A", "site_id": "A", "evses": [{"evse_id": 1}]})
+    await post("/vehicles", {"id": "car-1", "model_id": "mia", "site_id": "A"})
+    await post("/vehicles/car-1/state", {"soc_pct": 80, "plugged_evse": "CP-A/1"}, 200)
+    await post("/bookings", a_trip(START + timedelta(hours=1), id="b1", distance_km=60))
+    assert (await later(6))["status"] == "confirmed"
+    await post("/vehicles/car-1/state", {"soc_pct": 12}, 200)
+    at_risk = await later(20)
+    assert at_risk["status"] == "at_risk"
+    assert at_risk["probability_ready"] == 0
+    assert at_risk["reasons"][0].startswith("NOT_ENOUGH_ENERGY: ")
+    await post("/vehicles/car-1/state", {"soc_pct": 90}, 200)
+    safe = await later(35)
+    assert safe["status"] == "confirmed"
+    assert safe["reasons"][0].startswith("READY: ")
+    async with house.db.read() as session:
+        query = sa.select(Event.type).where(Event.subject == "booking/b1").order_by(Event.id)
+        types = list((await session.execute(query)).scalars())
+        stored = await session.get(Booking, "b1")
+    assert types == ["booking.confirmed", "booking.at_risk", "booking.confirmed"]
+    assert stored is not None
+    assert stored.version >= 4
