@@ -2,11 +2,15 @@
 
 A plan can't move what flows there. It is not counted on as charge, since a box that can't be heard
 may be dead as well as alone, and its power is taken off the circuits before they are shared out:
-alone, a box goes by the schedule that it holds, and after that by its safe limit.
+alone, a box goes by the schedule that it holds, and after that by its safe limit. A box that has
+broken a limit lately may do so again: it is planned, but its circuits bear its full power. And who
+plugs in next draws the safe limit until a plan knows of them: what those who hang there now could
+use up is kept free for that.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +18,7 @@ from datetime import datetime, timedelta
 from csms.planning.queries import Rows
 from csms.planning.rules import SENT_AHEAD, limit_at, read_periods
 from csms.stations.rules import rated_power_w
-from models.tables.charging import ChargingLimit
+from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit
 from models.tables.stations import Evse, Station
 from models.timeline import StepGrid
@@ -36,17 +40,28 @@ class Boxes:
     """Steps in which nothing is planned there."""
     held_w: Mapping[str, float]
     """What may flow there all the same, in W."""
+    held_whole: frozenset[str]
+    """Those of them that may be planned, and whose full power is held."""
+    free_w: Mapping[str, float]
+    """What the next car may draw there before a plan knows of it, in W, where none hangs."""
+    taken_w: Mapping[str, float]
+    """The most that a plan can give to the cars that hang there now, in W."""
 
     def left_w(
         self, circuit: Circuit, evses: Iterable[Evse], parents: Mapping[str, str | None]
     ) -> float:
         """Returns what a circuit has left for the plan, in W."""
-        held_w = sum(
-            self.held_w.get(evse_name(each), 0.0)
-            for each in evses
-            if circuit.id in _above(each.circuit_id, parents)
-        )
-        return max(0.0, circuit.limit_w - circuit.unmanaged_load_w - held_w)
+        below = [evse_name(e) for e in evses if circuit.id in _above(e.circuit_id, parents)]
+        left_w = circuit.limit_w - circuit.unmanaged_load_w
+        left_w -= sum(self.held_w.get(name, 0.0) for name in below)
+        free_w = sum(self.free_w.get(name, 0.0) for name in below)
+        if free_w + sum(self.taken_w.get(name, 0.0) for name in below) > left_w:
+            left_w -= free_w
+        return max(0.0, left_w)
+
+    def circuit_of(self, evse: Evse) -> str | None:
+        """Returns the circuit that an EVSE shares in; None: all that it may draw is held."""
+        return None if evse_name(evse) in self.held_whole else evse.circuit_id
 
 
 def evse_name(evse: Evse) -> str:
@@ -74,27 +89,51 @@ def look_at_boxes(
     whole = ((0, grid.steps),)
     away = ((0, min(grid.steps, grid.ceil(now + AWAY_FOR))),)
     out = {f"{c.station}/{c.evse_id}" for c in rows.connectors if c.status in OUT_OF_SERVICE}
-    strangers = {f"{t.station}/{t.evse_id}" for t in rows.transactions if t.vehicle_id is None}
-    outlets: dict[str, int] = {}
-    for evse in rows.evses:
-        outlets[evse.station] = outlets.get(evse.station, 0) + 1
+    open_at = {f"{t.station}/{t.evse_id}": t for t in rows.transactions}
+    outlets = Counter(evse.station for evse in rows.evses)
     unavailable: dict[str, tuple[Span, ...]] = {}
     held_w: dict[str, float] = {}
+    held_whole: set[str] = set()
+    free_w: dict[str, float] = {}
+    taken_w: dict[str, float] = {}
     for evse in rows.evses:
         name, station = evse_name(evse), rows.stations[evse.station]
         rated_w = rated_power_w(evse.max_power_w, evse.phases)
-        if name in out or name in strangers or name in lying:
+        safe_w = _safe_w(station, outlets[evse.station], rated_w)
+        transaction = open_at.get(name)
+        stranger = transaction is not None and transaction.vehicle_id is None
+        if name in out or stranger or name in lying:
             unavailable[name] = whole
         elif not station.online:
             unavailable[name] = away
-        safe_w = _safe_w(station, outlets[evse.station], rated_w)
         if name in lying:
             held_w[name] = rated_w
-        elif name in strangers:
+        elif stranger:
             held_w[name] = safe_w
+        elif transaction is not None and _breaks_limits(evse, transaction, rows, limits):
+            held_w[name] = rated_w
+            held_whole.add(name)
+        elif station.online and transaction is not None:
+            taken_w[name] = rated_w
+        elif station.online and name not in out:
+            free_w[name] = safe_w
         elif not station.online and station.last_seen is not None:
             held_w[name] = min(rated_w, _by_itself_w(limits.get(name), safe_w, now))
-    return Boxes(unavailable, held_w)
+    return Boxes(unavailable, held_w, frozenset(held_whole), free_w, taken_w)
+
+
+def _breaks_limits(
+    evse: Evse, transaction: Transaction, rows: Rows, limits: Mapping[str, ChargingLimit]
+) -> bool:
+    """Returns whether a box was caught lately, or did not take what it was sent last."""
+    if evse.station in rows.caught:
+        return True
+    last = limits.get(evse_name(evse))
+    return (
+        last is not None
+        and last.ocpp_transaction_id == transaction.ocpp_transaction_id
+        and last.state in ("rejected", "unknown")
+    )
 
 
 def _safe_w(station: Station, outlets: int, rated_w: float) -> float:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -21,7 +21,10 @@ from models.tables.planning import Plan
 from models.tables.stations import Connector, Evse, Station
 
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
-LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "disobeyed", "rejected", "unknown")
+LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "unknown")
+BAD_LIMITS = ("disobeyed", "rejected")
+REMEMBERED_FOR = timedelta(days=7)
+"""How long a box that broke a limit is taken to be able to do so again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Rows:
     """The open ones."""
     limits: Sequence[ChargingLimit]
     """Those that may still be in a box, oldest first."""
+    caught: frozenset[str]
+    """Stations that broke a limit lately."""
     forecasts: Mapping[tuple[str, str], Sequence[Forecast]]
     """By site and kind; where the first says nothing, the next one counts."""
     prices: Sequence[PriceSeries]
@@ -99,7 +104,8 @@ async def read_rows(
         vehicles=[(vehicle, model) for vehicle, model in vehicles],
         bookings=bookings.all(),
         transactions=await _open_transactions(session, tenant),
-        limits=await _live_limits(session, tenant),
+        limits=await _live_limits(session, tenant, now),
+        caught=await _caught_stations(session, tenant, now),
         forecasts=await forecasts_that_count(session, site_ids, now),
         prices=(
             await session.scalars(
@@ -120,14 +126,29 @@ async def _open_transactions(session: AsyncSession, tenant: str) -> Sequence[Tra
     return rows.all()
 
 
-async def _live_limits(session: AsyncSession, tenant: str) -> Sequence[ChargingLimit]:
+async def _live_limits(
+    session: AsyncSession, tenant: str, now: datetime
+) -> Sequence[ChargingLimit]:
+    recent_bad = and_(
+        ChargingLimit.state.in_(BAD_LIMITS), ChargingLimit.created_at >= now - REMEMBERED_FOR
+    )
     rows = await session.scalars(
         select(ChargingLimit)
         .where(ChargingLimit.tenant_id == tenant, ChargingLimit.purpose == "transaction")
-        .where(ChargingLimit.state.in_(LIVE_LIMITS))
+        .where(or_(ChargingLimit.state.in_(LIVE_LIMITS), recent_bad))
         .order_by(ChargingLimit.created_at, ChargingLimit.id)
     )
     return rows.all()
+
+
+async def _caught_stations(session: AsyncSession, tenant: str, now: datetime) -> frozenset[str]:
+    rows = await session.scalars(
+        select(ChargingLimit.station)
+        .where(ChargingLimit.tenant_id == tenant, ChargingLimit.state == "disobeyed")
+        .where(ChargingLimit.created_at >= now - REMEMBERED_FOR)
+        .distinct()
+    )
+    return frozenset(rows)
 
 
 async def current_plan(session: AsyncSession, *, tenant: str) -> Plan | None:

@@ -137,21 +137,21 @@ def _site(
         circuits=tuple(
             Circuit(each.id, each.parent, boxes.left_w(each, evses, parents)) for each in circuits
         ),
-        evses=tuple(_evse(evse, boxes.unavailable.get(evse_name(evse), ())) for evse in evses),
+        evses=tuple(_evse(evse, boxes) for evse in evses),
     )
 
 
-def _evse(evse: EvseRow, unavailable: tuple[tuple[int, int], ...]) -> Evse:
+def _evse(evse: EvseRow, boxes: Boxes) -> Evse:
     max_power_w = rated_power_w(evse.max_power_w, evse.phases)
     least_w = 1380.0 * evse.phases if evse.current_type == "AC" else 0.0
     min_power_w = least_w if evse.min_power_w is None else evse.min_power_w
     return Evse(
         id=evse_name(evse),
-        circuit=evse.circuit_id,
+        circuit=boxes.circuit_of(evse),
         max_power_w=max_power_w,
         min_power_w=min(min_power_w, max_power_w),
         current_type="DC" if evse.current_type == "DC" else "AC",
-        unavailable=unavailable,
+        unavailable=boxes.unavailable.get(evse_name(evse), ()),
     )
 
 

@@ -129,6 +129,46 @@ async def test_what_such_a_box_holds_is_taken_off_its_circuits(
         assert left == {"main": 20_000.0 - 1380.0 - held_w, "cars": 8500.0 - 1380.0 - held_w}
 
 
+async def test_a_box_that_was_caught_keeps_its_full_power_for_itself(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={"safe_limit_w": 2760.0})
+        past = limit(Period(NOON - 48 * HOUR, 1400.0))
+        past.created_at, past.state, past.ocpp_transaction_id = NOON - 48 * HOUR, "disobeyed", "tx"
+        await house.add(past)
+        assert circuits(await seen(house)) == {"main": 20_000.0, "cars": 8500.0}
+        await house.add(charging())
+        snapshot = await seen(house)
+        evses = {evse.id: evse for evse in snapshot.problem.sites[0].evses}
+        assert circuits(snapshot) == {"main": 20_000.0 - 3700.0, "cars": 8500.0 - 3700.0}
+        assert (evses["A-1/1"].circuit, evses["A-1/1"].unavailable) == (None, ())
+        assert evses["A-1/2"].circuit == "cars"
+        forgiven = await seen(house, NOON + timedelta(days=6))
+        assert circuits(forgiven)["cars"] == 8500.0
+
+
+@pytest.mark.parametrize("state", ["rejected", "unknown"])
+async def test_what_was_not_taken_is_not_counted_on(sqlite_url: str, state: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={})
+        refused = limit(Period(NOON, 0.0))
+        refused.state = state
+        await house.add(charging(), refused)
+        assert circuits(await seen(house))["cars"] == 8500.0 - 3700.0
+
+
+async def test_what_the_next_car_may_draw_is_kept_free_where_it_matters(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={"safe_limit_w": 2760.0})
+        await house.add(charging())
+        # A car at 3.7 kW and the safe limit of the other EVSE, 1.38 kW, are within 8.5 kW.
+        assert circuits(await seen(house))["cars"] == 8500.0
+        async with house.db.write(house.clock, house.ids) as work:
+            circuit = await work.session.get(Circuit, ("A", "cars"))
+            assert circuit is not None
+            circuit.limit_w = 5500.0
+        assert circuits(await seen(house)) == {"main": 20_000.0, "cars": 5000.0 - 1380.0}
+
+
 async def test_a_box_that_never_was_there_takes_nothing_off(sqlite_url: str) -> None:
     async with small_house(sqlite_url) as house:
         await furnished(house, station={"online": False, "last_seen": None})
