@@ -78,25 +78,20 @@ class Watchman:
     async def _has_news(self) -> bool:
         """Reads first: most rounds find nothing, and a look must not take the write lock."""
         now = self._clock.now()
-        async with self._db.read() as session:
-            bookings = await session.scalar(
-                sa.select(sa.func.count())
-                .select_from(Booking)
-                .where(
-                    Booking.tenant_id == self._tenant,
-                    sa.or_(
-                        sa.and_(Booking.status == "active", Booking.end <= now),
-                        sa.and_(Booking.status.in_(OPEN), Booking.start <= now - NO_SHOW_AFTER),
-                    ),
-                )
-            )
-            cars = (await session.scalars(self._unplugged())).all()
-        return bool(bookings) or any(
-            (car.id, car.returned_at) not in self._reported for car in cars
+        overdue = sa.select(Booking.id, Booking.end).where(
+            Booking.tenant_id == self._tenant,
+            sa.or_(
+                sa.and_(Booking.status == "active", Booking.end <= now),
+                sa.and_(Booking.status.in_(OPEN), Booking.start <= now - NO_SHOW_AFTER),
+            ),
         )
+        unplugged = sa.select(Vehicle.id, Vehicle.returned_at).where(*self._unplugged())
+        async with self._db.read() as session:
+            found = await session.execute(sa.union_all(overdue, unplugged))
+            return any((name, at) not in self._reported for name, at in found)
 
-    def _unplugged(self) -> sa.Select[Vehicle]:
-        return sa.select(Vehicle).where(
+    def _unplugged(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return (
             Vehicle.tenant_id == self._tenant,
             Vehicle.plugged_evse.is_(None),
             Vehicle.at_site_id.is_not(None),
@@ -129,7 +124,7 @@ class Watchman:
             announce(work, row, "booking.no_show")
 
     async def _not_plugged(self, work: UnitOfWork) -> None:
-        cars = (await work.session.scalars(self._unplugged())).all()
+        cars = (await work.session.scalars(sa.select(Vehicle).where(*self._unplugged()))).all()
         tokens = await tokens_of(
             work.session, tenant=self._tenant, vehicles=[car.id for car in cars]
         )

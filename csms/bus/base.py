@@ -38,6 +38,10 @@ Handler = Callable[[EventNote], Awaitable[None]]
 """Takes one note. What it raises is logged and the note is counted as handled."""
 
 
+Rest = Callable[[], Awaitable[None]]
+"""Does what was left for later. What it raises is logged."""
+
+
 class Subscription(Protocol):
     """A place in the bus, until it is closed."""
 
@@ -49,13 +53,20 @@ class Subscription(Protocol):
 class Bus(Protocol):
     """Hands notes to subscribers, each in order."""
 
-    def subscribe(self, name: str, types: Collection[str] | None, handler: Handler) -> Subscription:
+    def subscribe(
+        self,
+        name: str,
+        types: Collection[str] | None,
+        handler: Handler,
+        rest: Rest | None = None,
+    ) -> Subscription:
         """Calls `handler` for each later note of these types (None: all events, no wake-ups).
 
         Args:
             name: who subscribes, for logs and metrics.
             types: exact types or topics.
             handler: called for one note at a time, in order.
+            rest: called when no more notes wait, for what is better done once for many.
         """
         ...
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 import structlog
 
-from csms.bus.base import EventNote, Handler, Subscription
+from csms.bus.base import EventNote, Handler, Rest, Subscription
 from models.clocks import Activity
 
 QUEUE_LIMIT = 4096
@@ -25,12 +25,18 @@ class _Subscriber:
     """One subscriber: its queue, and the task that empties it."""
 
     def __init__(
-        self, owner: LocalBus, name: str, types: Collection[str] | None, handler: Handler
+        self,
+        owner: LocalBus,
+        name: str,
+        types: Collection[str] | None,
+        handler: Handler,
+        rest: Rest | None,
     ) -> None:
         self.name = name
         self._owner = owner
         self._types = None if types is None else frozenset(types)
         self._handler = handler
+        self._rest = rest
         self._queue: deque[EventNote] = deque()
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
@@ -59,13 +65,23 @@ class _Subscriber:
             while self._queue:
                 note = self._queue.popleft()
                 try:
-                    await self._handler(note)
-                except Exception:  # noqa: BLE001 - one bad handler must not stop the bus
-                    _log.exception("handler_failed", subscriber=self.name, type=note.type)
+                    await self._handle(note)
                 finally:
                     self._owner.activity.end()
                     self._drained.set()
             self._filled.clear()
+
+    async def _handle(self, note: EventNote) -> None:
+        """Handles a note, and what was left for later if it is the last one for now."""
+        try:
+            await self._handler(note)
+        except Exception:  # noqa: BLE001 - one bad handler must not stop the bus
+            _log.exception("handler_failed", subscriber=self.name, type=note.type)
+        if self._rest is not None and not self._queue:
+            try:
+                await self._rest()
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("handler_failed", subscriber=self.name, type="rest")
 
     async def close(self) -> None:
         """Ends the subscription; may be called from within its own handler."""
@@ -89,9 +105,15 @@ class LocalBus:
         self.activity = activity
         self._subscribers: list[_Subscriber] = []
 
-    def subscribe(self, name: str, types: Collection[str] | None, handler: Handler) -> Subscription:
+    def subscribe(
+        self,
+        name: str,
+        types: Collection[str] | None,
+        handler: Handler,
+        rest: Rest | None = None,
+    ) -> Subscription:
         """Calls `handler` for each later note of these types (None: all events)."""
-        subscriber = _Subscriber(self, name, types, handler)
+        subscriber = _Subscriber(self, name, types, handler, rest)
         self._subscribers.append(subscriber)
         return subscriber
 

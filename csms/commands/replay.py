@@ -18,7 +18,7 @@ import typer
 from pydantic import SecretStr
 
 from csms import log
-from csms.app import House, virtual_times
+from csms.app import House, calm_collector, virtual_times
 from csms.commands.options import DEFAULT_OUT, AsJson, OutDirectory
 from csms.commands.playing import WaitingPacer, everything, progress_bar, view_of
 from csms.commands.report.figures import ServiceView, write_json
@@ -70,6 +70,7 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
             node_name="replay",
         )
         migrate.upgrade(settings.database_url)
+        calm_collector()
         run = _Run(world, settings, planner=planner, minutes=days * 24 * 60)
         run_virtually(run.play())
     outcome = write_report(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -21,8 +21,7 @@ from models.tables.planning import Plan
 from models.tables.stations import Connector, Evse, Station
 
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
-LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "unknown")
-BAD_LIMITS = ("disobeyed", "rejected")
+LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "disobeyed", "rejected", "unknown")
 REMEMBERED_FOR = timedelta(days=7)
 """How long a box that broke a limit is taken to be able to do so again."""
 
@@ -41,7 +40,7 @@ class Rows:
     transactions: Sequence[Transaction]
     """The open ones."""
     limits: Sequence[ChargingLimit]
-    """Those that may still be in a box, oldest first."""
+    """What was sent for the transactions that are open and still counts, oldest first."""
     caught: frozenset[str]
     """Stations that broke a limit lately."""
     forecasts: Mapping[tuple[str, str], Sequence[Forecast]]
@@ -104,7 +103,7 @@ async def read_rows(
         vehicles=[(vehicle, model) for vehicle, model in vehicles],
         bookings=bookings.all(),
         transactions=await _open_transactions(session, tenant),
-        limits=await _live_limits(session, tenant, now),
+        limits=await _live_limits(session, tenant),
         caught=await _caught_stations(session, tenant, now),
         forecasts=await forecasts_that_count(session, site_ids, now),
         prices=(
@@ -126,16 +125,18 @@ async def _open_transactions(session: AsyncSession, tenant: str) -> Sequence[Tra
     return rows.all()
 
 
-async def _live_limits(
-    session: AsyncSession, tenant: str, now: datetime
-) -> Sequence[ChargingLimit]:
-    recent_bad = and_(
-        ChargingLimit.state.in_(BAD_LIMITS), ChargingLimit.created_at >= now - REMEMBERED_FOR
-    )
+async def _live_limits(session: AsyncSession, tenant: str) -> Sequence[ChargingLimit]:
     rows = await session.scalars(
         select(ChargingLimit)
-        .where(ChargingLimit.tenant_id == tenant, ChargingLimit.purpose == "transaction")
-        .where(or_(ChargingLimit.state.in_(LIVE_LIMITS), recent_bad))
+        .join(
+            Transaction,
+            and_(
+                Transaction.station == ChargingLimit.station,
+                Transaction.ocpp_transaction_id == ChargingLimit.ocpp_transaction_id,
+            ),
+        )
+        .where(Transaction.tenant_id == tenant, Transaction.stopped_at.is_(None))
+        .where(ChargingLimit.purpose == "transaction", ChargingLimit.state.in_(LIVE_LIMITS))
         .order_by(ChargingLimit.created_at, ChargingLimit.id)
     )
     return rows.all()
@@ -199,8 +200,10 @@ def plan_resource(
 
     With `site_id`, only what concerns that site is shown.
     """
-    document: dict[str, Any] = msgspec.json.decode(plan.document)
+    # All of it goes out as it is stored: to read a list of plans cost a second for each day.
+    document: dict[str, Any] = msgspec.json.decode(plan.document, type=dict[str, msgspec.Raw])
     if site_id is not None:
+        document = msgspec.json.decode(plan.document)
         vehicles = {each["vehicle"] for each in document["stays"] if each["site"] == site_id}
         stays = [each for each in document["stays"] if each["site"] == site_id]
         evses = {each["evse"] for each in stays if each["evse"]}

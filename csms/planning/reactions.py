@@ -105,6 +105,10 @@ class LimitKeeper:
         """Transactions whose station may, or may not, hold a limit that we have sent."""
         self._reading: dict[str, tuple[str, str]] = {}
         """Limits that are being read back, with their stations, by command."""
+        self._answers: list[_CommandNote] = []
+        """What became of limits that were sent, until that is written down."""
+        self._obeyed: list[str] = []
+        """Limits that metering has shown to be kept, until that is written down."""
 
     async def start(self) -> None:
         """Reads the limits that are in force."""
@@ -141,47 +145,65 @@ class LimitKeeper:
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the `FOLLOWED` events from the bus."""
-        if note.type == "transaction.updated":
+        if note.subject.startswith("command/"):
+            command = msgspec.json.decode(note.resource, type=_CommandNote)
+            if command.kind == "SetLimit":
+                self._answers.append(command)
+                return
+        else:
+            command = None
+        await self._settle()
+        if command is not None:
+            if command.id in self._reading:
+                await self._read(command)
+        elif note.type == "transaction.updated":
             await self._metered(msgspec.json.decode(note.resource, type=_TransactionNote))
         elif note.type == "transaction.ended":
             await self._ended(msgspec.json.decode(note.resource, type=_TransactionNote))
         elif note.type == "station.caught_up":
             await self._came_back(msgspec.json.decode(note.resource, type=_StationNote))
-        elif note.subject.startswith("command/"):
-            command = msgspec.json.decode(note.resource, type=_CommandNote)
-            if command.kind == "SetLimit":
-                await self._settled(command)
-            elif command.id in self._reading:
-                await self._read(command)
 
-    async def _settled(self, command: _CommandNote) -> None:
-        """A station has answered a limit, or will not."""
+    async def _settle(self) -> None:
+        """Writes down what stations have answered to limits, or that they will not.
+
+        That is done all at once, since one plan sends many.
+        """
+        if not self._answers:
+            return
+        answers, self._answers = self._answers, []
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
-            limit = await work.session.scalar(
-                select(ChargingLimit).where(ChargingLimit.command_id == command.id)
+            rows = await work.session.scalars(
+                select(ChargingLimit).where(
+                    ChargingLimit.command_id.in_([command.id for command in answers])
+                )
             )
-            if limit is None:
-                return
-            limit.settled_at = work.now
-            limit.sent_at = limit.sent_at or work.now
-            if command.state == "unknown":
-                limit.state = "unknown"
-            else:
-                # What failed was refused with an error, or never left: the box does not hold it.
-                limit.state = "accepted" if command.outcome == "accepted" else "rejected"
-            limit.detail = command.detail
-            if limit.state == "accepted":
-                await self._accept(work, limit)
-            elif limit.purpose != "transaction":
-                return  # it is ordered again when the station boots or comes back
-            elif limit.state == "rejected":
-                if await _first_rejection(work, limit):
-                    work.request_plan(limit.site_id, "limit-rejected")
-            else:
-                self._doubt(limit)
-                station = await work.session.get(Station, limit.station)
-                if station is not None and station.online:
-                    self._read_back(work, [limit])
+            limits = {row.command_id: row for row in rows}
+            for command in answers:
+                limit = limits.get(command.id)
+                if limit is not None:
+                    await self._settled(work, limit, command)
+
+    async def _settled(self, work: UnitOfWork, limit: ChargingLimit, command: _CommandNote) -> None:
+        limit.settled_at = work.now
+        limit.sent_at = limit.sent_at or work.now
+        if command.state == "unknown":
+            limit.state = "unknown"
+        else:
+            # What failed was refused with an error, or never left: the box does not hold it.
+            limit.state = "accepted" if command.outcome == "accepted" else "rejected"
+        limit.detail = command.detail
+        if limit.state == "accepted":
+            await self._accept(work, limit)
+        elif limit.purpose != "transaction":
+            return  # it is ordered again when the station boots or comes back
+        elif limit.state == "rejected":
+            if await _first_rejection(work, limit):
+                work.request_plan(limit.site_id, "limit-rejected")
+        else:
+            self._doubt(limit)
+            station = await work.session.get(Station, limit.station)
+            if station is not None and station.online:
+                self._read_back(work, [limit])
 
     async def _accept(self, work: UnitOfWork, limit: ChargingLimit) -> None:
         """Takes note that a limit is in the box, in the place of those before it."""
@@ -305,7 +327,7 @@ class LimitKeeper:
         watched = replace(watched, samples_over=0)
         if watched.state == "accepted" and at >= watched.in_force_at + REACTION_TIME:
             watched = replace(watched, state="obeyed")
-            await self._mark_obeyed(watched.limit_id)
+            self._obeyed.append(watched.limit_id)
         return watched
 
     async def _condemn(self, watched: _Watched, evse_id: int, power_w: float, at: datetime) -> None:
@@ -316,12 +338,18 @@ class LimitKeeper:
                 limit_w = limit_at(watched.periods, at) or 0.0
                 condemn(work, limit, evse_id=evse_id, power_w=power_w, limit_w=limit_w)
 
-    async def _mark_obeyed(self, limit_id: str) -> None:
+    async def rest(self) -> None:
+        """Writes down what was answered, and which limits are kept, once for all stations."""
+        await self._settle()
+        if not self._obeyed:
+            return
+        obeyed, self._obeyed = self._obeyed, []
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             await work.session.execute(
                 update(ChargingLimit)
-                .where(ChargingLimit.id == limit_id, ChargingLimit.state == "accepted")
+                .where(ChargingLimit.id.in_(obeyed), ChargingLimit.state == "accepted")
                 .values(state="obeyed")
+                .execution_options(synchronize_session=False)
             )
 
     async def _ended(self, note: _TransactionNote) -> None:

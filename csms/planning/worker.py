@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -24,6 +25,7 @@ from csms.planning.queries import current_plan, read_rows
 from csms.planning.snapshot import HORIZON, STEP_MINUTES, Snapshot, snapshot_of
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
+from models.tables.planning import Plan as PlanRow
 from models.timeline import floor_to_step
 from scheduler.plan import Plan, read_plan
 from scheduler.problem import Problem
@@ -83,6 +85,8 @@ class Planner:
         self._waiting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._expected: dict[str, tuple[datetime, tuple[float, ...]]] = {}
+        self._made: tuple[str, Plan] | None = None
+        """The plan that was published last here, with its id."""
         self.solve_seconds: list[float] = []
         """How long each plan took to solve; read by the metrics."""
 
@@ -171,14 +175,23 @@ class Planner:
             )
             for site in snapshot.problem.sites
         }
-        former = None if last is None else (last.start, read_plan(last.document.encode()))
+        former = None if last is None else (last.start, self._read(last))
         promised = {
             booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id
         }
         incumbent = incumbent_for(snapshot.problem, former=former, promised=promised)
-        made = await self._solve(snapshot.problem, incumbent, self._options)
+        # Trips change cars by the clock only: to price that takes half of a plan's time, and what
+        # an event asks for is an answer now.
+        how = self._options if trigger == "clock" else replace(self._options, exchange_rounds=0)
+        made = await self._solve(snapshot.problem, incumbent, how)
         self.solve_seconds.append(made.plan.solve_seconds)
         return await self._take(snapshot, made, trigger)
+
+    def _read(self, row: PlanRow) -> Plan:
+        """Returns a stored plan; the last one that was made here is still at hand."""
+        if self._made is not None and self._made[0] == row.id:
+            return self._made[1]
+        return read_plan(row.document.encode())
 
     async def _take(self, snapshot: Snapshot, made: Made, trigger: str) -> str | None:
         """Publishes what the referee passed; tells of any plan that no solver made."""
@@ -197,4 +210,5 @@ class Planner:
             if made.violations:
                 return None
             row = await publish(work, snapshot, made.plan, trigger=trigger)
+        self._made = (row.id, made.plan)
         return row.id

@@ -16,7 +16,7 @@ class Transaction(Base):
 
     __tablename__ = "charging_transaction"
     id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = mapped_column(default="default", index=True)
+    tenant_id: Mapped[str] = mapped_column(default="default")
     station: Mapped[str]
     evse_id: Mapped[int]
     connector_id: Mapped[int | None]
@@ -53,6 +53,7 @@ class Transaction(Base):
         sa.UniqueConstraint("station", "ocpp_transaction_id"),
         sa.Index(None, "station", "start_key"),
         sa.Index(None, "station", "stopped_at"),
+        sa.Index(None, "tenant_id", "stopped_at"),
         sa.Index(None, "vehicle_id", "started_at"),
         sa.Index(None, "started_at"),
     )
@@ -128,7 +129,7 @@ class ChargingLimit(Base):
 
     __tablename__ = "charging_limit"
     id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = mapped_column(default="default", index=True)
+    tenant_id: Mapped[str] = mapped_column(default="default")
     plan_id: Mapped[str | None] = mapped_column(index=True)
     site_id: Mapped[str]
     station: Mapped[str]
@@ -148,5 +149,7 @@ class ChargingLimit(Base):
     detail: Mapped[str | None]
     __table_args__ = (
         sa.Index(None, "station", "evse_id", "created_at"),
-        sa.Index(None, "state"),
+        sa.Index(None, "station", "ocpp_transaction_id"),
+        sa.Index(None, "tenant_id", "created_at"),
+        sa.Index(None, "tenant_id", "state", "created_at"),
     )

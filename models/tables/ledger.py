@@ -75,7 +75,7 @@ class Command(Base):
     error_code: Mapped[str | None]
     detail: Mapped[str | None]
     __table_args__ = (
-        sa.Index(None, "state", "station"),
+        sa.Index(None, "state", "station", "created_at"),
         sa.Index(None, "station", "created_at"),
         sa.Index(None, "kind", "station", "created_at"),
     )

@@ -121,7 +121,7 @@ async def charging(directory: Path, version: str, url: str | None) -> AsyncItera
     clock = SteppedClock(START, activity)
     async with rig(directory, url=url, clock=clock, activity=activity) as house:
         keeper = LimitKeeper(db=house.db, clock=clock, ids=house.ids)
-        house.bus.subscribe("limits", FOLLOWED, keeper.heard)
+        house.bus.subscribe("limits", FOLLOWED, keeper.heard, keeper.rest)
         kept: dict[str, Any] = {"created_at": START, "updated_at": START}
         async with house.db.write(clock, house.ids) as work:
             site = Site(id="A", name="Arc", latitude=45.7, longitude=4.8, timezone="UTC", **kept)

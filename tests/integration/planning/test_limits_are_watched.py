@@ -30,7 +30,7 @@ async def watched_house(url: str) -> AsyncIterator[tuple[SmallHouse, str]]:
     async with small_house(url) as house:
         keeper = LimitKeeper(db=house.db, clock=house.clock, ids=house.ids)
         await keeper.start()
-        house.bus.subscribe("limits", FOLLOWED, keeper.heard)
+        house.bus.subscribe("limits", FOLLOWED, keeper.heard, keeper.rest)
         await house.submit(house.event_2x("started", 0, token="CAR-1"))
         limit = SetLimit(
             evse_id=1,
@@ -209,7 +209,7 @@ async def safe_house(url: str, limit_w: float = 2000.0) -> AsyncIterator[SmallHo
     async with small_house(url) as house:
         keeper = LimitKeeper(db=house.db, clock=house.clock, ids=house.ids)
         await keeper.start()
-        house.bus.subscribe("limits", FOLLOWED, keeper.heard)
+        house.bus.subscribe("limits", FOLLOWED, keeper.heard, keeper.rest)
         host = StationHost(db=house.db, clock=house.clock, ids=house.ids)
         house.bus.subscribe("stations", host.follows, host.heard)
         async with house.db.write(house.clock, house.ids) as work:
