@@ -62,6 +62,31 @@ async def test_a_handler_that_fails_does_not_stop_the_others_or_itself() -> None
     await bus.close()
 
 
+async def test_what_is_left_for_later_is_done_once_when_no_more_notes_wait() -> None:
+    activity = Activity()
+    bus = LocalBus(activity)
+    done: list[str] = []
+
+    async def hear(each: EventNote) -> None:
+        done.append(str(each.id))
+        if each.id == 2:
+            raise RuntimeError("oh")
+
+    async def rest() -> None:
+        assert activity.count > 0, "time must not go on before"
+        done.append("rest")
+        if done.count("rest") == 1:
+            raise RuntimeError("oh")
+
+    bus.subscribe("later", None, hear, rest)
+    await bus.publish([note(1), note(2)])
+    await activity.quiet()
+    await bus.publish([note(3)])
+    await activity.quiet()
+    assert done == ["1", "2", "rest", "3", "rest"]
+    await bus.close()
+
+
 async def test_a_slow_subscriber_makes_the_publisher_wait_and_loses_nothing() -> None:
     activity = Activity()
     bus = LocalBus(activity)
