@@ -6,14 +6,15 @@ level of the chain answered. A slot may have several, the weightiest first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from scheduler.parking import Stay
+from scheduler.plan import ReasonCode
 from scheduler.view import FIRST_HOUR_STEPS, Floats, View
 
-SENTENCES = {
+SENTENCES: Mapping[ReasonCode, str] = {
     "DEADLINE": "The next trip needs this energy.",
     "SUN": "The roof gives more than the building takes at this time.",
     "PAID": "Taking energy from the grid is paid for at this time.",
@@ -29,7 +30,7 @@ SENTENCES = {
 _NEAR_WH = 5.0
 
 
-def explain(code: str) -> str:
+def explain(code: ReasonCode) -> str:
     """Returns the sentence for a code.
 
     Raises:
@@ -53,7 +54,9 @@ class Reasons:
             ]
         )
 
-    def codes(self, stay_number: int, power_w: Floats, at: Sequence[int]) -> list[tuple[str, ...]]:
+    def codes(
+        self, stay_number: int, power_w: Floats, at: Sequence[int]
+    ) -> list[tuple[ReasonCode, ...]]:
         """Returns the codes of the steps `at` of one stay.
 
         Args:
@@ -69,13 +72,13 @@ class Reasons:
         # Prices that do not differ are no reason.
         priced = len(while_here) > 0 and float(while_here.max() - while_here.min()) > 1e-6
         needed = self._is_needed(stay, stay_number)
-        found: list[tuple[str, ...]] = []
+        found: list[tuple[ReasonCode, ...]] = []
         for index in at:
             step, power = stay.start + int(index), float(power_w[index])
             if power < 0:
                 found.append(("GIVE",))
                 continue
-            codes = ["SUN"] if self._sunny[stay.site, step] else []
+            codes: list[ReasonCode] = ["SUN"] if self._sunny[stay.site, step] else []
             if place.buy[step] < 0:
                 codes.append("PAID")
             if needed:

@@ -23,6 +23,11 @@ UnservedCode = Literal[
 ]
 """Why a booking is not served."""
 
+ReasonCode = Literal[
+    "DEADLINE", "SUN", "PAID", "PRICE", "LIMIT", "MINIMUM", "READY", "KEEP", "GIVE"
+]
+"""Why a car charges when it does; `scheduler.explain` has a sentence for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -62,7 +67,7 @@ class Charging:
     from_step: int
     to_step: int
     power_w: float
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[ReasonCode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,23 @@
-"""The referee on refusals: is the reason of an unserved booking true, as far as a plan can show?
+"""The referee on reasons: are those of charging and of refusals true, as far as a plan can show?
 
-A reason is false where the plan itself contradicts it. That another plan might have served the
-booking is no proof of a false reason, and is not judged.
+A reason is false where the problem or the plan itself contradicts it. That another plan might have
+served a booking is no proof of a false reason, and is not judged.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import get_args
 
 import numpy as np
 
 from scheduler.check.energy import Motion
 from scheduler.check.findings import TOLERANCE_WH, Findings
 from scheduler.check.places import Itinerary, Names
-from scheduler.plan import Plan, UnservedCode
+from scheduler.plan import Charging, Plan, ReasonCode, UnservedCode
 from scheduler.problem import Booking, Problem, Vehicle
+
+_CODES = frozenset(get_args(ReasonCode))
 
 
 def judge_reasons(
@@ -24,7 +27,9 @@ def judge_reasons(
     motion: Motion,
     findings: Findings,
 ) -> None:
-    """Judges the reason of every unserved booking."""
+    """Judges the reasons of charging, and the reason of every unserved booking."""
+    for entry in plan.charging:
+        _judge_charging(problem, entry, names, findings)
     of_class: dict[str, list[Vehicle]] = {}
     for vehicle in problem.vehicles:
         of_class.setdefault(vehicle.vehicle_class, []).append(vehicle)
@@ -41,6 +46,25 @@ def judge_reasons(
         if why is not None:
             detail = f"{unserved.code}, but {why}"
             findings.add("unserved-reason", booking.id, detail, booking.start_step)
+
+
+def _judge_charging(problem: Problem, entry: Charging, names: Names, findings: Findings) -> None:
+    known = names.evses.get(entry.evse)
+    if known is None or not 0 <= entry.from_step < entry.to_step <= problem.steps:
+        return  # told already
+    site, steps = known[0], range(entry.from_step, entry.to_step)
+    for code in entry.reasons:
+        why = None
+        if code not in _CODES:
+            why = "is no reason"
+        elif code == "SUN" and all(site.pv_power_w[n] <= site.load_power_w[n] for n in steps):
+            why = "but the building takes it all"
+        elif code == "PAID" and all(site.import_price_per_kwh[n] >= 0 for n in steps):
+            why = "but energy from the grid costs something"
+        elif (code == "GIVE") != (entry.power_w < 0):
+            why = f"but the power is {entry.power_w:.0f} W"
+        if why is not None:
+            findings.add("charging-reason", entry.vehicle, f"{code!r} {why}", entry.from_step)
 
 
 def _contradiction(

@@ -330,6 +330,13 @@ def but(values: tuple[float, ...], step: int, value: float) -> tuple[float, ...]
     return (*values[:step], value, *values[step + 1 :])
 
 
+def reasoned(number: int, code: Any) -> Plan:
+    """The plan with another reason for one charging entry."""
+    charging = list(PLAN.charging)
+    charging[number] = replace(charging[number], reasons=(code,))
+    return replace(PLAN, charging=tuple(charging))
+
+
 GRID = PLAN.sites[0].grid_w
 SAID: list[tuple[str, str, Plan]] = [
     ("grid-balance", "A", site_changed(0, grid_w=but(GRID, 1, GRID[1] + 1.5))),
@@ -339,6 +346,11 @@ SAID: list[tuple[str, str, Plan]] = [
     ("site-series", "A", replace(PLAN, sites=PLAN.sites[1:])),
     ("site-series", "B", replace(PLAN, sites=(*PLAN.sites, PLAN.sites[1]))),
     ("unknown-site", "Z", site_changed(1, id="Z")),
+    ("charging-reason", "car-1", reasoned(0, "PRICE")),
+    ("charging-reason", "car-1", reasoned(2, "GIVE")),
+    ("charging-reason", "car-2", reasoned(4, "PAID")),
+    ("charging-reason", "car-3", reasoned(5, "SUN")),
+    ("charging-reason", "car-3", reasoned(5, "XX")),
     ("cost", "plan", replace(PLAN, cost=PLAN.cost + 1e-4)),
     ("cost", "plan", replace(PLAN, cost=math.nan)),
     ("lower-bound", "plan", replace(PLAN, lower_bound=PLAN.cost + 1e-4)),
