@@ -8,6 +8,7 @@ import pytest
 from csms.bus.base import COMMAND_QUEUED, PLAN_REQUESTED, EventNote
 from csms.bus.local import QUEUE_LIMIT, LocalBus
 from csms.ledger import relay as relay_module
+from csms.ledger.work import Committed
 from models.clocks import Activity
 from models.commands import Reset
 from models.tables.base import to_micros
@@ -200,6 +201,23 @@ async def test_what_another_process_has_written_is_swept_up(
         await emit(house, 1)
         await house.told()
         assert [each.id for each in house.heard] == [1, 2]
+
+
+async def test_what_another_process_wrote_between_two_events_of_ours_is_told_between_them(
+    sqlite_url: str,
+) -> None:
+    async with small_house(sqlite_url) as house:
+        other = sqlite3.connect(house.db.path)
+        other.executemany(
+            "INSERT INTO event (id, time, type, tenant_id, subject, resource)"
+            " VALUES (?, ?, 'site.overloaded', 'default', 'site/A', '{}')",
+            [(number, to_micros(NOON)) for number in (1, 2, 3)],
+        )
+        other.commit()
+        other.close()
+        house.relay.committed(Committed(events=(note(1), note(3))))
+        await house.told()
+        assert house.heard == [note(1), note(2), note(3)]
 
 
 async def test_a_relay_that_starts_again_tells_what_it_has_not_told(database_url: str) -> None:
