@@ -65,6 +65,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     voltage_v: tuple[float | None, ...] | None = None
     """As `current_a`, phase to neutral."""
     soc_pct: float | None = None
+    """The car's; what a station reports of it at the EV stands at the outlet."""
     other: dict[str, Any] | None = None
     """The rest, by `Measurand` or `Measurand@phase`, in the station's unit after a `:`."""
 

@@ -3,6 +3,8 @@
 Stations send one sampled value per measurand and phase. Here those of one instant, context and
 location become one reading in our units: kWh to Wh, kW to W, phases side by side. What has no
 column of its own, or can't be read as a number in a known unit, is kept word by word in `other`.
+A state of charge is the car's, whether a station gives its location as the EV or, by leaving it
+out, as the outlet: it stands with the meter's values, so that an instant is one row and not two.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ _MEASURANDS = (
 )
 """Those with a column of their own, the column, and its unit; by these indices:"""
 _ENERGY, _POWER, _SOC, _CURRENT, _VOLTAGE = range(5)
+_METER, _CAR = "Outlet", "EV"
+"""Where the meter is that counts, which is what a sample without a location means; and the car."""
 _PHASES: dict[str | UnsetType, int] = {
     UNSET: -1,
     "L1": 0,
@@ -121,12 +125,17 @@ class _Gathering:
         energy_wh, power_w, soc_pct, current_a, voltage_v = self.totals
         currents: tuple[float | None, ...] | None = None if current_a is None else (current_a,)
         voltages: tuple[float | None, ...] | None = None if voltage_v is None else (voltage_v,)
-        if self.phases:
-            energy_wh = self._total(_ENERGY)
-            power_w = self._total(_POWER)
-            soc_pct = self._total(_SOC)
-            currents = self._per_phase(_CURRENT)
-            voltages = self._per_phase(_VOLTAGE)
+        for column in self.phases:
+            if column == _CURRENT:
+                currents = self._per_phase(_CURRENT)
+            elif column == _VOLTAGE:
+                voltages = self._per_phase(_VOLTAGE)
+            elif column == _POWER:
+                power_w = self._total(_POWER)
+            elif column == _ENERGY:
+                energy_wh = self._total(_ENERGY)
+            else:
+                soc_pct = self._total(_SOC)
         return Reading(
             measured_at,
             context,
@@ -141,19 +150,15 @@ class _Gathering:
 
     def _total(self, column: int) -> float | None:
         """Returns the total that was sent, else the sum of the phases."""
-        total, phases = self.totals[column], self.phases.get(column)
-        if phases is None:
-            return total
+        total, phases = self.totals[column], self.phases[column]
         if total is None:
             return sum(value for value in phases if value is not None)
         self._keep_phases(column, phases)
         return total
 
-    def _per_phase(self, column: int) -> tuple[float | None, ...] | None:
-        """Returns the phases, else the one value that was sent without a phase."""
-        total, phases = self.totals[column], self.phases.get(column)
-        if phases is None:
-            return None if total is None else (total,)
+    def _per_phase(self, column: int) -> tuple[float | None, ...]:
+        """Returns the phases; a value that was sent without one is kept beside them."""
+        total, phases = self.totals[column], self.phases[column]
         if total is not None:
             measurand, _, unit = _MEASURANDS[column]
             self.keep(f"{measurand}:{unit}", total)
@@ -172,7 +177,10 @@ def readings_16(meter_values: Sequence[MeterValue16], hearing: Hearing) -> tuple
     for meter_value in meter_values:
         gathered: dict[tuple[str, str], _Gathering] = {}
         for sample in meter_value.sampled_value:
-            place = (sample.context or "Sample.Periodic", sample.location or "Outlet")
+            location = sample.location or _METER
+            if location == _CAR and sample.measurand == "SoC":
+                location = _METER
+            place = (sample.context or "Sample.Periodic", location)
             gathering = gathered.get(place)
             if gathering is None:
                 gathering = gathered[place] = _Gathering()
@@ -198,7 +206,10 @@ def readings_2x(meter_values: Sequence[MeterValue2x], hearing: Hearing) -> tuple
     for meter_value in meter_values:
         gathered: dict[tuple[str, str], _Gathering] = {}
         for sample in meter_value.sampled_value:
-            place = (sample.context or "Sample.Periodic", sample.location or "Outlet")
+            location = sample.location or _METER
+            if location == _CAR and sample.measurand == "SoC":
+                location = _METER
+            place = (sample.context or "Sample.Periodic", location)
             gathering = gathered.get(place)
             if gathering is None:
                 gathering = gathered[place] = _Gathering()

@@ -34,9 +34,10 @@ READINGS = st.lists(
         current_a=PHASES,
         voltage_v=PHASES,
         soc_pct=st.one_of(st.none(), st.integers(0, 100).map(float)),
-    ).filter(
-        lambda r: any(v is not None for v in (r.energy_wh, r.power_w, r.current_a, r.soc_pct))
-    ),
+    )
+    .filter(lambda r: any(v is not None for v in (r.energy_wh, r.power_w, r.current_a, r.soc_pct)))
+    # A state of charge stands at the outlet, wherever it was measured.
+    .filter(lambda r: r.soc_pct is None or r.location == "Outlet"),
     min_size=1,
     max_size=6,
     unique_by=lambda reading: (reading.measured_at, reading.context, reading.location),
@@ -167,6 +168,18 @@ def test_a_second_value_for_the_same_thing_is_kept_beside_the_first() -> None:
         "Energy.Active.Import.Register": 8.0,
         "Energy.Active.Import.Register#2": 9.0,
     }
+
+
+def test_the_state_of_charge_at_the_car_stands_with_the_values_of_the_meter() -> None:
+    soc = {"measurand": "SoC", "location": "EV", "value": "55"}
+    reading, _ = one_16({"value": "7"}, soc)
+    assert (reading.location, reading.energy_wh, reading.soc_pct) == ("Outlet", 7.0, 55.0)
+    reading, _ = one_2x({"value": 7}, soc | {"value": 55})
+    assert (reading.location, reading.energy_wh, reading.soc_pct) == ("Outlet", 7.0, 55.0)
+    reading, _ = one_16(soc | {"location": "Outlet"}, soc | {"value": "56"})
+    assert (reading.soc_pct, reading.other) == (55.0, {"SoC": 56.0})
+    volts, inlet = soc | {"measurand": "Voltage"}, soc | {"location": "Inlet"}
+    assert [one_16(each)[0].location for each in (volts, inlet)] == ["EV", "Inlet"]
 
 
 def test_signed_data_are_kept_and_do_not_count() -> None:
