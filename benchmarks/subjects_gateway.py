@@ -124,6 +124,16 @@ class Echo:
     def enqueue(self, fact: Fact, message: MessageNote | None = None) -> asyncio.Future[Answer]:
         """Returns the answer at once."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.hand_in(fact, message, lambda answer, _error: future.set_result(answer or EMPTY))
+        return future
+
+    def hand_in(
+        self,
+        fact: Fact,
+        message: MessageNote | None,
+        done: Callable[[Answer | None, Exception | None], None],
+    ) -> None:
+        """Answers at once."""
         answer: Answer = EMPTY
         if isinstance(fact, BootReported):
             answer = BootAnswer("Accepted", 300, fact.received_at)
@@ -131,8 +141,7 @@ class Echo:
             answer = TransactionAnswer(1, "Accepted")
         if message is not None and message.encode is not None:
             message.answer = message.encode(answer)
-        future.set_result(answer)
-        return future
+        done(answer, None)
 
 
 async def serve_ours(ready: Callable[[int], None], stop: asyncio.Event, *, durable: bool) -> None:

@@ -14,7 +14,7 @@ from csms.charging.intake.readings import ReadingsDecider, TokenDecider
 from csms.charging.intake.transactions import TransactionDecider, reserve_numbers
 from csms.fleet.intake import PlugDecider
 from csms.ledger.batch import Batch, Decider, MessageNote
-from csms.ledger.committer import Committer
+from csms.ledger.committer import Committer, Done
 from csms.stations.intake import (
     BRIEFS,
     BootDecider,
@@ -128,5 +128,9 @@ class Intake:
         return await self._committer.enqueue(fact, note)
 
     def enqueue(self, fact: Fact, note: MessageNote | None = None) -> asyncio.Future[Answer]:
-        """As `submit`, for callers that use callbacks."""
+        """As `submit`, but returns at once."""
         return self._committer.enqueue(fact, note)
+
+    def hand_in(self, fact: Fact, note: MessageNote | None, done: Done) -> None:
+        """As `submit`, for callers that use callbacks."""
+        self._committer.hand_in(fact, note, done)

@@ -57,8 +57,9 @@ class Activity:
 
     def begin(self) -> None:
         """Marks one piece of work as under way."""
+        if self._count == 0:
+            self._quiet.clear()
         self._count += 1
-        self._quiet.clear()
 
     def end(self) -> None:
         """Marks one piece of work as done."""

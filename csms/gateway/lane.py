@@ -46,6 +46,16 @@ class FactSink(Protocol):
         """Returns the answer to come, once the fact is durable."""
         ...
 
+    def hand_in(
+        self,
+        fact: Fact,
+        message: MessageNote | None,
+        done: Callable[[Answer | None, Exception | None], None],
+        /,
+    ) -> None:
+        """Calls `done` with the answer once the fact is durable, or with why there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -221,22 +231,23 @@ class Lane:
             outcome="quarantined" if heard.kind == "quarantine" else "result",
         )
         self._busy = True
-        future = self._house.intake.enqueue(fact, note)
-        future.add_done_callback(partial(self._committed, call, note))
+        self._house.intake.hand_in(fact, note, partial(self._committed, call, note))
 
     def _committed(
-        self, call: Call | Send, note: MessageNote, future: asyncio.Future[Answer]
+        self,
+        call: Call | Send,
+        note: MessageNote,
+        answer: Answer | None,
+        error: Exception | None,
     ) -> None:
         """Answers what the ledger has made durable, or says why it was not."""
         self._busy = False
-        error = None if future.cancelled() else future.exception()
-        if future.cancelled() or isinstance(error, Unavailable):
+        if isinstance(error, Unavailable):
             self._give_up()
         elif error is not None:
             _log.error("fact_refused", station=self.identity, action=call.action, error=str(error))
             self._send_refusal(call, "InternalError", "this could not be stored")
         else:
-            answer = future.result()
             self._reply(call, note.answer or b"{}")
             if isinstance(answer, BootAnswer) and answer.status == "Accepted":
                 self._become_ready()
@@ -286,15 +297,15 @@ class Lane:
             station=self.identity, received_at=now, action=note.action, payload=note.payload
         )
 
-        def logged(future: asyncio.Future[Answer]) -> None:
+        def logged(_answer: Answer | None, error: Exception | None) -> None:
             self._busy = False
-            if future.cancelled() or isinstance(future.exception(), Unavailable):
+            if isinstance(error, Unavailable):
                 self._give_up()
             else:
                 then()
             self._go_on()
 
-        self._house.intake.enqueue(fact, note).add_done_callback(logged)
+        self._house.intake.hand_in(fact, note, logged)
 
     def _become_ready(self) -> None:
         if not self._accepted:

@@ -36,7 +36,8 @@ class HastyCommitter(Committer):
 
     def _decide(self, batch: Any, entries: Any) -> Any:
         outcome = super()._decide(batch, entries)
-        entries[0].future.get_loop().call_soon_threadsafe(self._answer_all, entries)
+        task: Any = self._task
+        task.get_loop().call_soon_threadsafe(self._answer_all, entries)
         if self._db.dialect == "sqlite":
             time.sleep(0.05)
         else:
@@ -45,8 +46,8 @@ class HastyCommitter(Committer):
 
     def _answer_all(self, entries: Any) -> None:
         for entry in entries:
-            if not entry.future.done():
-                entry.future.set_result(entry.answer)
+            entry.done(entry.answer, None)
+            entry.done = lambda _answer, _error: None
 
 
 class LateCommitter(Committer):

@@ -237,6 +237,14 @@ class SlowSink:
         self.held.append((fact, message, future))
         return future
 
+    def hand_in(self, fact: Any, message: Any, done: Any) -> None:
+        if self.failure is not None:
+            done(None, self.failure)
+        elif not self.shut:
+            self.intake.hand_in(fact, message, done)
+        else:
+            self.enqueue(fact, message).add_done_callback(lambda end: done(end.result(), None))
+
     def open(self) -> None:
         self.shut = False
         held, self.held = self.held, []
