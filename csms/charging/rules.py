@@ -102,6 +102,14 @@ def judge_time(measured_at: datetime, received_at: datetime) -> tuple[datetime, 
     return measured_at, None
 
 
+def may_be_known(known: TransactionState, measured_at: datetime, received_at: datetime) -> bool:
+    """Returns whether a reading is no later than what was known, so that it may be a replay."""
+    last_at = known.last_reading_at
+    if last_at is None or last_at < measured_at <= received_at:
+        return False
+    return judge_time(measured_at, received_at)[0] <= last_at
+
+
 def start_key(fact: TransactionReported) -> str:
     """Returns what makes a 1.6 StartTransaction itself, as one text."""
     return f"{fact.evse_id}|{format_rfc3339(fact.measured_at)}|{fact.meter_wh}|{fact.id_token}"
@@ -355,8 +363,10 @@ def metered(
     kept: list[ReadingState] = []
     for reading in readings:
         at, doubt = judge_time(reading.measured_at, received_at)
-        doubts = [*suspect, *([doubt] if doubt else [])]
-        if reading_key(known, reading) not in stored:
+        doubts = list(suspect)
+        if doubt is not None:
+            doubts.append(doubt)
+        if not stored or reading_key(known, reading) not in stored:
             late = state.last_reading_at is not None and at < state.last_reading_at
             if late and not history and not doubt:
                 _mark(doubts, "time-backwards")

@@ -91,7 +91,8 @@ class Rows(Generic[R]):
         self._kind = kind
         self._driver = driver
         self._rows: dict[Any, R | None] = {}
-        self._stored: set[Any] = set()
+        self._stored: dict[Any, R | None] = {}
+        """What stands in the database: rows as they do, None where that is not known."""
         self._changed: dict[Any, None] = {}
         self._groups: dict[Any, dict[Any, None]] = {}
 
@@ -122,7 +123,7 @@ class Rows(Generic[R]):
         for row in rows:
             key = self._kind.key_of(row)
             if key not in self._stored:
-                self._stored.add(key)
+                self._stored[key] = row
                 if key not in self._changed:
                     self._rows[key] = row
                     self._join(key)
@@ -143,17 +144,18 @@ class Rows(Generic[R]):
     def put(self, row: R) -> None:
         """Adds or changes a row, for `write` to store."""
         key = self._kind.key_of(row)
+        if self._rows.get(key) is None:
+            self._join(key)
         self._rows[key] = row
         self._changed[key] = None
-        self._join(key)
 
     def rekey(self, old: Any, row: R) -> None:
         """Takes note that a stored row has another key from now on."""
         del self._rows[old]
-        self._stored.discard(old)
+        self._stored.pop(old, None)
         self._changed.pop(old, None)
         self._groups.get(old[0], {}).pop(old, None)
-        self._stored.add(self._kind.key_of(row))
+        self._stored[self._kind.key_of(row)] = None
         self.put(row)
 
     def forget(self, first: Any) -> None:
@@ -163,7 +165,7 @@ class Rows(Generic[R]):
                 self._join(key)
             elif key in self._rows:
                 del self._rows[key]
-                self._stored.discard(key)
+                self._stored.pop(key, None)
 
     def _join(self, key: Any) -> None:
         if isinstance(key, tuple):
@@ -174,14 +176,35 @@ class Rows(Generic[R]):
         """Stores what was put: new rows are inserted, known ones updated."""
         if not self._changed:
             return
-        rows = [cast("R", self._rows[key]) for key in self._changed]
         stored = self._stored
-        self._kind.insert(
-            self._driver, [row for row in rows if self._kind.key_of(row) not in stored]
-        )
-        self._kind.update(self._driver, [row for row in rows if self._kind.key_of(row) in stored])
-        self._stored.update(self._changed)
+        fresh: list[R] = []
+        changes: list[tuple[R, R | None]] = []
+        for key in self._changed:
+            row = self._rows[key]
+            assert row is not None
+            if key in stored:
+                changes.append((row, stored[key]))
+            else:
+                fresh.append(row)
+            stored[key] = row
+        self._kind.insert(self._driver, fresh)
+        self._kind.update(self._driver, changes)
+        if (settled := self._kind.settled) is not None:
+            for key in self._changed:
+                row = self._rows[key]
+                if row is not None and settled(row):
+                    self._drop(key)
         self._changed.clear()
+
+    def _drop(self, key: Any) -> None:
+        del self._rows[key]
+        self._stored.pop(key, None)
+        if isinstance(key, tuple):
+            first = cast("tuple[Any, ...]", key)[0]
+            group = self._groups[first]
+            del group[key]
+            if not group:
+                del self._groups[first]
 
 
 Tables = dict[RowKind[Any], Rows[Any]]

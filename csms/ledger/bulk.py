@@ -122,6 +122,23 @@ def _converters(kind: TypeEngine[Any], dialect: Dialect) -> tuple[Convert | None
     return None, None
 
 
+def _taker(kind: RowKind[Any], dialect: Dialect, columns: Sequence[str]) -> Convert:
+    """Returns what takes these columns of a row, in the driver's form."""
+    take = operator.attrgetter(*columns)
+    both = [_converters(kind.types[column], dialect) for column in columns]
+    encode = [(place, to) for place, (to, _) in enumerate(both) if to is not None]
+
+    def taken(row: Any) -> Sequence[Any]:
+        values = list(take(row))
+        for place, convert in encode:
+            value = values[place]
+            if value is not None:
+                values[place] = convert(value)
+        return values
+
+    return taken
+
+
 def _decimal_text(value: Decimal) -> str:
     return format(value, "f")
 
@@ -136,8 +153,24 @@ class RowKind(Generic[R]):
         *,
         key: Sequence[str],
         mutable: Sequence[str] = (),
+        often: Sequence[str] = (),
+        settled: Callable[[R], bool] | None = None,
         on_conflict: str | Mapping[Dialect, str] = "",
     ) -> None:
+        """Says how.
+
+        Args:
+            table: where rows stand.
+            row: the struct.
+            key: columns that tell rows apart.
+            mutable: columns that `update` writes.
+            often: those of them that most updates change. Where nothing else has changed, nothing
+                else is written: SQLite rewrites each index that a statement names a column of,
+                whether its value is another or not.
+            settled: whether a row is hardly asked for again once it is written; such rows are not
+                kept in memory from batch to batch.
+            on_conflict: the end of the INSERT, for both databases or for each.
+        """
         real = cast("sa.Table[Any]", table)
         self.name: str = real.name
         self.types: dict[str, TypeEngine[Any]] = {each.name: each.type for each in real.columns}
@@ -145,6 +178,11 @@ class RowKind(Generic[R]):
         self.key = tuple(key)
         self.columns = tuple(row.__struct_fields__)
         self.mutable = tuple(mutable)
+        self.often = tuple(often)
+        self.settled = settled
+        self._seldom: Convert | None = None
+        if often:
+            self._seldom = operator.attrgetter(*(name for name in mutable if name not in often))
         self.on_conflict = on_conflict
         self._key_of = operator.attrgetter(*self.key)
         self._compiled: dict[Dialect, _Compiled] = {}
@@ -174,11 +212,38 @@ class RowKind(Generic[R]):
             compiled = self.on(driver.dialect)
             driver.many(compiled.insert_sql, [compiled.to_values(row) for row in rows])
 
-    def update(self, driver: Driver, rows: Sequence[R]) -> None:
-        """Writes the mutable columns of rows that are there."""
-        if rows:
-            compiled = self.on(driver.dialect)
-            driver.many(compiled.update_sql, [compiled.to_update(row) for row in rows])
+    def update(self, driver: Driver, changes: Sequence[tuple[R, R | None]]) -> None:
+        """Writes the mutable columns of rows that are there.
+
+        Args:
+            driver: of the open transaction.
+            changes: each row as it is now, and as it stands in the database, if that is known.
+        """
+        if not changes:
+            return
+        compiled, seldom = self.on(driver.dialect), self._seldom
+        slight: list[Sequence[Any]] = []
+        whole: list[Sequence[Any]] = []
+        for row, before in changes:
+            if seldom is not None and before is not None and seldom(row) == seldom(before):
+                slight.append(compiled.slight.values(row))
+            else:
+                whole.append(compiled.whole.values(row))
+        if slight:
+            driver.many(compiled.slight.sql, slight)
+        if whole:
+            driver.many(compiled.whole.sql, whole)
+
+
+class _Update:
+    """An UPDATE of some columns of a row that is found by its key."""
+
+    def __init__(self, kind: RowKind[Any], dialect: Dialect, columns: Sequence[str]) -> None:
+        self.values = _taker(kind, dialect, (*columns, *kind.key))
+        """Takes the columns and then the key of a row."""
+        changes = ", ".join(f'"{column}" = ?' for column in columns)
+        match = " AND ".join(f'"{column}" = ?' for column in kind.key)
+        self.sql = placed(f'UPDATE "{kind.name}" SET {changes} WHERE {match}', dialect)
 
 
 class _Compiled:
@@ -188,13 +253,9 @@ class _Compiled:
         self._kind = kind
         self._dialect: Dialect = dialect
         both = [_converters(kind.types[name], dialect) for name in kind.columns]
-        self._get = operator.attrgetter(*kind.columns)
-        self._encode = [(i, to) for i, (to, _) in enumerate(both) if to is not None]
+        self.to_values = _taker(kind, dialect, kind.columns)
+        """Takes all columns of a row."""
         self._decode = [(i, back) for i, (_, back) in enumerate(both) if back is not None]
-        changed = (*kind.mutable, *kind.key)
-        self._get_update = operator.attrgetter(*changed)
-        pairs = [(i, _converters(kind.types[name], dialect)[0]) for i, name in enumerate(changed)]
-        self._encode_update = [(i, to) for i, to in pairs if to is not None]
         names = ", ".join(f'"{column}"' for column in kind.columns)
         marks = ", ".join("?" * len(both))
         clash = kind.on_conflict
@@ -204,29 +265,10 @@ class _Compiled:
             f'INSERT INTO "{kind.name}" ({names}) VALUES ({marks}) {clash}',
             dialect,
         )
-        changes = ", ".join(f'"{column}" = ?' for column in kind.mutable)
-        match = " AND ".join(f'"{column}" = ?' for column in kind.key)
-        self.update_sql = placed(f'UPDATE "{kind.name}" SET {changes} WHERE {match}', dialect)
+        self.whole = _Update(kind, dialect, kind.mutable)
+        self.slight = _Update(kind, dialect, kind.often) if kind.often else self.whole
         self._names = ", ".join(f't."{column}"' for column in kind.columns)
         self._selects: dict[tuple[tuple[str, ...], str, int], str] = {}
-
-    def to_values(self, row: Any) -> list[Any]:
-        """Returns all columns in the driver's form."""
-        values = list(self._get(row))
-        for place, convert in self._encode:
-            value = values[place]
-            if value is not None:
-                values[place] = convert(value)
-        return values
-
-    def to_update(self, row: Any) -> list[Any]:
-        """Returns the mutable columns and then the key in the driver's form."""
-        values = list(self._get_update(row))
-        for place, convert in self._encode_update:
-            value = values[place]
-            if value is not None:
-                values[place] = convert(value)
-        return values
 
     def to_row(self, values: Sequence[Any]) -> Any:
         """Returns the struct of one fetched row."""

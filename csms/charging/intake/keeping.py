@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -17,11 +17,11 @@ from csms.charging.intake.kinds import (
     TRANSACTIONS,
     OddityRow,
 )
-from csms.charging.queries import transaction_resource
+from csms.charging.queries import transaction_news
 from csms.charging.rules import (
     ReadingKey,
     TransactionState,
-    judge_time,
+    may_be_known,
     metered,
     reading_key,
     reading_state,
@@ -75,12 +75,11 @@ def load_transactions(
             continue
         if known.vehicle_id is not None:
             cars.append(known.vehicle_id)
-        if known.last_reading_at is not None:
-            doubtful += [
-                reading_key(known, reading)
-                for reading in fact.readings
-                if judge_time(reading.measured_at, fact.received_at)[0] <= known.last_reading_at
-            ]
+        doubtful += [
+            reading_key(known, reading)
+            for reading in fact.readings
+            if may_be_known(known, reading.measured_at, fact.received_at)
+        ]
     load_vehicles(batch, cars)
     if doubtful:
         found = STORED.fetch(batch.driver, READING_KEY, doubtful)
@@ -195,7 +194,7 @@ def tell(batch: Batch, event: str, state: TransactionState) -> None:
     batch.emit(
         event,
         subject=f"transaction/{state.id}",
-        resource=transaction_resource(cast("Any", state)),
+        resource=transaction_news(state),
         site_id=brief.site_id if brief else None,
         tenant=state.tenant_id,
     )

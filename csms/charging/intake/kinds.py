@@ -81,6 +81,17 @@ TRANSACTIONS = RowKind(
         "seq_no",
         "suspect",
     ),
+    often=(
+        "updated_at",
+        "meter_last_wh",
+        "energy_wh",
+        "power_w",
+        "soc_pct",
+        "last_reading_at",
+        "charging_state",
+        "seq_no",
+    ),
+    settled=lambda row: row.stopped_at is not None,
 )
 READINGS = RowKind(
     Reading.__table__,
@@ -98,6 +109,7 @@ MESSAGES = RowKind(
     TransactionMessage.__table__,
     MessageState,
     key=("station", "ocpp_transaction_id", "seq_no", "digest"),
+    settled=lambda _row: True,
 )
 ODDITIES = RowKind(
     Reconciliation.__table__,

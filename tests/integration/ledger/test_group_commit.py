@@ -3,15 +3,21 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
+from csms.charging.intake.kinds import TRANSACTIONS
 from csms.intake import deciders
-from csms.ledger.batch import Batch, MessageNote
+from csms.ledger.batch import Batch, MessageNote, Tables
+from csms.ledger.bulk import Driver
 from csms.ledger.committer import Poison
+from csms.ledger.work import Committed
 from models.answers import EMPTY, Answer, TransactionAnswer
 from models.errors import Unavailable
 from models.facts import NoteReported, ReadingsReported, TransactionReported
@@ -202,6 +208,103 @@ async def test_while_the_database_is_locked_by_another_process_facts_wait(sqlite
         other.close()
         assert await waiting == EMPTY
         assert len(await house.rows(Reading)) == 1
+
+
+async def test_while_the_database_is_locked_by_another_process_the_loop_goes_on(
+    sqlite_url: str,
+) -> None:
+    async with small_house(sqlite_url) as house:
+        await house.submit(house.start_16())
+        other = sqlite3.connect(house.db.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        house.clock.later(seconds=1)
+        waiting = house.intake.enqueue(house.meter_16(1, house.read(1500.0)))
+        turns = 0
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            await asyncio.sleep(0.001)
+            turns += 1
+        # A loop that waited for the lock itself would have turned once.
+        assert turns >= 20
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+        other.close()
+        assert await waiting == EMPTY
+
+
+async def test_a_station_that_can_t_be_told_silences_no_other(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        names = await add_stations(house, 3)
+        answered: list[str] = []
+
+        def tell(name: str, answer: Answer | None, error: Exception | None) -> None:
+            assert answer is not None
+            assert error is None
+            if name == names[1]:
+                raise RuntimeError("its socket has gone")
+            answered.append(name)
+
+        for name in names:
+            house.intake.hand_in(house.start_16(None, station=name), None, partial(tell, name))
+        await house.committer.drain()
+        assert answered == [names[0], names[2]]
+        assert await house.submit(house.ask("card", station=names[1]))
+        assert len(await house.rows(Transaction)) == 3
+
+
+async def test_a_batch_that_is_cut_off_leaves_nothing_half_written(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await house.submit(house.start_16())
+
+        class Cut(BaseException):
+            """As when a thread is told to end."""
+
+        def cut_off(driver: Driver, _tables: Tables) -> Committed:
+            driver.many("UPDATE charging_transaction SET energy_wh = ?", [(9.0,)])
+            raise Cut
+
+        host: Any = house.committer._host
+        with pytest.raises(Cut):
+            await host.run(cut_off)
+
+        begun = threading.Event()
+
+        def slow(driver: Driver, _tables: Tables) -> Committed:
+            driver.many("UPDATE charging_transaction SET power_w = ?", [(7.0,)])
+            begun.set()
+            time.sleep(0.05)
+            return Committed()
+
+        # Who waits for a batch may go away; the batch itself is ended by its thread.
+        task = asyncio.create_task(host.run(slow))
+        await asyncio.to_thread(begun.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        house.clock.later(seconds=1)
+        await house.submit(house.meter_16(1, house.read(1500.0)))
+        found = await house.one(Transaction)
+        assert (found.energy_wh, found.power_w) == (500.0, 7.0)
+
+
+async def test_an_ended_transaction_is_not_kept_in_memory_and_still_known(
+    sqlite_url: str,
+) -> None:
+    async with small_house(sqlite_url) as house:
+        for number in range(1, 4):
+            started = await house.submit(house.start_16())
+            assert started == TransactionAnswer(number, token_status="Accepted")
+            house.clock.later(seconds=1)
+            await house.submit(house.meter_16(number, house.read(1500.0)))
+            house.clock.later(seconds=1)
+            await house.submit(house.stop_16(number, 2000.0))
+            house.clock.later(seconds=1)
+        host: Any = house.committer._host
+        assert len(host._tables[TRANSACTIONS]) == 0
+        await house.submit(house.meter_16(2, house.read(1600.0)))
+        first, second, third = sorted(await house.rows(Transaction), key=lambda row: row.started_at)
+        assert second.energy_wh == first.energy_wh == third.energy_wh == 1000.0
+        assert second.suspect == ["after-stop"]
 
 
 class Impatient:
