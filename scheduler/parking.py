@@ -9,7 +9,7 @@ EVSE from the beginning keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -211,11 +211,13 @@ def _useful_wh(view: View, stay: Stay) -> float:
     return min(brought, max(lack, 1.0))
 
 
-def redeals(view: View, stays: Sequence[Stay]) -> list[dict[Key, int]]:
-    """Returns the ways to give one stay another EVSE, as wishes; who holds it changes places."""
-    found: list[dict[Key, int]] = []
+def redeals(view: View, stays: Sequence[Stay], movable: Sequence[Stay]) -> Iterator[dict[Key, int]]:
+    """Yields the ways to give one of the `movable` stays another EVSE, as wishes.
+
+    Who holds it changes places with the stay.
+    """
     now = {stay.key: stay.post for stay in stays if stay.start < stay.end}
-    for stay in stays:
+    for stay in movable:
         if stay.start >= stay.end or _own_post(view, stay) >= 0:
             continue
         car = view.cars[stay.car]
@@ -236,8 +238,7 @@ def redeals(view: View, stays: Sequence[Stay]) -> list[dict[Key, int]]:
             if any(_own_post(view, rival) >= 0 for rival in rivals):
                 continue
             changed = {stay.key: index} | {rival.key: stay.post for rival in rivals}
-            found.append(changed | {key: post for key, post in now.items() if key not in changed})
-    return found
+            yield changed | {key: post for key, post in now.items() if key not in changed}
 
 
 def _kind(

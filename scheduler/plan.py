@@ -67,7 +67,8 @@ class Charging:
     from_step: int
     to_step: int
     power_w: float
-    reasons: tuple[ReasonCode, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Codes of `ReasonCode`, as the referee sees to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ O. Martin, T. Stützle, 2003); what comes of it is kept where it is better.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from random import Random
 
 from scheduler.assign import mend
@@ -62,7 +63,8 @@ class Search:
 
     def _parked_otherwise(self, best: Candidate, may_go_on: Callable[[], bool]) -> Candidate | None:
         """Returns the first better candidate with one stay on another EVSE, or None."""
-        ways = redeals(self._view, best.decision.stays)
+        stays = best.decision.stays
+        ways = list(islice(redeals(self._view, stays, stays), _PARKINGS + 1))
         for wishes in ways if len(ways) <= _PARKINGS else ():
             if not may_go_on():
                 return None
@@ -119,7 +121,8 @@ class Search:
             some = _disjoint(random.sample(found, min(len(found), random.randint(1, 4))))
             chains = _applied(chains, some)
         else:
-            ways = redeals(self._view, best.decision.stays)
+            stays = best.decision.stays
+            ways = list(redeals(self._view, stays, [random.choice(stays)])) if stays else []
             wishes = random.choice(ways) if ways else None
         if len(served(chains)) < len(self._view.trips):
             chains = mend(self._view, self._prices, chains)

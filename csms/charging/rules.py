@@ -366,7 +366,8 @@ def metered(
         doubts = list(suspect)
         if doubt is not None:
             doubts.append(doubt)
-        if not stored or reading_key(known, reading) not in stored:
+        is_new = not stored or reading_key(known, reading) not in stored
+        if is_new or (at == state.last_reading_at and _adds(state, reading)):
             late = state.last_reading_at is not None and at < state.last_reading_at
             if late and not history and not doubt:
                 _mark(doubts, "time-backwards")
@@ -419,6 +420,21 @@ def doubted(known: TransactionState, why: str, now: datetime) -> TransactionStat
 def holds_token(known: TransactionState, *, evse: str, now: datetime) -> bool:
     """Returns whether another, living transaction than one at this EVSE has the token."""
     return known.stopped_at is None and known.evse != evse and now - known.updated_at <= FRESH
+
+
+def _adds(state: TransactionState, reading: Reading) -> bool:
+    """Returns whether a reading of the newest instant says more than what came before it.
+
+    A station may spread the measurands of one instant over several messages.
+    """
+    return (
+        reading.soc_pct not in (None, state.soc_pct)
+        or (state.stopped_at is None and reading.power_w not in (None, state.power_w))
+        or (
+            reading.location == _METERED_AT
+            and (reading.energy_wh or 0) > (state.meter_last_wh or 0)
+        )
+    )
 
 
 def _advance(

@@ -198,7 +198,7 @@ class Courier:
                 rows = await self._queued(identity)
                 for row in rows:
                     await self._take(row, lane)
-                if len(rows) < _BATCH and identity not in self._again:
+                if len(rows) < _BATCH and lane.ready and identity not in self._again:
                     return
         except Unavailable as error:
             _log.warning("commands_waiting", station=identity, error=error.detail)

@@ -144,7 +144,8 @@ class Relay:
         """Publishes all there is: events first, then wake-ups."""
         sweep, self._sweep = self._sweep, False
         # A look into the outbox may have found some of them already.
-        events = [event for event in self._events if event.id > self._cursor]
+        fresh = (event for event in self._events if event.id > self._cursor)
+        events = sorted(fresh, key=lambda event: event.id)
         self._events = []
         whole = bool(events) and self._cursor + 1 == events[0].id
         if whole and events[-1].id - self._cursor == len(events):

@@ -19,6 +19,7 @@ from csms.booking.actions import BOOKINGS, touch
 from csms.booking.queries import booking_resource
 from csms.booking.rules import planned_reasons
 from csms.ledger.work import UnitOfWork
+from csms.planning.boxes import is_unheard
 from csms.planning.queries import LIVE_BOOKINGS, limit_resource, plan_heading
 from csms.planning.rules import (
     SENT_AHEAD,
@@ -209,8 +210,8 @@ def _order_limits(
     for vehicle_id, transaction in snapshot.transactions.items():
         name = f"{transaction.station}/{transaction.evse_id}"
         station = snapshot.rows.stations.get(transaction.station)
-        if station is None or name in snapshot.lying:
-            continue
+        if station is None or name in snapshot.lying or is_unheard(station):
+            continue  # who comes back is asked what it holds, and planned for
         entries = [each for each in by_vehicle[vehicle_id] if each.evse == name]
         periods = wanted_periods(entries, problem.grid, snapshot.now)
         held = snapshot.limits.get(name)

@@ -28,6 +28,8 @@ AWAY_FOR = SENT_AHEAD
 RESERVED_FOR = timedelta(hours=1)
 """How far ahead the power of such a box is taken off its circuits: four plans by the clock."""
 OUT_OF_SERVICE = ("Faulted", "Unavailable")
+_MAY_BE_IN_BOX = ("sent", "accepted", "obeyed", "disobeyed", "unknown")
+"""Limits that a box may go by: what is queued has not left, what was rejected is not kept."""
 
 Span = tuple[int, int]
 
@@ -69,6 +71,11 @@ def evse_name(evse: Evse) -> str:
     return f"{evse.station}/{evse.evse_id}"
 
 
+def is_unheard(station: Station) -> bool:
+    """Returns whether a station was here and is not now: it goes by what it holds."""
+    return station.last_seen is not None and not station.online
+
+
 def look_at_boxes(
     rows: Rows,
     grid: StepGrid,
@@ -91,6 +98,7 @@ def look_at_boxes(
     out = {f"{c.station}/{c.evse_id}" for c in rows.connectors if c.status in OUT_OF_SERVICE}
     open_at = {f"{t.station}/{t.evse_id}": t for t in rows.transactions}
     outlets = Counter(evse.station for evse in rows.evses)
+    in_box = {f"{r.station}/{r.evse_id}": r for r in rows.limits if r.state in _MAY_BE_IN_BOX}
     unavailable: dict[str, tuple[Span, ...]] = {}
     held_w: dict[str, float] = {}
     held_whole: set[str] = set()
@@ -99,8 +107,10 @@ def look_at_boxes(
     for evse in rows.evses:
         name, station = evse_name(evse), rows.stations[evse.station]
         rated_w = rated_power_w(evse.max_power_w, evse.phases)
-        safe_w = _safe_w(station, outlets[evse.station], rated_w)
-        transaction = open_at.get(name)
+        share_w = _safe_share_w(station, outlets[evse.station], rated_w)
+        caught = evse.station in rows.caught
+        safe_w = rated_w if share_w is None or caught else share_w
+        transaction, held = open_at.get(name), in_box.get(name)
         stranger = transaction is not None and transaction.vehicle_id is None
         if name in out or stranger or name in lying:
             unavailable[name] = whole
@@ -116,9 +126,9 @@ def look_at_boxes(
         elif station.online and transaction is not None:
             taken_w[name] = rated_w
         elif station.online and name not in out:
-            free_w[name] = safe_w
-        elif not station.online and station.last_seen is not None:
-            held_w[name] = min(rated_w, _by_itself_w(limits.get(name), safe_w, now))
+            free_w[name] = 0.0 if share_w is None else safe_w
+        elif is_unheard(station):
+            held_w[name] = rated_w if caught else min(rated_w, _by_itself_w(held, safe_w, now))
     return Boxes(unavailable, held_w, frozenset(held_whole), free_w, taken_w)
 
 
@@ -136,10 +146,14 @@ def _breaks_limits(
     )
 
 
-def _safe_w(station: Station, outlets: int, rated_w: float) -> float:
-    """Returns what an EVSE may give by the safe limit in its box, which all its EVSEs share."""
+def _safe_share_w(station: Station, outlets: int, rated_w: float) -> float | None:
+    """Returns what an EVSE may give by the safe limit in its box, which all its EVSEs share.
+
+    None: there is none. Then the box gives what it can, and nothing is kept for the next car: who
+    shares a circuit with many free EVSEs would never charge.
+    """
     if station.safe_limit_w is None:
-        return rated_w
+        return None
     return min(rated_w, station.safe_limit_w / max(1, outlets))
 
 

@@ -146,7 +146,7 @@ async def _caught_stations(session: AsyncSession, tenant: str, now: datetime) ->
     rows = await session.scalars(
         select(ChargingLimit.station)
         .where(ChargingLimit.tenant_id == tenant, ChargingLimit.state == "disobeyed")
-        .where(ChargingLimit.created_at >= now - REMEMBERED_FOR)
+        .where(ChargingLimit.settled_at >= now - REMEMBERED_FOR)
         .distinct()
     )
     return frozenset(rows)

@@ -11,6 +11,7 @@ where a station comes back after its connection was lost.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -33,6 +34,7 @@ from csms.planning.rules import (
 )
 from models.clocks import Clock
 from models.commands import ReadLimit
+from models.errors import Unavailable
 from models.ids import IdMaker
 from models.tables.charging import ChargingLimit
 from models.tables.stations import Station
@@ -152,7 +154,8 @@ class LimitKeeper:
                 return
         else:
             command = None
-        await self._settle()
+        with suppress(Unavailable):  # what this note tells must not be lost with it
+            await self._settle()
         if command is not None:
             if command.id in self._reading:
                 await self._read(command)
@@ -171,6 +174,13 @@ class LimitKeeper:
         if not self._answers:
             return
         answers, self._answers = self._answers, []
+        try:
+            await self._settle_all(answers)
+        except Unavailable:
+            self._answers[:0] = answers  # with the next note it is tried again
+            raise
+
+    async def _settle_all(self, answers: Sequence[_CommandNote]) -> None:
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             rows = await work.session.scalars(
                 select(ChargingLimit).where(
@@ -343,7 +353,7 @@ class LimitKeeper:
         await self._settle()
         if not self._obeyed:
             return
-        obeyed, self._obeyed = self._obeyed, []
+        obeyed = tuple(self._obeyed)
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             await work.session.execute(
                 update(ChargingLimit)
@@ -351,6 +361,7 @@ class LimitKeeper:
                 .values(state="obeyed")
                 .execution_options(synchronize_session=False)
             )
+        del self._obeyed[: len(obeyed)]
 
     async def _ended(self, note: _TransactionNote) -> None:
         key = (note.station, note.evse_id)

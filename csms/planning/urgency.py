@@ -57,7 +57,7 @@ def read_promises(
             promised is not None
             and look.stands(promised)
             and row.start - now <= FROZEN_BEFORE
-            and look.can_go(promised, row.start)
+            and look.can_go(promised, look.leaves_at)
         )
         here = [car for car in vehicles if look.stands(car)]
         if row.start <= now and not any(look.can_go(car, now) for car in here):
@@ -67,7 +67,8 @@ def read_promises(
         if row.start - now <= URGENT_BEFORE:
             due = [car for car in vehicles if look.is_due(car)]
             reserve, floor_wh = look.relaxed([promised] if promised in due else due, reserve)
-            floors_wh.update(floor_wh)
+            for name, low_wh in floor_wh.items():
+                floors_wh[name] = min(low_wh, floors_wh.get(name, low_wh))
         bookings.append(
             Booking(
                 id=row.id,
@@ -98,6 +99,11 @@ class _Look:
     grid: StepGrid
     now: datetime
     evses: Mapping[str, Evse]
+
+    @property
+    def leaves_at(self) -> datetime:
+        """Until when a plan charges for the trip: to the beginning of the step of its start."""
+        return max(self.now, self.grid.instant(max(0, self.grid.floor(self.row.start))))
 
     def stands(self, car: Vehicle) -> bool:
         """Returns whether the car stands at the place, and is of the class."""
@@ -133,7 +139,7 @@ class _Look:
 
     def _spare_wh(self, car: Vehicle) -> float:
         """Returns what the car can have at the start beyond the trip and its usual floor."""
-        return self._reach_wh(car, self.row.start) - self._trip_wh(car) - car.min_soc_wh
+        return self._reach_wh(car, self.leaves_at) - self._trip_wh(car) - car.min_soc_wh
 
     def _suits(self, car: Vehicle) -> bool:
         wanted = self.row.vehicle_class
@@ -149,9 +155,11 @@ class _Look:
             since = max(since, self.grid.instant(car.available_from))
         held_wh, power_w = car.soc_wh, self._power_w(car)
         for trip in self.before.get(car.id, ()):
-            held_wh = _charged_wh(car, held_wh, power_w, since, trip.start)
+            begun = self.grid.instant(self.grid.floor(trip.start))
+            held_wh = _charged_wh(car, held_wh, power_w, since, begun)
             held_wh -= trip.distance_km * car.consumption_wh_per_km
-            since, power_w = max(since, trip.end), car.max_ac_power_w
+            ended = self.grid.instant(self.grid.ceil(trip.end))
+            since, power_w = max(since, ended), car.max_ac_power_w
         return _charged_wh(car, held_wh, power_w, since, when)
 
     def _power_w(self, car: Vehicle) -> float:

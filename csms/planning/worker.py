@@ -85,6 +85,11 @@ class Planner:
         self._waiting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._expected: dict[str, tuple[datetime, tuple[float, ...]]] = {}
+        self._quarter_begun = False
+        """Trips change cars in the first plan of a quarter of an hour only.
+
+        To price that takes half of a plan's time, and what an event asks for is an answer now.
+        """
         self._made: tuple[str, Plan] | None = None
         """The plan that was published last here, with its id."""
         self.solve_seconds: list[float] = []
@@ -145,6 +150,7 @@ class Planner:
     async def _tick(self) -> None:
         anchor = floor_to_step(self._clock.now(), STEP_MINUTES) + METERS_IN_AFTER
         async for _ in ticks(self._clock, EVERY, anchor=anchor):
+            self._quarter_begun = True
             self.wish("clock", urgent=True)
 
     async def _serve(self) -> None:
@@ -161,6 +167,7 @@ class Planner:
         """Makes and publishes one plan; returns its id, or None where nothing is to plan."""
         now = self._clock.now()
         self._planned_at = now
+        by_clock, self._quarter_begun = self._quarter_begun, False
         await self._refresh_forecasts(now)
         async with self._db.read() as session:
             rows = await read_rows(session, tenant=self._tenant, now=now, horizon=HORIZON)
@@ -180,9 +187,7 @@ class Planner:
             booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id
         }
         incumbent = incumbent_for(snapshot.problem, former=former, promised=promised)
-        # Trips change cars by the clock only: to price that takes half of a plan's time, and what
-        # an event asks for is an answer now.
-        how = self._options if trigger == "clock" else replace(self._options, exchange_rounds=0)
+        how = self._options if by_clock else replace(self._options, exchange_rounds=0)
         made = await self._solve(snapshot.problem, incumbent, how)
         self.solve_seconds.append(made.plan.solve_seconds)
         return await self._take(snapshot, made, trigger)

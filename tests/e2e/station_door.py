@@ -54,7 +54,7 @@ class LateCommitter(Committer):
     """Commits at once, and answers a little later."""
 
     def _answer(self, entries: Any) -> None:
-        asyncio.get_running_loop().call_later(0.05, super()._answer, entries)
+        asyncio.get_running_loop().call_later(0.15, super()._answer, entries)
 
 
 COMMITTERS = {"": Committer, "--hasty": HastyCommitter, "--forgetful": LateCommitter}

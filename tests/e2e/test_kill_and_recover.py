@@ -345,7 +345,7 @@ async def test_a_server_with_a_planted_fault_is_caught(
 ) -> None:
     program = door(database_url, tmp_path, fault)
     environment = environment_of(database_url, tmp_path)
-    stations = await kill_again_and_again(program, environment, kills=6, seed=1)
+    stations = await kill_again_and_again(program, environment, kills=10, seed=1)
     wrong = await losses(database_url, stations)
     assert any(complaint in each for each in wrong), wrong
 

@@ -141,10 +141,11 @@ def move_vehicle(
     if not vehicle or at is None:
         return
     told = [each.soc_pct for each in readings if each.soc_pct is not None]
+    is_news = at != before.last_reading_at or after.soc_pct != before.soc_pct
     state = charged(
         vehicle,
         batch.rows(MODELS).peek(vehicle.model_id),
-        soc_pct=told[-1] if told and at != before.last_reading_at else None,
+        soc_pct=told[-1] if told and is_news else None,
         energy_wh=after.energy_wh - before.energy_wh,
         at=at,
         now=batch.now,

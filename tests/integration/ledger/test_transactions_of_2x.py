@@ -36,6 +36,21 @@ async def test_a_charge_with_state_of_charge_is_kept_and_told(database_url: str)
         assert len(await house.rows(Reading)) == 3
 
 
+async def test_values_of_one_instant_may_come_in_several_messages(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        begin = house.read(1000.0, soc_pct=40.0)
+        await house.submit(house.event_2x("started", 0, begin, token="CAR-1"))
+        house.clock.later(minutes=10)
+        await house.submit(house.event_2x("updated", 1, house.read(1600.0)))
+        await house.submit(house.event_2x("updated", 2, house.read(soc_pct=43.5)))
+        await house.submit(house.event_2x("updated", 3, house.read(power_w=3600.0)))
+        transaction = await house.one(Transaction)
+        assert (transaction.energy_wh, transaction.power_w) == (600.0, 3600.0)
+        assert transaction.soc_pct == 43.5
+        assert (await house.one(Vehicle, id="car-1")).soc_pct == 43.5
+        assert len(await house.rows(Reading)) == 2
+
+
 @pytest.mark.parametrize("kind", ["started", "updated", "ended"])
 async def test_an_event_said_again_is_answered_alike_and_changes_nothing(
     database_url: str, kind: str

@@ -11,11 +11,13 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from csms.bus.base import EventNote
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.rules import Period
 from csms.stations.actions import announce_station
 from csms.stations.reactions import StationHost
 from models.commands import LimitPeriod, SetLimit
+from models.errors import Unavailable
 from models.facts import CommandSent, CommandSettled, StationCaughtUp
 from models.tables.charging import ChargingLimit
 from models.tables.ledger import Command
@@ -337,6 +339,41 @@ async def test_a_safe_limit_that_is_taken_back_is_not_watched_any_more(database_
         for number in range(1, 6):
             await meter(house, number, 3700.0)
         assert [row.state for row in await safe_limits(house)] == ["superseded"]
+
+
+async def test_answers_that_could_not_be_written_down_are_not_lost(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with small_house(sqlite_url) as house:
+        keeper = LimitKeeper(db=house.db, clock=house.clock, ids=house.ids)
+        await keeper.start()
+        async with house.db.write(house.clock, house.ids) as work:
+            work.session.add(
+                ChargingLimit(
+                    id="limit-1",
+                    site_id="A",
+                    station="A-1",
+                    evse_id=1,
+                    purpose="default",
+                    created_at=NOON,
+                    periods=[Period(NOON, 0.0).document()],
+                    state="queued",
+                    command_id="c-1",
+                )
+            )
+        resource = b'{"id":"c-1","kind":"SetLimit","state":"answered","outcome":"accepted"}'
+        note = EventNote(1, NOON, "command.answered", "default", "A", "command/c-1", resource)
+
+        def away(*_: Any, **__: Any) -> None:
+            raise Unavailable("the database is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(house.db, "write", away)
+            await keeper.heard(note)
+            with pytest.raises(Unavailable):
+                await keeper.rest()
+        await keeper.rest()
+        assert [row.state for row in await safe_limits(house)] == ["accepted"]
 
 
 async def test_safe_limits_in_boxes_are_watched_after_a_restart(database_url: str) -> None:

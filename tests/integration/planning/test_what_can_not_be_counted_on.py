@@ -133,7 +133,7 @@ async def test_a_box_that_was_caught_keeps_its_full_power_for_itself(sqlite_url:
     async with small_house(sqlite_url) as house:
         await furnished(house, station={"safe_limit_w": 2760.0})
         past = limit(Period(NOON - 48 * HOUR, 1400.0))
-        past.created_at, past.state, past.ocpp_transaction_id = NOON - 48 * HOUR, "disobeyed", "tx"
+        past.settled_at, past.state, past.ocpp_transaction_id = NOON - 48 * HOUR, "disobeyed", "tx"
         await house.add(past)
         assert circuits(await seen(house)) == {"main": 20_000.0, "cars": 8500.0}
         await house.add(charging())
@@ -167,6 +167,41 @@ async def test_what_the_next_car_may_draw_is_kept_free_where_it_matters(sqlite_u
             assert circuit is not None
             circuit.limit_w = 5500.0
         assert circuits(await seen(house)) == {"main": 20_000.0, "cars": 5000.0 - 1380.0}
+
+
+async def test_what_waits_for_a_box_that_can_not_be_heard_is_not_in_it(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={"online": False, "safe_limit_w": 2760.0})
+        waiting = limit(Period(NOON, 0.0))
+        waiting.id, waiting.state, waiting.created_at = "l-2", "queued", NOON + MINUTE
+        await house.add(charging(), limit(Period(NOON, 3000.0)), waiting)
+        left = circuits(await seen(house))
+        assert left["cars"] == 8500.0 - 1380.0 - 3000.0
+
+
+async def test_a_stranger_on_a_box_that_was_caught_may_draw_all(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={"safe_limit_w": 2760.0}, plugged_evse=None)
+        past = limit(Period(NOON - 48 * HOUR, 1380.0))
+        past.purpose, past.state, past.settled_at = "default", "disobeyed", NOON - HOUR
+        past.created_at = NOON - 240 * HOUR
+        stranger = charging()
+        stranger.vehicle_id = None
+        await house.add(stranger)
+        assert circuits(await seen(house))["cars"] == 8500.0 - 1380.0
+        await house.add(past)
+        assert circuits(await seen(house))["cars"] == 8500.0 - 3700.0
+
+
+async def test_without_a_safe_limit_nothing_is_kept_for_the_next_car(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={})
+        async with house.db.write(house.clock, house.ids) as work:
+            circuit = await work.session.get(Circuit, ("A", "cars"))
+            assert circuit is not None
+            circuit.limit_w = 4500.0
+        await house.add(charging())
+        assert circuits(await seen(house))["cars"] == 4000.0
 
 
 async def test_a_box_that_never_was_there_takes_nothing_off(sqlite_url: str) -> None:
@@ -239,6 +274,21 @@ async def test_then_the_floor_gives_way_too(sqlite_url: str) -> None:
         booking, floor_wh = await only(house, a_booking(NOON + HOUR / 2, 40.0))
         assert (booking.vehicle, booking.reserve_km) == ("car-1", 0.0)
         assert floor_wh == pytest.approx(6465 - 40 * 140)
+
+
+async def test_of_two_floors_of_a_car_the_lower_one_counts(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={}, soc_pct=30.0)
+        first = a_booking(NOON + HOUR / 2, 40.0, "b-0")
+        _, floor_wh = await only(house, first, a_booking(NOON + 2 * HOUR, 15.0))
+        assert floor_wh == pytest.approx(6465 - 40 * 140)
+
+
+async def test_a_car_charges_until_the_step_of_its_start(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={}, soc_pct=30.0)
+        booking, _ = await only(house, a_booking(NOON + HOUR / 2 + 14 * MINUTE, 33.0))
+        assert booking.reserve_km == pytest.approx((6465 - 1600 - 33 * 140) / 140)
 
 
 async def test_what_nobody_can_reach_stays_as_it_is(sqlite_url: str) -> None:
