@@ -158,16 +158,18 @@ def _safe_share_w(station: Station, outlets: int, rated_w: float) -> float | Non
 
 
 def _by_itself_w(limit: ChargingLimit | None, safe_w: float, now: datetime) -> float:
-    """Returns the most that a box lets flow by itself in the time that matters."""
+    """Returns the most that a box lets flow by itself in the time that matters.
+
+    That is no less than the safe limit, which holds as soon as another car comes or the box begins
+    anew after a loss of power.
+    """
     if limit is None or limit.valid_to is None or limit.valid_to <= now:
         return safe_w
     periods = read_periods(limit.periods)
     until = now + RESERVED_FOR
     instants = [now, *(each.from_at for each in periods if now < each.from_at < until)]
     powers_w = [power_w for at in instants if (power_w := limit_at(periods, at)) is not None]
-    if limit.valid_to < until:
-        powers_w.append(safe_w)
-    return max(powers_w, default=safe_w)
+    return max(safe_w, *powers_w)
 
 
 def _above(circuit_id: str | None, parents: Mapping[str, str | None]) -> list[str]:

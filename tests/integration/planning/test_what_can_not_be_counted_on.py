@@ -113,7 +113,7 @@ async def test_a_box_that_can_not_be_heard_is_not_counted_on_for_a_while(sqlite_
     [
         ((Period(NOON, 3000.0),), NOON + 4 * HOUR, 3000.0),
         ((Period(NOON, 0.0), Period(NOON + 30 * MINUTE, 2500.0)), NOON + 4 * HOUR, 2500.0),
-        ((Period(NOON, 0.0), Period(NOON + 2 * HOUR, 2500.0)), NOON + 4 * HOUR, 0.0),
+        ((Period(NOON, 0.0), Period(NOON + 2 * HOUR, 2500.0)), NOON + 4 * HOUR, 1380.0),
         ((Period(NOON, 0.0),), NOON + 30 * MINUTE, 1380.0),
         ((Period(NOON, 3000.0),), NOON, 1380.0),
     ],
