@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from csms.planning.queries import Rows
-from csms.planning.rules import SENT_AHEAD, limit_at, read_periods
+from csms.planning.rules import DEAD_BAND_W, SENT_AHEAD, limit_at, read_periods
 from csms.stations.rules import rated_power_w
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit
@@ -57,8 +57,10 @@ class Boxes:
         left_w = circuit.limit_w - circuit.unmanaged_load_w
         left_w -= sum(self.held_w.get(name, 0.0) for name in below)
         free_w = sum(self.free_w.get(name, 0.0) for name in below)
-        if free_w + sum(self.taken_w.get(name, 0.0) for name in below) > left_w:
-            left_w -= free_w
+        taken_w = [self.taken_w[name] for name in below if name in self.taken_w]
+        if free_w + sum(taken_w) > left_w:
+            # A limit in a box may be a little above the plan's: so small a change is not sent.
+            left_w -= free_w + DEAD_BAND_W * len(taken_w)
         return max(0.0, left_w)
 
     def circuit_of(self, evse: Evse) -> str | None:
