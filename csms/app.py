@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from csms.access.api import router as access_router
+from csms.access.reactions import ListKeeper
 from csms.booking.api import router as booking_router
 from csms.booking.desk import Desk
 from csms.booking.reactions import Watchman
@@ -207,6 +208,7 @@ class House:
         host = StationHost(db=db, clock=clock, ids=ids)
         watchman = Watchman(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT)
         sun = SunLedger(db=db, clock=clock, ids=ids, activity=activity)
+        lists = ListKeeper(db=db, clock=clock, ids=ids, activity=activity)
         services = Services(
             db=db,
             clock=clock,
@@ -227,7 +229,9 @@ class House:
         await watchman.start()
         await sun.start()
         bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
-        self._parts = [committer, relay, bus, watchman, sun]
+        await lists.start()
+        bus.subscribe("lists", lists.follows, lists.heard)
+        self._parts = [committer, relay, bus, watchman, sun, lists]
         if self._controlled:
             bus.subscribe("stations", host.follows, host.heard)
             await keeper.start()
@@ -254,13 +258,14 @@ class House:
 
     async def stop(self, *, timeout_s: float = 8.0) -> None:
         """Drains the doors and ends all parts, in the order in which nothing is lost."""
-        committer, relay, bus, watchman, sun = self._parts
+        committer, relay, bus, watchman, sun, lists = self._parts
         self.api.state.streams.close()
         await self.gateway.drain(timeout_s)
         if self._controlled:
             await self.planner.stop()
         await watchman.stop()
         await sun.stop()
+        await lists.stop()
         await committer.drain()
         await relay.close()
         await bus.close()

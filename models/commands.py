@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.answers import TokenStatus
 from models.units import NOMINAL_VOLTAGE_V
 
 LimitPurpose = Literal["transaction", "default", "station"]
@@ -177,6 +178,39 @@ class ReadLimit(Command, frozen=True, kw_only=True):
     rate_unit: Literal["W", "A"] = "W"
 
 
+class ListedToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a station's own list says of a token."""
+
+    id_token: str
+    token_type: str = "Central"  # noqa: S105 - a kind, no secret
+    """2.x only; 1.6 tokens have no type."""
+    status: TokenStatus | None = None
+    """None takes the token off the list."""
+    expires_at: datetime | None = None
+    parent: str | None = None
+    """The group whose members may stop each other's transactions."""
+
+
+class SendLocalList(Command, frozen=True, kw_only=True):
+    """Keep this list of tokens, to judge by while we can't be asked."""
+
+    version: int
+    full: bool
+    """In the place of the list that is there; otherwise these tokens of it change."""
+    tokens: tuple[ListedToken, ...]
+    """Each once; on a full list each with a status."""
+
+    def __post_init__(self) -> None:
+        if self.full and any(token.status is None for token in self.tokens):
+            raise ValueError("a full list takes nothing off")
+        if not self.full and not self.tokens:
+            raise ValueError("a change of a list changes a token")
+
+
+class ReadLocalListVersion(Command, frozen=True, kw_only=True):
+    """Tell us which list of tokens you hold."""
+
+
 class RawCommand(Command, frozen=True, kw_only=True):
     """An action of the station's own protocol, word by word."""
 
@@ -196,6 +230,8 @@ AnyCommand = (
     | SetLimit
     | ClearLimit
     | ReadLimit
+    | SendLocalList
+    | ReadLocalListVersion
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

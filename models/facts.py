@@ -179,6 +179,8 @@ class VariableState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     value: str | None = None
     """None: write-only, or not set."""
     read_only: bool = False
+    max_limit: float | None = None
+    """2.x: the largest value that it can have, where a report tells."""
 
 
 class VariablesReported(Fact, frozen=True, gc=False, kw_only=True):
@@ -267,5 +269,7 @@ class CommandSettled(Fact, frozen=True, gc=False, kw_only=True):
     """The answer's payload as JSON text; None unless answered."""
     error_code: str | None = None
     detail: str | None = None
+    list_version: int | None = None
+    """Of the list of tokens that it holds, where it was asked (ReadLocalListVersion)."""
     limits: tuple[tuple[int, float], ...] = ()
     """What it will allow, where it was asked (ReadLimit): from so many seconds on, so many W."""

@@ -15,6 +15,7 @@ CommandState = Literal["queued", "sent", "answered", "failed", "unknown", "expir
 LimitState = Literal[
     "queued", "sent", "accepted", "rejected", "obeyed", "disobeyed", "superseded", "unknown"
 ]
+LocalListState = Literal["pending", "synced", "failed", "unsupported"]
 Role = Literal["admin", "operator", "fleet-manager", "driver", "viewer"]
 
 BOOKING: Mapping[str, frozenset[str]] = {
@@ -49,6 +50,15 @@ LIMIT: Mapping[str, frozenset[str]] = {
     "superseded": frozenset(),
 }
 """A limit: on its way, in the box, and whether metering shows that it is kept."""
+
+
+LOCAL_LIST: Mapping[str, frozenset[str]] = {
+    "pending": frozenset({"synced", "failed", "unsupported"}),
+    "synced": frozenset({"pending"}),
+    "failed": frozenset({"pending"}),
+    "unsupported": frozenset({"pending"}),
+}
+"""A station's list of tokens: on its way, as it should be, refused, or nothing for this station."""
 
 
 def allowed(machine: Mapping[str, frozenset[str]], before: str, after: str) -> bool:

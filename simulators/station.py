@@ -36,6 +36,7 @@ from simulators.profiles import Period, Profile
 from simulators.scenario import StationKind
 from simulators.variables import Variables
 from simulators.vehicle import Car
+from simulators.whitelist import Whitelist
 
 STRIDE = timedelta(seconds=60)
 """The longest time for which power is taken as constant."""
@@ -77,6 +78,7 @@ class Station:
         }
         self.limits = LimitBox(identity, kind, quirks)
         self.variables = Variables(kind, meter_every_s)
+        self.whitelist = Whitelist(self.variables)
         self.outbox: deque[Notice] = deque()
         self.online = False
         self.powered = True
@@ -106,13 +108,13 @@ class Station:
             self._begin(evse, "", at, trigger="CablePluggedIn")
 
     def present(self, evse_id: int, token: str, at: datetime) -> None:
-        """Holds a card to the reader; offline the station trusts it."""
+        """Holds a card to the reader; offline the station judges by its list."""
         evse = self.evses[evse_id]
         if not self.powered or evse.car is None or not evse.operative or evse.energised:
             return
         if self.online:
             self.outbox.append(Ask(evse_id, token))
-        else:
+        elif self.whitelist.lets(token, at):
             self._authorised(evse, token, at)
 
     def unplug(self, evse_id: int, at: datetime) -> None:
@@ -402,12 +404,7 @@ class Station:
             self._tell_status(evse, at)
         self._plan_sample(evse, transaction, at)
 
-    def _end(
-        self,
-        evse: Evse,
-        at: datetime,
-        reason: EndReason,
-    ) -> None:
+    def _end(self, evse: Evse, at: datetime, reason: EndReason) -> None:
         transaction = evse.transaction
         assert transaction is not None
         evse.set_power(0.0, 0.0, at)

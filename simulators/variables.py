@@ -9,6 +9,8 @@ from simulators.scenario import StationKind
 
 MAX_STACK_LEVEL = 8
 MAX_PROFILES = 16
+MAX_TOKENS = 500
+MAX_TOKENS_AT_ONCE = 20
 
 
 @dataclass(slots=True)
@@ -24,14 +26,20 @@ class Variables:
     """What can be read and written over the air."""
 
     def __init__(self, kind: StationKind, meter_every_s: int) -> None:
-        profiles = "Core,FirmwareManagement,RemoteTrigger,SmartCharging"
+        profiles = "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,SmartCharging"
         self._all = {
             "HeartbeatInterval": Variable("300", writable=True, number=True),
             "MeterValueSampleInterval": Variable(str(meter_every_s), writable=True, number=True),
             "ClockAlignedDataInterval": Variable("0", writable=True, number=True),
             "WebSocketPingInterval": Variable("0", writable=True, number=True),
             "AuthorizeRemoteTxRequests": Variable("false", writable=True),
+            "AllowOfflineTxForUnknownId": Variable("true", writable=True),
+            "LocalAuthListEnabled": Variable("true", writable=True),
+            "LocalAuthListMaxLength": Variable(str(MAX_TOKENS), writable=False, number=True),
             "LocalAuthorizeOffline": Variable("true", writable=True),
+            "SendLocalListMaxLength": Variable(
+                str(MAX_TOKENS_AT_ONCE), writable=False, number=True
+            ),
             "StopTransactionOnInvalidId": Variable("true", writable=True),
             "ConnectionTimeOut": Variable("120", writable=True, number=True),
             "NumberOfConnectors": Variable(str(kind.evses), writable=False, number=True),

@@ -37,6 +37,7 @@ from ocpp.v16.enums import (
     TriggerMessageStatus,
     UnitOfMeasure,
     UnlockStatus,
+    UpdateStatus,
     UploadLogStatus,
 )
 
@@ -57,7 +58,8 @@ from simulators.notices import (
 )
 from simulators.profiles import Purpose
 from simulators.variables import Variable
-from simulators.voice import Voice, read_profile, write_periods
+from simulators.voice import Voice, read_instant, read_profile, write_periods
+from simulators.whitelist import Entry
 
 NO_TRANSACTION = -1
 """What a box says for a transaction whose number it never learned."""
@@ -346,6 +348,19 @@ class VoiceV16(Voice, ChargePointV16):
         """ClearCache.req: there is none, so it is clear."""
         return call_result.ClearCache(ClearCacheStatus.accepted)
 
+    @on(Action.get_local_list_version)
+    def on_list_version(self, **_: Any) -> object:
+        """GetLocalListVersion.req."""
+        return call_result.GetLocalListVersion(self.station.whitelist.version)
+
+    @on(Action.send_local_list)
+    def on_send_list(self, list_version: int, update_type: str, **payload: Any) -> object:
+        """SendLocalList.req."""
+        said: list[dict[str, Any]] = payload.get("local_authorization_list") or []
+        entries = [_entry(each["id_tag"], each.get("id_tag_info") or {}) for each in said]
+        taken = self.station.whitelist.take(list_version, entries, full=update_type == "Full")
+        return call_result.SendLocalList(UpdateStatus(taken))
+
     @on(Action.data_transfer)
     def on_data_transfer(self, **_: Any) -> object:
         """DataTransfer.req: no vendor's words are known here."""
@@ -366,6 +381,15 @@ class VoiceV16(Voice, ChargePointV16):
 
 def _start_stop(*, accepted: bool) -> RemoteStartStopStatus:
     return RemoteStartStopStatus.accepted if accepted else RemoteStartStopStatus.rejected
+
+
+def _entry(tag: str, info: dict[str, Any]) -> Entry:
+    return Entry(
+        tag,
+        info.get("status"),
+        read_instant(info.get("expiry_date")),
+        info.get("parent_id_tag"),
+    )
 
 
 def _key_value(name: str, variable: Variable) -> dict[str, Any]:

@@ -36,9 +36,8 @@ from simulators.notices import (
     Updated,
 )
 from simulators.profiles import Profile, Purpose
-from simulators.voice import Voice, read_profile, write_periods
-
-TOKEN_TYPE = "ISO14443"  # noqa: S105 - the kind of a card, no secret
+from simulators.voice import Voice, read_instant, read_profile, write_periods
+from simulators.whitelist import CARD, Entry
 
 _STOP_TRIGGERS = {
     "EVDisconnected": "EVCommunicationLost",
@@ -59,11 +58,19 @@ _NAMES = {
     ("TxCtrlr", "StopTxOnInvalidId"): "StopTransactionOnInvalidId",
     ("AuthCtrlr", "AuthorizeRemoteStart"): "AuthorizeRemoteTxRequests",
     ("AuthCtrlr", "LocalAuthorizeOffline"): "LocalAuthorizeOffline",
+    ("AuthCtrlr", "OfflineTxForUnknownIdEnabled"): "AllowOfflineTxForUnknownId",
+    ("LocalAuthListCtrlr", "Enabled"): "LocalAuthListEnabled",
+    ("LocalAuthListCtrlr", "Entries"): "LocalAuthListMaxLength",
+    ("LocalAuthListCtrlr", "ItemsPerMessage"): "SendLocalListMaxLength",
     ("SmartChargingCtrlr", "ProfileStackLevel"): "ChargeProfileMaxStackLevel",
     ("SmartChargingCtrlr", "RateUnit"): "ChargingScheduleAllowedChargingRateUnit",
     ("SecurityCtrlr", "BasicAuthPassword"): "AuthorizationKey",
 }
 """Component and variable of 2.x, and the name of the same setting in `simulators.variables`."""
+
+
+ENTRIES = "Entries"
+"""Its value is how many tokens are on the list, its largest value how many there may be."""
 
 
 class VoiceV2X(Voice):
@@ -172,16 +179,7 @@ class VoiceV2X(Voice):
         return info
 
     async def _report(self, notice: Report) -> None:
-        data = [
-            {
-                "component": {"name": component},
-                "variable": {"name": variable},
-                "variable_attribute": [
-                    {"value": value, "mutability": "ReadWrite" if writable else "ReadOnly"}
-                ],
-            }
-            for component, variable, value, writable in notice.variables
-        ]
+        data = [self._reported(row) for row in notice.variables]
         await self.ask(
             self.requests.NotifyReport(
                 request_id=notice.request_id,
@@ -191,6 +189,24 @@ class VoiceV2X(Voice):
                 tbc=not notice.last,
             )
         )
+
+    def _reported(self, row: tuple[str, str, str, bool]) -> dict[str, Any]:
+        component, variable, value, writable = row
+        said: dict[str, Any] = {
+            "component": {"name": component},
+            "variable": {"name": variable},
+            "variable_attribute": [
+                {"value": value, "mutability": "ReadWrite" if writable else "ReadOnly"}
+            ],
+        }
+        if variable == ENTRIES:
+            said["variable_attribute"][0]["value"] = str(len(self.station.whitelist))
+            said["variable_characteristics"] = {
+                "data_type": "integer",
+                "max_limit": float(value),
+                "supports_monitoring": False,
+            }
+        return said
 
     def _meter_value(self, sample: Sample, context: str) -> dict[str, Any]:
         def value(measurand: str, amount: float, unit: str, phase: str | None = None) -> Any:
@@ -267,9 +283,9 @@ class VoiceV2X(Voice):
             name = _NAMES.get((wanted["component"]["name"], wanted["variable"]["name"]))
             variable = None if name is None else self.station.variables.get(name)
             if variable is not None:
-                found.append(
-                    {**said, "attribute_status": "Accepted", "attribute_value": variable.value}
-                )
+                entries = wanted["variable"]["name"] == ENTRIES
+                value = str(len(self.station.whitelist)) if entries else variable.value
+                found.append({**said, "attribute_status": "Accepted", "attribute_value": value})
             elif name is not None:
                 found.append({**said, "attribute_status": "Rejected"})
             else:
@@ -377,6 +393,19 @@ class VoiceV2X(Voice):
         """ClearCacheRequest: there is none, so it is clear."""
         return self.results.ClearCache(status="Accepted")
 
+    @on("GetLocalListVersion")
+    def on_list_version(self, **_: Any) -> object:
+        """GetLocalListVersionRequest."""
+        return self.results.GetLocalListVersion(version_number=self.station.whitelist.version)
+
+    @on("SendLocalList")
+    def on_send_list(self, version_number: int, update_type: str, **payload: Any) -> object:
+        """SendLocalListRequest."""
+        said: list[dict[str, Any]] = payload.get("local_authorization_list") or []
+        entries = [_entry(each["id_token"], each.get("id_token_info") or {}) for each in said]
+        taken = self.station.whitelist.take(version_number, entries, full=update_type == "Full")
+        return self.results.SendLocalList(status=taken)
+
     @on("DataTransfer")
     def on_data_transfer(self, **_: Any) -> object:
         """DataTransferRequest: no vendor's words are known here."""
@@ -413,8 +442,19 @@ class VoiceV21(VoiceV2X, ChargePointV21):
     known_actions: ClassVar[frozenset[str]] = frozenset(str(action) for action in ActionV21)
 
 
+def _entry(token: dict[str, Any], info: dict[str, Any]) -> Entry:
+    group: dict[str, Any] = info.get("group_id_token") or {}
+    return Entry(
+        str(token["id_token"]),
+        info.get("status"),
+        read_instant(info.get("cache_expiry_date_time")),
+        group.get("id_token"),
+        str(token["type"]),
+    )
+
+
 def _token(token: str) -> dict[str, str]:
-    return {"id_token": token, "type": TOKEN_TYPE}
+    return {"id_token": token, "type": CARD}
 
 
 def _token_answer(result: Any | None) -> Answer:

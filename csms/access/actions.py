@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from csms.access.queries import find_token, token_resource, tokens_of
+from csms.access.queries import (
+    find_token,
+    list_resource,
+    list_state,
+    token_resource,
+    tokens_of,
+)
+from csms.access.rules import ListState, tried_afresh
 from csms.keyring import Keyring
 from csms.ledger.work import UnitOfWork
 from csms.web.identity import API_KEY_PURPOSE
@@ -16,7 +23,8 @@ from csms.web.problem import json_pointer
 from csms.web.rows import add_row, change_row, remove_row
 from models.errors import BadInput, Conflict, FieldError
 from models.states import Role
-from models.tables.access import ApiKey, IdToken
+from models.tables.access import ApiKey, IdToken, LocalList
+from models.tables.stations import Station
 
 DEFAULT_TOKEN_TYPE = "ISO14443"  # noqa: S105 - a kind of card, no secret
 
@@ -150,6 +158,40 @@ async def give_tokens(
             _announce(work, "id_token.updated", row)
     # The resource that is shown next reads the tokens back.
     await work.session.flush()
+
+
+async def request_list(work: UnitOfWork, station: Station) -> LocalList:
+    """Has the whole list of tokens sent to a station anew; returns its row.
+
+    Raises:
+        Conflict: `local-list-off` where the station is to have none.
+    """
+    if not station.local_list:
+        detail = f"the station {station.identity} is to have no list: set its `local_list`"
+        raise Conflict(detail, code="local-list-off")
+    row = await work.session.get(LocalList, station.identity, with_for_update=True)
+    why = "the whole list was asked for"
+    if row is None:
+        row = LocalList(station=station.identity, tenant_id=work.tenant)
+        change_list(row, tried_afresh(ListState(), why, full=True), work.now)
+        work.session.add(row)
+    else:
+        change_list(row, tried_afresh(list_state(row), why, full=True), work.now)
+    announce_list(work, "local_list.requested", station, row)
+    return row
+
+
+def change_list(row: LocalList, after: ListState, at: datetime) -> None:
+    """Writes down what is known of a station's list."""
+    for name in ListState.__struct_fields__:
+        setattr(row, name, getattr(after, name))
+    row.changed_at = at
+
+
+def announce_list(work: UnitOfWork, event: str, station: Station, row: LocalList) -> None:
+    """Says what became true of a station's list."""
+    subject = f"local_list/{station.identity}"
+    work.emit(event, subject=subject, resource=list_resource(station, row), site_id=station.site_id)
 
 
 def _announce(work: UnitOfWork, event: str, row: IdToken) -> None:

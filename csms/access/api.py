@@ -14,9 +14,10 @@ from csms.access.actions import (
     create_api_key,
     create_token,
     delete_token,
+    request_list,
     revoke_api_key,
 )
-from csms.access.queries import key_resource, token_resource
+from csms.access.queries import key_resource, list_resource, token_resource
 from csms.web.documents import Document as DocumentBase
 from csms.web.documents import Id, Instant, KeptDocument, KeptShown, Name, Shown, patched
 from csms.web.etag import check_if_match
@@ -31,8 +32,9 @@ from csms.web.services import services_of
 from csms.web.shown import Page
 from csms.web.work import Reading, Work
 from models.states import Role
-from models.tables.access import ApiKey, IdToken
+from models.tables.access import ApiKey, IdToken, LocalList
 from models.tables.fleet import Driver, Vehicle
+from models.tables.stations import Station
 
 router = api_router("access")
 
@@ -72,6 +74,21 @@ class IdTokenQuery(KeptQuery):
     driver_id: str | None = None
     vehicle_id: str | None = None
     status: str | None = None
+
+
+class LocalListShown(Shown):
+    """The list of tokens in a station, as far as we know what it holds."""
+
+    station: str
+    enabled: bool
+    """The station's `local_list`."""
+    state: Literal["off", "pending", "synced", "failed", "unsupported"]
+    version: int
+    """What the station has last been known to hold; 0: none."""
+    entries: int
+    changed_at: AwareDatetime | None
+    why: str | None
+    """Why it is not as it should be."""
 
 
 class NewApiKey(DocumentBase):
@@ -163,6 +180,27 @@ async def remove_token(request: Request, work: Work, token_id: str) -> Response:
     check_if_match(request, row.version)
     await delete_token(work, row)
     return no_content()
+
+
+@router.get(
+    "/stations/{identity}/local-list", response_model=LocalListShown, dependencies=[may("read")]
+)
+async def get_local_list(session: Reading, caller: CallerNow, identity: str) -> Response:
+    """Show what is known of the list of tokens in a station."""
+    station = await find_row(session, Station, identity, caller.tenant)
+    return reply(list_resource(station, await session.get(LocalList, identity)))
+
+
+@router.post(
+    "/stations/{identity}/local-list/sync",
+    status_code=202,
+    response_model=LocalListShown,
+    dependencies=[may("operate")],
+)
+async def sync_local_list(work: Work, identity: str) -> Response:
+    """Send a station its whole list of tokens anew, at once or when it comes."""
+    station = await find_for_change(work, Station, identity)
+    return reply(list_resource(station, await request_list(work, station)), status=202)
 
 
 @router.post("/api-keys", status_code=201, response_model=ApiKeyMade, dependencies=[may("admin")])

@@ -263,6 +263,7 @@ class Courier:
         outcome: OutcomeStatus | None = None
         response: str | None = None
         limits: tuple[tuple[int, float], ...] = ()
+        list_version: int | None = None
         detail = end.detail
         match end.kind:
             case "answered":
@@ -271,6 +272,7 @@ class Courier:
                 response = note.answer.decode("utf-8", "replace")
                 told = errand.lane.dialect.outcome(errand.command, end.payload)
                 outcome, detail = told.status, told.detail or None
+                list_version = told.list_version
                 if told.faults and outcome == "unknown":
                     errand.lane.dispute(message_id, told.detail)
                 limits = tuple(
@@ -294,6 +296,7 @@ class Courier:
                 response=response,
                 error_code=end.code or (NO_ANSWER if state == "unknown" else None),
                 detail=detail,
+                list_version=list_version,
                 limits=limits,
             ),
             note,

@@ -55,6 +55,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What it told of its settings."""
     periods: tuple[LimitPeriod, ...] = ()
     """What it will allow (ReadLimit)."""
+    list_version: int | None = None
+    """Of the list of tokens that it holds (ReadLocalListVersion)."""
     faults: tuple[FieldError, ...] = ()
     """Where the response breaks its schema; it is read all the same."""
 
@@ -129,6 +131,7 @@ _STATUS: Mapping[str, OutcomeStatus] = {
     "OngoingAuthorizedTransaction": "rejected",
     "UnknownConnector": "rejected",
     "UnknownTransaction": "rejected",
+    "VersionMismatch": "rejected",
     "Failed": "rejected",
     "NotSupported": "not-supported",
     "NotImplemented": "not-supported",

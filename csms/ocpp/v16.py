@@ -10,11 +10,11 @@ Source: OCPP 1.6 edition 2 and its errata; "Improved security for OCPP 1.6-J" ed
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 
-from csms.ocpp import profiles
+from csms.ocpp import profiles, tokens
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
@@ -24,15 +24,6 @@ from csms.ocpp.wire import v16
 from models import answers, commands, facts
 from models.errors import BadInput
 from models.units import NOMINAL_VOLTAGE_V
-
-_TokenStatus16 = Literal["Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"]
-_TOKEN_STATUS: Mapping[answers.TokenStatus, _TokenStatus16] = {
-    "Accepted": "Accepted",
-    "Blocked": "Blocked",
-    "Expired": "Expired",
-    "ConcurrentTx": "ConcurrentTx",
-}
-"""Everything else is `Invalid`: 1.6 knows no finer words."""
 
 
 def boot_reported(request: v16.BootNotificationRequest, hearing: Hearing) -> facts.BootReported:
@@ -97,28 +88,6 @@ def connector_reported(
     )
 
 
-def token_presented(request: v16.AuthorizeRequest, hearing: Hearing) -> facts.TokenPresented:
-    """Returns which token an Authorize asks about."""
-    return facts.TokenPresented(
-        station=hearing.station,
-        received_at=hearing.received_at,
-        suspect=hearing.suspect,
-        scheme="1.6",
-        id_token=request.id_tag,
-    )
-
-
-def token_answer(_fact: facts.TokenPresented, answer: answers.TokenAnswer) -> msgspec.Struct:
-    """Returns the response to an Authorize."""
-    return v16.AuthorizeResponse(
-        id_tag_info=v16.AuthorizeResponseIdTagInfo(
-            status=_TOKEN_STATUS.get(answer.status, "Invalid"),
-            expiry_date=optional(answer.expires_at and wire_time(answer.expires_at)),
-            parent_id_tag=optional(answer.group_token and answer.group_token[:20]),
-        )
-    )
-
-
 def transaction_started(
     request: v16.StartTransactionRequest, hearing: Hearing
 ) -> facts.TransactionReported:
@@ -177,7 +146,7 @@ def transaction_answer(
         return v16.StartTransactionResponse(
             transaction_id=answer.transaction_id,
             id_tag_info=v16.StartTransactionResponseIdTagInfo(
-                status=_TOKEN_STATUS.get(status or "Invalid", "Invalid"),
+                status=tokens.STATUS.get(status or "Invalid", "Invalid"),
                 expiry_date=expiry_date,
                 parent_id_tag=parent,
             ),
@@ -186,7 +155,7 @@ def transaction_answer(
         return v16.StopTransactionResponse()
     return v16.StopTransactionResponse(
         id_tag_info=v16.StopTransactionResponseIdTagInfo(
-            status=_TOKEN_STATUS.get(status, "Invalid"),
+            status=tokens.STATUS.get(status, "Invalid"),
             expiry_date=expiry_date,
             parent_id_tag=parent,
         )
@@ -350,9 +319,9 @@ CORE = Block(
         ),
         Heard(
             v16.AuthorizeRequest,
-            token_presented,
+            tokens.token_presented,
             facts.TokenPresented,
-            token_answer,
+            tokens.token_answer,
             answers.TokenAnswer,
         ),
         Heard(
@@ -412,7 +381,6 @@ FIRMWARE = Block(
     notes=("DiagnosticsStatusNotification", "FirmwareStatusNotification"),
     sent=("GetDiagnostics", "UpdateFirmware"),
 )
-LOCAL_LIST = Block("Local authorisation list", sent=("GetLocalListVersion", "SendLocalList"))
 RESERVATION = Block("Reservation", sent=("CancelReservation", "ReserveNow"))
 SMART_CHARGING = Block(
     "Smart charging",
@@ -464,5 +432,5 @@ V16 = Dialect(
     "1.6",
     v16.REQUESTS,
     v16.RESPONSES,
-    (CORE, FIRMWARE, LOCAL_LIST, RESERVATION, SMART_CHARGING, REMOTE_TRIGGER, SECURITY),
+    (CORE, FIRMWARE, tokens.LOCAL_LIST, RESERVATION, SMART_CHARGING, REMOTE_TRIGGER, SECURITY),
 )

@@ -116,6 +116,8 @@ class NewStation(Document):
     """0: no password is asked for."""
     safe_limit_w: PowerW | None = None
     """What it may draw when we are away."""
+    local_list: bool = False
+    """Keep a copy of the tokens in it, to judge by when we are away."""
     ocpp_versions: Annotated[list[Subprotocol], Field(min_length=1, max_length=3)] | None = None
     """Null: all."""
     strict: bool = False

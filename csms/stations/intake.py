@@ -71,6 +71,7 @@ class VariableRow(msgspec.Struct, frozen=True):
     attribute: str
     value: str | None
     mutability: str | None
+    characteristics: dict[str, Any] | None
     reported_at: datetime
 
 
@@ -125,6 +126,7 @@ _VARIABLES = RowKind(
     on_conflict=(
         "ON CONFLICT (station, component, variable, attribute) DO UPDATE SET"
         " value = excluded.value, mutability = excluded.mutability,"
+        " characteristics = COALESCE(excluded.characteristics, station_variable.characteristics),"
         " reported_at = excluded.reported_at"
     ),
 )
@@ -303,6 +305,9 @@ class VariablesDecider:
                     attribute=variable.attribute,
                     value=shown_value(variable),
                     mutability="ReadOnly" if variable.read_only else "ReadWrite",
+                    characteristics=(
+                        None if variable.max_limit is None else {"max_limit": variable.max_limit}
+                    ),
                     reported_at=fact.received_at,
                 ),
             )
@@ -367,19 +372,21 @@ class QuarantineDecider:
         return EMPTY
 
 
-def settle(
-    batch: Batch, command: CommandState | None, limits: Sequence[tuple[int, float]] = ()
-) -> None:
-    """Stores a command's fate, if there is news, and says so with the limits that were told."""
+def settle(batch: Batch, command: CommandState | None, told: CommandSettled | None = None) -> None:
+    """Stores a command's fate, if there is news, and says so with what the station has told."""
     if command is None:
         return
     batch.rows(COMMANDS).put(command)
     if command.state != "sent":
         resource = command_resource(cast("Any", command))
+        if told is not None and told.limits:
+            resource["limits"] = told.limits
+        if told is not None and told.list_version is not None:
+            resource["list_version"] = told.list_version
         batch.emit(
             "command.answered" if command.state == "answered" else "command.failed",
             subject=f"command/{command.id}",
-            resource=resource | {"limits": limits} if limits else resource,
+            resource=resource,
             site_id=None,
             tenant=command.tenant_id,
         )
@@ -409,7 +416,7 @@ class CommandSettledDecider:
     def decide(self, batch: Batch, fact: CommandSettled, note: MessageNote | None) -> Answer:  # noqa: ARG002
         """Keeps its fate, once."""
         command = batch.rows(COMMANDS).get(fact.command_id)
-        settle(batch, command and command_settled(command, fact), fact.limits)
+        settle(batch, command and command_settled(command, fact), fact)
         return EMPTY
 
 

@@ -53,6 +53,7 @@ class StationShown(Shown):
     strict: bool
     quirks: list[str]
     safe_limit_w: float | None
+    local_list: bool
     boot_interval_s: int
     evses: list[EvseShown]
     online: bool
@@ -146,6 +147,7 @@ def station_resource(
         "strict": row.strict,
         "quirks": row.quirks,
         "safe_limit_w": row.safe_limit_w,
+        "local_list": row.local_list,
         "boot_interval_s": row.boot_interval_s,
         "evses": [
             evse_resource(evse, [each for each in connectors if each.evse_id == evse.evse_id])

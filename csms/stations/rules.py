@@ -63,6 +63,7 @@ class StationState(msgspec.Struct, frozen=True):
     strict: bool
     quirks: list[Any]
     safe_limit_w: float | None
+    local_list: bool
     boot_interval_s: int
     online: bool
     ocpp_version: str | None
@@ -137,6 +138,7 @@ def stranger(fact: BootReported, now: datetime) -> StationState:
         strict=False,
         quirks=[],
         safe_limit_w=None,
+        local_list=False,
         boot_interval_s=PENDING_INTERVAL_S,
         online=True,
         ocpp_version=None,

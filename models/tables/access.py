@@ -56,6 +56,33 @@ class IdToken(Kept, Base):
     )
 
 
+class LocalList(Base):
+    """The list of tokens in a station, as far as we know what it holds."""
+
+    __tablename__ = "local_list"
+    station: Mapped[str] = mapped_column(
+        sa.ForeignKey("station.identity", ondelete="CASCADE"), primary_key=True
+    )
+    tenant_id: Mapped[str] = mapped_column(default="default", index=True)
+    state: Mapped[str] = mapped_column(default="pending")
+    """See `models.states.LOCAL_LIST`."""
+    why: Mapped[str | None]
+    """Why it is not as it should be, in words."""
+    version: Mapped[int] = mapped_column(default=0)
+    """What the station has last been known to hold; 0: none."""
+    sent_version: Mapped[int] = mapped_column(default=0)
+    """The highest that was ever sent: a number never means two lists."""
+    held: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What stands on the list of that version, by `IdToken.token_key`."""
+    sending: Mapped[dict[str, Any] | None]
+    """What has been sent and not been answered: `version`, `full`, `tokens` as `held`."""
+    full_wanted: Mapped[bool] = mapped_column(default=False)
+    """What is held is not known, or was refused: a change of it is no use."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """Since it was last as it should be."""
+    changed_at: Mapped[datetime]
+
+
 class IdempotentAnswer(Base):
     """What a POST with an `Idempotency-Key` was answered, kept for 24 hours."""
 

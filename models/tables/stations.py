@@ -33,6 +33,8 @@ class Station(Base):
     quirks: Mapped[list[Any]] = mapped_column(default=list)
     safe_limit_w: Mapped[float | None]
     """The default limit kept in the box for when we are away."""
+    local_list: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether it keeps a copy of the tokens, to judge by while we are away."""
     boot_interval_s: Mapped[int] = mapped_column(default=300)
     online: Mapped[bool] = mapped_column(default=False)
     ocpp_version: Mapped[str | None]

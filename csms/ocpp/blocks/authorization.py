@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from collections.abc import Mapping
+from typing import Any, cast, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from csms.ocpp.fields import optional, wire_time
 from csms.ocpp.hearing import Hearing
-from csms.ocpp.table import Block, Heard
+from csms.ocpp.table import Block, Heard, Outcome, Said, by_status
 from csms.ocpp.wire import v21, v201
-from models import answers, facts
+from models import answers, commands, facts
 
 
 def token_presented(
@@ -53,6 +54,37 @@ def token_of(id_token: str, token_type: str | None) -> v201.IdTokenType:
     return v201.IdTokenType(id_token=id_token, type=cast("v201.IdTokenEnumType", known))
 
 
+def _listed(token: commands.ListedToken) -> v201.AuthorizationData:
+    info: v201.IdTokenInfoType | UnsetType = UNSET
+    if token.status is not None:
+        info = v201.IdTokenInfoType(
+            status=token.status,
+            cache_expiry_date_time=optional(token.expires_at and wire_time(token.expires_at)),
+            group_id_token=token_of(token.parent, None) if token.parent else UNSET,
+        )
+    named = token_of(token.id_token, token.token_type)
+    return v201.AuthorizationData(id_token=named, id_token_info=info)
+
+
+def _send_list(command: commands.SendLocalList) -> msgspec.Struct:
+    """An empty full list has no list at all (D01.FR.04): the schema wants one entry at least."""
+    return v201.SendLocalListRequest(
+        version_number=command.version,
+        update_type="Full" if command.full else "Differential",
+        local_authorization_list=optional([_listed(token) for token in command.tokens] or None),
+    )
+
+
+def _read_list_version(_command: commands.ReadLocalListVersion) -> msgspec.Struct:
+    return v201.GetLocalListVersionRequest()
+
+
+def _list_version_read(
+    _command: commands.ReadLocalListVersion, response: Mapping[str, Any]
+) -> Outcome:
+    return Outcome(status="accepted", list_version=int(response["versionNumber"]))
+
+
 BLOCK = Block(
     "C. Authorisation",
     heard=(
@@ -67,5 +99,15 @@ BLOCK = Block(
     sent=("ClearCache",),
 )
 LOCAL_LIST = Block(
-    "D. Local authorisation list management", sent=("GetLocalListVersion", "SendLocalList")
+    "D. Local authorisation list management",
+    said=(
+        Said(commands.SendLocalList, _send_list, by_status, ("SendLocalList",)),
+        Said(
+            commands.ReadLocalListVersion,
+            _read_list_version,
+            _list_version_read,
+            ("GetLocalListVersion",),
+        ),
+    ),
+    sent=("GetLocalListVersion", "SendLocalList"),
 )

@@ -51,6 +51,8 @@ def variables_reported(
     variables: list[facts.VariableState] = []
     for entry in request.report_data or ():
         evse = entry.component.evse
+        traits = entry.variable_characteristics
+        max_limit = None if traits is UNSET else given(traits.max_limit)
         variables += [
             facts.VariableState(
                 name=entry.variable.name,
@@ -62,6 +64,7 @@ def variables_reported(
                 attribute=attribute.type or "Actual",
                 value=given(attribute.value),
                 read_only=attribute.mutability == "ReadOnly",
+                max_limit=max_limit,
             )
             for attribute in entry.variable_attribute
         ]

@@ -12,7 +12,9 @@ from csms.ledger import migrate
 from csms.ledger.database import Database
 from models.errors import BadInput, Unavailable
 from models.tables import Base
+from models.tables.access import LocalList
 from models.tables.charging import Reading, SunShare, Transaction
+from models.tables.stations import Station
 from tests.builders.small_house import small_house
 
 
@@ -137,3 +139,15 @@ async def test_the_sun_that_transactions_had_is_kept_as_a_share(database_url: st
         migrate.upgrade(database_url)
         share = await house.one(SunShare)
         assert (share.solar_wh, share.quarter) == (420.0, house.clock.now())
+
+
+async def test_stations_that_were_there_are_to_have_no_list_of_tokens(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        migrate.downgrade(database_url, "0003")
+        migrate.upgrade(database_url)
+        stations = await house.rows(Station)
+        assert [row.local_list for row in stations] == [False, False]
+        await house.add(LocalList(station="A-1", changed_at=house.clock.now()))
+        migrate.downgrade(database_url, "0003")
+        migrate.upgrade(database_url)
+        assert await house.rows(LocalList) == []

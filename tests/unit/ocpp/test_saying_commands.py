@@ -396,3 +396,78 @@ def test_commands_survive_being_stored() -> None:
         commands.ClearLimit(),
     ):
         assert commands.decode_command(commands.encode_command(command)) == command
+
+
+A_LIST = commands.SendLocalList(
+    version=7,
+    full=False,
+    tokens=(
+        commands.ListedToken(
+            id_token="TAG",
+            token_type="ISO14443",
+            status="NotAtThisTime",
+            expires_at=NOON,
+            parent="CREW",
+        ),
+        commands.ListedToken(id_token="GONE", token_type="MyOwn"),
+    ),
+)
+
+
+def test_16_is_told_a_list_of_tokens() -> None:
+    info = {"status": "Invalid", "expiryDate": "2026-06-15T12:00:00Z", "parentIdTag": "CREW"}
+    assert said("ocpp1.6", A_LIST) == (
+        "SendLocalList",
+        {
+            "listVersion": 7,
+            "updateType": "Differential",
+            "localAuthorizationList": [{"idTag": "TAG", "idTagInfo": info}, {"idTag": "GONE"}],
+        },
+    )
+    empty = commands.SendLocalList(version=8, full=True, tokens=())
+    assert said("ocpp1.6", empty)[1]["updateType"] == "Full"
+
+
+@ON_2X
+def test_2x_is_told_a_list_of_tokens(subprotocol: str) -> None:
+    info = {
+        "status": "NotAtThisTime",
+        "cacheExpiryDateTime": "2026-06-15T12:00:00Z",
+        "groupIdToken": {"idToken": "CREW", "type": "Central"},
+    }
+    listed = [
+        {"idToken": {"idToken": "TAG", "type": "ISO14443"}, "idTokenInfo": info},
+        {"idToken": {"idToken": "GONE", "type": "Central"}},
+    ]
+    assert said(subprotocol, A_LIST) == (
+        "SendLocalList",
+        {"versionNumber": 7, "updateType": "Differential", "localAuthorizationList": listed},
+    )
+    empty = commands.SendLocalList(version=8, full=True, tokens=())
+    assert said(subprotocol, empty)[1] == {"versionNumber": 8, "updateType": "Full"}
+
+
+@EVERYWHERE
+def test_a_list_is_taken_or_not(subprotocol: str) -> None:
+    told = outcome(subprotocol, A_LIST, {"status": "Accepted"})
+    assert told.status == "accepted"
+    for refusal in ("Failed", "VersionMismatch"):
+        told = outcome(subprotocol, A_LIST, {"status": refusal})
+        assert (told.status, told.detail) == ("rejected", refusal)
+
+
+@EVERYWHERE
+def test_the_version_of_a_list_is_read(subprotocol: str) -> None:
+    ask = commands.ReadLocalListVersion()
+    assert said(subprotocol, ask) == ("GetLocalListVersion", {})
+    field = "listVersion" if subprotocol == "ocpp1.6" else "versionNumber"
+    told = outcome(subprotocol, ask, {field: 41})
+    assert (told.status, told.list_version) == ("accepted", 41)
+    assert outcome(subprotocol, ask, {field: "x"}).status == "unknown"
+
+
+def test_a_16_station_tells_by_its_version_that_it_has_no_list() -> None:
+    told = outcome("ocpp1.6", commands.ReadLocalListVersion(), {"listVersion": -1})
+    assert (told.status, told.list_version) == ("not-supported", None)
+    told = outcome("ocpp1.6", A_LIST, {"status": "NotSupported"})
+    assert told.status == "not-supported"
