@@ -17,7 +17,8 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from csms.access.api import router as access_router
-from csms.access.reactions import ListKeeper
+from csms.access.reactions.caches import CacheSweeper
+from csms.access.reactions.lists import ListKeeper
 from csms.booking.api import router as booking_router
 from csms.booking.desk import Desk
 from csms.booking.reactions import Watchman
@@ -208,7 +209,6 @@ class House:
         host = StationHost(db=db, clock=clock, ids=ids)
         watchman = Watchman(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT)
         sun = SunLedger(db=db, clock=clock, ids=ids, activity=activity)
-        lists = ListKeeper(db=db, clock=clock, ids=ids, activity=activity)
         services = Services(
             db=db,
             clock=clock,
@@ -229,9 +229,8 @@ class House:
         await watchman.start()
         await sun.start()
         bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
-        await lists.start()
-        bus.subscribe("lists", lists.follows, lists.heard)
-        self._parts = [committer, relay, bus, watchman, sun, lists]
+        lists, caches = await self._tell_tokens(bus)
+        self._parts = [committer, relay, bus, watchman, sun, lists, caches]
         if self._controlled:
             bus.subscribe("stations", host.follows, host.heard)
             await keeper.start()
@@ -239,6 +238,18 @@ class House:
             bus.subscribe("planner", HEARD, self.planner.heard)
             await self.planner.start()
         await self.gateway.open()
+
+    async def _tell_tokens(self, bus: LocalBus) -> tuple[ListKeeper, CacheSweeper]:
+        """Starts what has stations know, and forget, tokens."""
+        db, clock, ids, activity = self.db, self.times.clock, self.times.ids, self.times.activity
+        lists = ListKeeper(db=db, clock=clock, ids=ids, activity=activity)
+        caches = CacheSweeper(db=db, clock=clock, ids=ids, activity=activity)
+        await lists.start()
+        bus.subscribe("lists", lists.follows, lists.heard)
+        if self.settings.clear_caches:
+            await caches.start()
+            bus.subscribe("caches", caches.follows, caches.heard)
+        return lists, caches
 
     def _solver(self) -> Solve:
         if self.times.in_line:
@@ -258,7 +269,7 @@ class House:
 
     async def stop(self, *, timeout_s: float = 8.0) -> None:
         """Drains the doors and ends all parts, in the order in which nothing is lost."""
-        committer, relay, bus, watchman, sun, lists = self._parts
+        committer, relay, bus, watchman, sun, lists, caches = self._parts
         self.api.state.streams.close()
         await self.gateway.drain(timeout_s)
         if self._controlled:
@@ -266,6 +277,7 @@ class House:
         await watchman.stop()
         await sun.stop()
         await lists.stop()
+        await caches.stop()
         await committer.drain()
         await relay.close()
         await bus.close()

@@ -54,6 +54,8 @@ class Settings(BaseModel):
     `heliofleet.key` beside the SQLite file, or in the working directory."""
     station_onboarding: Literal["reject", "pending", "accept"] = "pending"
     """A charging station that nobody has created is refused, waits for approval, or is taken in."""
+    clear_caches: bool = True
+    """Have stations forget what they were told of tokens when one is blocked or deleted."""
     strict_unknown_identity: bool = False
     """Answer unknown stations 404, as the specification says, rather than a telltale-free 401."""
     node_name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")] = "node-1"

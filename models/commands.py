@@ -211,6 +211,10 @@ class ReadLocalListVersion(Command, frozen=True, kw_only=True):
     """Tell us which list of tokens you hold."""
 
 
+class ClearCache(Command, frozen=True, kw_only=True):
+    """Forget what you have been told of tokens."""
+
+
 class RawCommand(Command, frozen=True, kw_only=True):
     """An action of the station's own protocol, word by word."""
 
@@ -232,6 +236,7 @@ AnyCommand = (
     | ReadLimit
     | SendLocalList
     | ReadLocalListVersion
+    | ClearCache
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

@@ -307,6 +307,8 @@ class Station:
         """Acts on what was answered to a notice."""
         if isinstance(notice, Ask):
             evse = self.evses[notice.evse_id]
+            if answer.status != "CallError":
+                self.whitelist.remember(notice.token, accepted=answer.accepted)
             if answer.accepted and evse.car is not None and not evse.energised:
                 self._authorised(evse, notice.token, at)
         elif isinstance(notice, Started | Updated):

@@ -34,6 +34,7 @@ class Variables:
             "WebSocketPingInterval": Variable("0", writable=True, number=True),
             "AuthorizeRemoteTxRequests": Variable("false", writable=True),
             "AllowOfflineTxForUnknownId": Variable("true", writable=True),
+            "AuthorizationCacheEnabled": Variable("true", writable=True),
             "LocalAuthListEnabled": Variable("true", writable=True),
             "LocalAuthListMaxLength": Variable(str(MAX_TOKENS), writable=False, number=True),
             "LocalAuthorizeOffline": Variable("true", writable=True),

@@ -345,8 +345,10 @@ class VoiceV16(Voice, ChargePointV16):
 
     @on(Action.clear_cache)
     def on_clear_cache(self, **_: Any) -> object:
-        """ClearCache.req: there is none, so it is clear."""
-        return call_result.ClearCache(ClearCacheStatus.accepted)
+        """ClearCache.req."""
+        cleared = self.station.whitelist.clear_cache()
+        yes, no = ClearCacheStatus.accepted, ClearCacheStatus.rejected
+        return call_result.ClearCache(yes if cleared else no)
 
     @on(Action.get_local_list_version)
     def on_list_version(self, **_: Any) -> object:

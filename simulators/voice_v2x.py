@@ -57,6 +57,7 @@ _NAMES = {
     ("TxCtrlr", "EVConnectionTimeOut"): "ConnectionTimeOut",
     ("TxCtrlr", "StopTxOnInvalidId"): "StopTransactionOnInvalidId",
     ("AuthCtrlr", "AuthorizeRemoteStart"): "AuthorizeRemoteTxRequests",
+    ("AuthCacheCtrlr", "Enabled"): "AuthorizationCacheEnabled",
     ("AuthCtrlr", "LocalAuthorizeOffline"): "LocalAuthorizeOffline",
     ("AuthCtrlr", "OfflineTxForUnknownIdEnabled"): "AllowOfflineTxForUnknownId",
     ("LocalAuthListCtrlr", "Enabled"): "LocalAuthListEnabled",
@@ -390,8 +391,9 @@ class VoiceV2X(Voice):
 
     @on("ClearCache")
     def on_clear_cache(self, **_: Any) -> object:
-        """ClearCacheRequest: there is none, so it is clear."""
-        return self.results.ClearCache(status="Accepted")
+        """ClearCacheRequest."""
+        cleared = self.station.whitelist.clear_cache()
+        return self.results.ClearCache(status=_yes_no(accepted=cleared))
 
     @on("GetLocalListVersion")
     def on_list_version(self, **_: Any) -> object:

@@ -1,8 +1,8 @@
-"""The list of tokens in a station: by it the station judges while it has no connection.
+"""What a station knows of tokens: by it the station judges while it has no connection.
 
 A list is sent whole, or as changes of the one that is there; each has a version, and a change must
 be newer than what is held. What can't be taken leaves the list as it was. The list outlives a
-loss of power.
+loss of power. Of cards that are not on it, the station remembers in its cache what it was told.
 
 Source: OCPP 1.6 sections 3.5.2 and 5.15; OCPP 2.0.1 use cases D01 and D02.
 """
@@ -45,6 +45,7 @@ class Whitelist:
     def __init__(self, variables: Variables) -> None:
         self.version = 0
         self._entries: dict[tuple[str, str], Entry] = {}
+        self._cache: dict[str, bool] = {}
         self._variables = variables
 
     def __len__(self) -> int:
@@ -78,13 +79,25 @@ class Whitelist:
         """Loses all, as a box does that is exchanged or reset to how it was made."""
         self._entries, self.version = {}, 0
 
+    def remember(self, token: str, *, accepted: bool) -> None:
+        """Keeps what the central system has said of a card, if there is a cache."""
+        if self._is_on("AuthorizationCacheEnabled"):
+            self._cache[token.lower()] = accepted
+
+    def clear_cache(self) -> bool:
+        """Forgets what was said of cards; False if there is no cache."""
+        self._cache.clear()
+        return self._is_on("AuthorizationCacheEnabled")
+
     def lets(self, token: str, at: datetime) -> bool:
         """Returns whether a card may charge while nobody can be asked."""
         listed = None
         if self._is_on("LocalAuthListEnabled") and self._is_on("LocalAuthorizeOffline"):
             listed = self._entries.get((token.lower(), CARD))
         if listed is None:
-            return self._is_on("AllowOfflineTxForUnknownId")
+            cached = self._is_on("LocalAuthorizeOffline") and self._cache.get(token.lower())
+            unknown = token.lower() not in self._cache
+            return bool(cached) or (unknown and self._is_on("AllowOfflineTxForUnknownId"))
         expired = listed.expires_at is not None and listed.expires_at <= at
         return listed.status == "Accepted" and not expired
 

@@ -50,6 +50,11 @@ def token_answer(_fact: facts.TokenPresented, answer: answers.TokenAnswer) -> ms
     )
 
 
+def clear_cache(_command: commands.ClearCache) -> msgspec.Struct:
+    """Returns the request that has a station forget what it was told of tokens."""
+    return v16.ClearCacheRequest()
+
+
 def _listed(token: commands.ListedToken) -> v16.SendLocalListLocalAuthorizationList:
     info: v16.SendLocalListLocalAuthorizationListIdTagInfo | UnsetType = UNSET
     if token.status is not None:

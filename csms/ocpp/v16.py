@@ -362,6 +362,7 @@ CORE = Block(
         Said(commands.Unlock, _unlock, by_status, ("UnlockConnector",)),
         Said(commands.Reset, _reset, by_status, ("Reset",)),
         Said(commands.ReadVariables, _read_variables, _variables_read, ("GetConfiguration",)),
+        Said(commands.ClearCache, tokens.clear_cache, by_status, ("ClearCache",)),
         Said(commands.WriteVariables, _write_variables, by_status, ("ChangeConfiguration",)),
     ),
     sent=(

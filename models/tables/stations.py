@@ -35,6 +35,8 @@ class Station(Base):
     """The default limit kept in the box for when we are away."""
     local_list: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Whether it keeps a copy of the tokens, to judge by while we are away."""
+    cache_stale_at: Mapped[datetime | None]
+    """Since when what it remembers of tokens may be wrong; null once it has been told to forget."""
     boot_interval_s: Mapped[int] = mapped_column(default=300)
     online: Mapped[bool] = mapped_column(default=False)
     ocpp_version: Mapped[str | None]

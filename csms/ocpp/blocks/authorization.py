@@ -54,6 +54,10 @@ def token_of(id_token: str, token_type: str | None) -> v201.IdTokenType:
     return v201.IdTokenType(id_token=id_token, type=cast("v201.IdTokenEnumType", known))
 
 
+def _clear_cache(_command: commands.ClearCache) -> msgspec.Struct:
+    return v201.ClearCacheRequest()
+
+
 def _listed(token: commands.ListedToken) -> v201.AuthorizationData:
     info: v201.IdTokenInfoType | UnsetType = UNSET
     if token.status is not None:
@@ -96,6 +100,7 @@ BLOCK = Block(
             answers.TokenAnswer,
         ),
     ),
+    said=(Said(commands.ClearCache, _clear_cache, by_status, ("ClearCache",)),),
     sent=("ClearCache",),
 )
 LOCAL_LIST = Block(

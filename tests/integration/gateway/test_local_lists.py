@@ -13,8 +13,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from csms.access import reactions
-from csms.access.reactions import ListKeeper
+from csms.access.reactions import caches, lists
+from csms.access.reactions.caches import CacheSweeper
+from csms.access.reactions.lists import ListKeeper
 from csms.gateway.limits import Limits
 from models.tables.access import IdToken, LocalList
 from models.tables.charging import Transaction
@@ -23,9 +24,10 @@ from models.tables.stations import Station, StationVariable
 from simulators.checks import Checks
 from simulators.line import Line
 from simulators.link import websocket_door
+from simulators.notices import Ask
 from simulators.station import Station as Box
 from tests.builders.stations import a_car, a_kind
-from tests.integration.gateway.rig import Rig, boot, encode, rig
+from tests.integration.gateway.rig import Rig, boot, encode, eventually, rig
 
 VERSIONS = pytest.mark.parametrize("version", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
 UNSUPPORTED = sa.select(LocalList).where(LocalList.state == "unsupported")
@@ -67,7 +69,7 @@ class Played:
                 work.session.add(row)
             for name, value in columns.items():
                 setattr(row, name, value)
-            work.emit(event, subject=f"id_token/{text}", resource={})
+            work.emit(event, subject=f"id_token/{text}", resource={"status": row.status})
 
     async def gone(self, text: str) -> None:
         """Deletes a token."""
@@ -120,6 +122,12 @@ class Played:
         query = sa.select(Event.type).where(Event.subject == "local_list/ST-1").order_by(Event.id)
         return await self.house.rows(query)
 
+    def room(self, name: str, number: str) -> None:
+        """Makes a box that takes more or less, which no central system could."""
+        variable = self.box.variables.get(name)
+        assert variable is not None
+        variable.value = number
+
     async def cut(self) -> None:
         """Breaks the connection."""
         self.line.cut = True
@@ -136,10 +144,15 @@ async def played(
     directory: Path, version: str, *, url: str | None = None, local_list: bool = True
 ) -> AsyncIterator[Played]:
     async with rig(directory, limits=LIMITS, url=url) as house:
+        password = await house.add_station("ST-1", local_list=local_list)
         keeper = ListKeeper(db=house.db, clock=house.clock, ids=house.ids, activity=house.activity)
         await keeper.start()
         house.bus.subscribe("lists", keeper.follows, keeper.heard)
-        password = await house.add_station("ST-1", local_list=local_list)
+        sweeper = CacheSweeper(
+            db=house.db, clock=house.clock, ids=house.ids, activity=house.activity
+        )
+        await sweeper.start()
+        house.bus.subscribe("caches", sweeper.follows, sweeper.heard)
         box = Box("ST-1", a_kind(subprotocol=version), now=house.clock.now())
         checks = Checks()
         line = Line(
@@ -162,11 +175,13 @@ async def played(
             await asyncio.gather(talking, return_exceptions=True)
             await line.hang_up()
             await keeper.stop()
+            await sweeper.stop()
 
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reactions, "GATHERING", timedelta(seconds=0.1))
+    for module in (lists, caches):
+        monkeypatch.setattr(module, "GATHERING", timedelta(seconds=0.1))
 
 
 @VERSIONS
@@ -271,7 +286,7 @@ async def test_no_more_tokens_are_sent_than_the_station_has_room_for(
     tmp_path: Path, version: str
 ) -> None:
     async with played(tmp_path, version) as it:
-        it.box.variables._all["LocalAuthListMaxLength"].value = "3"
+        it.room("LocalAuthListMaxLength", "3")
         for number in range(4):
             await it.token(f"T-{number}")
         await it.back()
@@ -291,8 +306,8 @@ async def test_a_station_that_is_to_have_no_list_any_more_is_left_with_an_empty_
             station = await work.session.get(Station, "ST-1")
             assert station is not None
             station.local_list = False
-            note = {"identity": "ST-1", "online": True, "local_list": False}
-            work.emit("station.updated", subject="station/ST-1", resource=note | {"approval": ""})
+            note = {"identity": "ST-1", "approval": "pending", "online": True, "local_list": False}
+            work.emit("station.updated", subject="station/ST-1", resource=note)
         async with asyncio.timeout(20):
             while await it.list() is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -327,7 +342,7 @@ async def test_a_list_that_a_station_has_switched_off_is_switched_on(tmp_path: P
         await it.alike()
         setting = it.box.variables.get("LocalAuthListEnabled")
         assert setting is not None
-        assert setting.value == "true"
+        await eventually(lambda: setting.value == "true")
 
 
 @pytest.mark.parametrize("answer", [{"listVersion": -1}, None])
@@ -335,13 +350,20 @@ async def test_a_station_that_has_no_list_is_told_from_one_that_fails(
     tmp_path: Path, answer: Any
 ) -> None:
     async with played(tmp_path, "ocpp1.6", local_list=False) as it:
-        await it.house.change_station("ST-1", local_list=True)
         password = await it.house.add_station("CP-2", local_list=True)
+        async with it.house.db.write(it.house.clock, it.house.ids) as work:
+            note = {
+                "identity": "CP-2",
+                "approval": "accepted",
+                "online": False,
+                "local_list": True,
+            }
+            work.emit("station.created", subject="station/CP-2", resource=note)
         link = await it.house.dial("CP-2", password)
         await boot(link)
         while (frame := msgspec.json.decode(await link.recv()))[2] != "GetLocalListVersion":
             await link.send(encode([3, frame[1], {}]))
-        error = [4, frame[1], "NotImplemented", "no such thing", {}]
+        error: list[Any] = [4, frame[1], "NotImplemented", "no such thing", {}]
         await link.send(encode(error if answer is None else [3, frame[1], answer]))
         async with asyncio.timeout(20):
             while not (rows := await it.house.rows(UNSUPPORTED)):  # noqa: ASYNC110
@@ -353,13 +375,13 @@ async def test_a_station_that_has_no_list_is_told_from_one_that_fails(
 
 async def test_a_station_that_refuses_its_list_is_left_alone_for_a_while(tmp_path: Path) -> None:
     async with played(tmp_path, "ocpp1.6") as it:
-        it.box.variables._all["SendLocalListMaxLength"].value = "0"
+        it.room("SendLocalListMaxLength", "0")
         await it.back()
         row = await it.until(lambda row: row.state == "failed")
         assert row.why == "Failed"
         assert await it.sent() == [("changes", False), ("full", False)]
         assert await it.events() == ["local_list.failed"]
-        it.box.variables._all["SendLocalListMaxLength"].value = "20"
+        it.room("SendLocalListMaxLength", "20")
         await it.token("NEW")
         await it.alike()
         assert it.listed()["NEW"] == "Accepted"
@@ -374,3 +396,61 @@ async def test_a_token_that_expires_is_listed_as_expired(tmp_path: Path) -> None
         await it.until(lambda row: row.held.get("good", {}).get("status") == "Expired")
         await it.alike()
         assert it.listed()["GOOD"] == "Expired"
+
+
+async def forgotten(it: Played, wanted: int) -> None:
+    """Waits until the station has been told so often to forget, and nothing is left to be told."""
+    told = sa.select(Message).where(Message.action == "ClearCache", Message.outcome == "result")
+    async with asyncio.timeout(20):
+        while len(await it.house.rows(told)) < wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        while (await it.house.station("ST-1")).cache_stale_at is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert len(await it.house.rows(told)) == wanted
+
+
+@VERSIONS
+async def test_a_blocked_token_is_forgotten_by_stations_also_by_those_that_were_away(
+    tmp_path: Path, version: str
+) -> None:
+    async with played(tmp_path, version, local_list=False) as it:
+        it.box.variables.set("AllowOfflineTxForUnknownId", "false")
+        await it.back()
+        now = it.house.clock.now
+        it.box.outbox.append(Ask(1, "GOOD"))
+        async with asyncio.timeout(20):
+            while not it.box.whitelist.lets("GOOD", now()):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await it.token("GOOD", parent="OTHER")
+        await it.token("GOOD", status="Blocked")
+        await forgotten(it, 1)
+        assert not it.box.whitelist.lets("GOOD", now())
+        it.box.whitelist.remember("BAD", accepted=True)
+        await it.cut()
+        await it.gone("BAD")
+        await it.back()
+        await forgotten(it, 2)
+        assert not it.box.whitelist.lets("BAD", now())
+
+
+@pytest.mark.parametrize("version", ["ocpp1.6", "ocpp2.0.1"])
+async def test_a_station_that_has_switched_its_cache_off_is_not_bothered(
+    tmp_path: Path, version: str
+) -> None:
+    async with played(tmp_path, version) as it:
+        it.box.variables.set("AuthorizationCacheEnabled", "false")
+        await it.back()
+        await it.alike()
+        await it.token("GOOD", status="Blocked")
+        await it.until(lambda row: row.version == 2)
+        await asyncio.sleep(0.2)
+        told = sa.select(Message).where(Message.action == "ClearCache")
+        assert await it.house.rows(told) == []
+
+
+async def test_caches_are_cleared_on_both_databases(database_url: str, tmp_path: Path) -> None:
+    async with played(tmp_path, "ocpp2.1", url=database_url) as it:
+        await it.back()
+        await it.alike()
+        await it.gone("BAD")
+        await forgotten(it, 1)

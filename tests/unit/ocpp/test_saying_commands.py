@@ -471,3 +471,10 @@ def test_a_16_station_tells_by_its_version_that_it_has_no_list() -> None:
     assert (told.status, told.list_version) == ("not-supported", None)
     told = outcome("ocpp1.6", A_LIST, {"status": "NotSupported"})
     assert told.status == "not-supported"
+
+
+@EVERYWHERE
+def test_stations_are_told_to_forget(subprotocol: str) -> None:
+    assert said(subprotocol, commands.ClearCache()) == ("ClearCache", {})
+    told = outcome(subprotocol, commands.ClearCache(), {"status": "Rejected"})
+    assert told.status == "rejected"

@@ -70,6 +70,21 @@ def test_who_may_charge_while_nobody_can_be_asked() -> None:
     assert not trusting.lets("BAD", NOON)
 
 
+def test_what_a_station_was_told_of_cards_holds_until_it_is_to_forget() -> None:
+    held = whitelist()
+    held.remember("Card", accepted=True)
+    held.remember("STOLEN", accepted=False)
+    assert held.lets("CARD", NOON)
+    held.take(1, [Entry("CARD", "Blocked")], full=True)
+    assert not held.lets("CARD", NOON), "the list goes before the cache"
+    held.forget()
+    assert held.clear_cache()
+    assert not held.lets("CARD", NOON)
+    trusting = whitelist(trusting=True)
+    trusting.remember("STOLEN", accepted=False)
+    assert not trusting.lets("STOLEN", NOON)
+
+
 async def test_a_16_station_takes_lists_over_its_line() -> None:
     wired = Wired("ocpp1.6")
     await wired.up()

@@ -78,7 +78,6 @@ _log = structlog.get_logger("lists")
 class _StationNote(msgspec.Struct):
     """What this module reads of a station's resource."""
 
-    identity: str
     online: bool
     local_list: bool = False
 
@@ -173,26 +172,23 @@ class ListKeeper:
             elif note.type == "local_list.requested":
                 await self._ask(msgspec.json.decode(note.resource, type=_ListNote).station)
             else:
-                station = msgspec.json.decode(note.resource, type=_StationNote)
-                await self._station_changed(note, station)
+                await self._station_changed(note, note.subject.removeprefix("station/"))
 
-    async def _station_changed(self, note: EventNote, station: _StationNote) -> None:
-        identity = station.identity
+    async def _station_changed(self, note: EventNote, identity: str) -> None:
         if note.type in {"station.connected", "station.deleted"}:
             self._known.discard(identity)
         if note.type == "station.deleted":
             self._tenants.pop(identity, None)
             return
-        if station.local_list:
-            self._tenants.setdefault(identity, note.tenant)
-        if identity not in self._tenants:
-            return
         if note.type == "station.caught_up":
             await self._ask(identity)
         elif note.type in _STATIONS:
+            station = msgspec.json.decode(note.resource, type=_StationNote)
+            if station.local_list:
+                self._tenants.setdefault(identity, note.tenant)
             if station.online and identity not in self._known:
                 await self._ask(identity)
-            else:
+            elif identity in self._tenants:
                 await self._further(identity, await self._tokens_of(note.tenant))
 
     async def _tokens_changed(self, tenant: str) -> None:
@@ -221,8 +217,6 @@ class ListKeeper:
             why = "the station is asked what it holds" if station.online else _WAITS
             self._keep(work, station, row, tried_afresh(list_state(row), why))
             asks = station.online and identity not in self._busy
-            if asks and station.local_list:
-                await _switch_on(work, identity)
         if asks:
             await self._ask_version(identity)
 
@@ -285,18 +279,10 @@ class ListKeeper:
             if found is None:
                 return
             station, row = found
-            before = list_state(row)
-            if told.is_silence:
-                self._known.discard(identity)
-                after = unanswered(before, told.why) if station.online else before
-            elif told.has_no_list:
-                after = not_for_it(before, told.why)
-            elif asks_version:
-                after = _version_answered(before, told)
-                if told.list_version is not None:
-                    self._known.add(identity)
-            else:
-                after = _message_answered(before, told, surely=identity in self._known)
+            after = self._answered(station, list_state(row), told, asks_version=asks_version)
+            if station.local_list and told.list_version is not None:
+                # By now it has told its settings: they are asked for at its boot.
+                await _switch_on(work, identity)
             self._keep(work, station, row, after)
         if after.state == "failed":
             self._wake_at(self._clock.now() + RETRY)
@@ -305,6 +291,23 @@ class ListKeeper:
                 await self._further(identity, await self._tokens_of(self._tenants[identity]))
             else:
                 await self._ask_version(identity)
+
+    def _answered(
+        self, station: Station, before: ListState, told: _CommandNote, *, asks_version: bool
+    ) -> ListState:
+        """Returns a list after what became of a command about it."""
+        identity = station.identity
+        if told.is_silence:
+            self._known.discard(identity)
+            return unanswered(before, told.why) if station.online else before
+        if told.has_no_list:
+            return not_for_it(before, told.why)
+        if not asks_version:
+            return _message_answered(before, told, surely=identity in self._known)
+        if told.list_version is None:
+            return unanswered(before, told.why)
+        self._known.add(identity)
+        return version_told(before, told.list_version)
 
     def _work(self, identity: str) -> AbstractAsyncContextManager[UnitOfWork]:
         tenant = self._tenants[identity]
@@ -367,14 +370,10 @@ class ListKeeper:
             if found is None:
                 return False
             station, row = found
-            self._keep(work, station, row, tried_once_more(list_state(row)))
-            return station.online and row.state == "pending" and identity not in self._known
-
-
-def _version_answered(before: ListState, told: _CommandNote) -> ListState:
-    if told.list_version is None:
-        return unanswered(before, told.why)
-    return version_told(before, told.list_version)
+            before = list_state(row)
+            self._keep(work, station, row, tried_once_more(before))
+            # One that has just come is asked once it has told what it had queued.
+            return before.state == "failed" and station.online and identity not in self._known
 
 
 def _message_answered(before: ListState, told: _CommandNote, *, surely: bool) -> ListState:

@@ -1,0 +1,1 @@
+"""What follows when tokens have changed, or a station has come: lists and caches are put right."""
