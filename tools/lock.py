@@ -15,7 +15,7 @@ def main() -> None:
         subprocess.run(
             [
                 *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
-                *("--generate-hashes", "--no-emit-index-url", "--no-header", source.name),
+                *("--generate-hashes", "--no-header", source.name),
                 *("--output-file", source.with_suffix(".txt").name),
             ],
             cwd=REQUIREMENTS,

@@ -56,6 +56,8 @@ def judge(token: TokenState | None, now: datetime) -> TokenStatus:
 
 PER_MESSAGE = 50
 """Tokens in one message to a station that has not told how many it takes."""
+NOT_THERE = frozenset({"NotSupported", "NotImplemented"})
+"""Errors by which a station says that it keeps no list, or no cache."""
 FAILURES_AT_MOST = 3
 """So often a list is tried before something has to change."""
 _NEWEST = 2**31 - 2

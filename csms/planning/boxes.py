@@ -15,19 +15,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from csms.booking.queries import OUT_OF_SERVICE
 from csms.planning.queries import Rows
 from csms.planning.rules import DEAD_BAND_W, SENT_AHEAD, limit_at, read_periods
 from csms.stations.rules import rated_power_w
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit
-from models.tables.stations import Evse, Station
+from models.tables.stations import Connector, Evse, Station
 from models.timeline import StepGrid
 
 AWAY_FOR = SENT_AHEAD
 """How long a box that can't be heard is not counted on; each plan asks anew."""
 RESERVED_FOR = timedelta(hours=1)
 """How far ahead the power of such a box is taken off its circuits: four plans by the clock."""
-OUT_OF_SERVICE = ("Faulted", "Unavailable")
 _MAY_BE_IN_BOX = ("sent", "accepted", "obeyed", "disobeyed", "unknown")
 """Limits that a box may go by: what is queued has not left, what was rejected is not kept."""
 
@@ -68,9 +68,9 @@ class Boxes:
         return None if evse_name(evse) in self.held_whole else evse.circuit_id
 
 
-def evse_name(evse: Evse) -> str:
-    """Returns what an EVSE is called in plans."""
-    return f"{evse.station}/{evse.evse_id}"
+def evse_name(row: Evse | Connector | Transaction | ChargingLimit) -> str:
+    """Returns what the EVSE that a row is about is called in plans."""
+    return f"{row.station}/{row.evse_id}"
 
 
 def is_unheard(station: Station) -> bool:
@@ -97,10 +97,10 @@ def look_at_boxes(
     """
     whole = ((0, grid.steps),)
     away = ((0, min(grid.steps, grid.ceil(now + AWAY_FOR))),)
-    out = {f"{c.station}/{c.evse_id}" for c in rows.connectors if c.status in OUT_OF_SERVICE}
-    open_at = {f"{t.station}/{t.evse_id}": t for t in rows.transactions}
+    out = {evse_name(c) for c in rows.connectors if c.status in OUT_OF_SERVICE}
+    open_at = {evse_name(t): t for t in rows.transactions}
     outlets = Counter(evse.station for evse in rows.evses)
-    in_box = {f"{r.station}/{r.evse_id}": r for r in rows.limits if r.state in _MAY_BE_IN_BOX}
+    in_box = {evse_name(r): r for r in rows.limits if r.state in _MAY_BE_IN_BOX}
     unavailable: dict[str, tuple[Span, ...]] = {}
     held_w: dict[str, float] = {}
     held_whole: set[str] = set()

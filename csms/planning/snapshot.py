@@ -59,8 +59,8 @@ class Snapshot:
 def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
     """Returns the planning problem that `rows` mean at `now`."""
     grid = StepGrid(floor_to_step(now, STEP_MINUTES), STEP_MINUTES, STEPS)
-    limits = {_evse_name(limit.station, limit.evse_id): limit for limit in rows.limits}
-    open_at = {_evse_name(each.station, each.evse_id): each for each in rows.transactions}
+    limits = {evse_name(limit): limit for limit in rows.limits}
+    open_at = {evse_name(each): each for each in rows.transactions}
     lying = frozenset(
         name
         for name, limit in limits.items()
@@ -103,10 +103,6 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         forecast_source=_forecast_source(rows.forecasts),
         rows=rows,
     )
-
-
-def _evse_name(identity: str, evse_id: int) -> str:
-    return f"{identity}/{evse_id}"
 
 
 def _site(

@@ -106,13 +106,14 @@ def test_only_the_clocks_read_the_time() -> None:
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
     pattern = re.compile(
-        r"--(extra-)?index-url|--find-links|\"resolved\":\s*\"https?:|registry\s*=\s*https?:"
-        r"|files\.pythonhosted|/ro" + "ot/|/wo" + r"rk/(main|shared)",
+        # In pieces, so that this file does not name what it looks for.
+        r"-index-" + "url|--find-" + r"links|(\"resolved\":|regis" + r"try)\s*=?\s*\"?http"
+        r"|files\.python" + "hosted|/ro" + "ot/|/wo" + r"rk/(main|shared)",
     )
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in tracked_files()
-        if path.suffix not in {".png", ".db", ".gz"} and path != Path(__file__)
+        if path.suffix not in {".png", ".db", ".gz"}
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
         if pattern.search(line)
     ]

@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 import structlog
 
+from csms.access.rules import NOT_THERE
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from models.clocks import Activity, Clock
@@ -25,8 +26,6 @@ from models.tables.stations import Station, StationVariable
 GATHERING = timedelta(seconds=5)
 """How long changes of tokens gather before stations are told."""
 _EXPIRES_S = 60.0
-_HAS_NONE = frozenset({"NotSupported", "NotImplemented"})
-"""Errors by which a station says that it keeps nothing."""
 _SWITCHES = (("", "AuthorizationCacheEnabled"), ("AuthCacheCtrlr", "Enabled"))
 """Settings that tell, as component and variable, whether a station has a cache that it uses."""
 _OWNERS = frozenset({"vehicle.deleted", "driver.deleted"})
@@ -159,7 +158,7 @@ class CacheSweeper:
         if asked is None:
             return
         told = msgspec.json.decode(note.resource, type=_CommandNote)
-        if told.state != "answered" and told.error_code not in _HAS_NONE:
+        if told.state != "answered" and told.error_code not in NOT_THERE:
             return
         station, stale_at = asked
         async with self._db.write(

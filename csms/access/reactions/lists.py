@@ -27,6 +27,7 @@ from csms.access.queries import (
     switched_off,
 )
 from csms.access.rules import (
+    NOT_THERE,
     NOTHING,
     ListState,
     TokenState,
@@ -58,8 +59,6 @@ RETRY = timedelta(minutes=15)
 """After how long a list that a station has refused is tried once more."""
 _EXPIRES_S = 60.0
 _WAITS = "waits for the station to come"
-_NOT_THERE = frozenset({"NotSupported", "NotImplemented"})
-"""Errors by which a station says that it has no list."""
 _TOKENS = frozenset(
     {
         "id_token.created",
@@ -98,7 +97,7 @@ class _CommandNote(msgspec.Struct):
     @property
     def has_no_list(self) -> bool:
         """Whether the station says that there is no such thing in it."""
-        return self.outcome == "not-supported" or self.error_code in _NOT_THERE
+        return self.outcome == "not-supported" or self.error_code in NOT_THERE
 
     @property
     def why(self) -> str:

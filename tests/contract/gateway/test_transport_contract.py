@@ -303,6 +303,7 @@ async def test_a_ping_shows_whether_the_other_side_lives(place: Place) -> None:
     before = place.transport.heard
     place.transport.ping()
     await eventually(lambda: place.transport.heard > before)
+    assert place.ear.lost == []
 
 
 async def test_nothing_is_sent_on_a_closed_connection(place: Place) -> None:

@@ -453,4 +453,6 @@ async def test_caches_are_cleared_on_both_databases(database_url: str, tmp_path:
         await it.back()
         await it.alike()
         await it.gone("BAD")
+        assert (await it.house.station("ST-1")).cache_stale_at is not None
         await forgotten(it, 1)
+        assert (await it.house.station("ST-1")).cache_stale_at is None

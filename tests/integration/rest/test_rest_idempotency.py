@@ -66,6 +66,7 @@ async def test_a_key_is_free_again_after_a_day(stepped_house: RestHouse) -> None
     await house.post("/sites", a_site(name="B"), 422, headers=ONCE)
     await house.post("/clock", {"advance_to": "2026-06-16T06:01:00Z"}, 200)
     await house.post("/sites", a_site(name="B"), 201, headers=ONCE)
+    assert len((await house.get("/sites"))["items"]) == 2
 
 
 async def test_secrets_are_not_remembered(house: RestHouse) -> None:
@@ -81,7 +82,9 @@ async def test_secrets_are_not_remembered(house: RestHouse) -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 201])
 async def test_a_key_has_a_sensible_length(small_house: RestHouse, key: str) -> None:
-    await small_house.post("/sites", a_site(), 422, headers={"Idempotency-Key": key})
+    told = await small_house.post("/sites", a_site(), 422, headers={"Idempotency-Key": key})
+    assert "Idempotency-Key" in str(told)
+    assert (await small_house.get("/sites"))["items"] == []
 
 
 async def test_it_is_meant_for_posts_only(small_house: RestHouse) -> None:

@@ -188,7 +188,10 @@ OPTIONAL = [
 
 @pytest.mark.parametrize("pointer", OPTIONAL)
 def test_what_may_be_left_out_may_be(pointer: str) -> None:
-    read_problem(changed(pointer, ...))
+    less = read_problem(changed(pointer, ...))
+    written = write_problem(less)
+    assert pointer in _leaves(msgspec.json.decode(written), ""), "its usual value is written out"
+    assert read_problem(written) == less
 
 
 def _leaves(value: object, pointer: str) -> list[str]:

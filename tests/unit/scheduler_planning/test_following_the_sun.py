@@ -76,4 +76,7 @@ def test_what_a_trip_needs_waits_for_the_last_moment() -> None:
 
 def test_circuits_and_grid_hold_for_it_too() -> None:
     for seed in range(5):
-        followed(confluence_like(seed, cars=10, sites=3, steps=96))
+        problem = confluence_like(seed, cars=10, sites=3, steps=96)
+        plan = followed(problem)
+        assert plan.charging
+        assert check(problem, plan) == ()
