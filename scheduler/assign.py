@@ -16,7 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.chains import Chains, fits, insert, priority_served, served, sound, walk
+from scheduler.chains import (
+    Chains,
+    fits,
+    insert,
+    priority_served,
+    served,
+    sound,
+    sound_chains,
+    walk,
+)
 from scheduler.prices import Ints, RechargePrices
 from scheduler.program import ProgramBuilder
 from scheduler.solver import FlowNetwork, SolveLimits, least_cost_flow, solve_lp
@@ -65,7 +74,7 @@ def assign(view: View, prices: RechargePrices, keep: Chains | None) -> Chains:
 
 def mend(view: View, prices: RechargePrices, chains: Chains) -> Chains:
     """Returns drivable chains: breaks taken out, then every trip left put in where it fits."""
-    whole = tuple(sound(view, car, chain) for car, chain in zip(view.cars, chains, strict=True))
+    whole = sound_chains(view, chains)
     left = [trip.index for trip in view.trips if trip.index not in served(whole)]
     whole, left = insert(view, prices, whole, left)
     return make_room(view, prices, whole, left) if left else whole

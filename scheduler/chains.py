@@ -156,6 +156,11 @@ def sound(view: View, car: Car, chain: Sequence[int]) -> Chain:
     return current
 
 
+def sound_chains(view: View, chains: Chains) -> Chains:
+    """Returns the chains of all cars, each without the trips that break it."""
+    return tuple(sound(view, car, chain) for car, chain in zip(view.cars, chains, strict=True))
+
+
 def without(view: View, car: Car, chain: Chain, broken: Break) -> Chain:
     """Returns `chain` less the trip whose loss mends `broken` most cheaply."""
     if broken.fault != "ENERGY":

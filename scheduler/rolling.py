@@ -22,7 +22,7 @@ from typing import Literal
 from scheduler.assign import assign, mend
 from scheduler.bound import quick_bound
 from scheduler.candidates import Candidate, Charger, Judge, uncharged
-from scheduler.chains import Chains, served
+from scheduler.chains import Chains, served, sound_chains
 from scheduler.charge import Charge, charge
 from scheduler.check import Violation, check
 from scheduler.incumbent import incumbent_for, kept_chains, kept_powers
@@ -158,13 +158,16 @@ class _Planner:
     def _searched(self) -> list[Candidate]:
         """Returns candidates whose powers are not lawful yet, best first."""
         view, prices = self.view, self._prices
-        starts = self._starts()
         judge = self._judge(self._charge)
         found = [
             judge.with_others(candidate)
-            for chains in starts
+            for chains in self._starts()
             if (candidate := judge.whole(chains)) is not None
         ]
+        if self._kept is not None and any(candidate.dropped for candidate in found):
+            # A trip that was put in may have cost one that the incumbent serves its energy.
+            standing = judge.whole(sound_chains(view, self._kept))
+            found += [] if standing is None else [judge.with_others(standing)]
         if not found:
             return []
         found.sort(key=lambda candidate: candidate.rank)
