@@ -36,6 +36,8 @@ from csms.keyring import Keyring
 from csms.ledger.committer import Committer
 from csms.ledger.database import Database
 from csms.ledger.relay import Relay
+from csms.messages.api import router as messages_router
+from csms.messages.reactions import LogKeeper
 from csms.planning.api import router as planning_router
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Planner, Solve
@@ -67,6 +69,7 @@ ROUTERS: Sequence[APIRouter] = (
     access_router,
     energy_router,
     stations_router,
+    messages_router,
     fleet_router,
     charging_router,
     booking_router,
@@ -230,7 +233,9 @@ class House:
         await sun.start()
         bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
         lists, caches = await self._tell_tokens(bus)
-        self._parts = [committer, relay, bus, watchman, sun, lists, caches]
+        log_keeper = self._log_keeper()
+        await log_keeper.start()
+        self._parts = [committer, relay, bus, watchman, sun, lists, caches, log_keeper]
         if self._controlled:
             bus.subscribe("stations", host.follows, host.heard)
             await keeper.start()
@@ -251,6 +256,22 @@ class House:
             bus.subscribe("caches", caches.follows, caches.heard)
         return lists, caches
 
+    def _log_keeper(self) -> LogKeeper:
+        settings = self.settings
+
+        def kept(days: int) -> timedelta | None:
+            return timedelta(days=days) if days else None
+
+        return LogKeeper(
+            db=self.db,
+            clock=self.times.clock,
+            ids=self.times.ids,
+            activity=self.times.activity,
+            wire=self.times.wire,
+            messages_kept=kept(settings.message_retention_days),
+            events_kept=kept(settings.event_retention_days),
+        )
+
     def _solver(self) -> Solve:
         if self.times.in_line:
             inline = self._pool = InlinePool()
@@ -269,12 +290,13 @@ class House:
 
     async def stop(self, *, timeout_s: float = 8.0) -> None:
         """Drains the doors and ends all parts, in the order in which nothing is lost."""
-        committer, relay, bus, watchman, sun, lists, caches = self._parts
+        committer, relay, bus, watchman, sun, lists, caches, log_keeper = self._parts
         self.api.state.streams.close()
         await self.gateway.drain(timeout_s)
         if self._controlled:
             await self.planner.stop()
         await watchman.stop()
+        await log_keeper.stop()
         await sun.stop()
         await lists.stop()
         await caches.stop()

@@ -31,6 +31,8 @@ _NOT_SERVED_YET = frozenset(
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system choose a free one."""
 
+Days = Annotated[int, Field(ge=0, le=36500)]
+
 
 class Settings(BaseModel):
     """What the operator decides before the start, as opposed to what is kept in the database."""
@@ -58,6 +60,10 @@ class Settings(BaseModel):
     """Have stations forget what they were told of tokens when one is blocked or deleted."""
     strict_unknown_identity: bool = False
     """Answer unknown stations 404, as the specification says, rather than a telltale-free 401."""
+    message_retention_days: Days = 90
+    """How long the OCPP message log is kept; 0: for ever."""
+    event_retention_days: Days = 90
+    """How long events can be read again (`Last-Event-ID`); 0: for ever."""
     node_name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")] = "node-1"
     """Name of this process among others on the same database."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -23,13 +23,11 @@ from csms.stations.actions import (
     sealed_password,
 )
 from csms.stations.queries import (
-    MessageShown,
     ReconciliationShown,
     SecurityEventShown,
     StationMade,
     StationShown,
     VariableShown,
-    message_resource,
     reconciliation_resource,
     security_resource,
     show_station,
@@ -61,16 +59,14 @@ from csms.web.work import Once, Reading, Work, after_commit, begin_work
 from models.commands import RawCommand
 from models.errors import BadInput, Conflict, FieldError, NotFound
 from models.tables.charging import Reconciliation
-from models.tables.ledger import Message
 from models.tables.stations import SecurityEvent, Station, StationVariable
 
 router = api_router("stations", prefix="/stations")
 
 Identity = Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f\x7f]{1,48}$")]
 Subprotocol = Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
-LogRow = TypeVar("LogRow", Message, SecurityEvent, Reconciliation)
+LogRow = TypeVar("LogRow", SecurityEvent, Reconciliation)
 _KEPT_AT: dict[type[Any], Column] = {
-    Message: Message.received_at,
     SecurityEvent: SecurityEvent.received_at,
     Reconciliation: Reconciliation.created_at,
 }
@@ -163,14 +159,6 @@ class LogQuery(ListQuery):
 
     since: Instant | None = Field(default=None, alias="from")
     until: Instant | None = Field(default=None, alias="to")
-
-
-class MessageQuery(LogQuery):
-    """Filters of the message log."""
-
-    direction: Literal["in", "out"] | None = None
-    action: str | None = None
-    outcome: Literal["result", "error", "malformed", "no-answer", "quarantined"] | None = None
 
 
 class Approval(Document):
@@ -338,20 +326,6 @@ async def command_station(
             command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S
         )
     return reply(outcome_of(await services.courier.settled(command_id, COMMAND_TIMEOUT_S)))
-
-
-@router.get("/{identity}/messages", response_model=Page[MessageShown], dependencies=[may("read")])
-async def list_messages(
-    session: Reading, caller: CallerNow, identity: str, query: Annotated[MessageQuery, Query()]
-) -> Response:
-    """Show the OCPP messages exchanged with a station, malformed frames too."""
-    await find_row(session, Station, identity, caller.tenant)
-    statement = _log(Message, identity, query)
-    for column in (Message.direction, Message.action, Message.outcome):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
-    return await _log_page(session, Message, statement, query, message_resource)
 
 
 @router.get(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from csms.web.documents import Shown
 from models.tables.charging import Reconciliation
 from models.tables.energy import Circuit
-from models.tables.ledger import Command, Message
+from models.tables.ledger import Command
 from models.tables.stations import Connector, Evse, SecurityEvent, Station, StationVariable
 
 
@@ -71,20 +71,6 @@ class StationMade(StationShown):
 
     password: str | None
     """Null in a repeated answer to the same `Idempotency-Key`."""
-
-
-class MessageShown(Shown):
-    """One exchange with a station."""
-
-    id: str
-    direction: Literal["in", "out"]
-    action: str
-    message_id: str
-    received_at: AwareDatetime
-    payload: Any
-    """JSON; text where the frame was malformed."""
-    outcome: str
-    answer: Any
 
 
 class SecurityEventShown(Shown):
@@ -182,20 +168,6 @@ def evse_resource(row: Evse, connectors: Sequence[Connector]) -> dict[str, Any]:
             }
             for each in connectors
         ],
-    }
-
-
-def message_resource(row: Message) -> dict[str, Any]:
-    """Returns one exchange of the message log."""
-    return {
-        "id": str(row.id),
-        "direction": row.direction,
-        "action": row.action,
-        "message_id": row.message_id,
-        "received_at": row.received_at,
-        "payload": _json_or_text(row.payload),
-        "outcome": row.outcome,
-        "answer": None if row.answer is None else _json_or_text(row.answer),
     }
 
 

@@ -94,7 +94,7 @@ async def fetch_page(
         statement = statement.where(sa.or_(*(each >= since for each in updated)))
     if query.cursor is not None:
         place = sa.tuple_(column, *key)
-        here = sa.tuple_(*_decode(query.cursor, sort, (column, *key)))
+        here = sa.tuple_(*decode_cursor(query.cursor, sort, (column, *key)))
         statement = statement.where(place < here if descending else place > here)
     order = [each.desc() if descending else each.asc() for each in (column, *key)]
     statement = statement.order_by(*order).limit(query.limit + 1)
@@ -102,16 +102,22 @@ async def fetch_page(
     if len(rows) <= query.limit:
         return rows, None
     rows = rows[: query.limit]
-    return rows, _encode(sort, [getattr(rows[-1], each.key) for each in (column, *key)])
+    return rows, encode_cursor(sort, [getattr(rows[-1], each.key) for each in (column, *key)])
 
 
-def _encode(sort: str, place: Sequence[Any]) -> str:
+def encode_cursor(sort: str, place: Sequence[Any]) -> str:
+    """Returns the cursor of a row: its place by a sort, then by the key."""
     plain = [to_micros(value) if isinstance(value, datetime) else value for value in place]
     packed = msgspec.json.encode(_Cursor(sort, plain[0], tuple(plain[1:])))
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def _decode(text: str, sort: str, columns: Sequence[Column]) -> list[sa.BindParameter[Any]]:
+def decode_cursor(text: str, sort: str, columns: Sequence[Column]) -> list[sa.BindParameter[Any]]:
+    """Returns the place that a cursor holds, bound to the columns it is of.
+
+    Raises:
+        BadInput: if it is no cursor of this list and sort.
+    """
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         cursor = msgspec.json.decode(packed, type=_Cursor)

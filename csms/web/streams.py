@@ -8,7 +8,8 @@ drains. Formats: DESIGN 4.5 and the WHATWG HTML standard, 9.2.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -44,6 +45,10 @@ class EventQuery(BaseModel):
     site_id: Annotated[str, Field(max_length=64)] | None = None
 
 
+Read = Callable[[int], Awaitable[tuple[Sequence[bytes], int, bool]]]
+"""Returns frames after a number, the number to go on from, and whether there are more already."""
+
+
 class LiveStreams:
     """Wakes every open stream when something has happened, and ends them all on `close`."""
 
@@ -70,37 +75,52 @@ class LiveStreams:
         for bell in self._open:
             bell.set()
 
+    def check_room(self) -> None:
+        """Lets one more stream be opened.
+
+        Raises:
+            TooMany: if too many are.
+        """
+        if len(self._open) >= STREAMS_MAX:
+            raise TooMany(f"{STREAMS_MAX} streams are open already", retry_after_s=30)
+
     async def chunks(
-        self, services: Services, statement: sa.Select[Event], after: int | None
+        self, read: Read, last: int, *, look_every_s: float = HEARTBEAT_S
     ) -> AsyncIterator[bytes]:
-        """Yields events after the one with id `after` (None: from now on), for ever.
+        """Yields what `read` finds after the thing numbered `last`, for ever.
 
         Args:
-            services: of the application.
-            statement: selects events, with the stream's filters.
-            after: the last event the client has seen.
+            read: returns the next things after a number, and the number to go on from.
+            last: the last thing that the client has seen.
+            look_every_s: how often to look without being woken by an event.
         """
         bell = asyncio.Event()
         self._open.add(bell)
         try:
-            last = await newest_event(services) if after is None else after
             yield b": welcome\n\n"
+            now = asyncio.get_running_loop().time
+            spoke_s = now()
             while not self._closed:
                 bell.clear()
-                rows = await _events_after(services, statement, last)
-                for row in rows:
-                    last = row.id
-                    yield frame(row)
-                if len(rows) < BATCH_MAX and not await _rings(bell):
+                frames, last, more = await read(last)
+                for each in frames:
+                    yield each
+                if frames:
+                    spoke_s = now()
+                elif now() - spoke_s >= HEARTBEAT_S:
+                    # Also where others' events keep ringing: proxies see none of them.
+                    spoke_s = now()
                     yield b": still here\n\n"
+                if not more:
+                    await _rung(bell, min(look_every_s, spoke_s + HEARTBEAT_S - now()))
         finally:
             self._open.discard(bell)
 
 
-def frame(event: Event) -> bytes:
-    """Returns an event as one server-sent event."""
-    head = f"id: {event.id}\nevent: {event.type}\ndata: ".encode()
-    return head + msgspec.json.encode(envelope(event)) + b"\n\n"
+def frame(number: int, kind: str, document: Any) -> bytes:
+    """Returns one server-sent event."""
+    head = f"id: {number}\nevent: {kind}\ndata: ".encode()
+    return head + msgspec.json.encode(document) + b"\n\n"
 
 
 def envelope(event: Event) -> dict[str, Any]:
@@ -122,23 +142,30 @@ async def newest_event(services: Services) -> int:
         return (await session.execute(sa.select(sa.func.max(Event.id)))).scalar() or 0
 
 
-async def _events_after(services: Services, statement: sa.Select[Event], last: int) -> list[Event]:
-    page = statement.where(Event.id > last).order_by(Event.id).limit(BATCH_MAX)
-    async with services.db.read() as session:
-        return list((await session.execute(page)).scalars())
+def _events_after(services: Services, statement: sa.Select[Event]) -> Read:
+    async def read(last: int) -> tuple[Sequence[bytes], int, bool]:
+        page = statement.where(Event.id > last).order_by(Event.id).limit(BATCH_MAX)
+        async with services.db.read() as session:
+            rows = list((await session.execute(page)).scalars())
+        frames = [frame(row.id, row.type, envelope(row)) for row in rows]
+        return frames, rows[-1].id if rows else last, len(rows) == BATCH_MAX
+
+    return read
 
 
-async def _rings(bell: asyncio.Event) -> bool:
-    """Returns whether the bell rang before a heartbeat was due."""
-    try:
-        async with asyncio.timeout(HEARTBEAT_S):
+async def _rung(bell: asyncio.Event, timeout_s: float) -> None:
+    """Waits for the bell until the time is up."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
             await bell.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
-def _last_event_id(request: Request) -> int | None:
+def last_event_id(request: Request) -> int | None:
+    """Returns the number that a client says it has seen; None: it says nothing.
+
+    Raises:
+        BadInput: if it says something else.
+    """
     text = request.headers.get("last-event-id")
     if text is None or not text.strip():
         return None
@@ -156,17 +183,29 @@ def _last_event_id(request: Request) -> int | None:
 async def follow_events(request: Request, query: Annotated[EventQuery, Query()]) -> Response:
     """Follow what happens, as server-sent events."""
     services, caller = services_of(request), caller_of(request)
-    streams = request.app.state.streams
-    assert isinstance(streams, LiveStreams)
-    if streams.count >= STREAMS_MAX:
-        raise TooMany(f"{STREAMS_MAX} streams are open already", retry_after_s=30)
+    streams = streams_of(request)
+    streams.check_room()
     statement = sa.select(Event).where(Event.tenant_id == caller.tenant)
     if query.type:
         statement = statement.where(Event.type.in_(query.type))
     if query.site_id is not None:
         statement = statement.where(Event.site_id == query.site_id)
+    seen = last_event_id(request)
+    last = await newest_event(services) if seen is None else seen
+    return stream_of(streams.chunks(_events_after(services, statement), last))
+
+
+def streams_of(request: Request) -> LiveStreams:
+    """Returns the streams of the application that a request came to."""
+    streams = request.app.state.streams
+    assert isinstance(streams, LiveStreams)
+    return streams
+
+
+def stream_of(chunks: AsyncIterator[bytes]) -> Response:
+    """Returns server-sent events as a response that no proxy keeps back."""
     return StreamingResponse(
-        streams.chunks(services, statement, _last_event_id(request)),
+        chunks,
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

@@ -1,0 +1,105 @@
+"""The keeper of the log: forgets messages and events that are older than they are to be kept.
+
+Both tables grow with every message, and a full disk stops a house. Rows go in small steps, so that
+stations never wait behind a long deletion. The newest event stays whatever its age, because the
+next one is numbered after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import sqlalchemy as sa
+import structlog
+
+from csms.ledger.database import Database
+from models.clocks import Activity, Clock, WireClock, ticks
+from models.ids import IdMaker
+from models.tables.ledger import Event, Message
+
+EVERY = timedelta(hours=1)
+STEP_ROWS = 1000
+REST_S = 0.1
+"""Between two steps, for those who wait to write."""
+
+_log = structlog.get_logger("log_keeper")
+
+
+class LogKeeper:
+    """Forgets, once an hour, what is too old."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        ids: IdMaker,
+        activity: Activity,
+        wire: WireClock,
+        messages_kept: timedelta | None,
+        events_kept: timedelta | None,
+    ) -> None:
+        """Builds a keeper; None keeps for ever."""
+        self._db = db
+        self._clock = clock
+        self._ids = ids
+        self._activity = activity
+        self._wire = wire
+        self._kept = (
+            (Message, Message.received_at, messages_kept),
+            (Event, Event.time, events_kept),
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins the rounds."""
+        self._task = asyncio.create_task(self._run(), name="log-keeper")
+
+    async def stop(self) -> None:
+        """Ends the rounds; what is left is for the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        async for _ in ticks(self._clock, EVERY, anchor=self._clock.now()):
+            with self._activity.busy():
+                try:
+                    await self.look()
+                except Exception:  # noqa: BLE001 - the next round tries again
+                    _log.exception("log_not_shortened")
+
+    async def look(self) -> None:
+        """Forgets all that is too old."""
+        for table, time, kept in self._kept:
+            if kept is None:
+                continue
+            forgotten = 0
+            while (gone := await self._step(table, time <= self._clock.now() - kept)) > 0:
+                forgotten += gone
+                await self._wire.sleep(REST_S)
+            if forgotten:
+                _log.info("log_shortened", table=table.__tablename__, rows=forgotten)
+
+    async def _step(
+        self, table: type[Message] | type[Event], too_old: sa.ColumnElement[bool]
+    ) -> int:
+        """Forgets the oldest rows that are too old; returns how many."""
+        oldest = sa.select(table.id).order_by(table.id).limit(STEP_ROWS).subquery()
+        newest = sa.select(sa.func.max(table.id)).scalar_subquery()
+        found = sa.select(table.id).where(
+            table.id.in_(sa.select(oldest.c.id)), table.id != newest, too_old
+        )
+        async with self._db.read() as session:
+            numbers = list(await session.scalars(found))
+        if numbers:
+            async with self._db.write(self._clock, self._ids, actor="log-keeper") as work:
+                await work.session.execute(
+                    sa.delete(table)
+                    .where(table.id.in_(numbers))
+                    .execution_options(synchronize_session=False)
+                )
+        return len(numbers)

@@ -1,0 +1,43 @@
+"""What of a message may be seen by whom: tokens are taken out for those who may not see people."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+MASK = "********"
+
+_TOKENS = frozenset(
+    {
+        "idTag",
+        "parentIdTag",
+        "idToken",
+        "groupIdToken",
+        "additionalIdToken",
+        "customerIdentifier",
+        "evccId",
+        "emaid",
+    }
+)
+"""Members that say who a person or a car is (OCPP 1.6 and 2.x)."""
+
+
+def without_tokens(document: Any) -> Any:
+    """Returns a payload in which no token can be read; a token object keeps its type."""
+    if isinstance(document, list):
+        return [without_tokens(item) for item in cast("list[Any]", document)]
+    if not isinstance(document, dict):
+        return document
+    members = cast("dict[str, Any]", document)
+    return {name: _shown(name, value) for name, value in members.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    return MASK if name in _TOKENS and isinstance(value, str) else without_tokens(value)
+
+
+def cell(text: str) -> str:
+    """Returns text for a CSV file, in which no program takes it for a formula.
+
+    A hostile station chooses what stands in a malformed frame, and a spreadsheet opens the file.
+    """
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
