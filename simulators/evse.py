@@ -8,6 +8,7 @@ from datetime import datetime
 
 from simulators.notices import ChargingState, ConnectorStatus, Sample, Transaction
 from simulators.profiles import VOLTAGE_V
+from simulators.scenario import StationKind
 from simulators.vehicle import Car
 
 NOTEWORTHY_W = 50.0
@@ -25,6 +26,9 @@ class Evse:
     phases: int
     reports_soc: bool
     operative: bool = True
+    faulted: bool = False
+    reserved: bool = False
+    """Kept free for somebody."""
     car: Car | None = None
     transaction: Transaction | None = None
     finished: bool = False
@@ -83,11 +87,38 @@ class Evse:
         """The connector's status."""
         if self.transaction is not None:
             return "Occupied"
+        if self.faulted:
+            return "Faulted"
         if not self.operative:
             return "Unavailable"
         if self.car is not None:
             return "Finishing" if self.finished else "Preparing"
-        return "Available"
+        return "Reserved" if self.reserved else "Available"
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it could serve a car."""
+        return self.operative and not self.faulted
+
+    @property
+    def idle(self) -> bool:
+        """Whether it could serve a car that came now."""
+        return self.in_service and self.car is None and self.transaction is None
+
+    @staticmethod
+    def all_of(kind: StationKind) -> dict[int, Evse]:
+        """Returns the EVSEs of a station of this kind, by their numbers."""
+        return {
+            number: Evse(
+                number,
+                kind.max_power_w,
+                kind.min_power_w,
+                kind.current_type,
+                kind.phases,
+                kind.reports_soc,
+            )
+            for number in range(1, kind.evses + 1)
+        }
 
     def sample(self, at: datetime) -> Sample:
         """Returns what the meter shows."""

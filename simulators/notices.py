@@ -23,6 +23,8 @@ class Transaction:
     started_at: datetime
     meter_start_wh: int
     remote_start_id: int | None = None
+    reservation_id: int | None = None
+    """Of the reservation that it uses up."""
     ocpp_id: int | None = None
     """What a 1.6 central system has given it; None until it has answered."""
     seq_no: int = 0
@@ -54,7 +56,9 @@ UpdateTrigger = Literal["MeterValuePeriodic", "ChargingStateChanged", "Authorize
 EndReason = Literal[
     "EVDisconnected", "Remote", "PowerLoss", "DeAuthorized", "UnlockCommand", "Reset"
 ]
-ConnectorStatus = Literal["Available", "Preparing", "Occupied", "Finishing", "Unavailable"]
+ConnectorStatus = Literal[
+    "Available", "Preparing", "Occupied", "Finishing", "Reserved", "Unavailable", "Faulted"
+]
 """`Occupied` becomes the 1.6 words by the charging state."""
 
 
@@ -146,6 +150,14 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationGone:
+    """An EVSE is not kept free any more, and nobody has used it (2.x)."""
+
+    number: int
+    reason: Literal["Expired", "Removed"]
+
+
+@dataclass(frozen=True, slots=True)
 class FirmwareNote:
     """A status of firmware or log upload, as a trigger may ask for it."""
 
@@ -153,7 +165,17 @@ class FirmwareNote:
 
 
 Notice = (
-    Boot | Heartbeat | Status | Ask | Started | Updated | Ended | Metered | Report | FirmwareNote
+    Boot
+    | Heartbeat
+    | Status
+    | Ask
+    | Started
+    | Updated
+    | Ended
+    | Metered
+    | Report
+    | ReservationGone
+    | FirmwareNote
 )
 
 KEPT_OFFLINE = (Boot, Started, Updated, Ended)
@@ -168,3 +190,5 @@ class Answer:
     status: str = "Accepted"
     interval_s: int | None = None
     transaction_id: int | None = None
+    group: str | None = None
+    """The group of the token that was asked about."""

@@ -13,6 +13,7 @@ from models.errors import BadInput
 QUIRKS: dict[str, str] = {
     "ignores-limits": "accepts every limit and obeys none",
     "forgets-limits": "accepts every limit and forgets each fifth one at once",
+    "forgets-reservations": "keeps reservations in memory only, and loses them when it restarts",
     "rejects-tx-profile": "answers Rejected to the profile of a transaction",
     "ignores-tx-profile": "accepts the profile of a transaction and obeys only defaults",
     "slow-limits": "needs 90 s before it obeys a limit",

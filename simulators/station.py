@@ -22,8 +22,6 @@ from simulators.notices import (
     Boot,
     Ended,
     EndReason,
-    FirmwareNote,
-    Heartbeat,
     Metered,
     Notice,
     Started,
@@ -33,6 +31,7 @@ from simulators.notices import (
     UpdateTrigger,
 )
 from simulators.profiles import Period, Profile
+from simulators.reservations import Reservations
 from simulators.scenario import StationKind
 from simulators.variables import Variables
 from simulators.vehicle import Car
@@ -65,20 +64,11 @@ class Station:
         self.identity = identity
         self.kind = kind
         self.quirks = quirks
-        self.evses = {
-            number: Evse(
-                number,
-                kind.max_power_w,
-                kind.min_power_w,
-                kind.current_type,
-                kind.phases,
-                kind.reports_soc,
-            )
-            for number in range(1, kind.evses + 1)
-        }
+        self.evses = Evse.all_of(kind)
         self.limits = LimitBox(identity, kind, quirks)
         self.variables = Variables(kind, meter_every_s)
         self.whitelist = Whitelist(self.variables)
+        self.reservations = Reservations(self.evses, say=self._note, tell_status=self._tell_status)
         self.outbox: deque[Notice] = deque()
         self.online = False
         self.powered = True
@@ -135,8 +125,8 @@ class Station:
         self, evse_id: int | None, token: str, remote_start_id: int | None, at: datetime
     ) -> bool:
         """Starts a transaction by remote; without a cable it waits two minutes for one."""
-        evse = self._evse_for_start(evse_id)
-        if evse is None or not evse.operative or evse.energised:
+        evse = self._evse_for_start(evse_id, token)
+        if evse is None or not evse.in_service or evse.energised or not self._admits(evse, token):
             return False
         if evse.car is None:
             evse.awaited = (token, remote_start_id, at + CABLE_WAIT)
@@ -160,15 +150,23 @@ class Station:
         self, evse_id: int, *, operative: bool, at: datetime
     ) -> Literal["Accepted", "Scheduled", "Rejected"]:
         """Takes an EVSE (0: all) in or out of service; a running transaction is not cut."""
-        chosen = self._chosen(evse_id)
+        chosen = self.chosen(evse_id)
         if not chosen:
             return "Rejected"
         for evse in chosen:
             evse.operative = operative
             if evse.transaction is None:
                 self._tell_status(evse, at)
+        self.reservations.settle(at)
         busy = not operative and any(evse.transaction is not None for evse in chosen)
         return "Scheduled" if busy else "Accepted"
+
+    def fault(self, evse_id: int, at: datetime, *, faulted: bool = True) -> None:
+        """Breaks an EVSE that nobody charges at, or mends it."""
+        evse = self.evses[evse_id]
+        evse.faulted = faulted
+        self._tell_status(evse, at)
+        self.reservations.settle(at)
 
     def unlock(self, evse_id: int, at: datetime) -> bool:
         """Unlocks a connector: its transaction ends, the cable can be taken."""
@@ -178,30 +176,6 @@ class Station:
         if evse.transaction is not None:
             self._end(evse, at, "UnlockCommand")
         self._tell_status(evse, at)
-        return True
-
-    def trigger(self, message: str, evse_id: int | None, at: datetime) -> bool:
-        """Sends a message that was asked for; False if it is not one of ours."""
-        chosen = self._chosen(evse_id or 0)
-        if message == "BootNotification":
-            self.outbox.append(Boot("ApplicationReset"))
-        elif message == "Heartbeat":
-            self.outbox.append(Heartbeat())
-        elif message == "StatusNotification":
-            self.outbox.extend(
-                Status(evse.evse_id, evse.status, evse.charging_state, at) for evse in chosen
-            )
-        elif message in {"MeterValues", "TransactionEvent"}:
-            for evse in chosen:
-                self._sample_now(evse, at, asked=True)
-        elif message == "FirmwareStatusNotification":
-            self.outbox.append(FirmwareNote("firmware"))
-        elif message == "LogStatusNotification":
-            self.outbox.append(FirmwareNote("log"))
-        elif message == "DiagnosticsStatusNotification":
-            self.outbox.append(FirmwareNote("diagnostics"))
-        else:
-            return False
         return True
 
     def set_profile(self, profile: Profile, at: datetime) -> bool:
@@ -242,6 +216,7 @@ class Station:
         """Notes changes of state, and meter samples that are due."""
         if not self.powered:
             return
+        self.reservations.settle(at)
         for evse in self.evses.values():
             transaction = evse.transaction
             if transaction is None:
@@ -253,11 +228,13 @@ class Station:
             due = transaction.next_meter_at
             restless = (evse.changed_at or self._epoch) >= at - RESTLESS
             if due is None or due <= at or (restless and due - at > STRIDE):
-                self._sample_now(evse, at, asked=False)
+                self.sample_now(evse, at, asked=False)
 
     def boot(self, reason: Literal["PowerUp", "RemoteReset"], at: datetime) -> None:
         """Starts the software: what is to be said first is said first."""
         notices: list[Notice] = [Boot(reason)]
+        if "forgets-reservations" in self.quirks:
+            self.reservations.forget()
         if self.kind.subprotocol == "ocpp1.6":
             notices.append(Status(0, "Available", "Idle", at))
         for evse in self.evses.values():
@@ -308,7 +285,7 @@ class Station:
         if isinstance(notice, Ask):
             evse = self.evses[notice.evse_id]
             if answer.status != "CallError":
-                self.whitelist.remember(notice.token, accepted=answer.accepted)
+                self.whitelist.remember(notice.token, answer.group, accepted=answer.accepted)
             if answer.accepted and evse.car is not None and not evse.energised:
                 self._authorised(evse, notice.token, at)
         elif isinstance(notice, Started | Updated):
@@ -320,7 +297,27 @@ class Station:
                 self._end(evse, at, "DeAuthorized")
                 self._tell_status(evse, at)
 
+    def chosen(self, evse_id: int) -> list[Evse]:
+        """Returns the EVSE of that number, or all for 0."""
+        if evse_id == 0:
+            return list(self.evses.values())
+        return [self.evses[evse_id]] if evse_id in self.evses else []
+
+    def sample_now(self, evse: Evse, at: datetime, *, asked: bool) -> None:
+        """Notes what a meter shows; `asked`: because somebody wants to know."""
+        transaction = evse.transaction
+        if transaction is None:
+            self.outbox.append(Metered(evse.evse_id, evse.sample(at)))
+            return
+        self._update(evse, transaction, "Trigger" if asked else "MeterValuePeriodic", at)
+        if not asked:
+            self._judge(evse, transaction, at)
+            self._plan_sample(evse, transaction, at)
+
     # Inside
+
+    def _note(self, notice: Notice) -> None:
+        self.outbox.append(notice)
 
     def _keep_what_lasts(self) -> None:
         self.outbox = deque(notice for notice in self.outbox if isinstance(notice, KEPT_OFFLINE))
@@ -339,15 +336,14 @@ class Station:
         """2.0.1 boxes here have TxStartPoint EVConnected, the others begin when authorised."""
         return self.kind.subprotocol == "ocpp2.0.1"
 
-    def _chosen(self, evse_id: int) -> list[Evse]:
-        if evse_id == 0:
-            return list(self.evses.values())
-        return [self.evses[evse_id]] if evse_id in self.evses else []
+    def _admits(self, evse: Evse, token: str) -> bool:
+        return self.reservations.admits(evse, token, self.whitelist.group_of(token))
 
-    def _evse_for_start(self, evse_id: int | None) -> Evse | None:
+    def _evse_for_start(self, evse_id: int | None, token: str) -> Evse | None:
         if evse_id is not None:
             return self.evses.get(evse_id)
-        idle = [evse for evse in self.evses.values() if not evse.energised]
+        evses = self.evses.values()
+        idle = [evse for evse in evses if not evse.energised and self._admits(evse, token)]
         return next(iter(sorted(idle, key=lambda evse: evse.car is None)), None)
 
     def _evse_of(self, transaction_id: str | int) -> Evse | None:
@@ -358,15 +354,25 @@ class Station:
 
     def _authorised(self, evse: Evse, token: str, at: datetime) -> None:
         transaction = evse.transaction
+        if not self._admits(evse, token):
+            return
         if transaction is None:
             self._begin(evse, token, at, trigger="Authorized")
             return
         transaction.token = token
         transaction.authorised = True
+        self._claim(evse, transaction, at)
         self._settle_powers(at)
         evse.told = (evse.status, evse.charging_state)
         self._update(evse, transaction, "Authorized", at)
         self._plan_sample(evse, transaction, at)
+
+    def _claim(self, evse: Evse, transaction: Transaction, at: datetime) -> None:
+        """Uses up the reservation of a transaction's token, if it has one."""
+        token = transaction.token
+        number = self.reservations.claim(evse, token, self.whitelist.group_of(token))
+        transaction.reservation_id = number
+        self.reservations.settle(at)
 
     def _begin(
         self,
@@ -389,6 +395,8 @@ class Station:
         )
         evse.transaction = transaction
         evse.finished = False
+        if transaction.authorised:
+            self._claim(evse, transaction, at)
         self._settle_powers(at)
         evse.told = (evse.status, evse.charging_state)
         self.outbox.append(
@@ -438,16 +446,6 @@ class Station:
         evse.told = (evse.status, evse.charging_state)
         self._update(evse, transaction, "ChargingStateChanged", at)
         self._judge(evse, transaction, at)
-
-    def _sample_now(self, evse: Evse, at: datetime, *, asked: bool) -> None:
-        transaction = evse.transaction
-        if transaction is None:
-            self.outbox.append(Metered(evse.evse_id, evse.sample(at)))
-            return
-        self._update(evse, transaction, "Trigger" if asked else "MeterValuePeriodic", at)
-        if not asked:
-            self._judge(evse, transaction, at)
-            self._plan_sample(evse, transaction, at)
 
     def _update(
         self, evse: Evse, transaction: Transaction, trigger: UpdateTrigger, at: datetime

@@ -1,4 +1,4 @@
-"""The settings of a station, by the names of OCPP 1.6; `simulators.voice_v2x` has those of 2.x."""
+"""The settings of a station, by the names of OCPP 1.6, and how 2.x names them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,30 @@ MAX_STACK_LEVEL = 8
 MAX_PROFILES = 16
 MAX_TOKENS = 500
 MAX_TOKENS_AT_ONCE = 20
+
+
+NAMES_2X = {
+    ("OCPPCommCtrlr", "HeartbeatInterval"): "HeartbeatInterval",
+    ("OCPPCommCtrlr", "WebSocketPingInterval"): "WebSocketPingInterval",
+    ("SampledDataCtrlr", "TxUpdatedInterval"): "MeterValueSampleInterval",
+    ("AlignedDataCtrlr", "Interval"): "ClockAlignedDataInterval",
+    ("TxCtrlr", "EVConnectionTimeOut"): "ConnectionTimeOut",
+    ("TxCtrlr", "StopTxOnInvalidId"): "StopTransactionOnInvalidId",
+    ("AuthCtrlr", "AuthorizeRemoteStart"): "AuthorizeRemoteTxRequests",
+    ("AuthCacheCtrlr", "Enabled"): "AuthorizationCacheEnabled",
+    ("AuthCtrlr", "LocalAuthorizeOffline"): "LocalAuthorizeOffline",
+    ("AuthCtrlr", "OfflineTxForUnknownIdEnabled"): "AllowOfflineTxForUnknownId",
+    ("LocalAuthListCtrlr", "Enabled"): "LocalAuthListEnabled",
+    ("LocalAuthListCtrlr", "Entries"): "LocalAuthListMaxLength",
+    ("LocalAuthListCtrlr", "ItemsPerMessage"): "SendLocalListMaxLength",
+    ("ReservationCtrlr", "NonEvseSpecific"): "ReserveConnectorZeroSupported",
+    ("SmartChargingCtrlr", "ProfileStackLevel"): "ChargeProfileMaxStackLevel",
+    ("SmartChargingCtrlr", "RateUnit"): "ChargingScheduleAllowedChargingRateUnit",
+    ("SecurityCtrlr", "BasicAuthPassword"): "AuthorizationKey",
+}
+"""Component and variable of 2.x, and the name of the same setting of 1.6."""
+ENTRIES = "Entries"
+"""Its value is how many tokens are on the list, its largest value how many there may be."""
 
 
 @dataclass(slots=True)
@@ -26,7 +50,10 @@ class Variables:
     """What can be read and written over the air."""
 
     def __init__(self, kind: StationKind, meter_every_s: int) -> None:
-        profiles = "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,SmartCharging"
+        profiles = (
+            "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,Reservation,"
+            "SmartCharging"
+        )
         self._all = {
             "HeartbeatInterval": Variable("300", writable=True, number=True),
             "MeterValueSampleInterval": Variable(str(meter_every_s), writable=True, number=True),
@@ -44,6 +71,7 @@ class Variables:
             "StopTransactionOnInvalidId": Variable("true", writable=True),
             "ConnectionTimeOut": Variable("120", writable=True, number=True),
             "NumberOfConnectors": Variable(str(kind.evses), writable=False, number=True),
+            "ReserveConnectorZeroSupported": Variable("true", writable=False),
             "SupportedFeatureProfiles": Variable(profiles, writable=False),
             "ChargeProfileMaxStackLevel": Variable(
                 str(MAX_STACK_LEVEL), writable=False, number=True
@@ -77,6 +105,11 @@ class Variables:
     def get(self, name: str) -> Variable | None:
         """Returns a setting; None if there is none of that name."""
         return self._all.get(name)
+
+    def is_on(self, name: str) -> bool:
+        """Returns whether a switch is there and on."""
+        variable = self._all.get(name)
+        return variable is not None and variable.value.lower() == "true"
 
     def set(self, name: str, value: str) -> Literal["Accepted", "Rejected", "NotSupported"]:
         """Writes a setting; `NotSupported` if there is none of that name."""

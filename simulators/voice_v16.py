@@ -17,6 +17,7 @@ from ocpp.v16.enums import (
     Action,
     AuthorizationStatus,
     AvailabilityStatus,
+    CancelReservationStatus,
     ChargePointErrorCode,
     ChargePointStatus,
     ChargingProfileStatus,
@@ -33,6 +34,7 @@ from ocpp.v16.enums import (
     Reason,
     RegistrationStatus,
     RemoteStartStopStatus,
+    ReservationStatus,
     ResetStatus,
     TriggerMessageStatus,
     UnitOfMeasure,
@@ -41,6 +43,7 @@ from ocpp.v16.enums import (
     UploadLogStatus,
 )
 
+from models.timeline import parse_rfc3339
 from simulators.notices import (
     Answer,
     Ask,
@@ -51,12 +54,15 @@ from simulators.notices import (
     Metered,
     Notice,
     Report,
+    ReservationGone,
     Sample,
     Started,
     Status,
     Updated,
 )
 from simulators.profiles import Purpose
+from simulators.reservations import Reservation
+from simulators.triggers import triggered
 from simulators.variables import Variable
 from simulators.voice import Voice, read_instant, read_profile, write_periods
 from simulators.whitelist import Entry
@@ -104,8 +110,8 @@ class VoiceV16(Voice, ChargePointV16):
                 await self.ask(call.MeterValues(notice.evse_id, values))
             case FirmwareNote():
                 await self._firmware(notice)
-            case Report():
-                pass  # 1.6 has no inventory to report
+            case Report() | ReservationGone():
+                pass  # 1.6 has no words for an inventory, nor for the end of a reservation
         return Answer()
 
     async def _boot(self) -> Answer:
@@ -130,7 +136,11 @@ class VoiceV16(Voice, ChargePointV16):
         await self.ask(
             call.StatusNotification(
                 connector_id=notice.evse_id,
-                error_code=ChargePointErrorCode.no_error,
+                error_code=(
+                    ChargePointErrorCode.internal_error
+                    if status == "Faulted"
+                    else ChargePointErrorCode.no_error
+                ),
                 status=ChargePointStatus(status),
                 timestamp=self.stamp(notice.changed_at),
             )
@@ -144,6 +154,7 @@ class VoiceV16(Voice, ChargePointV16):
                 id_tag=self._tag(transaction.token),
                 meter_start=transaction.meter_start_wh,
                 timestamp=self.stamp(transaction.started_at),
+                reservation_id=transaction.reservation_id,
             )
         )
         if result is None:
@@ -192,7 +203,8 @@ class VoiceV16(Voice, ChargePointV16):
             return Answer(accepted=False, status="CallError")
         info: dict[str, Any] = result.id_tag_info
         status = str(info["status"])
-        return Answer(status == AuthorizationStatus.accepted, status)
+        accepted = status == AuthorizationStatus.accepted
+        return Answer(accepted, status, group=info.get("parent_id_tag"))
 
     def _meter_value(self, sample: Sample, context: ReadingContext) -> MeterValue:
         kilo = "kilo-units" in self.station.quirks
@@ -277,7 +289,8 @@ class VoiceV16(Voice, ChargePointV16):
     @on(Action.trigger_message)
     def on_trigger(self, requested_message: str, **payload: Any) -> object:
         """TriggerMessage.req."""
-        done = self.station.trigger(requested_message, payload.get("connector_id"), self.now())
+        evse_id: int | None = payload.get("connector_id")
+        done = triggered(self.station, requested_message, evse_id, self.now())
         accepted, no = TriggerMessageStatus.accepted, TriggerMessageStatus.not_implemented
         return call_result.TriggerMessage(accepted if done else no)
 
@@ -362,6 +375,27 @@ class VoiceV16(Voice, ChargePointV16):
         entries = [_entry(each["id_tag"], each.get("id_tag_info") or {}) for each in said]
         taken = self.station.whitelist.take(list_version, entries, full=update_type == "Full")
         return call_result.SendLocalList(UpdateStatus(taken))
+
+    @on(Action.reserve_now)
+    def on_reserve(self, connector_id: int, expiry_date: str, **payload: Any) -> object:
+        """ReserveNow.req; connector 0 is whichever."""
+        wish = Reservation(
+            int(payload["reservation_id"]),
+            connector_id or None,
+            str(payload["id_tag"]),
+            payload.get("parent_id_tag"),
+            parse_rfc3339(expiry_date),
+        )
+        whichever = self.station.variables.is_on("ReserveConnectorZeroSupported")
+        kept = self.station.reservations.keep(wish, self.now(), whichever=whichever)
+        return call_result.ReserveNow(ReservationStatus(kept))
+
+    @on(Action.cancel_reservation)
+    def on_cancel_reservation(self, reservation_id: int, **_: Any) -> object:
+        """CancelReservation.req."""
+        known = self.station.reservations.cancel(reservation_id, self.now())
+        yes, no = CancelReservationStatus.accepted, CancelReservationStatus.rejected
+        return call_result.CancelReservation(yes if known else no)
 
     @on(Action.data_transfer)
     def on_data_transfer(self, **_: Any) -> object:

@@ -19,6 +19,7 @@ from ocpp.v201 import call as call_v201
 from ocpp.v201 import call_result as result_v201
 from ocpp.v201.enums import Action as ActionV201
 
+from models.timeline import parse_rfc3339
 from simulators.notices import (
     Answer,
     Ask,
@@ -29,6 +30,7 @@ from simulators.notices import (
     Metered,
     Notice,
     Report,
+    ReservationGone,
     Sample,
     Started,
     Status,
@@ -36,6 +38,9 @@ from simulators.notices import (
     Updated,
 )
 from simulators.profiles import Profile, Purpose
+from simulators.reservations import Reservation
+from simulators.triggers import triggered
+from simulators.variables import ENTRIES, NAMES_2X
 from simulators.voice import Voice, read_instant, read_profile, write_periods
 from simulators.whitelist import CARD, Entry
 
@@ -48,30 +53,6 @@ _STOP_TRIGGERS = {
     "Reset": "ResetCommand",
 }
 _STOP_REASONS = {"UnlockCommand": "Other", "Reset": "ImmediateReset"}
-
-_NAMES = {
-    ("OCPPCommCtrlr", "HeartbeatInterval"): "HeartbeatInterval",
-    ("OCPPCommCtrlr", "WebSocketPingInterval"): "WebSocketPingInterval",
-    ("SampledDataCtrlr", "TxUpdatedInterval"): "MeterValueSampleInterval",
-    ("AlignedDataCtrlr", "Interval"): "ClockAlignedDataInterval",
-    ("TxCtrlr", "EVConnectionTimeOut"): "ConnectionTimeOut",
-    ("TxCtrlr", "StopTxOnInvalidId"): "StopTransactionOnInvalidId",
-    ("AuthCtrlr", "AuthorizeRemoteStart"): "AuthorizeRemoteTxRequests",
-    ("AuthCacheCtrlr", "Enabled"): "AuthorizationCacheEnabled",
-    ("AuthCtrlr", "LocalAuthorizeOffline"): "LocalAuthorizeOffline",
-    ("AuthCtrlr", "OfflineTxForUnknownIdEnabled"): "AllowOfflineTxForUnknownId",
-    ("LocalAuthListCtrlr", "Enabled"): "LocalAuthListEnabled",
-    ("LocalAuthListCtrlr", "Entries"): "LocalAuthListMaxLength",
-    ("LocalAuthListCtrlr", "ItemsPerMessage"): "SendLocalListMaxLength",
-    ("SmartChargingCtrlr", "ProfileStackLevel"): "ChargeProfileMaxStackLevel",
-    ("SmartChargingCtrlr", "RateUnit"): "ChargingScheduleAllowedChargingRateUnit",
-    ("SecurityCtrlr", "BasicAuthPassword"): "AuthorizationKey",
-}
-"""Component and variable of 2.x, and the name of the same setting in `simulators.variables`."""
-
-
-ENTRIES = "Entries"
-"""Its value is how many tokens are on the list, its largest value how many there may be."""
 
 
 class VoiceV2X(Voice):
@@ -101,6 +82,12 @@ class VoiceV2X(Voice):
                 )
             case Report():
                 await self._report(notice)
+            case ReservationGone():
+                await self.ask(
+                    self.requests.ReservationStatusUpdate(
+                        reservation_id=notice.number, reservation_update_status=notice.reason
+                    )
+                )
             case FirmwareNote():
                 if notice.subject == "firmware":
                     await self.ask(self.requests.FirmwareStatusNotification(status="Idle"))
@@ -159,6 +146,7 @@ class VoiceV2X(Voice):
                 transaction_info=self._info(notice),
                 meter_value=[self._meter_value(notice.sample, context)],
                 offline=notice.offline,
+                reservation_id=transaction.reservation_id if with_token else None,
                 evse={"id": transaction.evse_id, "connector_id": 1},
                 id_token=_token(transaction.token) if with_token else None,
             )
@@ -272,7 +260,7 @@ class VoiceV2X(Voice):
     def on_trigger(self, requested_message: str, **payload: Any) -> object:
         """TriggerMessageRequest."""
         evse: dict[str, Any] = payload.get("evse") or {}
-        done = self.station.trigger(requested_message, evse.get("id"), self.now())
+        done = triggered(self.station, requested_message, evse.get("id"), self.now())
         return self.results.TriggerMessage(status="Accepted" if done else "NotImplemented")
 
     @on("GetVariables")
@@ -281,7 +269,7 @@ class VoiceV2X(Voice):
         found: list[dict[str, Any]] = []
         for wanted in get_variable_data:
             said = {"component": wanted["component"], "variable": wanted["variable"]}
-            name = _NAMES.get((wanted["component"]["name"], wanted["variable"]["name"]))
+            name = NAMES_2X.get((wanted["component"]["name"], wanted["variable"]["name"]))
             variable = None if name is None else self.station.variables.get(name)
             if variable is not None:
                 entries = wanted["variable"]["name"] == ENTRIES
@@ -298,7 +286,7 @@ class VoiceV2X(Voice):
         """SetVariablesRequest."""
         done: list[dict[str, Any]] = []
         for wanted in set_variable_data:
-            name = _NAMES.get((wanted["component"]["name"], wanted["variable"]["name"]))
+            name = NAMES_2X.get((wanted["component"]["name"], wanted["variable"]["name"]))
             value = str(wanted["attribute_value"])
             status = "UnknownVariable"
             if name is not None:
@@ -316,7 +304,7 @@ class VoiceV2X(Voice):
     def on_base_report(self, request_id: int, **_: Any) -> object:
         """GetBaseReportRequest; the report follows in two parts."""
         rows: list[tuple[str, str, str, bool]] = []
-        for (component, variable), name in _NAMES.items():
+        for (component, variable), name in NAMES_2X.items():
             setting = self.station.variables.get(name)
             if setting is not None:
                 rows.append((component, variable, setting.value, setting.writable))
@@ -408,6 +396,33 @@ class VoiceV2X(Voice):
         taken = self.station.whitelist.take(version_number, entries, full=update_type == "Full")
         return self.results.SendLocalList(status=taken)
 
+    @on("ReserveNow")
+    def on_reserve(
+        self,
+        id: int,  # noqa: A002 - the specification's name
+        expiry_date_time: str,
+        id_token: dict[str, Any],
+        **payload: Any,
+    ) -> object:
+        """ReserveNowRequest."""
+        group: dict[str, Any] = payload.get("group_id_token") or {}
+        wish = Reservation(
+            id,
+            payload.get("evse_id"),
+            str(id_token["id_token"]),
+            group.get("id_token"),
+            parse_rfc3339(expiry_date_time),
+        )
+        whichever = self.station.variables.is_on("ReserveConnectorZeroSupported")
+        kept = self.station.reservations.keep(wish, self.now(), whichever=whichever)
+        return self.results.ReserveNow(status=kept)
+
+    @on("CancelReservation")
+    def on_cancel_reservation(self, reservation_id: int, **_: Any) -> object:
+        """CancelReservationRequest."""
+        known = self.station.reservations.cancel(reservation_id, self.now())
+        return self.results.CancelReservation(status=_yes_no(accepted=known))
+
     @on("DataTransfer")
     def on_data_transfer(self, **_: Any) -> object:
         """DataTransferRequest: no vendor's words are known here."""
@@ -464,7 +479,8 @@ def _token_answer(result: Any | None) -> Answer:
         return Answer(accepted=False, status="CallError")
     info: dict[str, Any] | None = result.id_token_info
     status = "Accepted" if info is None else str(info["status"])
-    return Answer(status == "Accepted", status)
+    group: dict[str, Any] = (info or {}).get("group_id_token") or {}
+    return Answer(status == "Accepted", status, group=group.get("id_token"))
 
 
 def _yes_no(*, accepted: bool) -> str:

@@ -46,6 +46,7 @@ class Whitelist:
         self.version = 0
         self._entries: dict[tuple[str, str], Entry] = {}
         self._cache: dict[str, bool] = {}
+        self._groups: dict[str, str | None] = {}
         self._variables = variables
 
     def __len__(self) -> int:
@@ -79,31 +80,40 @@ class Whitelist:
         """Loses all, as a box does that is exchanged or reset to how it was made."""
         self._entries, self.version = {}, 0
 
-    def remember(self, token: str, *, accepted: bool) -> None:
-        """Keeps what the central system has said of a card, if there is a cache."""
-        if self._is_on("AuthorizationCacheEnabled"):
+    def remember(self, token: str, group: str | None = None, *, accepted: bool) -> None:
+        """Keeps what the central system has said of a card, if there is a cache; its group always.
+
+        A reservation may be its group's (OCPP 1.6 section 3.13), which no cache is needed for.
+        """
+        self._groups[token.lower()] = group
+        if self._variables.is_on("AuthorizationCacheEnabled"):
             self._cache[token.lower()] = accepted
 
     def clear_cache(self) -> bool:
         """Forgets what was said of cards; False if there is no cache."""
         self._cache.clear()
-        return self._is_on("AuthorizationCacheEnabled")
+        return self._variables.is_on("AuthorizationCacheEnabled")
+
+    def group_of(self, token: str) -> str | None:
+        """Returns the group of a card, as it was last told or stands on the list."""
+        listed = self._entries.get((token.lower(), CARD))
+        return self._groups.get(token.lower()) or (listed.parent if listed else None)
 
     def lets(self, token: str, at: datetime) -> bool:
         """Returns whether a card may charge while nobody can be asked."""
         listed = None
-        if self._is_on("LocalAuthListEnabled") and self._is_on("LocalAuthorizeOffline"):
+        if self._variables.is_on("LocalAuthListEnabled") and self._variables.is_on(
+            "LocalAuthorizeOffline"
+        ):
             listed = self._entries.get((token.lower(), CARD))
         if listed is None:
-            cached = self._is_on("LocalAuthorizeOffline") and self._cache.get(token.lower())
+            cached = self._variables.is_on("LocalAuthorizeOffline") and self._cache.get(
+                token.lower()
+            )
             unknown = token.lower() not in self._cache
-            return bool(cached) or (unknown and self._is_on("AllowOfflineTxForUnknownId"))
+            return bool(cached) or (unknown and self._variables.is_on("AllowOfflineTxForUnknownId"))
         expired = listed.expires_at is not None and listed.expires_at <= at
         return listed.status == "Accepted" and not expired
-
-    def _is_on(self, name: str) -> bool:
-        variable = self._variables.get(name)
-        return variable is not None and variable.value.lower() == "true"
 
     def _number(self, what: str) -> int:
         variable = self._variables.get(f"{what}MaxLength")

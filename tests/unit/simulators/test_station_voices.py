@@ -222,7 +222,7 @@ async def test_what_the_package_leaves_unanswered_gets_the_codes_of_the_specific
     wired = Wired(version)
     await wired.up()
     assert await wired.order("MakeCoffee", {}) == "NotImplemented"
-    assert await wired.order("CancelReservation", {"reservationId": 1}) == "NotSupported"
+    assert await wired.order("InstallCertificate", {}) == "NotSupported"
     await wired.down()
 
 
