@@ -41,6 +41,8 @@ from csms.messages.reactions import LogKeeper
 from csms.planning.api import router as planning_router
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Planner, Solve
+from csms.reservations.api import router as reservations_router
+from csms.reservations.reactions import ReservationKeeper
 from csms.stations.api import router as stations_router
 from csms.stations.reactions import StationHost
 from csms.web.application import api_document, build_api
@@ -72,6 +74,7 @@ ROUTERS: Sequence[APIRouter] = (
     messages_router,
     fleet_router,
     charging_router,
+    reservations_router,
     booking_router,
     planning_router,
 )
@@ -235,7 +238,10 @@ class House:
         lists, caches = await self._tell_tokens(bus)
         log_keeper = self._log_keeper()
         await log_keeper.start()
-        self._parts = [committer, relay, bus, watchman, sun, lists, caches, log_keeper]
+        kept = ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity)
+        await kept.start()
+        bus.subscribe("reservations", kept.follows, kept.heard)
+        self._parts = [committer, relay, bus, watchman, sun, lists, caches, kept, log_keeper]
         if self._controlled:
             bus.subscribe("stations", host.follows, host.heard)
             await keeper.start()
@@ -290,7 +296,7 @@ class House:
 
     async def stop(self, *, timeout_s: float = 8.0) -> None:
         """Drains the doors and ends all parts, in the order in which nothing is lost."""
-        committer, relay, bus, watchman, sun, lists, caches, log_keeper = self._parts
+        committer, relay, bus, watchman, sun, lists, caches, kept, log_keeper = self._parts
         self.api.state.streams.close()
         await self.gateway.drain(timeout_s)
         if self._controlled:
@@ -300,6 +306,7 @@ class House:
         await sun.stop()
         await lists.stop()
         await caches.stop()
+        await kept.stop()
         await committer.drain()
         await relay.close()
         await bus.close()

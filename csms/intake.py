@@ -15,6 +15,12 @@ from csms.charging.intake.transactions import TransactionDecider, reserve_number
 from csms.fleet.intake import PlugDecider
 from csms.ledger.batch import Batch, Decider, MessageNote
 from csms.ledger.committer import Committer, Done
+from csms.reservations.intake import (
+    ReservationDecider,
+    ReservedConnectors,
+    ReservedTransactions,
+    ReservingAnswers,
+)
 from csms.stations.intake import (
     BRIEFS,
     BootDecider,
@@ -43,6 +49,7 @@ from models.facts import (
     NoteReported,
     Quarantined,
     ReadingsReported,
+    ReservationReported,
     SecurityReported,
     StationCaughtUp,
     StationsSeen,
@@ -101,19 +108,20 @@ def deciders() -> Mapping[type[Any], Decider[Any]]:
         BootReported: BootDecider(),
         ConnectionChanged: ConnectionDecider(),
         StationCaughtUp: CaughtUpDecider(),
-        ConnectorReported: Accepted(PlugDecider()),
+        ConnectorReported: Accepted(ReservedConnectors(PlugDecider())),
         HeartbeatReported: HeartbeatDecider(),
         StationsSeen: SeenDecider(),
         TokenPresented: Accepted(TokenDecider()),
-        TransactionReported: Accepted(TransactionDecider()),
+        TransactionReported: Accepted(ReservedTransactions(TransactionDecider())),
         ReadingsReported: Accepted(ReadingsDecider()),
+        ReservationReported: Accepted(ReservationDecider()),
         VariablesReported: Accepted(VariablesDecider()),
         DataReceived: Accepted(DataDecider()),
         NoteReported: Accepted(NoteDecider()),
         SecurityReported: SecurityDecider(),
         Quarantined: Accepted(QuarantineDecider()),
         CommandSent: CommandSentDecider(),
-        CommandSettled: CommandSettledDecider(),
+        CommandSettled: ReservingAnswers(CommandSettledDecider()),
     }
 
 

@@ -215,6 +215,28 @@ class ClearCache(Command, frozen=True, kw_only=True):
     """Forget what you have been told of tokens."""
 
 
+class ReserveEvse(Command, frozen=True, kw_only=True):
+    """Keep an EVSE free for a token. The same id again takes the place of what was kept by it."""
+
+    reservation_id: int
+    evse_id: int | None = None
+    """None: whichever EVSE of the station."""
+    id_token: str
+    token_type: str = "Central"  # noqa: S105 - a kind, no secret
+    """2.x only; 1.6 tokens have no type."""
+    group_token: str | None = None
+    """Tokens of this group may use it too."""
+    expires_at: datetime
+    connector_type: str | None = None
+    """2.x only, and only where no EVSE is named: `cCCS2`, `sType2` and so on."""
+
+
+class CancelReservation(Command, frozen=True, kw_only=True):
+    """Keep an EVSE free no longer."""
+
+    reservation_id: int
+
+
 class RawCommand(Command, frozen=True, kw_only=True):
     """An action of the station's own protocol, word by word."""
 
@@ -237,6 +259,8 @@ AnyCommand = (
     | SendLocalList
     | ReadLocalListVersion
     | ClearCache
+    | ReserveEvse
+    | CancelReservation
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

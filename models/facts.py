@@ -36,6 +36,8 @@ ConnectorStatus = Literal[
 ]
 """1.6 tells five kinds of being in use; 2.x says `Occupied` for all of them."""
 TransactionKind = Literal["started", "updated", "ended"]
+ReservationUpdate = Literal["Expired", "Removed", "NoTransaction"]
+"""Its time is over; the station can't keep it; its holder came and did not charge (2.1)."""
 SettledState = Literal["answered", "failed", "unknown"]
 OutcomeStatus = Literal["accepted", "rejected", "scheduled", "not-supported", "unknown"]
 """What a station said to a command: yes; no; yes, but later (after a reboot, or once a transaction
@@ -191,6 +193,13 @@ class VariablesReported(Fact, frozen=True, gc=False, kw_only=True):
     last: bool = True
     measured_at: datetime | None = None
     variables: tuple[VariableState, ...] = ()
+
+
+class ReservationReported(Fact, frozen=True, gc=False, kw_only=True):
+    """A station keeps an EVSE free no longer (2.x)."""
+
+    reservation_id: int
+    update: ReservationUpdate
 
 
 class DataReceived(Fact, frozen=True, gc=False, kw_only=True):

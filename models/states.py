@@ -16,6 +16,9 @@ LimitState = Literal[
     "queued", "sent", "accepted", "rejected", "obeyed", "disobeyed", "superseded", "unknown"
 ]
 LocalListState = Literal["pending", "synced", "failed", "unsupported"]
+ReservationStatus = Literal[
+    "requested", "active", "refused", "used", "cancelled", "expired", "lost"
+]
 Role = Literal["admin", "operator", "fleet-manager", "driver", "viewer"]
 
 BOOKING: Mapping[str, frozenset[str]] = {
@@ -59,6 +62,20 @@ LOCAL_LIST: Mapping[str, frozenset[str]] = {
     "unsupported": frozenset({"pending"}),
 }
 """A station's list of tokens: on its way, as it should be, refused, or nothing for this station."""
+
+RESERVATION: Mapping[str, frozenset[str]] = {
+    "requested": frozenset({"active", "refused", "used", "cancelled", "expired", "lost"}),
+    "active": frozenset({"used", "cancelled", "expired", "lost"}),
+    "expired": frozenset({"used"}),
+    "refused": frozenset(),
+    "used": frozenset(),
+    "cancelled": frozenset(),
+    "lost": frozenset(),
+}
+"""A reservation: asked for, kept by the station, over. What has expired by our clock was used if
+the station tells so later: it may have been away."""
+RESERVATION_OPEN: tuple[ReservationStatus, ...] = ("requested", "active")
+"""Of these states, those in which an EVSE is spoken for."""
 
 
 def allowed(machine: Mapping[str, frozenset[str]], before: str, after: str) -> bool:

@@ -54,6 +54,21 @@ def judge(token: TokenState | None, now: datetime) -> TokenStatus:
     return "Accepted"
 
 
+def is_family(holder: str, group: str | None, token: str, parent: str | None) -> bool:
+    """Returns whether a token may use what is kept for a holder and its group.
+
+    Args:
+        holder: the token that it is kept for.
+        group: the holder's parent, if it has one.
+        token: which is presented.
+        parent: the presented token's, if it has one.
+    """
+    names = {token_key(name) for name in (token, parent) if name is not None}
+    return token_key(holder) == token_key(token) or (
+        group is not None and token_key(group) in names
+    )
+
+
 PER_MESSAGE = 50
 """Tokens in one message to a station that has not told how many it takes."""
 NOT_THERE = frozenset({"NotSupported", "NotImplemented"})

@@ -22,7 +22,7 @@ from csms.booking.rules import (
 )
 from csms.energy.queries import forecasts_that_count
 from csms.ledger.work import ReadSession
-from csms.stations.rules import rated_power_w
+from csms.stations.rules import OUT_OF_SERVICE, rated_power_w
 from models.tables.booking import Booking
 from models.tables.charging import Transaction
 from models.tables.energy import Forecast, Site
@@ -30,7 +30,6 @@ from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.stations import Connector, Evse, Station
 from scheduler.reach import CarState, Promise
 
-OUT_OF_SERVICE = ("Faulted", "Unavailable")
 SUN_HISTORY = timedelta(days=7)
 """How far back a car's charging tells where the energy in it came from."""
 UNKNOWN_SOC_PCT = 30.0

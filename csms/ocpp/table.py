@@ -133,6 +133,9 @@ _STATUS: Mapping[str, OutcomeStatus] = {
     "UnknownTransaction": "rejected",
     "VersionMismatch": "rejected",
     "Failed": "rejected",
+    "Faulted": "rejected",
+    "Occupied": "rejected",
+    "Unavailable": "rejected",
     "NotSupported": "not-supported",
     "NotImplemented": "not-supported",
 }

@@ -292,6 +292,23 @@ def _limit_read(command: commands.ReadLimit, response: Mapping[str, Any]) -> Out
     return msgspec.structs.replace(by_status(command, response), periods=periods)
 
 
+def _reserve(command: commands.ReserveEvse) -> msgspec.Struct:
+    """Connector 0 is whichever connector of the station (OCPP 1.6 section 5.13)."""
+    if command.connector_type is not None:
+        raise BadInput("OCPP 1.6 reserves no type of connector")
+    return v16.ReserveNowRequest(
+        connector_id=command.evse_id or 0,
+        expiry_date=wire_time(command.expires_at),
+        id_tag=command.id_token,
+        parent_id_tag=optional(command.group_token and command.group_token[:20]),
+        reservation_id=command.reservation_id,
+    )
+
+
+def _cancel_reservation(command: commands.CancelReservation) -> msgspec.Struct:
+    return v16.CancelReservationRequest(reservation_id=command.reservation_id)
+
+
 CORE = Block(
     "Core",
     heard=(
@@ -382,7 +399,14 @@ FIRMWARE = Block(
     notes=("DiagnosticsStatusNotification", "FirmwareStatusNotification"),
     sent=("GetDiagnostics", "UpdateFirmware"),
 )
-RESERVATION = Block("Reservation", sent=("CancelReservation", "ReserveNow"))
+RESERVATION = Block(
+    "Reservation",
+    said=(
+        Said(commands.ReserveEvse, _reserve, by_status, ("ReserveNow",)),
+        Said(commands.CancelReservation, _cancel_reservation, by_status, ("CancelReservation",)),
+    ),
+    sent=("CancelReservation", "ReserveNow"),
+)
 SMART_CHARGING = Block(
     "Smart charging",
     said=(

@@ -14,6 +14,7 @@ from csms.ocpp.blocks import (
     metering,
     provisioning,
     remote,
+    reservation,
     security,
     smart_charging,
     transactions,
@@ -22,11 +23,6 @@ from csms.ocpp.dialects import Dialect
 from csms.ocpp.table import Block
 from csms.ocpp.wire import v201
 
-RESERVATION = Block(
-    "H. Reservation",
-    notes=("ReservationStatusUpdate",),
-    sent=("CancelReservation", "ReserveNow"),
-)
 TARIFF = Block("I. Tariff and cost", sent=("CostUpdated",))
 FIRMWARE = Block(
     "L. Firmware management",
@@ -47,7 +43,7 @@ BLOCKS = (
     transactions.BLOCK,
     remote.BLOCK,
     availability.BLOCK,
-    RESERVATION,
+    reservation.BLOCK,
     TARIFF,
     metering.BLOCK,
     smart_charging.BLOCK,

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from csms.booking.queries import OUT_OF_SERVICE
 from csms.planning.queries import Rows
 from csms.planning.rules import DEAD_BAND_W, SENT_AHEAD, limit_at, read_periods
-from csms.stations.rules import rated_power_w
+from csms.stations.rules import OUT_OF_SERVICE, rated_power_w
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit
 from models.tables.stations import Connector, Evse, Station

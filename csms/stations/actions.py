@@ -7,22 +7,27 @@ boxes fall back to when we are away; that is checked here on every change that c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from csms.access.queries import find_token
+from csms.access.rules import is_family
 from csms.keyring import Keyring
 from csms.ledger.work import UnitOfWork
 from csms.stations.queries import safe_loads, show_station
-from csms.stations.rules import BOOT_INTERVAL_S, PENDING_INTERVAL_S
+from csms.stations.rules import BOOT_INTERVAL_S, PENDING_INTERVAL_S, kept_from
 from csms.web.problem import CallError, bad_field
 from csms.web.rows import add_row, change_row, check_reference, remove_row
 from csms.web.services import CommandOutcome
 from models.errors import Conflict, FieldError, NoAnswer
+from models.states import RESERVATION_OPEN
 from models.tables.charging import Transaction
 from models.tables.energy import Circuit, Site
+from models.tables.reservations import Reservation
 from models.tables.stations import Connector, Evse, Station
 
 COMMAND_TIMEOUT_S = 30.0
@@ -220,6 +225,50 @@ def outcome_of(settled: CommandOutcome) -> dict[str, Any]:
     if settled.state == "failed" and settled.error_code is not None:
         raise CallError(settled.error_code, settled.detail or "")
     raise NoAnswer(settled.detail or f"the station did not answer; the command is {settled.state}")
+
+
+async def check_not_kept(
+    session: AsyncSession, station: str, action: str, payload: Mapping[str, Any], now: datetime
+) -> None:
+    """Lets a command pass unless it starts a token where others have reserved.
+
+    A station refuses the token of somebody else itself once it is presented; a remote start counts
+    as our word that it may charge, so we do not give it (OCPP 1.6 section 3.13, 2.0.1 H03).
+
+    Args:
+        session: to read with.
+        station: its identity.
+        action: of its OCPP version.
+        payload: which is right for that version.
+        now: by our clock.
+
+    Raises:
+        Conflict: `evse-reserved`.
+    """
+    if action == "RemoteStartTransaction":
+        evse_id, text, field = payload.get("connectorId"), payload["idTag"], "connectorId"
+    elif action == "RequestStartTransaction":
+        evse_id, text, field = payload.get("evseId"), payload["idToken"]["idToken"], "evseId"
+    else:
+        return
+    query = sa.select(Reservation).where(
+        Reservation.station == station,
+        Reservation.state.in_(RESERVATION_OPEN),
+        Reservation.expires_at > now,
+    )
+    rows = list(await session.scalars(query))
+    if not rows:
+        return
+    token = await find_token(session, text, rows[0].tenant_id)
+    parent = token.parent if token is not None else None
+    kept = [(row.evse_id, is_family(row.id_token, row.group_token, text, parent)) for row in rows]
+    count = sa.select(sa.func.count()).where(Evse.station == station, Evse.evse_id > 0)
+    if kept_from(kept, evse_id, await session.scalar(count) or 0):
+        place = station if evse_id is None else f"EVSE {evse_id} of {station}"
+        detail = f"{place} is reserved, and not for {text}"
+        raise Conflict(
+            detail, code="evse-reserved", errors=[FieldError(f"/payload/{field}", detail)]
+        )
 
 
 async def _set_evses(work: UnitOfWork, row: Station, evses: Sequence[Mapping[str, Any]]) -> None:

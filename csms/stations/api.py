@@ -16,6 +16,7 @@ from csms.stations.actions import (
     COMMAND_TIMEOUT_S,
     accept_station,
     change_station,
+    check_not_kept,
     create_station,
     delete_station,
     outcome_of,
@@ -320,6 +321,9 @@ async def command_station(
     _refuse_payload(body.action, found)
     if not services.gateway.online(identity):
         raise Conflict(f"the station {identity} is not connected", code="station-offline")
+    async with services.db.read() as session:
+        now = services.clock.now()
+        await check_not_kept(session, identity, body.action, body.payload, now)
     command = RawCommand(action=body.action, payload=body.payload)
     async with begin_work(request) as work:
         command_id = work.order(

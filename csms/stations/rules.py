@@ -6,6 +6,7 @@ the wire to a station is not here, and neither are transactions (`csms.charging.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,8 @@ _STATUS: dict[str, BootStatus] = {
 }
 DEFAULT_PHASE_POWER_W = 3_700.0
 """16 A at 230 V, as such chargers are sold."""
+OUT_OF_SERVICE = ("Faulted", "Unavailable")
+"""Statuses of connectors that can serve nobody."""
 _SECRET_VARIABLES = frozenset({"authorizationkey", "basicauthpassword"})
 
 
@@ -191,6 +194,25 @@ def connection_changed(
 def rated_power_w(max_power_w: float | None, phases: int) -> float:
     """Returns what an EVSE gives at most, in W: what is known of it, else 16 A on its phases."""
     return DEFAULT_PHASE_POWER_W * phases if max_power_w is None else max_power_w
+
+
+def kept_from(kept: Sequence[tuple[int | None, bool]], evse_id: int | None, evses: int) -> bool:
+    """Returns whether a token is to be kept from an EVSE by what others have reserved.
+
+    Args:
+        kept: of each reservation of the station its EVSE (None: whichever), and whether the token
+            may use it.
+        evse_id: where the token wants to charge; None: wherever there is room.
+        evses: how many the station has; 0: not known.
+    """
+    if any(mine and evse_id in (None, place) for place, mine in kept):
+        return False
+    if any(not mine and place == evse_id for place, mine in kept if place is not None):
+        return True
+    if any(mine and place is None for place, mine in kept):
+        return False
+    others = sum(not mine for _, mine in kept)
+    return others >= max(1, evses)
 
 
 def status_time(fact: ConnectorReported) -> datetime:

@@ -1,6 +1,16 @@
 """Typed tables, one module per feature. Importing this package fills `Base.metadata`."""
 
-from models.tables import access, booking, charging, energy, fleet, ledger, planning, stations
+from models.tables import (
+    access,
+    booking,
+    charging,
+    energy,
+    fleet,
+    ledger,
+    planning,
+    reservations,
+    stations,
+)
 from models.tables.base import Base
 
 __all__ = [
@@ -12,5 +22,6 @@ __all__ = [
     "fleet",
     "ledger",
     "planning",
+    "reservations",
     "stations",
 ]

@@ -177,7 +177,11 @@ def frame(parts: list[Any]) -> str:
 
 @asynccontextmanager
 async def rest_house(
-    url: str, *, stepped: bool = False, onboarding: str = "pending"
+    url: str,
+    *,
+    stepped: bool = False,
+    onboarding: str = "pending",
+    limits: Limits | None = None,
 ) -> AsyncIterator[RestHouse]:
     """Runs a house on a database whose schema is up to date."""
     activity, wire = Activity(), RealWireClock()
@@ -203,7 +207,7 @@ async def rest_house(
         wire=wire,
         ids=ids,
         activity=activity,
-        limits=Limits(refusal_delay_s=0.0, call_s=0.6, call_quiet_s=0.2, close_s=0.3),
+        limits=limits or Limits(refusal_delay_s=0.0, call_s=0.6, call_quiet_s=0.2, close_s=0.3),
     )
     services = Services(
         db=db,

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 THINGS = (
     *("site", "station", "vehicle", "vehicle_model", "driver", "id_token", "transaction"),
-    *("booking", "plan", "command", "forecast", "prices", "local_list"),
+    *("booking", "plan", "command", "forecast", "prices", "local_list", "reservation"),
 )
 EVENT = f"(?:{'|'.join(THINGS)})"
 NO_EVENTS = {"command.queued", "plan.requested", "plan.failed", "plan.refused"}

@@ -14,7 +14,9 @@ from models.errors import BadInput, Unavailable
 from models.tables import Base
 from models.tables.access import LocalList
 from models.tables.charging import Reading, SunShare, Transaction
+from models.tables.reservations import Reservation
 from models.tables.stations import Station
+from tests.builders.reservations import a_reservation
 from tests.builders.small_house import small_house
 
 
@@ -151,3 +153,17 @@ async def test_stations_that_were_there_are_to_have_no_list_of_tokens(database_u
         migrate.downgrade(database_url, "0003")
         migrate.upgrade(database_url)
         assert await house.rows(LocalList) == []
+
+
+async def test_reservations_go_with_their_table_and_with_their_station(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        await house.add(a_reservation(house.clock), a_reservation(house.clock, number=2))
+        migrate.downgrade(database_url, "0005")
+        migrate.upgrade(database_url)
+        assert await house.rows(Reservation) == []
+        await house.add(
+            a_reservation(house.clock), a_reservation(house.clock, number=2, station="A-2")
+        )
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.execute(sa.delete(Station).where(Station.identity == "A-1"))
+        assert (await house.one(Reservation)).station == "A-2"

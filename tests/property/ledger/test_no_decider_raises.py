@@ -35,6 +35,7 @@ from models.facts import (
     Quarantined,
     Reading,
     ReadingsReported,
+    ReservationReported,
     SecurityReported,
     StationCaughtUp,
     StationsSeen,
@@ -45,6 +46,7 @@ from models.facts import (
 )
 from models.tables.ledger import Quarantine
 from models.tables.stations import Station
+from tests.builders.reservations import a_reservation
 from tests.builders.small_house import NOON, SmallHouse
 
 STATIONS = st.sampled_from(["A-1", "A-1", "A-1", "A-2", "pending", "nobody"])
@@ -86,6 +88,7 @@ def transactions(scheme: str) -> st.SearchStrategy[Fact]:
         meter_wh=REGISTERS if mine else st.none(),
         readings=READINGS,
         seq_no=st.none() if mine else st.integers(0, 3),
+        reservation_id=st.sampled_from([None, 1, 2, -1, 2**63]),
         remote_start_id=st.none() if mine else st.sampled_from([None, 7]),
         suspect=st.sampled_from([(), ("time-implausible",), ("schema",)]),
     )
@@ -113,6 +116,12 @@ FACTS: dict[type[Fact], st.SearchStrategy[Fact]] = {
         evse_id=EVSES,
         ocpp_transaction_id=st.one_of(st.none(), NUMBERS),
         readings=READINGS,
+    ),
+    ReservationReported: st.builds(
+        ReservationReported,
+        **COMMON,
+        reservation_id=st.sampled_from([1, 2, 3, -1, 2**63]),
+        update=st.sampled_from(["Expired", "Removed", "NoTransaction"]),
     ),
     VariablesReported: st.builds(
         VariablesReported, **COMMON, variables=st.just((VariableState(name="a", value="1"),) * 2)
@@ -179,6 +188,8 @@ async def play(template: Path, batches: Sequence[Sequence[Fact]], *, forget: boo
     await house.start()
     try:
         await house.furnish()
+        for number, token in enumerate(("CAR-1", "ANNA"), start=1):
+            await house.add(a_reservation(house.clock, number=number, id_token=token))
         await house.add(
             Station(identity="pending", approval="pending", created_at=NOON, updated_at=NOON)
         )

@@ -324,3 +324,21 @@ def test_2x_every_other_event_is_kept(subprotocol: str, events: list[dict[str, A
     fact = fact_of(subprotocol, "NotifyEvent", an_event_message(*events))
     assert isinstance(fact, facts.NoteReported)
     assert answered(subprotocol, fact, answers.EMPTY) == {}
+
+
+@pytest.mark.parametrize(
+    ("subprotocol", "update"),
+    [
+        ("ocpp2.0.1", "Expired"),
+        ("ocpp2.0.1", "Removed"),
+        ("ocpp2.1", "Removed"),
+        ("ocpp2.1", "NoTransaction"),
+    ],
+)
+def test_2x_tells_that_a_reservation_is_over(subprotocol: str, update: Any) -> None:
+    payload = {"reservationId": 7, "reservationUpdateStatus": update}
+    fact = fact_of(subprotocol, "ReservationStatusUpdate", payload)
+    assert fact == facts.ReservationReported(
+        station="CP-1", received_at=NOW, reservation_id=7, update=update
+    )
+    assert answered(subprotocol, fact, answers.EMPTY) == {}

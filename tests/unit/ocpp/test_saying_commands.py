@@ -478,3 +478,64 @@ def test_stations_are_told_to_forget(subprotocol: str) -> None:
     assert said(subprotocol, commands.ClearCache()) == ("ClearCache", {})
     told = outcome(subprotocol, commands.ClearCache(), {"status": "Rejected"})
     assert told.status == "rejected"
+
+
+A_WISH = commands.ReserveEvse(
+    reservation_id=7,
+    evse_id=2,
+    id_token="CARD",
+    token_type="ISO14443",
+    group_token="FAMILY",
+    expires_at=NOON,
+)
+
+
+def test_16_reserves_a_connector() -> None:
+    assert said("ocpp1.6", A_WISH) == (
+        "ReserveNow",
+        {
+            "connectorId": 2,
+            "expiryDate": "2026-06-15T12:00:00Z",
+            "idTag": "CARD",
+            "parentIdTag": "FAMILY",
+            "reservationId": 7,
+        },
+    )
+    whichever = msgspec.structs.replace(A_WISH, evse_id=None, group_token=None)
+    action, payload = said("ocpp1.6", whichever)
+    assert (action, payload["connectorId"]) == ("ReserveNow", 0)
+    assert "parentIdTag" not in payload
+    typed = msgspec.structs.replace(whichever, connector_type="sType2")
+    with pytest.raises(BadInput, match="no type of connector"):
+        said("ocpp1.6", typed)
+
+
+@ON_2X
+def test_2x_reserves_an_evse(subprotocol: str) -> None:
+    assert said(subprotocol, A_WISH) == (
+        "ReserveNow",
+        {
+            "id": 7,
+            "expiryDateTime": "2026-06-15T12:00:00Z",
+            "evseId": 2,
+            "idToken": {"idToken": "CARD", "type": "ISO14443"},
+            "groupIdToken": {"idToken": "FAMILY", "type": "Central"},
+        },
+    )
+    typed = msgspec.structs.replace(A_WISH, evse_id=None, connector_type="sType2")
+    _, payload = said(subprotocol, typed)
+    assert payload["connectorType"] == "sType2"
+    assert "evseId" not in payload
+
+
+@EVERYWHERE
+def test_reservations_are_cancelled_and_answers_read(subprotocol: str) -> None:
+    cancel = commands.CancelReservation(reservation_id=7)
+    assert said(subprotocol, cancel) == ("CancelReservation", {"reservationId": 7})
+    assert outcome(subprotocol, cancel, {"status": "Rejected"}).status == "rejected"
+    assert outcome(subprotocol, A_WISH, {"status": "Accepted"}).status == "accepted"
+    for status in ("Faulted", "Occupied", "Rejected", "Unavailable"):
+        told = outcome(subprotocol, A_WISH, {"status": status})
+        assert (told.status, told.detail) == ("rejected", status)
+    for command in (A_WISH, cancel):
+        assert commands.decode_command(commands.encode_command(command)) == command

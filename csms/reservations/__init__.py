@@ -1,0 +1,1 @@
+"""Reservations: EVSEs that stations keep free for a token."""
