@@ -78,7 +78,8 @@ def restore(
 ) -> None:
     """Put data and secret key of a backup in their places; serve must not run.
 
-    The 1.6 transaction ids skip a million, because stations know those given out since the backup.
+    The 1.6 transaction ids and the numbers of reservations skip a million, because stations know
+    those given out since the backup.
     On PostgreSQL the database must exist and pg_restore be on the PATH.
 
     Example: heliofleet db restore heliofleet.tar.gz

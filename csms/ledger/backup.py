@@ -89,8 +89,8 @@ def back_up(settings: Settings, file: Path, made_at: datetime) -> Manifest:
 def restore(settings: Settings, file: Path, *, force: bool) -> Manifest:
     """Builds the house of a backup: key file and data, both with mode 0600.
 
-    The 1.6 transaction ids jump by `dumps.IDS_SKIPPED`, because those given out since the backup
-    must not be given out again.
+    The 1.6 transaction ids and the numbers of reservations jump by `dumps.IDS_SKIPPED`, because
+    those given out since the backup must not be given out again.
 
     Args:
         settings: say where database and key file go.

@@ -21,11 +21,13 @@ from csms.ledger import migrate
 from models.errors import BadInput, Conflict, Unavailable
 
 IDS_SKIPPED = 1_000_000
-"""How far the 1.6 transaction ids jump at a restore. Ids given out after the backup are known to
-stations and to nobody else; a million is more than a house gives out between two backups."""
+"""How far the 1.6 transaction ids and the numbers of reservations jump at a restore. Those given
+out after the backup are known to stations and to nobody else; a million is more than a house gives
+out between two backups."""
 
 _SKIP = (
-    f"INSERT INTO sequence (name, value) VALUES ('transaction', {IDS_SKIPPED})"  # noqa: S608
+    "INSERT INTO sequence (name, value)"  # noqa: S608
+    f" VALUES ('transaction', {IDS_SKIPPED}), ('reservation', {IDS_SKIPPED})"
     " ON CONFLICT (name) DO UPDATE SET value = sequence.value + excluded.value"
 )
 _SERVED = (
