@@ -45,6 +45,10 @@ from csms.reservations.api import router as reservations_router
 from csms.reservations.reactions import ReservationKeeper
 from csms.stations.api import router as stations_router
 from csms.stations.reactions import StationHost
+from csms.updates.api.campaigns import router as campaigns_router
+from csms.updates.api.firmware import router as firmware_router
+from csms.updates.reactions.campaigns import Conductor
+from csms.updates.reactions.firmware import UpdateKeeper
 from csms.web.application import api_document, build_api
 from csms.web.services import Services
 from models.clocks import (
@@ -72,6 +76,8 @@ ROUTERS: Sequence[APIRouter] = (
     energy_router,
     stations_router,
     messages_router,
+    firmware_router,
+    campaigns_router,
     fleet_router,
     charging_router,
     reservations_router,
@@ -241,7 +247,8 @@ class House:
         kept = ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity)
         await kept.start()
         bus.subscribe("reservations", kept.follows, kept.heard)
-        self._parts = [committer, relay, bus, watchman, sun, lists, caches, kept, log_keeper]
+        others = [lists, caches, kept, *await self._keep_updates(bus), log_keeper]
+        self._parts = [committer, relay, bus, watchman, sun, *others]
         if self._controlled:
             bus.subscribe("stations", host.follows, host.heard)
             await keeper.start()
@@ -278,6 +285,17 @@ class House:
             events_kept=kept(settings.event_retention_days),
         )
 
+    async def _keep_updates(self, bus: LocalBus) -> tuple[UpdateKeeper, Conductor]:
+        """Starts what follows updates of stations, and conducts campaigns."""
+        db, clock, ids, activity = self.db, self.times.clock, self.times.ids, self.times.activity
+        updates = UpdateKeeper(db=db, clock=clock, ids=ids, activity=activity)
+        campaigns = Conductor(db=db, clock=clock, ids=ids, activity=activity)
+        await updates.start()
+        await campaigns.start()
+        bus.subscribe("firmware", updates.follows, updates.heard)
+        bus.subscribe("campaigns", campaigns.follows, campaigns.heard, campaigns.rest)
+        return updates, campaigns
+
     def _solver(self) -> Solve:
         if self.times.in_line:
             inline = self._pool = InlinePool()
@@ -296,17 +314,15 @@ class House:
 
     async def stop(self, *, timeout_s: float = 8.0) -> None:
         """Drains the doors and ends all parts, in the order in which nothing is lost."""
-        committer, relay, bus, watchman, sun, lists, caches, kept, log_keeper = self._parts
+        committer, relay, bus, watchman, sun, *others = self._parts
         self.api.state.streams.close()
         await self.gateway.drain(timeout_s)
         if self._controlled:
             await self.planner.stop()
         await watchman.stop()
-        await log_keeper.stop()
         await sun.stop()
-        await lists.stop()
-        await caches.stop()
-        await kept.stop()
+        for other in others:
+            await other.stop()
         await committer.drain()
         await relay.close()
         await bus.close()

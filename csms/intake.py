@@ -36,6 +36,7 @@ from csms.stations.intake import (
     SeenDecider,
     VariablesDecider,
 )
+from csms.updates.intake import FirmwareDecider
 from models.answers import EMPTY, Answer, DataAnswer, TokenAnswer, TransactionAnswer
 from models.facts import (
     BootReported,
@@ -45,6 +46,7 @@ from models.facts import (
     ConnectorReported,
     DataReceived,
     Fact,
+    FirmwareReported,
     HeartbeatReported,
     NoteReported,
     Quarantined,
@@ -117,6 +119,7 @@ def deciders() -> Mapping[type[Any], Decider[Any]]:
         ReservationReported: Accepted(ReservationDecider()),
         VariablesReported: Accepted(VariablesDecider()),
         DataReceived: Accepted(DataDecider()),
+        FirmwareReported: Accepted(FirmwareDecider()),
         NoteReported: Accepted(NoteDecider()),
         SecurityReported: SecurityDecider(),
         Quarantined: Accepted(QuarantineDecider()),

@@ -237,6 +237,28 @@ class CancelReservation(Command, frozen=True, kw_only=True):
     reservation_id: int
 
 
+class UpdateFirmware(Command, frozen=True, kw_only=True):
+    """Fetch this firmware and install it. Never repeated blindly."""
+
+    request_id: int
+    """Repeated in what the station tells of it; 1.6 has none without a signature."""
+    location: str
+    retrieve_at: datetime
+    install_at: datetime | None = None
+    """None: as soon as it can. 1.6 knows it only with a signature."""
+    retries: int | None = None
+    """How often the station may try to fetch it; None leaves it to the station."""
+    retry_interval_s: int | None = None
+    signing_certificate: str | None = None
+    """PEM of the vendor's certificate; 1.6 then is sent its SignedUpdateFirmware."""
+    signature: str | None = None
+    """Of the firmware, in base64."""
+
+    def __post_init__(self) -> None:
+        if (self.signing_certificate is None) != (self.signature is None):
+            raise ValueError("a signing certificate and a signature come together")
+
+
 class RawCommand(Command, frozen=True, kw_only=True):
     """An action of the station's own protocol, word by word."""
 
@@ -261,6 +283,7 @@ AnyCommand = (
     | ClearCache
     | ReserveEvse
     | CancelReservation
+    | UpdateFirmware
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

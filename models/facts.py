@@ -44,6 +44,25 @@ OutcomeStatus = Literal["accepted", "rejected", "scheduled", "not-supported", "u
 has ended); it can't; or an answer that we can't read."""
 
 
+FirmwareStatus = Literal[
+    "Downloaded",
+    "DownloadFailed",
+    "Downloading",
+    "DownloadScheduled",
+    "DownloadPaused",
+    "Idle",
+    "InstallationFailed",
+    "Installing",
+    "Installed",
+    "InstallRebooting",
+    "InstallScheduled",
+    "InstallVerificationFailed",
+    "InvalidSignature",
+    "SignatureVerified",
+]
+"""How far a station is with new firmware; 1.6 without a signature knows seven of them."""
+
+
 DOUBTFUL_TIME = frozenset({"time-unreadable", "time-implausible"})
 """Of the marks in `Fact.suspect`, those that say the station has no clock to go by."""
 
@@ -211,8 +230,16 @@ class DataReceived(Fact, frozen=True, gc=False, kw_only=True):
     """Text on 1.6, JSON text on 2.x."""
 
 
+class FirmwareReported(Fact, frozen=True, gc=False, kw_only=True):
+    """How far a station is with new firmware, or that it is about nothing of the kind (`Idle`)."""
+
+    status: FirmwareStatus
+    request_id: int | None = None
+    """Of the update that we asked for; 1.6 does not say it without a signature."""
+
+
 class NoteReported(Fact, frozen=True, gc=False, kw_only=True):
-    """A notification that wants no more than being kept: firmware, logs, reports, events."""
+    """A notification that wants no more than being kept: logs, reports, events."""
 
     action: str
     payload: bytes

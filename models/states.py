@@ -15,6 +15,9 @@ CommandState = Literal["queued", "sent", "answered", "failed", "unknown", "expir
 LimitState = Literal[
     "queued", "sent", "accepted", "rejected", "obeyed", "disobeyed", "superseded", "unknown"
 ]
+FirmwareUpdateState = Literal["requested", "unsent", "refused", "running", "installed", "failed"]
+CampaignState = Literal["running", "paused", "aborted", "finished"]
+CampaignStationState = Literal["waiting", "running", "done", "failed", "skipped", "missed"]
 LocalListState = Literal["pending", "synced", "failed", "unsupported"]
 ReservationStatus = Literal[
     "requested", "active", "refused", "used", "cancelled", "expired", "lost"
@@ -76,6 +79,35 @@ RESERVATION: Mapping[str, frozenset[str]] = {
 the station tells so later: it may have been away."""
 RESERVATION_OPEN: tuple[ReservationStatus, ...] = ("requested", "active")
 """Of these states, those in which an EVSE is spoken for."""
+
+FIRMWARE_UPDATE: Mapping[str, frozenset[str]] = {
+    "requested": frozenset({"unsent", "refused", "running", "installed", "failed"}),
+    "running": frozenset({"installed", "failed"}),
+    "unsent": frozenset(),
+    "refused": frozenset(),
+    "installed": frozenset(),
+    "failed": frozenset(),
+}
+"""A firmware update: asked for, under way, over; `unsent` when the station had gone before it."""
+
+CAMPAIGN: Mapping[str, frozenset[str]] = {
+    "running": frozenset({"paused", "aborted", "finished"}),
+    "paused": frozenset({"running", "aborted", "finished"}),
+    "aborted": frozenset(),
+    "finished": frozenset(),
+}
+"""A campaign: wave after wave, held for a while, broken off, or through."""
+
+CAMPAIGN_STATION: Mapping[str, frozenset[str]] = {
+    "waiting": frozenset({"running", "failed", "skipped", "missed"}),
+    "running": frozenset({"waiting", "done", "failed"}),
+    "done": frozenset(),
+    "failed": frozenset(),
+    "skipped": frozenset(),
+    "missed": frozenset(),
+}
+"""A station in a campaign: its turn to come (again, where nothing was sent), under way, over;
+`skipped` where there was nothing to do, `missed` where the campaign ended before its turn."""
 
 
 def allowed(machine: Mapping[str, frozenset[str]], before: str, after: str) -> bool:

@@ -31,6 +31,11 @@ class Transaction:
     authorised: bool = True
     next_meter_at: datetime | None = None
 
+    def take_seq_no(self) -> int:
+        """Returns the number of the next event about it (2.x)."""
+        self.seq_no += 1
+        return self.seq_no - 1
+
     @property
     def names(self) -> tuple[str, ...]:
         """The ids by which a central system may name it."""
@@ -56,6 +61,20 @@ UpdateTrigger = Literal["MeterValuePeriodic", "ChargingStateChanged", "Authorize
 EndReason = Literal[
     "EVDisconnected", "Remote", "PowerLoss", "DeAuthorized", "UnlockCommand", "Reset"
 ]
+BootReason = Literal["PowerUp", "RemoteReset", "ApplicationReset", "FirmwareUpdate"]
+FirmwareWord = Literal[
+    "Downloaded",
+    "DownloadFailed",
+    "Downloading",
+    "Idle",
+    "InstallationFailed",
+    "Installing",
+    "Installed",
+    "InstallRebooting",
+    "InvalidSignature",
+    "SignatureVerified",
+]
+"""What stations here say of an update."""
 ConnectorStatus = Literal[
     "Available", "Preparing", "Occupied", "Finishing", "Reserved", "Unavailable", "Faulted"
 ]
@@ -66,7 +85,7 @@ ConnectorStatus = Literal[
 class Boot:
     """The station has started."""
 
-    reason: Literal["PowerUp", "RemoteReset", "ApplicationReset"]
+    reason: BootReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +178,14 @@ class ReservationGone:
 
 @dataclass(frozen=True, slots=True)
 class FirmwareNote:
-    """A status of firmware or log upload, as a trigger may ask for it."""
+    """How far an update of firmware is, or an upload, as a trigger may ask for it."""
 
     subject: Literal["firmware", "log", "diagnostics"]
+    word: FirmwareWord = "Idle"
+    request_id: int | None = None
+    """Of the update, where the central system has given one."""
+    signed: bool = False
+    """Whether 1.6 has other words for it."""
 
 
 Notice = (

@@ -24,6 +24,9 @@ QUIRKS: dict[str, str] = {
     "tx-twice": "says the start and the end of each transaction twice",
     "kilo-units": "meters in kWh and kW (1.6 only)",
     "energy-only": "meters the energy register and nothing else",
+    "fw-download-failed": "can't fetch new firmware",
+    "fw-install-failed": "fetches new firmware and can't install it",
+    "fw-bad-signature": "says that the signature of new firmware is wrong, where there is one",
     "extra-fields": "adds a vendor's own field to its meter values, against the schema",
 }
 

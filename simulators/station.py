@@ -15,11 +15,13 @@ from typing import Literal
 
 from simulators.box import LimitBox
 from simulators.evse import Evse
+from simulators.firmware import Firmware
 from simulators.notices import (
     KEPT_OFFLINE,
     Answer,
     Ask,
     Boot,
+    BootReason,
     Ended,
     EndReason,
     Metered,
@@ -69,6 +71,7 @@ class Station:
         self.variables = Variables(kind, meter_every_s)
         self.whitelist = Whitelist(self.variables)
         self.reservations = Reservations(self.evses, say=self._note, tell_status=self._tell_status)
+        self.firmware = Firmware(is_16=kind.subprotocol == "ocpp1.6", quirks=quirks)
         self.outbox: deque[Notice] = deque()
         self.online = False
         self.powered = True
@@ -213,10 +216,13 @@ class Station:
             self._settle_powers(self._time)
 
     def speak_up(self, at: datetime) -> None:
-        """Notes changes of state, and meter samples that are due."""
+        """Notes changes of state, meter samples that are due, and how far an update is."""
         if not self.powered:
             return
         self.reservations.settle(at)
+        self.outbox.extend(self.firmware.play(at, self.evses.values()))
+        if self.firmware.restarts:
+            self.wants_reset = "FirmwareUpdate"
         for evse in self.evses.values():
             transaction = evse.transaction
             if transaction is None:
@@ -230,7 +236,7 @@ class Station:
             if due is None or due <= at or (restless and due - at > STRIDE):
                 self.sample_now(evse, at, asked=False)
 
-    def boot(self, reason: Literal["PowerUp", "RemoteReset"], at: datetime) -> None:
+    def boot(self, reason: BootReason, at: datetime) -> None:
         """Starts the software: what is to be said first is said first."""
         notices: list[Notice] = [Boot(reason)]
         if "forgets-reservations" in self.quirks:
@@ -265,7 +271,7 @@ class Station:
                 self._end(evse, at, "Reset")
             evse.finished = False
         self.wants_reset = None
-        self.boot("RemoteReset", at)
+        self.boot(self.firmware.restarted(at), at)
         self._present_again(at)
 
     def went_offline(self) -> None:
@@ -403,7 +409,7 @@ class Station:
             Started(
                 transaction,
                 evse.sample(at),
-                self._next_seq(transaction),
+                transaction.take_seq_no(),
                 evse.charging_state,
                 trigger,
                 with_token=bool(token),
@@ -422,7 +428,7 @@ class Station:
             Ended(
                 transaction,
                 evse.sample(at),
-                self._next_seq(transaction),
+                transaction.take_seq_no(),
                 reason,
                 offline=not self.online or reason == "PowerLoss",
             )
@@ -430,11 +436,6 @@ class Station:
         evse.transaction = None
         evse.finished = evse.car is not None
         self.limits.forget_transaction(evse.evse_id)
-
-    @staticmethod
-    def _next_seq(transaction: Transaction) -> int:
-        transaction.seq_no += 1
-        return transaction.seq_no - 1
 
     def _tell_status(self, evse: Evse, at: datetime) -> None:
         evse.told = (evse.status, evse.charging_state)
@@ -454,7 +455,7 @@ class Station:
             Updated(
                 transaction,
                 evse.sample(at),
-                self._next_seq(transaction),
+                transaction.take_seq_no(),
                 evse.charging_state,
                 trigger,
                 with_token=trigger == "Authorized",

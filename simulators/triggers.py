@@ -7,8 +7,7 @@ from datetime import datetime
 from simulators.notices import Boot, FirmwareNote, Heartbeat, Status
 from simulators.station import Station
 
-_FIRMWARE = {
-    "FirmwareStatusNotification": FirmwareNote("firmware"),
+_UPLOADS = {
     "LogStatusNotification": FirmwareNote("log"),
     "DiagnosticsStatusNotification": FirmwareNote("diagnostics"),
 }
@@ -28,8 +27,10 @@ def triggered(station: Station, message: str, evse_id: int | None, at: datetime)
     elif message in {"MeterValues", "TransactionEvent"}:
         for evse in chosen:
             station.sample_now(evse, at, asked=True)
-    elif message in _FIRMWARE:
-        station.outbox.append(_FIRMWARE[message])
+    elif message == "FirmwareStatusNotification":
+        station.outbox.append(station.firmware.present)
+    elif message in _UPLOADS:
+        station.outbox.append(_UPLOADS[message])
     else:
         return False
     return True

@@ -33,6 +33,7 @@ from ocpp.messages import Call, CallError, MessageType
 from models.errors import FleetError
 from models.timeline import format_rfc3339, parse_rfc3339
 from simulators.checks import Checks
+from simulators.firmware import Order
 from simulators.link import Link, LinkClosed
 from simulators.notices import Answer, Ended, Notice, Started
 from simulators.profiles import VOLTAGE_V, Period, Profile, Purpose
@@ -190,6 +191,17 @@ class Voice(ChargePoint):
 def read_instant(text: str | None) -> datetime | None:
     """Reads an instant that the service wrote."""
     return None if text is None else parse_rfc3339(text)
+
+
+def read_order(request_id: int, firmware: Mapping[str, Any], now: datetime) -> Order:
+    """Returns an update of firmware from the package's dictionaries (2.x, and signed 1.6)."""
+    return Order(
+        location=str(firmware["location"]),
+        retrieve_at=read_instant(firmware["retrieve_date_time"]) or now,
+        request_id=request_id,
+        install_at=read_instant(firmware.get("install_date_time")),
+        signed="signature" in firmware,
+    )
 
 
 def read_profile(

@@ -39,11 +39,13 @@ from ocpp.v16.enums import (
     TriggerMessageStatus,
     UnitOfMeasure,
     UnlockStatus,
+    UpdateFirmwareStatus,
     UpdateStatus,
     UploadLogStatus,
 )
 
 from models.timeline import parse_rfc3339
+from simulators.firmware import Order
 from simulators.notices import (
     Answer,
     Ask,
@@ -64,7 +66,7 @@ from simulators.profiles import Purpose
 from simulators.reservations import Reservation
 from simulators.triggers import triggered
 from simulators.variables import Variable
-from simulators.voice import Voice, read_instant, read_profile, write_periods
+from simulators.voice import Voice, read_instant, read_order, read_profile, write_periods
 from simulators.whitelist import Entry
 
 NO_TRANSACTION = -1
@@ -121,7 +123,7 @@ class VoiceV16(Voice, ChargePointV16):
                 charge_point_model=kind.model,
                 charge_point_vendor=kind.vendor,
                 charge_point_serial_number=self.station.identity[:25],
-                firmware_version="3.2.0",
+                firmware_version=self.station.firmware.version,
             )
         )
         if result is None:
@@ -188,7 +190,11 @@ class VoiceV16(Voice, ChargePointV16):
 
     async def _firmware(self, notice: FirmwareNote) -> None:
         if notice.subject == "firmware":
-            await self.ask(call.FirmwareStatusNotification(FirmwareStatus.idle))
+            word = FirmwareStatus(notice.word)
+            if notice.signed and notice.request_id is not None:
+                await self.ask(call.SignedFirmwareStatusNotification(word, notice.request_id))
+            else:
+                await self.ask(call.FirmwareStatusNotification(word))
         elif notice.subject == "diagnostics":
             await self.ask(call.DiagnosticsStatusNotification(DiagnosticsStatus.idle))
         else:
@@ -396,6 +402,18 @@ class VoiceV16(Voice, ChargePointV16):
         known = self.station.reservations.cancel(reservation_id, self.now())
         yes, no = CancelReservationStatus.accepted, CancelReservationStatus.rejected
         return call_result.CancelReservation(yes if known else no)
+
+    @on(Action.update_firmware)
+    def on_update_firmware(self, location: str, retrieve_date: str, **_: Any) -> object:
+        """UpdateFirmware.req: its answer is empty, so it can't be refused."""
+        self.station.firmware.take(Order(location, read_instant(retrieve_date) or self.now()))
+        return call_result.UpdateFirmware()
+
+    @on(Action.signed_update_firmware)
+    def on_signed_update(self, request_id: int, firmware: dict[str, Any], **_: Any) -> object:
+        """SignedUpdateFirmware.req."""
+        taken = self.station.firmware.take(read_order(request_id, firmware, self.now()))
+        return call_result.SignedUpdateFirmware(UpdateFirmwareStatus(taken))
 
     @on(Action.data_transfer)
     def on_data_transfer(self, **_: Any) -> object:

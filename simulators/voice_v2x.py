@@ -41,7 +41,7 @@ from simulators.profiles import Profile, Purpose
 from simulators.reservations import Reservation
 from simulators.triggers import triggered
 from simulators.variables import ENTRIES, NAMES_2X
-from simulators.voice import Voice, read_instant, read_profile, write_periods
+from simulators.voice import Voice, read_instant, read_order, read_profile, write_periods
 from simulators.whitelist import CARD, Entry
 
 _STOP_TRIGGERS = {
@@ -90,7 +90,7 @@ class VoiceV2X(Voice):
                 )
             case FirmwareNote():
                 if notice.subject == "firmware":
-                    await self.ask(self.requests.FirmwareStatusNotification(status="Idle"))
+                    await self._firmware(notice)
                 else:
                     await self.ask(self.requests.LogStatusNotification(status="Idle"))
         return Answer()
@@ -103,7 +103,7 @@ class VoiceV2X(Voice):
                     "vendor_name": kind.vendor,
                     "model": kind.model,
                     "serial_number": self.station.identity[:25],
-                    "firmware_version": "3.2.0",
+                    "firmware_version": self.station.firmware.version,
                 },
                 reason=notice.reason,
             )
@@ -111,6 +111,13 @@ class VoiceV2X(Voice):
         if result is None:
             return Answer(accepted=False, status="CallError")
         return Answer(result.status == "Accepted", str(result.status), int(result.interval))
+
+    async def _firmware(self, notice: FirmwareNote) -> None:
+        await self.ask(
+            self.requests.FirmwareStatusNotification(
+                status=notice.word, request_id=notice.request_id
+            )
+        )
 
     async def _status(self, notice: Status) -> None:
         if notice.evse_id == 0:
@@ -312,6 +319,12 @@ class VoiceV2X(Voice):
         self.station.outbox.append(Report(request_id, 0, last=False, variables=tuple(rows[:half])))
         self.station.outbox.append(Report(request_id, 1, last=True, variables=tuple(rows[half:])))
         return self.results.GetBaseReport(status="Accepted")
+
+    @on("UpdateFirmware")
+    def on_update_firmware(self, request_id: int, firmware: dict[str, Any], **_: Any) -> object:
+        """UpdateFirmwareRequest."""
+        taken = self.station.firmware.take(read_order(request_id, firmware, self.now()))
+        return self.results.UpdateFirmware(status=taken)
 
     @on("SetChargingProfile")
     def on_set_profile(self, evse_id: int, charging_profile: dict[str, Any], **_: Any) -> object:

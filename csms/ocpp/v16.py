@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from csms.ocpp import profiles, tokens
+from csms.ocpp import firmware, profiles, tokens
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
@@ -396,7 +396,24 @@ CORE = Block(
 )
 FIRMWARE = Block(
     "Firmware management",
-    notes=("DiagnosticsStatusNotification", "FirmwareStatusNotification"),
+    heard=(
+        Heard(
+            v16.FirmwareStatusNotificationRequest,
+            firmware.firmware_reported,
+            facts.FirmwareReported,
+            firmware.HEARD,
+            answers.EmptyAnswer,
+        ),
+    ),
+    notes=("DiagnosticsStatusNotification",),
+    said=(
+        Said(
+            commands.UpdateFirmware,
+            firmware.update,
+            firmware.answered,
+            ("UpdateFirmware", "SignedUpdateFirmware"),
+        ),
+    ),
     sent=("GetDiagnostics", "UpdateFirmware"),
 )
 RESERVATION = Block(
@@ -438,8 +455,15 @@ SECURITY = Block(
             nothing(v16.SecurityEventNotificationResponse),
             answers.EmptyAnswer,
         ),
+        Heard(
+            v16.SignedFirmwareStatusNotificationRequest,
+            firmware.signed_firmware_reported,
+            facts.FirmwareReported,
+            firmware.HEARD,
+            answers.EmptyAnswer,
+        ),
     ),
-    notes=("LogStatusNotification", "SignedFirmwareStatusNotification"),
+    notes=("LogStatusNotification",),
     unsupported={"SignCertificate": "certificates are not issued here yet"},
     sent=(
         "CertificateSigned",

@@ -11,6 +11,7 @@ from csms.ocpp.blocks import (
     availability,
     data_transfer,
     diagnostics,
+    firmware,
     metering,
     provisioning,
     remote,
@@ -24,11 +25,6 @@ from csms.ocpp.table import Block
 from csms.ocpp.wire import v201
 
 TARIFF = Block("I. Tariff and cost", sent=("CostUpdated",))
-FIRMWARE = Block(
-    "L. Firmware management",
-    notes=("FirmwareStatusNotification", "PublishFirmwareStatusNotification"),
-    sent=("PublishFirmware", "UnpublishFirmware", "UpdateFirmware"),
-)
 DISPLAY = Block(
     "O. Display messages",
     notes=("NotifyDisplayMessages",),
@@ -47,7 +43,7 @@ BLOCKS = (
     TARIFF,
     metering.BLOCK,
     smart_charging.BLOCK,
-    FIRMWARE,
+    firmware.BLOCK,
     security.CERTIFICATES,
     diagnostics.BLOCK,
     DISPLAY,

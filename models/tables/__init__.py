@@ -10,6 +10,7 @@ from models.tables import (
     planning,
     reservations,
     stations,
+    updates,
 )
 from models.tables.base import Base
 
@@ -24,4 +25,5 @@ __all__ = [
     "planning",
     "reservations",
     "stations",
+    "updates",
 ]

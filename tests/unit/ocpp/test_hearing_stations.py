@@ -250,12 +250,30 @@ def test_data_transfer_carries_text_on_16_and_json_on_2x() -> None:
 
 @pytest.mark.parametrize("subprotocol", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
 def test_notifications_without_effect_are_kept_as_they_came(subprotocol: str) -> None:
-    raw = b'{"status": "Downloaded" }'
-    understood = heard(subprotocol, "FirmwareStatusNotification", raw)
+    raw = b'{"status": "Idle","requestId": 4 }'
+    understood = heard(subprotocol, "LogStatusNotification", raw)
     assert understood.fact == facts.NoteReported(
-        station="CP-1", received_at=NOW, action="FirmwareStatusNotification", payload=raw
+        station="CP-1", received_at=NOW, action="LogStatusNotification", payload=raw
     )
     assert answered(subprotocol, understood.fact, answers.EMPTY) == {}
+
+
+@pytest.mark.parametrize(
+    ("subprotocol", "action", "numbered"),
+    [
+        ("ocpp1.6", "FirmwareStatusNotification", False),
+        ("ocpp1.6", "SignedFirmwareStatusNotification", True),
+        ("ocpp2.0.1", "FirmwareStatusNotification", True),
+        ("ocpp2.1", "FirmwareStatusNotification", True),
+    ],
+)
+def test_how_far_new_firmware_is(subprotocol: str, action: str, numbered: bool) -> None:
+    said = {"status": "Installing"} | ({"requestId": 9} if numbered else {})
+    fact = fact_of(subprotocol, action, said)
+    assert fact == facts.FirmwareReported(
+        station="CP-1", received_at=NOW, status="Installing", request_id=9 if numbered else None
+    )
+    assert answered(subprotocol, fact, answers.EMPTY) == {}
 
 
 def test_an_answer_of_the_wrong_kind_is_a_programmers_error() -> None:

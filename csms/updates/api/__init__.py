@@ -1,0 +1,1 @@
+"""REST: firmware updates of a station, what it tells of its firmware, and campaigns."""

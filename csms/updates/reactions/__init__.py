@@ -1,0 +1,1 @@
+"""What follows when stations answer, tell of their firmware, come and fall silent."""

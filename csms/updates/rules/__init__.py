@@ -1,0 +1,1 @@
+"""What follows for updates and campaigns from what is told; pure."""
