@@ -233,7 +233,7 @@ async def _views(
         updates = {each.id: each for each in found}
         for each in running:
             result = update_result(updates.get(each.update_id or ""))
-            views[each.station] = View(exists=True, result=result)
+            views[each.station] = msgspec.structs.replace(views[each.station], result=result)
     else:
         await _write_on(work, running, change, views)
     return views
@@ -260,7 +260,7 @@ async def _write_on(
                 each.written += 1
             if result.state == "running":
                 each.command_id = _write(work, each.station, change.variables[each.written])
-        views[each.station] = View(exists=True, result=result)
+        views[each.station] = msgspec.structs.replace(views[each.station], result=result)
 
 
 async def _begin(

@@ -139,14 +139,14 @@ def booted(update: UpdateState, firmware_version: str | None, at: datetime) -> U
         firmware_version: what the Boot says.
         at: when it came.
     """
-    if firmware_version is None or at < update.created_at:
+    if firmware_version is None or at < update.created_at or update.firmware_after is not None:
         return update
-    after_it = update.ended_at is not None and at >= update.ended_at
-    if update.is_open:
-        if update.firmware_before in {None, firmware_version}:
-            return update
+    is_new = update.firmware_before not in {None, firmware_version}
+    if update.is_open and is_new:
         update = _moved(update, "installed", at)
-    elif not (update.state == "installed" and update.firmware_after is None and after_it):
+    # The Boot that starts the new firmware comes before the word that it is installed, or after.
+    after_it = update.ended_at is not None and at >= update.ended_at
+    if update.state != "installed" or not (is_new or after_it):
         return update
     return _replace(update, firmware_after=firmware_version)
 

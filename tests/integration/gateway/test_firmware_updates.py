@@ -81,10 +81,16 @@ class Played:
         query = sa.select(FirmwareNotice.status).where(FirmwareNotice.update_id == update_id)
         return await self.house.rows(query.order_by(FirmwareNotice.id))
 
+    async def heard(self, update_id: str | None, words: list[str]) -> None:
+        """Returns once the station has said this of an update, or of none, and nothing else."""
+        async with asyncio.timeout(10):
+            while await self.history(update_id) != words:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     async def online(self, *, wanted: bool = True) -> None:
         query = sa.select(Station.online).where(Station.identity == "ST-1")
         async with asyncio.timeout(10):
-            while (await self.house.rows(query)) != [wanted] or self.line.online is not wanted:
+            while (await self.house.rows(query)) != [wanted] or self.line.online is not wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def cut(self) -> None:
@@ -190,23 +196,18 @@ async def test_what_it_tells_unasked_is_kept(tmp_path: Path, version: str) -> No
     async with played(tmp_path, version) as it:
         it.box.outbox.append(FirmwareNote("firmware", "Downloading"))
         it.box.trigger("FirmwareStatusNotification", None, it.house.clock.now())
-        async with asyncio.timeout(10):
-            while len(told := await it.history(None)) < 2:
-                await asyncio.sleep(0.02)
-        assert told == ["Downloading", "Idle"]
+        await it.heard(None, ["Downloading", "Idle"])
 
 
 @VERSIONS
 async def test_a_station_that_comes_back_says_how_far_it_is(tmp_path: Path, version: str) -> None:
     async with played(tmp_path, version) as it:
         it.box.firmware.download_s = 1.0
-        await it.ask()
+        asked = await it.ask()
         await it.until(lambda row: row.status == "Downloading")
         await it.cut()
         await it.back()
-        async with asyncio.timeout(10):
-            while (await it.history((await it.until(bool)).id)).count("Downloading") < 2:
-                await asyncio.sleep(0.02)
+        await it.heard(asked.id, ["Downloading", "Downloading"])
         await it.until(lambda row: row.state == "installed")
 
 
