@@ -17,6 +17,7 @@ from models.tables.charging import Reading, SunShare, Transaction
 from models.tables.reservations import Reservation
 from models.tables.stations import Station
 from tests.builders.reservations import a_reservation
+from models.tables.updates import Campaign, CampaignStation, FirmwareNotice, FirmwareUpdate
 from tests.builders.small_house import small_house
 
 
@@ -167,3 +168,43 @@ async def test_reservations_go_with_their_table_and_with_their_station(database_
         async with house.db.write(house.clock, house.ids) as work:
             await work.session.execute(sa.delete(Station).where(Station.identity == "A-1"))
         assert (await house.one(Reservation)).station == "A-2"
+
+
+async def test_updates_and_campaigns_come_and_go_with_what_is_in_them(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        now = house.clock.now()
+        migrate.downgrade(database_url, "0005")
+        migrate.upgrade(database_url)
+        an_update: dict[str, Any] = {
+            "station": "A-1",
+            "command_id": "c",
+            "location": "https://example.org/fw.bin",
+            "retrieve_at": now,
+            "created_at": now,
+            "heard_at": now,
+            "updated_at": now,
+        }
+        await house.add(FirmwareUpdate(id="u1", request_id=1, **an_update))
+        with pytest.raises(sa.exc.IntegrityError):
+            await house.add(FirmwareUpdate(id="u2", request_id=2, **an_update))
+        await house.add(FirmwareUpdate(id="u3", request_id=2, state="failed", **an_update))
+        await house.add(FirmwareNotice(station="A-1", status="Idle", received_at=now))
+        a_campaign = Campaign(
+            id="c1",
+            name="all",
+            kind="firmware",
+            change={},
+            selection={},
+            wave_size=1,
+            wave_pause_s=0,
+            next_wave_at=now,
+            ends_at=now,
+            created_at=now,
+            updated_at=now,
+        )
+        await house.add(a_campaign, CampaignStation(campaign_id="c1", station="A-1", position=0))
+        assert len(await house.rows(FirmwareUpdate)) == 2
+        migrate.downgrade(database_url, "0005")
+        migrate.upgrade(database_url)
+        for table in (FirmwareUpdate, FirmwareNotice, Campaign, CampaignStation):
+            assert await house.rows(table) == []
