@@ -1,7 +1,8 @@
 """Asking stations for updates, and making, holding and breaking off campaigns.
 
-A station has one update under way at most: its row is locked while that is looked at, and the
-database has a unique index beside it.
+A station has one update under way at most: those who ask for one take turns, station by station,
+and the database has a unique index beside it. The station's row is not locked for it, because what
+stations report is written there by batches of many.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ async def request_update(
 
     Args:
         work: the unit of work.
-        station: its row, locked for change.
+        station: its row.
         change: what it is to install.
         origin: of the command: `api` or `rule`.
         campaign_id: the campaign that it is part of.
@@ -93,6 +94,7 @@ async def request_update(
         Conflict: `station-offline`; `update-running` while another one is under way.
     """
     identity, signed = station.identity, change.signature is not None
+    await take_station(work, identity)
     why = unfit(station.ocpp_version, install_at=change.install_at, signed=signed)
     if why is not None:
         raise bad_field("/install_at", why)
@@ -140,6 +142,11 @@ async def request_update(
     await work.session.flush()
     await announce_update(work, "firmware_update.requested", station, row)
     return row
+
+
+async def take_station(work: UnitOfWork, identity: str) -> None:
+    """Waits for the turn to see to the updates of a station."""
+    await work.take_turn(f"updates of {identity}")
 
 
 async def keep_update(

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from csms.stations.api import Identity
 from csms.updates.queries import ConfigurationChange, FirmwareChange, Setting
 from csms.web.documents import Document, Id, Instant, Name, Shown
 from models.states import CampaignState, CampaignStationState, FirmwareUpdateState
@@ -142,7 +143,7 @@ class NewConfiguration(Document):
 class NewSelection(Document):
     """Which stations: all that is given must be so, and something must be given."""
 
-    identities: Annotated[list[Id], Field(min_length=1, max_length=20_000)] | None = None
+    identities: Annotated[list[Identity], Field(min_length=1, max_length=1_000)] | None = None
     site_id: Id | None = None
     vendor: Name | None = None
     model: Name | None = None

@@ -20,7 +20,7 @@ from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
-from csms.web.rows import find_for_change, find_row
+from csms.web.rows import find_row
 from csms.web.shown import Page
 from csms.web.work import Reading, Work
 from models.errors import NotFound
@@ -45,7 +45,7 @@ class UpdateQuery(ListQuery):
 )
 async def post_firmware_update(work: Work, identity: str, body: NewFirmwareUpdate) -> Response:
     """Ask a station that is connected to fetch firmware and install it."""
-    station = await find_for_change(work, Station, identity)
+    station = await find_row(work.session, Station, identity, work.tenant)
     row = await request_update(work, station, body.change())
     path = f"{BASE}/stations/{quote(identity, safe='')}/firmware-updates/{row.id}"
     shown = await show_update(work.session, row)

@@ -274,7 +274,7 @@ async def _begin(
         # A station that is told again gets all that it has not taken yet.
         member.command_id = _write(work, member.station, change.variables[member.written])
         return
-    station = await work.session.get(Station, member.station, with_for_update=True)
+    station = await work.session.get(Station, member.station)
     assert station is not None  # it was seen within this unit of work
     member.firmware_before = station.firmware_version
     try:

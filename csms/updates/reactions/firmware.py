@@ -18,7 +18,7 @@ import structlog
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
-from csms.updates.actions import keep_update
+from csms.updates.actions import keep_update, take_station
 from csms.updates.queries import update_state, updates_of
 from csms.updates.reactions.alarm import Alarm
 from csms.updates.rules.firmware import (
@@ -125,7 +125,8 @@ class UpdateKeeper:
             asks: whether it has been away and is to say anew how far it is.
         """
         async with self._db.write(self._clock, self._ids, actor="firmware", tenant=tenant) as work:
-            station = await work.session.get(Station, identity, with_for_update=True)
+            await take_station(work, identity)
+            station = await work.session.get(Station, identity)
             if station is None:
                 self._watched.discard(identity)
                 return

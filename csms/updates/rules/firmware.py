@@ -142,7 +142,8 @@ def booted(update: UpdateState, firmware_version: str | None, at: datetime) -> U
     if firmware_version is None or at < update.created_at or update.firmware_after is not None:
         return update
     is_new = update.firmware_before not in {None, firmware_version}
-    if update.is_open and is_new:
+    may_have_heard = update.state == "running" or update.why is not None
+    if update.is_open and is_new and may_have_heard:
         update = _moved(update, "installed", at)
     # The Boot that starts the new firmware comes before the word that it is installed, or after.
     after_it = update.ended_at is not None and at >= update.ended_at

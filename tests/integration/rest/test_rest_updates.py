@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from datetime import timedelta
@@ -237,3 +238,12 @@ async def test_bad_campaigns_name_the_field(
     for address in ("/campaigns", "/campaigns/preview"):
         refused = await small_house.post(address, a_campaign(**change), 422)
         assert refused["errors"][0]["field"] == field, refused
+
+
+async def test_of_many_who_ask_at_once_one_has_it(house: RestHouse) -> None:
+    await house.site(id="A")
+    await connected(house)
+    address = "/api/v1/stations/CP-1/firmware-updates"
+    asked = [house.http.post(address, json={"location": LOCATION}) for _ in range(8)]
+    codes = sorted(answer.status_code for answer in await asyncio.gather(*asked))
+    assert codes == [201] + [409] * 7

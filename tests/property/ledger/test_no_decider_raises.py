@@ -30,6 +30,7 @@ from models.facts import (
     ConnectorReported,
     DataReceived,
     Fact,
+    FirmwareReported,
     HeartbeatReported,
     NoteReported,
     Quarantined,
@@ -97,6 +98,12 @@ def transactions(scheme: str) -> st.SearchStrategy[Fact]:
 FACTS: dict[type[Fact], st.SearchStrategy[Fact]] = {
     BootReported: st.builds(BootReported, **COMMON, vendor=st.just("V"), model=st.just("M")),
     HeartbeatReported: st.builds(HeartbeatReported, **COMMON),
+    FirmwareReported: st.builds(
+        FirmwareReported,
+        **COMMON,
+        status=st.sampled_from(["Downloading", "Installed", "Idle"]),
+        request_id=st.sampled_from([None, 1, -(2**63), 2**63 - 1]),
+    ),
     ConnectorReported: st.builds(
         ConnectorReported,
         **COMMON,

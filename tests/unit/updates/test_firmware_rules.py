@@ -111,6 +111,9 @@ def test_a_boot_with_another_version_proves_it() -> None:
     after = booted(RUNNING, "2.0", NOON + HOUR)
     assert (after.state, after.firmware_after) == ("installed", "2.0")
     assert booted(after, "3.0", NOON + 2 * HOUR) == after
+    assert booted(an_update(), "2.0", NOON + HOUR) == an_update(), "it was not asked yet"
+    unanswered = answered(an_update(), fate("unknown"), NOON)
+    assert booted(unanswered, "2.0", NOON + HOUR).state == "installed"
     unknown = msgspec.structs.replace(RUNNING, firmware_before=None)
     assert booted(unknown, "2.0", NOON + HOUR) == unknown
 
