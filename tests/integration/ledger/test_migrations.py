@@ -16,8 +16,8 @@ from models.tables.access import LocalList
 from models.tables.charging import Reading, SunShare, Transaction
 from models.tables.reservations import Reservation
 from models.tables.stations import Station
-from tests.builders.reservations import a_reservation
 from models.tables.updates import Campaign, CampaignStation, FirmwareNotice, FirmwareUpdate
+from tests.builders.reservations import a_reservation
 from tests.builders.small_house import small_house
 
 
