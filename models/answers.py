@@ -36,6 +36,8 @@ class BootAnswer(msgspec.Struct, frozen=True, gc=False):
     interval_s: int
     """Heartbeat interval when accepted, else how long to wait before booting again."""
     now: datetime
+    quirks: tuple[str, ...] = ()
+    """What its record says by now; not told to the station."""
 
 
 class HeartbeatAnswer(msgspec.Struct, frozen=True, gc=False):

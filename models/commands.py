@@ -139,6 +139,8 @@ class SetLimit(Command, frozen=True, kw_only=True):
     start_at: datetime | None = None
     """None: from the start of the transaction (or at once, where it has started). Required for
     `station`, because that has no transaction to start with."""
+    tx_started_at: datetime | None = None
+    """When its transaction began, for stations to which a limit must be told relative to that."""
     rate_unit: Literal["W", "A"] = "W"
     """What the station understands (its ChargingScheduleAllowedChargingRateUnit or RateUnit)."""
     phases: int = 3

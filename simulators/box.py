@@ -154,7 +154,7 @@ class LimitBox:
         self.book.judge(cap.serial, at, power_w=total_w, limit_w=cap.limit_w, reaction_s=reaction_s)
 
     def _can_store(self, profile: Profile, transaction: Transaction | None) -> bool:
-        if profile.evse_id > self._kind.evses:
+        if profile.refused or profile.evse_id > self._kind.evses:
             return False
         if profile.purpose is not Purpose.TRANSACTION:
             return True
@@ -164,7 +164,7 @@ class LimitBox:
 
     def _forgets(self, profile: Profile) -> bool:
         """Returns whether the station will not do what it has just promised."""
-        if "ignores-limits" in self._quirks:
+        if profile.ignored or "ignores-limits" in self._quirks:
             return True
         if "ignores-tx-profile" in self._quirks and profile.purpose is Purpose.TRANSACTION:
             return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from simulators.notices import ChargingState, ConnectorStatus, Sample, Transaction
 from simulators.profiles import VOLTAGE_V
@@ -42,6 +43,18 @@ class Evse:
     """When the power last changed by a noteworthy amount."""
     told: tuple[ConnectorStatus, ChargingState] | None = None
     """The last status that was put into words."""
+
+    @classmethod
+    def of(cls, number: int, kind: StationKind) -> Self:
+        """Returns a new EVSE of a kind of station."""
+        return cls(
+            number,
+            kind.max_power_w,
+            kind.min_power_w,
+            kind.current_type,
+            kind.phases,
+            kind.reports_soc,
+        )
 
     @property
     def energised(self) -> bool:
@@ -104,21 +117,6 @@ class Evse:
     def idle(self) -> bool:
         """Whether it could serve a car that came now."""
         return self.in_service and self.car is None and self.transaction is None
-
-    @staticmethod
-    def all_of(kind: StationKind) -> dict[int, Evse]:
-        """Returns the EVSEs of a station of this kind, by their numbers."""
-        return {
-            number: Evse(
-                number,
-                kind.max_power_w,
-                kind.min_power_w,
-                kind.current_type,
-                kind.phases,
-                kind.reports_soc,
-            )
-            for number in range(1, kind.evses + 1)
-        }
 
     def sample(self, at: datetime) -> Sample:
         """Returns what the meter shows."""

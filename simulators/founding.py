@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from models.quirks import SETTINGS
 from models.timeline import format_rfc3339
 from simulators.chance import stream
 from simulators.people import driver_ids
@@ -34,6 +35,8 @@ async def found(world: World, service: Service) -> dict[str, str | None]:
         await service.create("/sites", _site(site, scenario.timezone), known_as=site.id)
         for station in site.stations:
             body = _station(site, station, scenario.kind(station.kind), world.seed)
+            quirks = world.stations[station.identity].quirks
+            body["quirks"] = sorted(quirks.intersection(SETTINGS))
             passwords[station.identity] = await service.create_station(body)
     for model in scenario.models:
         body = {

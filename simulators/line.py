@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 
 from models.errors import FleetError
 from simulators.checks import Checks
-from simulators.link import Connect, LinkClosed
+from simulators.link import Caller, Connect, LinkClosed
 from simulators.notices import KEPT_OFFLINE, Answer, Boot, Heartbeat, Notice
+from simulators.odd_words import Tongue
 from simulators.station import Station
 from simulators.voice import Voice
 from simulators.voice_v2x import VoiceV21, VoiceV201
@@ -59,6 +60,7 @@ class Line:
         self._last_said_at = now()
         self._boot_again_at: datetime | None = None
         self._booted = False
+        self._tongue = Tongue(station.identity, station.quirks, now())
 
     @property
     def online(self) -> bool:
@@ -78,14 +80,18 @@ class Line:
         if self.connected or self.cut or not station.powered:
             return self.connected
         password = station.variables.new_password or self._password
-        offered = None if "no-subprotocol" in station.quirks else station.kind.subprotocol
         try:
-            link = await self._connect(station.identity, offered, password)
+            link = await self._connect(*_knock(station), password)
         except FleetError as error:
             self.refused = error.detail
             return False
         self._voice = VOICES[station.kind.subprotocol](
-            station, link, now=self._now, checks=self._checks, message_ids=self._message_ids
+            station,
+            link,
+            now=self._now,
+            checks=self._checks,
+            message_ids=self._message_ids,
+            tongue=self._tongue,
         )
         self._reading = asyncio.create_task(self._voice.run(), name=f"reader of {station.identity}")
         boots = any(isinstance(notice, Boot) for notice in station.outbox)
@@ -169,3 +175,21 @@ class Line:
             with contextlib.suppress(asyncio.CancelledError):
                 await reading
         self.station.went_offline()
+
+
+def _knock(station: Station) -> tuple[Caller, tuple[str, ...]]:
+    """Returns how the station names itself at the door, and what it offers to speak."""
+    quirks, path = station.quirks, station.identity
+    user = path
+    if "path-case" in quirks:
+        path = user = path.lower()
+    if "path-suffix" in quirks:
+        path += "/"
+    if "basic-user-mismatch" in quirks:
+        user = "charger"
+    offered: tuple[str, ...] = (station.kind.subprotocol,)
+    if "no-subprotocol" in quirks:
+        offered = ()
+    elif "subproto-list" in quirks:
+        offered = (*offered, "ocpp1.5")
+    return Caller(path, user), offered

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import deque
+from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
@@ -51,11 +52,23 @@ class Link(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """How a station names itself."""
+
+    path: str
+    """The end of the address; not encoded."""
+    user: str
+    """By which it logs in."""
+
+
 class Connect(Protocol):
     """Opens the link of a station; raises `LinkRefused` when it can't be had."""
 
-    async def __call__(self, identity: str, subprotocol: str | None, password: str | None) -> Link:
-        """Returns an open link for `identity`; `subprotocol` None offers none."""
+    async def __call__(
+        self, caller: Caller, subprotocols: tuple[str, ...], password: str | None
+    ) -> Link:
+        """Returns an open link for `caller`, with the first of `subprotocols` that is known."""
         ...
 
 
@@ -177,22 +190,22 @@ class WebSocketLink:
 def websocket_door(base_url: str) -> Connect:
     """Returns what opens websockets under `base_url`, for example `ws://127.0.0.1:9000/ocpp`."""
 
-    async def dial(identity: str, subprotocol: str | None, password: str | None) -> Link:
+    async def dial(caller: Caller, subprotocols: tuple[str, ...], password: str | None) -> Link:
         headers: dict[str, str] = {}
         if password is not None:
-            credentials = base64.b64encode(f"{identity}:{password}".encode()).decode()
+            credentials = base64.b64encode(f"{caller.user}:{password}".encode()).decode()
             headers["Authorization"] = f"Basic {credentials}"
         try:
             connection = await connect_websocket(
-                f"{base_url.rstrip('/')}/{quote(identity, safe='')}",
-                subprotocols=None if subprotocol is None else [Subprotocol(subprotocol)],
+                f"{base_url.rstrip('/')}/{quote(caller.path, safe='/')}",
+                subprotocols=[Subprotocol(name) for name in subprotocols] or None,
                 additional_headers=headers,
                 compression=None,
                 ping_interval=None,
                 max_size=4 * 2**20,
             )
         except (OSError, InvalidHandshake, TimeoutError) as error:
-            raise LinkRefused(f"{identity}: {error}") from error
+            raise LinkRefused(f"{caller.path}: {error}") from error
         return WebSocketLink(connection)
 
     return dial

@@ -56,6 +56,10 @@ class Profile:
     transaction_id: str | None = None
     serial: int = 0
     """Counts the limits that a world has seen; which one a station disobeyed is told by it."""
+    refused: bool = False
+    """The station will not take it."""
+    ignored: bool = False
+    """The station takes it and does nothing about it."""
 
 
 @dataclass(frozen=True, slots=True)

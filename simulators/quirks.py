@@ -1,7 +1,9 @@
-"""Quirks: the ways in which real boxes differ from the specification, each by its name.
+"""Quirks of simulated stations: which there are, and who gets which.
 
-Taken from the issue trackers of central systems in the field. A station has a set of them; the
-station or its voice asks `has`. Faults, which happen at a time and end, are in `simulators.faults`.
+The catalogue is `models.quirks`, gathered from the issue trackers of central systems in the field.
+Each is played in one place: words in `simulators.odd_words`, times in `simulators.odd_times`, what
+is done with limits in `simulators.odd_limits`, deeds in `simulators.odd_station`, and the handshake
+in `simulators.line`. Faults, which happen at a time and end, are in `simulators.faults`.
 """
 
 from __future__ import annotations
@@ -9,28 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from models.errors import BadInput
+from models.quirks import CATALOGUE
 
 QUIRKS: dict[str, str] = {
-    "ignores-limits": "accepts every limit and obeys none",
-    "forgets-limits": "accepts every limit and forgets each fifth one at once",
-    "forgets-reservations": "keeps reservations in memory only, and loses them when it restarts",
-    "rejects-tx-profile": "answers Rejected to the profile of a transaction",
-    "ignores-tx-profile": "accepts the profile of a transaction and obeys only defaults",
-    "slow-limits": "needs 90 s before it obeys a limit",
-    "no-subprotocol": "offers no subprotocol in the handshake (1.6 only)",
-    "boot-on-reconnect": "sends BootNotification after every reconnection",
-    "ts-no-zone": "writes times without a zone",
-    "tag-case": "sends tokens in lower case (1.6 only)",
-    "tx-twice": "says the start and the end of each transaction twice",
-    "kilo-units": "meters in kWh and kW (1.6 only)",
-    "energy-only": "meters the energy register and nothing else",
-    "fw-download-failed": "can't fetch new firmware",
-    "fw-install-failed": "fetches new firmware and can't install it",
-    "fw-bad-signature": "says that the signature of new firmware is wrong, where there is one",
-    "extra-fields": "adds a vendor's own field to its meter values, against the schema",
+    quirk.id: quirk.does
+    + ("" if len(quirk.versions) > 1 else f" ({', '.join(quirk.versions)} only)")
+    for quirk in CATALOGUE.values()
 }
-
-_ONLY_16 = frozenset({"no-subprotocol", "tag-case", "kilo-units"})
 
 
 def check_quirks(names: Iterable[str]) -> tuple[str, ...]:
@@ -52,17 +39,27 @@ def deal(names: Sequence[str], stations: Sequence[tuple[str, str]]) -> dict[str,
     """Returns which station gets which quirk: one station each, where the version can have it.
 
     `stations` are identities with their subprotocols. Dealing goes round and is no chance, so
-    that asking for one more quirk leaves the others where they were only by their order.
+    that asking for one more quirk leaves the others where they were only by their order. Two of a
+    family come to one station only where there are more of them than stations.
     """
     dealt: dict[str, set[str]] = {}
     turn = 0
     for name in names:
+        quirk = CATALOGUE[name]
         fitting = [
             identity
             for identity, subprotocol in stations
-            if name not in _ONLY_16 or subprotocol == "ocpp1.6"
+            if subprotocol.removeprefix("ocpp") in quirk.versions
         ]
-        if fitting:
-            dealt.setdefault(fitting[turn % len(fitting)], set()).add(name)
-            turn += 1
+        if not fitting:
+            continue
+        round_from_here = [fitting[(turn + step) % len(fitting)] for step in range(len(fitting))]
+        free = (each for each in round_from_here if not _clashes(name, dealt.get(each, ())))
+        dealt.setdefault(next(free, round_from_here[0]), set()).add(name)
+        turn += 1
     return {identity: frozenset(quirks) for identity, quirks in dealt.items()}
+
+
+def _clashes(name: str, others: Iterable[str]) -> bool:
+    family = CATALOGUE[name].family
+    return bool(family) and any(CATALOGUE[other].family == family for other in others)

@@ -20,7 +20,7 @@ from models.errors import FleetError, Unavailable
 from simulators.checks import Checks
 from simulators.evse import NOTEWORTHY_W, Evse
 from simulators.line import Line
-from simulators.link import Connect, Link, LinkRefused
+from simulators.link import Caller, Connect, Link, LinkRefused
 from simulators.scenario import StationKind
 from simulators.station import Station
 from simulators.vehicle import Car
@@ -122,10 +122,12 @@ class _Dialled:
         self._connect = connect
         self.trouble = "the service closes the connection before it answers the first message"
 
-    async def __call__(self, identity: str, subprotocol: str | None, password: str | None) -> Link:
+    async def __call__(
+        self, caller: Caller, subprotocols: tuple[str, ...], password: str | None
+    ) -> Link:
         """Returns an open link; errors as `Connect` says."""
         try:
-            return await self._connect(identity, subprotocol, password)
+            return await self._connect(caller, subprotocols, password)
         except LinkRefused as refused:
             self.trouble = refused.detail
             raise

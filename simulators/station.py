@@ -66,7 +66,7 @@ class Station:
         self.identity = identity
         self.kind = kind
         self.quirks = quirks
-        self.evses = Evse.all_of(kind)
+        self.evses = {n: self._new_evse(n) for n in range(1, kind.evses + 1)}
         self.limits = LimitBox(identity, kind, quirks)
         self.variables = Variables(kind, meter_every_s)
         self.whitelist = Whitelist(self.variables)
@@ -324,6 +324,9 @@ class Station:
 
     def _note(self, notice: Notice) -> None:
         self.outbox.append(notice)
+
+    def _new_evse(self, number: int) -> Evse:
+        return Evse.of(number, self.kind)
 
     def _keep_what_lasts(self) -> None:
         self.outbox = deque(notice for notice in self.outbox if isinstance(notice, KEPT_OFFLINE))

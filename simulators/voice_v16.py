@@ -62,6 +62,7 @@ from simulators.notices import (
     Status,
     Updated,
 )
+from simulators.odd_limits import taken
 from simulators.profiles import Purpose
 from simulators.reservations import Reservation
 from simulators.triggers import triggered
@@ -69,6 +70,7 @@ from simulators.variables import Variable
 from simulators.voice import Voice, read_instant, read_order, read_profile, write_periods
 from simulators.whitelist import Entry
 
+LONG_KEY = "SettingOfAVendorWhoNeverCountedTheCharactersOfItsName"
 NO_TRANSACTION = -1
 """What a box says for a transaction whose number it never learned."""
 
@@ -87,7 +89,7 @@ class VoiceV16(Voice, ChargePointV16):
     results: ClassVar[ModuleType] = call_result
     known_actions: ClassVar[frozenset[str]] = frozenset(str(action) for action in Action)
 
-    async def speak(self, notice: Notice) -> Answer:
+    async def say(self, notice: Notice) -> Answer:
         """Says one notice in 1.6."""
         match notice:
             case Boot():
@@ -303,15 +305,22 @@ class VoiceV16(Voice, ChargePointV16):
     @on(Action.get_configuration)
     def on_get_configuration(self, **payload: Any) -> object:
         """GetConfiguration.req: the keys asked for, or all."""
+        quirks = self.station.quirks
         asked: list[str] = payload.get("key") or list(self.station.variables.names())
+        if "getconf-ignores-filter" in quirks:
+            asked = list(self.station.variables.names())
         known: list[dict[str, Any]] = []
         unknown: list[str] = []
         for name in asked:
             variable = self.station.variables.get(name)
-            if variable is None:
+            if variable is None and "getconf-drops-unknown" not in quirks:
                 unknown.append(name)
+            elif variable is None:
+                continue
             else:
                 known.append(_key_value(name, variable))
+        if "long-keys" in quirks:
+            known.append({"key": LONG_KEY, "readonly": True, "value": "1"})
         return call_result.GetConfiguration(known or None, unknown or None)
 
     @on(Action.change_configuration)
@@ -430,7 +439,10 @@ class VoiceV16(Voice, ChargePointV16):
             phases=self.station.kind.phases,
             received_at=self.now(),
         )
-        return self.station.set_profile(profile, self.now())
+        told = taken(
+            profile, raw["charging_schedule"], self.station.quirks, self.station.kind.phases
+        )
+        return self.station.set_profile(told, self.now())
 
 
 def _start_stop(*, accepted: bool) -> RemoteStartStopStatus:

@@ -37,6 +37,7 @@ from simulators.notices import (
     Transaction,
     Updated,
 )
+from simulators.odd_limits import taken
 from simulators.profiles import Profile, Purpose
 from simulators.reservations import Reservation
 from simulators.triggers import triggered
@@ -61,7 +62,7 @@ class VoiceV2X(Voice):
     requests: ClassVar[ModuleType]
     """The package's dataclasses of calls; what nests in them is written as dictionaries."""
 
-    async def speak(self, notice: Notice) -> Answer:
+    async def say(self, notice: Notice) -> Answer:
         """Says one notice in 2.x."""
         match notice:
             case Boot():
@@ -451,7 +452,10 @@ class VoiceV2X(Voice):
             phases=self.station.kind.phases,
             received_at=self.now(),
         )
-        return self.station.set_profile(profile, self.now())
+        told = taken(
+            profile, raw["charging_schedule"][0], self.station.quirks, self.station.kind.phases
+        )
+        return self.station.set_profile(told, self.now())
 
 
 class VoiceV201(VoiceV2X, ChargePointV201):

@@ -33,6 +33,7 @@ from simulators.happenings import (
     Returns,
 )
 from simulators.ledger import STEP, Ledger
+from simulators.odd_station import OddStation
 from simulators.oracle import spare_car
 from simulators.people import wishes
 from simulators.quirks import check_quirks, deal
@@ -311,7 +312,7 @@ class World:
         specs = [station for site in scenario.sites for station in site.stations]
         dealt = deal(quirks, [(s.identity, scenario.kind(s.kind).subprotocol) for s in specs])
         return {
-            spec.identity: Station(
+            spec.identity: OddStation(
                 spec.identity,
                 scenario.kind(spec.kind),
                 now=self.start,

@@ -23,6 +23,8 @@ FRESH = timedelta(minutes=15)
 LATE_START = "start-missing"
 LATE_STOP = "stop-missing"
 BACKWARDS = "meter-backwards"
+GUESSED = "transaction-guessed"
+START_GUESSED = "meter-start-guessed"
 _METERED_AT = "Outlet"
 
 
@@ -375,6 +377,8 @@ def metered(
                 _mark(doubts, "after-stop")
             elif not late:
                 state = _advance(state, reading, at, now, doubts)
+            elif (reading.energy_wh or 0.0) > (state.meter_last_wh or 0.0):
+                state = _caught_up(state, reading, now)
         kept.append(
             ReadingState(
                 known.station,
@@ -461,6 +465,19 @@ def _advance(
         power_w=state.power_w if reading.power_w is None or not running else reading.power_w,
         soc_pct=state.soc_pct if reading.soc_pct is None else reading.soc_pct,
         last_reading_at=at,
+        updated_at=now,
+    )
+
+
+def _caught_up(state: TransactionState, reading: Reading, now: datetime) -> TransactionState:
+    """Counts a register that is higher than the last, though its time is older: clocks go wrong."""
+    if reading.location != _METERED_AT or reading.energy_wh is None:
+        return state
+    start_wh = reading.energy_wh if state.meter_start_wh is None else state.meter_start_wh
+    return msgspec.structs.replace(
+        state,
+        meter_last_wh=reading.energy_wh,
+        energy_wh=max(state.energy_wh, reading.energy_wh - start_wh),
         updated_at=now,
     )
 

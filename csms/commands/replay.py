@@ -32,7 +32,7 @@ from models.errors import BadInput
 from models.virtual_loop import run_virtually
 from scheduler.options import PlanOptions
 from simulators.driver import play
-from simulators.link import Link, LinkRefused
+from simulators.link import Caller, Link, LinkRefused
 from simulators.scenario import load_scenario
 from simulators.scorecard import Truth
 from simulators.world import World
@@ -126,11 +126,12 @@ class _Run:
         )
         await house.start()
 
-        async def connect(identity: str, subprotocol: str | None, password: str | None) -> Link:
-            offered = () if subprotocol is None else (subprotocol,)
-            header = None if password is None else basic(identity, password)
+        async def connect(
+            caller: Caller, subprotocols: tuple[str, ...], password: str | None
+        ) -> Link:
+            header = None if password is None else basic(caller.user, password)
             try:
-                return await house.gateway.connect_memory(identity, offered, header)
+                return await house.gateway.connect_memory(caller.path, subprotocols, header)
             except HandshakeRefused as refused:
                 raise LinkRefused(str(refused)) from None
 

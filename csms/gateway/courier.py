@@ -226,7 +226,7 @@ class Courier:
             return
         try:
             command = decode_command(row.body)
-            action, payload = lane.dialect.say(command)
+            action, payload = lane.dialect.say(lane.manner.said(command))
         except (msgspec.MsgspecError, FleetError, ValueError) as error:
             await self._fail(row, "NotSupported", str(error))
             return

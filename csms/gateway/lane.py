@@ -28,6 +28,7 @@ from csms.gateway.records import StationRecord
 from csms.ledger.batch import MessageNote
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.frame import Call, ErrorCode, Malformed, Send
+from csms.ocpp.manner import BY_THE_BOOK, Manner, manner_of
 from csms.ocpp.peer import Answered, Disputed, Failed, Garbled, Peer, Stray
 from csms.ocpp.table import Refusal
 from csms.ocpp.versions import dialect_of
@@ -105,6 +106,7 @@ class Lane:
         "epoch",
         "heard_at",
         "malformed",
+        "manner",
         "record",
         "subprotocol",
         "transport",
@@ -124,6 +126,7 @@ class Lane:
         self.subprotocol = subprotocol
         self.epoch = record.epoch
         self.dialect: Dialect = dialect_of(subprotocol)
+        self.manner: Manner = manner_of(record.quirks, strict=record.strict)
         self.heard_at = house.clock.now()
         """Life time of the last OCPP frame."""
         self.malformed = 0
@@ -140,6 +143,11 @@ class Lane:
         """Begins, once the transport is connected: a station that has booted before is ready."""
         if self.record.accepted and self.record.booted:
             self._become_ready()
+
+    def take_record(self, record: StationRecord) -> None:
+        """Goes on by a record that has changed."""
+        self.record = record
+        self.manner = manner_of(record.quirks, strict=record.strict)
 
     @property
     def identity(self) -> str:
@@ -214,11 +222,12 @@ class Lane:
             now,
             strict=record.strict,
             accepted=self._accepted,
+            long_tokens=self.manner.long_tokens,
         )
         if isinstance(heard, Refusal):
             self._refuse(call, heard.code, heard.description, now)
             return
-        fact = heard.fact
+        fact = heard.fact if self.manner is BY_THE_BOOK else self.manner.heard(heard.fact)
         if heard.kind == "heartbeat":
             self._reply(call, dialect.answer(fact, HeartbeatAnswer(now)))
             return
@@ -250,6 +259,8 @@ class Lane:
         else:
             self._reply(call, note.answer or b"{}")
             if isinstance(answer, BootAnswer) and answer.status == "Accepted":
+                if (quirks := frozenset(answer.quirks)) != self.record.quirks:
+                    self.take_record(replace(self.record, quirks=quirks))
                 self._become_ready()
         self._go_on()
 

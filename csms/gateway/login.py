@@ -23,11 +23,12 @@ from csms.gateway.onboarding import Onboarding
 from csms.gateway.records import StationRecord, StationRecords
 from csms.gateway.throttle import Throttle, network_of
 from csms.keyring import Keyring
-from csms.ocpp.quirks import NO_SUBPROTOCOL
 from models.clocks import WireClock
 
 SUBPROTOCOLS = ("ocpp2.1", "ocpp2.0.1", "ocpp1.6")
 """What is spoken, newest first."""
+NO_SUBPROTOCOL = "no-subprotocol"
+USER_MISMATCH = "basic-user-mismatch"
 LONGEST_IDENTITY = 48
 """Characters: OCPP 2.0.1 part 4 section 3.1.1 (identifierString[48]); 1.6 names no length."""
 
@@ -101,27 +102,28 @@ class Login:
         identity = identity_of(knock.target)
         if identity is None:
             return TurnedAway("no-identity", 404, "", "no usable identity in the path")
-        record = self._records.known(identity)
+        record = self._records.called(identity)
         if record is None and self._look_ups.allows(network_of(knock.remote)):
             record = await self._records.refresh(identity)
         if record is None:
             record = await self._onboarding.enrol(identity, knock.remote)
         if isinstance(record, StationRecord):
-            return await self._judge_known(record, knock)
+            return await self._judge_known(record, knock, identity)
         if record == "full":
             detail = "too many stations wait for approval"
             return TurnedAway("too-many-pending", 401, identity, detail)
         detail = "nobody has created this station"
         return TurnedAway("unknown-identity", self._unknown_status, identity, detail)
 
-    async def _judge_known(self, record: StationRecord, knock: Knock) -> Verdict:
+    async def _judge_known(self, record: StationRecord, knock: Knock, called: str) -> Verdict:
         identity = record.identity
         if record.security_profile >= 2:
             detail = f"security profile {record.security_profile} needs TLS"
             return TurnedAway("tls-required", 401, identity, detail)
         subprotocol, named = choose_subprotocol(record, knock.subprotocols)
         if record.approval != "pending" and record.security_profile != 0:
-            password = password_of(knock.authorization, identity)
+            any_user = record.forgives(USER_MISMATCH)
+            password = password_of(knock.authorization, called, any_user=any_user)
             binary = subprotocol == "ocpp1.6"
             if password is None or not await self._right(record, password, knock, binary=binary):
                 detail = "no password" if password is None else "wrong password"
@@ -148,12 +150,13 @@ class Login:
 def identity_of(target: str) -> str | None:
     """Returns the identity that a request target names: its last segment, percent-decoded.
 
+    One slash at the end is left out: some stations write it.
     None where there is none, or one that can't be a name: longer than `LONGEST_IDENTITY`, not
     UTF-8, or with characters that don't print.
     """
     path = target.partition("?")[0].partition("#")[0]
     try:
-        identity = unquote_to_bytes(path.rpartition("/")[2]).decode()
+        identity = unquote_to_bytes(path.removesuffix("/").rpartition("/")[2]).decode()
     except UnicodeDecodeError:
         return None
     if not 0 < len(identity) <= LONGEST_IDENTITY or not identity.isprintable():
@@ -161,8 +164,10 @@ def identity_of(target: str) -> str | None:
     return identity
 
 
-def password_of(authorization: str | None, identity: str) -> bytes | None:
-    """Returns the password of a Basic header whose user is `identity`, else None.
+def password_of(
+    authorization: str | None, identity: str, *, any_user: bool = False
+) -> bytes | None:
+    """Returns the password of a Basic header whose user is `identity` (or anybody), else None.
 
     The user is compared as bytes, so that an identity with a colon works although RFC 7617
     forbids it.
@@ -174,6 +179,9 @@ def password_of(authorization: str | None, identity: str) -> bytes | None:
         decoded = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):
         return None
+    if any_user:
+        _, colon, password = decoded.partition(b":")
+        return password if colon else None
     user = identity.encode() + b":"
     return decoded[len(user) :] if decoded.startswith(user) else None
 
@@ -183,6 +191,6 @@ def choose_subprotocol(record: StationRecord, offered: tuple[str, ...]) -> tuple
     for subprotocol in SUBPROTOCOLS:
         if subprotocol in offered and record.admits(subprotocol):
             return subprotocol, True
-    lenient = NO_SUBPROTOCOL in record.quirks or record.approval == "pending"
+    lenient = record.forgives(NO_SUBPROTOCOL) or record.approval == "pending"
     known = any(subprotocol in SUBPROTOCOLS for subprotocol in offered)
     return ("ocpp1.6", False) if lenient and not known else (None, False)

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from csms.ledger.database import Database
 from models.tables.stations import Station
 
+ANY_CASE = "path-case"
+
 
 @dataclass(frozen=True, slots=True)
 class StationRecord:
@@ -42,6 +44,10 @@ class StationRecord:
         """It is one of ours: an operator has created or approved it."""
         return self.approval == "accepted"
 
+    def forgives(self, quirk: str) -> bool:
+        """Returns whether its record has this quirk, and quirks count for it."""
+        return not self.strict and quirk in self.quirks
+
     def admits(self, subprotocol: str) -> bool:
         """Returns whether it may speak this version."""
         return self.ocpp_versions is None or subprotocol in self.ocpp_versions
@@ -61,34 +67,52 @@ class StationRecords:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._records: dict[str, StationRecord] = {}
+        self._caseless: dict[str, str] = {}
+        """Stations that may write their name in any case, by their name in lower case."""
 
     async def load(self) -> None:
         """Reads all of them, once at the start."""
         async with self._db.read() as session:
             stations = await session.scalars(sa.select(Station))
-            self._records = {station.identity: _record(station) for station in stations}
+            for station in stations:
+                self.put(_record(station))
 
     def known(self, identity: str) -> StationRecord | None:
         """Returns the record in memory."""
         return self._records.get(identity)
+
+    def called(self, name: str) -> StationRecord | None:
+        """Returns the record of a station that calls itself so."""
+        record = self._records.get(name)
+        if record is None and self._caseless:
+            record = self._records.get(self._caseless.get(name.lower(), ""))
+        return record
 
     async def refresh(self, identity: str) -> StationRecord | None:
         """Reads one record anew; returns None, and forgets it, if there is no such station."""
         async with self._db.read() as session:
             station = await session.get(Station, identity)
         if station is None:
-            self._records.pop(identity, None)
+            self.forget(identity)
             return None
-        record = self._records[identity] = _record(station)
+        record = _record(station)
+        self.put(record)
         return record
 
     def put(self, record: StationRecord) -> None:
         """Takes a record that has just been written."""
         self._records[record.identity] = record
+        small = record.identity.lower()
+        if record.forgives(ANY_CASE):
+            self._caseless[small] = record.identity
+        elif self._caseless.get(small) == record.identity:
+            del self._caseless[small]
 
     def forget(self, identity: str) -> None:
         """Drops a record whose station is no more."""
         self._records.pop(identity, None)
+        if self._caseless.get(identity.lower()) == identity:
+            del self._caseless[identity.lower()]
 
     def all(self) -> Collection[StationRecord]:
         """Returns every record."""

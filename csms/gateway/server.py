@@ -246,7 +246,7 @@ class Gateway:
         """Returns a station's side of a connection without a socket.
 
         Args:
-            identity: of the station.
+            identity: of the station, as it writes it at the end of the address.
             subprotocols: as a station offers them.
             authorization: the header; see `csms.gateway.memory.basic`.
 
@@ -256,7 +256,7 @@ class Gateway:
         return await memory.connect(
             self._porter,
             self.limits,
-            target=f"/ocpp/{quote(identity, safe='')}",
+            target=f"/ocpp/{quote(identity, safe='/')}",
             subprotocols=subprotocols,
             authorization=authorization,
         )
@@ -269,8 +269,8 @@ class Gateway:
 
     def _on_ready(self, lane: Lane) -> None:
         known = self._records.known(lane.identity)
-        if known is not None and not known.booted:
-            self._records.put(replace(known, booted=True))
+        if known is not None and (not known.booted or known.quirks != lane.record.quirks):
+            self._records.put(replace(known, booted=True, quirks=lane.record.quirks))
         self.courier.wake(lane.identity)
         if self._followed.get(lane.identity) != lane.epoch:
             self._followed[lane.identity] = lane.epoch
@@ -349,7 +349,7 @@ class Gateway:
             lane.transport.close(SERVICE_RESTART, "the station's login has changed")
             lane.end("the station's login has changed")
         else:
-            lane.record = replace(record, epoch=lane.epoch)
+            lane.take_record(replace(record, epoch=lane.epoch))
 
     async def _catch_up(self, lane: Lane) -> None:
         """Tells when a station has said what it had queued while it was away."""

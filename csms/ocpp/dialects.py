@@ -122,6 +122,7 @@ class Dialect:
         *,
         strict: bool,
         accepted: bool,
+        long_tokens: bool = False,
     ) -> Understood | Refusal:
         """Returns what a station's request means, or why it is refused. Never raises on input.
 
@@ -133,6 +134,7 @@ class Dialect:
             strict: whether the specification is taken at its word (conformance runs).
             accepted: whether the station's BootNotification has been accepted. Before that, 2.x
                 allows nothing else (B02.FR.09, B03.FR.08).
+            long_tokens: whether the tokens of a 1.6 station may be too long, and are cut then.
         """
         if not accepted and self.version != "1.6" and action != BOOT:
             return Refusal("SecurityError", "the station has not been accepted yet")
@@ -149,7 +151,7 @@ class Dialect:
                 pass
             else:
                 return Understood(ear.fact(request, hearing), ear.kind)
-        return self._hear_slowly(ear, hearing, strict=strict)
+        return self._hear_slowly(ear, hearing, strict=strict, long_tokens=long_tokens)
 
     def answer(self, fact: Fact, answer: Answer) -> bytes:
         """Returns the response payload that tells the station `answer`.
@@ -252,11 +254,15 @@ class Dialect:
         document: object = msgspec.json.decode(raw)
         return list(_field_errors(schema.faults(self.version, name, document, strict=True)))
 
-    def _hear_slowly(self, ear: _Ear, hearing: Hearing, *, strict: bool) -> Understood | Refusal:
+    def _hear_slowly(
+        self, ear: _Ear, hearing: Hearing, *, strict: bool, long_tokens: bool
+    ) -> Understood | Refusal:
         """Lets the schema judge what the struct refused, and repairs what may be let through."""
         if why := frame.poison(hearing.payload):
             return self._unusable(ear, hearing, Refusal("FormatViolation", why), strict=strict)
         document: object = msgspec.json.decode(hearing.payload)
+        if long_tokens and repair.cut_token(document):
+            hearing.doubt("token-cut")
         name = f"{ear.action}Request"
         found = schema.faults(self.version, name, document, strict=strict)
         if found and not strict:

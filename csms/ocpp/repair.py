@@ -15,6 +15,8 @@ from csms.ocpp import schema
 from csms.ocpp.frame import INT_MAX, Version
 from csms.ocpp.schema import Fault
 
+TOKEN_16_MAX = 20
+"""Characters of a 1.6 token (IdToken, a CiString20Type)."""
 _ROUNDS_MAX = 12
 _FAULTS_MAX = 20_000
 _UNEXPECTED = "additionalProperties"
@@ -57,6 +59,18 @@ def doubts_of(found: tuple[Fault, ...]) -> list[str]:
     if any(fault.keyword != _UNEXPECTED for fault in found):
         doubts.append("schema")
     return doubts
+
+
+def cut_token(document: object) -> bool:
+    """Cuts the token of a 1.6 request to the length of the type; returns whether it was longer."""
+    if not isinstance(document, dict):
+        return False
+    members = cast("dict[str, Any]", document)
+    tag = members.get("idTag")
+    if not isinstance(tag, str) or len(tag) <= TOKEN_16_MAX:
+        return False
+    members["idTag"] = tag[:TOKEN_16_MAX]
+    return True
 
 
 def whole_numbers(document: object) -> object:

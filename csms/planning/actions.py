@@ -30,6 +30,7 @@ from csms.planning.rules import (
     wanted_periods,
 )
 from csms.planning.snapshot import HORIZON, Snapshot
+from csms.stations.rules import PLAN_STACK_LEVEL, plan_profile_id
 from models.commands import LimitPeriod, SetLimit
 from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
@@ -38,8 +39,6 @@ from models.tables.planning import PlanRequest
 from scheduler.plan import Assignment, Charging, Plan, Unserved, write_plan
 from scheduler.problem import Vehicle, write_problem
 
-PLAN_STACK_LEVEL = 1
-"""Above the safe default, which lies at level 0."""
 COMMAND_EXPIRES_S = 600
 
 
@@ -203,6 +202,7 @@ def _order_limits(
     work: UnitOfWork, snapshot: Snapshot, plan: Plan, plan_id: str
 ) -> list[ChargingLimit]:
     problem = snapshot.problem
+    phases = {(each.station, each.evse_id): each.phases for each in snapshot.rows.evses}
     by_vehicle: dict[str, list[Charging]] = defaultdict(list)
     for entry in plan.charging:
         by_vehicle[entry.vehicle].append(entry)
@@ -227,6 +227,7 @@ def _order_limits(
                 work,
                 transaction,
                 periods,
+                phases=phases.get((transaction.station, transaction.evse_id), 1),
                 grid_end=problem.grid.end,
                 plan_id=plan_id,
                 site_id=station.site_id or "",
@@ -240,6 +241,7 @@ def _order_limit(
     transaction: Transaction,
     periods: Sequence[Period],
     *,
+    phases: int,
     grid_end: datetime,
     plan_id: str,
     site_id: str,
@@ -250,7 +252,7 @@ def _order_limit(
         evse_id=transaction.evse_id,
         purpose="transaction",
         ocpp_transaction_id=transaction.ocpp_transaction_id,
-        profile_id=transaction.evse_id * 10 + PLAN_STACK_LEVEL,
+        profile_id=plan_profile_id(transaction.evse_id),
         stack_level=PLAN_STACK_LEVEL,
         periods=tuple(
             LimitPeriod(int((each.from_at - start).total_seconds()), each.limit_w)
@@ -258,6 +260,8 @@ def _order_limit(
         ),
         duration_s=int((valid_to - start).total_seconds()),
         start_at=start,
+        tx_started_at=transaction.started_at,
+        phases=phases,
     )
     command_id = work.order(
         command, station=transaction.station, origin="plan", expires_in_s=COMMAND_EXPIRES_S

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import Query, Request
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from starlette.responses import Response
 
 from csms.keyring import Keyring
@@ -59,10 +59,20 @@ from csms.web.shown import Page, Problem
 from csms.web.work import Once, Reading, Work, after_commit, begin_work
 from models.commands import RawCommand
 from models.errors import BadInput, Conflict, FieldError, NotFound
+from models.quirks import SETTINGS
 from models.tables.charging import Reconciliation
 from models.tables.stations import SecurityEvent, Station, StationVariable
 
 router = api_router("stations", prefix="/stations")
+
+_QUIRK_SCHEMA = {"type": "string", "enum": list(SETTINGS)}
+
+
+def _known_quirk(name: str) -> str:
+    if name not in SETTINGS:
+        raise ValueError(f"no quirk of a record; allowed: {', '.join(SETTINGS)}")
+    return name
+
 
 Identity = Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f\x7f]{1,48}$")]
 Subprotocol = Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
@@ -71,8 +81,8 @@ _KEPT_AT: dict[type[Any], Column] = {
     SecurityEvent: SecurityEvent.received_at,
     Reconciliation: Reconciliation.created_at,
 }
-Quirk = Literal["no-subprotocol"]
-"""As `csms.ocpp.quirks`, which a feature does not know."""
+Quirk = Annotated[str, AfterValidator(_known_quirk), WithJsonSchema(_QUIRK_SCHEMA)]
+"""One that somebody reads, so that it means something on a record."""
 Number = Annotated[int, Field(ge=0, le=100_000)]
 """From 1 on; 0 is the station as a whole, of which 1.6 reports a status."""
 
@@ -120,7 +130,7 @@ class NewStation(Document):
     strict: bool = False
     """Answer sloppy input with errors, as the specification says."""
     quirks: list[Quirk] = Field(default_factory=list[Quirk], max_length=50)
-    """What it is forgiven beyond the rule."""
+    """What it is forgiven beyond the rule; the first boot adds those of its vendor and model."""
     boot_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 300
     evses: list[NewEvse] = Field(default_factory=list[NewEvse], max_length=100)
     external_id: Text | None = None

@@ -86,6 +86,7 @@ STATIONS = RowKind(
         "model",
         "serial_number",
         "firmware_version",
+        "quirks",
         "booted_at",
         "online",
         "epoch",

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
+from csms.stations.rules import DEFAULTS_FOR_TX, plan_profile_id
 from models.clocks import Clock
 from models.commands import (
     ClearLimit,
@@ -25,7 +26,7 @@ from models.commands import (
 )
 from models.ids import IdMaker
 from models.tables.charging import ChargingLimit
-from models.tables.stations import StationVariable
+from models.tables.stations import Station, StationVariable
 from models.timeline import format_rfc3339
 
 _EXPIRES_S = 300.0
@@ -63,7 +64,15 @@ class _StationNote(msgspec.Struct):
         return [evse for evse in self.evses if evse.evse_id > 0]
 
 
+class _EndedNote(msgspec.Struct):
+    """What this module reads of a transaction's resource."""
+
+    station: str
+    evse_id: int
+
+
 _read = msgspec.json.Decoder(_StationNote)
+_read_ended = msgspec.json.Decoder(_EndedNote)
 
 
 def safe_limit(safe_limit_w: float, *, evses: int, phases: int) -> SetLimit:
@@ -102,6 +111,8 @@ class StationHost:
             "station.caught_up",
             "station.status_changed",
             "station.updated",
+            "transaction.ended",
+            "transaction.repaired",
         }
     )
 
@@ -114,6 +125,9 @@ class StationHost:
 
     async def heard(self, note: EventNote) -> None:
         """Orders what a station needs, on the events that `follows` names."""
+        if note.type.startswith("transaction."):
+            await self._clear_left_over(note)
+            return
         station = _read.decode(note.resource)
         if not station.online or station.approval != "accepted":
             return
@@ -144,6 +158,19 @@ class StationHost:
             if came_back:
                 _ask_status(work, station)
         self._ordered[station.identity] = wanted
+
+    async def _clear_left_over(self, note: EventNote) -> None:
+        """Takes a plan's limit out of a box that was told it as a default: the next car's is safe."""
+        ended = _read_ended.decode(note.resource)
+        async with self._db.read() as session:
+            station = await session.get(Station, ended.station)
+        if station is None or station.strict or DEFAULTS_FOR_TX.isdisjoint(station.quirks):
+            return
+        async with self._db.write(
+            self._clock, self._ids, actor="stations", tenant=note.tenant
+        ) as work:
+            clear = ClearLimit(profile_id=plan_profile_id(ended.evse_id))
+            work.order(clear, station=ended.station, origin="rule", expires_in_s=_EXPIRES_S)
 
 
 def _wanted(station: _StationNote) -> SetLimit | None:

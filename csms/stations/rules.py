@@ -21,6 +21,7 @@ from models.facts import (
     ConnectorReported,
     VariableState,
 )
+from models.quirks import default_quirks
 from models.states import COMMAND, allowed
 from models.timeline import EARLIEST_PLAUSIBLE, LATEST_PLAUSIBLE
 
@@ -37,6 +38,10 @@ DEFAULT_PHASE_POWER_W = 3_700.0
 """16 A at 230 V, as such chargers are sold."""
 OUT_OF_SERVICE = ("Faulted", "Unavailable")
 """Statuses of connectors that can serve nobody."""
+PLAN_STACK_LEVEL = 1
+"""Of the limits of a plan: above the safe default, which lies at level 0."""
+DEFAULTS_FOR_TX = frozenset({"rejects-tx-profile", "ignores-tx-profile"})
+"""Quirks of stations to which a transaction's limit is told as a default, which outlives it."""
 _SECRET_VARIABLES = frozenset({"authorizationkey", "basicauthpassword"})
 
 
@@ -48,6 +53,12 @@ class StationBrief(msgspec.Struct, frozen=True):
     site_id: str | None
     approval: str
     boot_interval_s: int
+    strict: bool
+    quirks: list[Any]
+
+    def has(self, quirk: str) -> bool:
+        """Returns whether its record has this quirk, and quirks count for it."""
+        return bool(self.quirks) and not self.strict and quirk in self.quirks
 
 
 class StationState(msgspec.Struct, frozen=True):
@@ -157,9 +168,17 @@ def stranger(fact: BootReported, now: datetime) -> StationState:
 
 
 def booted(station: StationState, fact: BootReported, now: datetime) -> StationState:
-    """Returns what is known of a station after its Boot."""
+    """Returns what is known of a station after its Boot.
+
+    One that was not known for a station of this vendor and model gets the quirks of its kind on its
+    record, once: what an operator takes off it stays off.
+    """
+    quirks = station.quirks
+    if station.booted_at is None or (station.vendor, station.model) != (fact.vendor, fact.model):
+        quirks = sorted({*quirks, *default_quirks(fact.vendor, fact.model)})
     return msgspec.structs.replace(
         station,
+        quirks=quirks,
         vendor=fact.vendor,
         model=fact.model,
         serial_number=fact.serial_number or station.serial_number,
@@ -172,7 +191,8 @@ def booted(station: StationState, fact: BootReported, now: datetime) -> StationS
 
 def boot_answer(station: StationState, now: datetime) -> BootAnswer:
     """Returns what a station is told at its Boot: may it work, and how often to be heard."""
-    return BootAnswer(_STATUS[station.approval], station.boot_interval_s, now)
+    status = _STATUS[station.approval]
+    return BootAnswer(status, station.boot_interval_s, now, tuple(station.quirks))
 
 
 def connection_changed(
@@ -189,6 +209,11 @@ def connection_changed(
         last_seen=now,
         updated_at=now,
     )
+
+
+def plan_profile_id(evse_id: int) -> int:
+    """Returns the id of the charging profile by which plans limit an EVSE; 1 is the safe limit."""
+    return evse_id * 10 + PLAN_STACK_LEVEL
 
 
 def rated_power_w(max_power_w: float | None, phases: int) -> float:

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 
 from models.timeline import format_rfc3339, parse_rfc3339
-from simulators.link import Link, LinkRefused, MemoryLink, memory_pair
+from simulators.link import Caller, Link, LinkRefused, MemoryLink, memory_pair
 
 BUFFER = timedelta(minutes=30)
 
@@ -95,12 +95,15 @@ class SmallService:
         transport = httpx.MockTransport(self._rest)
         return httpx.AsyncClient(transport=transport, base_url="http://small")
 
-    async def connect(self, identity: str, subprotocol: str | None, password: str | None) -> Link:
+    async def connect(
+        self, caller: Caller, subprotocols: tuple[str, ...], password: str | None
+    ) -> Link:
+        identity = caller.path
         if password is None:
             raise LinkRefused(identity)
         near, far = memory_pair()
         self.links[identity] = far
-        version = subprotocol or "ocpp1.6"
+        version = next(iter(subprotocols), "ocpp1.6")
         task = asyncio.get_running_loop().create_task(self._serve(identity, version, far))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

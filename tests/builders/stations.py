@@ -9,6 +9,7 @@ from typing import Any
 
 from simulators.checks import Checks
 from simulators.line import Line
+from simulators.odd_station import OddStation
 from simulators.profiles import Period, Profile, Purpose
 from simulators.scenario import StationKind
 from simulators.station import Station
@@ -57,7 +58,7 @@ def a_car(**changes: Any) -> Car:
 
 def a_station(*, quirks: frozenset[str] = frozenset(), **changes: Any) -> Station:
     """Returns a station that stands at noon."""
-    return Station("ST-1", a_kind(**changes), now=NOON, quirks=quirks)
+    return OddStation("ST-1", a_kind(**changes), now=NOON, quirks=quirks)
 
 
 def a_limit(limit_w: float, **changes: Any) -> Profile:

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 
 from csms.access.intake import token_of
 from csms.access.rules import judge
+from csms.charging.intake.guesses import (
+    guess_readings,
+    load_open,
+    marked,
+    whole_registers,
+)
 from csms.charging.intake.keeping import (
     brief_of,
     keep_loose,
@@ -47,17 +53,22 @@ class ReadingsDecider:
         """Fetches the transactions and their cars."""
         batch.rows(BRIEFS).load(fact.station for fact in facts)
         load_transactions(batch, facts)
+        load_open(batch, facts)
 
     def decide(self, batch: Batch, fact: ReadingsReported, note: MessageNote | None) -> Answer:
         """Keeps every reading once, with the transaction that it belongs to, if there is one."""
         ocpp_id = fact.ocpp_transaction_id
         known = batch.rows(TRANSACTIONS).peek((fact.station, ocpp_id)) if ocpp_id else None
+        guessed = guess_readings(batch, fact)
+        if guessed is not None:
+            known, fact = guessed, marked(fact)
         if known is None:
             keep_loose(batch, fact, ocpp_id or "", fact.evse_id, fact.readings)
             if ocpp_id:
                 unknown_transaction(batch, fact, ocpp_id, note)
             return EMPTY
-        state = meter(batch, known, fact)
+        whole, fact = whole_registers(batch, known, fact)
+        state = meter(batch, whole, fact)
         if state is not known:
             batch.rows(TRANSACTIONS).put(state)
             tell(batch, "transaction.updated", state)

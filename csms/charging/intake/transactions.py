@@ -7,6 +7,13 @@ from collections.abc import Sequence
 from csms.access.intake import token_of
 from csms.access.rules import judge
 from csms.charging.intake.cars import load_candidates, with_car, with_command
+from csms.charging.intake.guesses import (
+    UNKNOWN_IDS,
+    guess_stop,
+    load_open,
+    marked,
+    whole_registers,
+)
 from csms.charging.intake.keeping import (
     brief_of,
     digest_of,
@@ -22,6 +29,7 @@ from csms.charging.intake.keeping import (
 )
 from csms.charging.intake.kinds import MESSAGES, TRANSACTIONS, MessageState
 from csms.charging.rules import (
+    GUESSED,
     TransactionState,
     closed,
     continued,
@@ -42,7 +50,6 @@ from models.answers import Answer, TokenStatus, TransactionAnswer
 from models.facts import Reading, TransactionReported
 
 _STOP_SEQ_NO = -1
-_UNKNOWN_IDS = frozenset({"", "-1", "0"})
 _NEXT = "next transaction"
 _RESERVE = (
     "INSERT INTO sequence (name, value) VALUES ('transaction', ?)"
@@ -72,6 +79,7 @@ class TransactionDecider:
         batch.rows(MESSAGES).find(("station", "ocpp_transaction_id", "seq_no"), numbered)
         if starts:
             batch.memo[_NEXT] = reserve_numbers(batch, len(starts))
+        load_open(batch, facts)
         unknown = [fact for fact in facts if _may_find_car(batch, fact)]
         if unknown:
             load_candidates(batch, unknown)
@@ -82,13 +90,16 @@ class TransactionDecider:
             return _start_16(batch, fact, note)
         ocpp_id = fact.ocpp_transaction_id or ""
         known = batch.rows(TRANSACTIONS).peek((fact.station, ocpp_id))
-        if fact.scheme == "1.6" and (known is None or ocpp_id in _UNKNOWN_IDS):
-            keep_loose(batch, fact, ocpp_id, fact.evse_id or 0, _with_meter(fact))
-            unknown_transaction(batch, fact, ocpp_id, note)
-            return _answer(batch, fact)
+        guessed = None
+        if fact.scheme == "1.6" and (known is None or ocpp_id in UNKNOWN_IDS):
+            known = guessed = guess_stop(batch, fact)
         same = _same_number(batch, fact)
         digest = digest_of(fact, note)
         if digest in same:
+            return _answer(batch, fact)
+        if fact.scheme == "1.6" and known is None:
+            keep_loose(batch, fact, ocpp_id, fact.evse_id or 0, _with_meter(fact))
+            unknown_transaction(batch, fact, ocpp_id, note)
             return _answer(batch, fact)
         if known is not None and is_reused(known, fact):
             known, same = _set_aside(batch, known, fact), []
@@ -99,7 +110,9 @@ class TransactionDecider:
             known = doubted(known, "seq-conflict", batch.now)
         if fact.scheme == "1.6":
             assert known is not None
-            _stop_16(batch, known, fact)
+            if guessed is not None:
+                odd(batch, fact, GUESSED, f"it was ended as transaction {ocpp_id}", known)
+            _stop_16(batch, known, marked(fact) if guessed is not None else fact)
         else:
             _event_2x(batch, known, fact, ocpp_id)
         return _answer(batch, fact)
@@ -135,6 +148,7 @@ def _stop_16(batch: Batch, known: TransactionState, fact: TransactionReported) -
         odd(batch, fact, "second-stop", "its StopTransaction came with two contents", known)
         batch.rows(TRANSACTIONS).put(doubted(known, "second-stop", batch.now))
         return
+    known, fact = whole_registers(batch, known, fact)
     state = meter(batch, closed(known, fact, batch.now), fact, history=True)
     assert state.stopped_at is not None
     state = counted(state, fact.meter_wh, state.stopped_at, batch.now)
