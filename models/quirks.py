@@ -40,12 +40,12 @@ class Quirk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group: Group
     does: str
     """What the hardware does."""
-    source: str
-    """Trackers and numbers."""
     we: Response
     """Of what kind our part is."""
     how: str
     """What we do about it."""
+    source: str = ""
+    """Trackers and numbers; empty: seen, but with nothing to cite."""
     versions: tuple[QuirkVersion, ...] = ("1.6", "2.0.1", "2.1")
     family: str = ""
     """Two of a family exclude each other in one simulated station."""

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from csms.ocpp.dialects import Coverage, Dialect
-from csms.ocpp.quirks import QUIRKS
 from csms.ocpp.versions import DIALECTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "ocpp.md"
@@ -28,7 +27,8 @@ effect), or are **refused** with NotSupported for the reason given. Requests of 
 An action that a version does not know gets NotImplemented. StopTransaction, MeterValues and
 TransactionEvent are never refused for their content unless the station's record says `strict`: what
 breaks the schema is left out and marked, and if nothing sensible is left, the message is kept raw
-and accepted, because a refusal makes stations throw their data away.
+and accepted, because a refusal makes stations throw their data away. What is done about stations that
+differ from the specification in other ways is in the [list of quirks](quirks.md).
 """
 _TREATMENT = {
     "fact": "fact",
@@ -42,7 +42,7 @@ _INITIATOR = {"station": "station", "csms": "us", "both": "either"}
 
 def page() -> str:
     """Returns the whole page."""
-    parts = [_HEAD, _summary(), *(_version(dialect) for dialect in reversed(DIALECTS)), _quirks()]
+    parts = [_HEAD, _summary(), *(_version(dialect) for dialect in reversed(DIALECTS))]
     return "\n".join(parts)
 
 
@@ -77,12 +77,6 @@ def _version(dialect: Dialect) -> str:
 def _row(line: Coverage) -> str:
     treatment, initiator = _TREATMENT[line.treatment], _INITIATOR[line.initiator]
     return f"| {line.action} | {line.block} | {initiator} | {treatment} | {line.detail} |"
-
-
-def _quirks() -> str:
-    lines = ["## Quirks\n", "| name | what it means |", "|---|---|"]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in QUIRKS.items()]
-    return "\n".join(lines) + "\n"
 
 
 def main() -> int:

@@ -22,10 +22,10 @@ from csms.app import rest_document
 from csms.cli import COMMANDS
 from csms.config import ENVIRONMENT_PREFIX, Settings
 from csms.web.identity import SCOPES, Scope
+from models.quirks import CATALOGUE, DEFAULTS
 from scheduler.explain import SENTENCES
 from simulators import scenario
 from simulators.faults import FAULTS
-from simulators.quirks import QUIRKS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -232,9 +232,43 @@ def faults() -> str:
     return _table(("fault", "what happens"), ((f"`{k}`", v) for k, v in FAULTS.items()))
 
 
+_RESPONSES = {
+    "tolerate": "tolerated",
+    "forgive": "forgiven",
+    "adapt": "worked around",
+    "notice": "noticed",
+    "show": "shown",
+}
+
+
 def quirks() -> str:
-    """Returns the table of quirks of simulated stations."""
-    return _table(("quirk", "what the station does"), ((f"`{k}`", v) for k, v in QUIRKS.items()))
+    """Returns the catalogue of quirks, a table for each group."""
+    parts: list[str] = []
+    for group in dict.fromkeys(quirk.group for quirk in CATALOGUE.values()):
+        rows = [
+            (
+                f"`{quirk.id}`",
+                ", ".join(quirk.versions) if len(quirk.versions) == 1 else "all",
+                quirk.does,
+                f"{_RESPONSES[quirk.we]}: {quirk.how}",
+                "yes" if quirk.setting else "",
+                quirk.source or "-",
+            )
+            for quirk in CATALOGUE.values()
+            if quirk.group == group
+        ]
+        header = ("quirk", "versions", "what the station does", "what we do", "record", "source")
+        parts.append(f"### {group.capitalize()}\n\n{_table(header, rows)}")
+    return "\n\n".join(parts)
+
+
+def quirk_defaults() -> str:
+    """Returns the table of what stations of a vendor get on their record."""
+    rows = [
+        (each.vendor, each.model or "all", ", ".join(f"`{name}`" for name in each.quirks))
+        for each in DEFAULTS
+    ]
+    return _table(("vendor", "model", "quirks"), rows)
 
 
 def reasons() -> str:
@@ -250,6 +284,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "scenario-fields": scenario_fields,
     "faults": faults,
     "quirks": quirks,
+    "quirk-defaults": quirk_defaults,
     "reasons": reasons,
 }
 

@@ -29,6 +29,8 @@ SUBPROTOCOLS = ("ocpp2.1", "ocpp2.0.1", "ocpp1.6")
 """What is spoken, newest first."""
 NO_SUBPROTOCOL = "no-subprotocol"
 USER_MISMATCH = "basic-user-mismatch"
+_SLASHES = 2
+"""Of `/ocpp/IDENTITY`; `/ocpp/` names nobody."""
 LONGEST_IDENTITY = 48
 """Characters: OCPP 2.0.1 part 4 section 3.1.1 (identifierString[48]); 1.6 names no length."""
 
@@ -150,13 +152,15 @@ class Login:
 def identity_of(target: str) -> str | None:
     """Returns the identity that a request target names: its last segment, percent-decoded.
 
-    One slash at the end is left out: some stations write it.
+    A slash after it is left out: some stations write one.
     None where there is none, or one that can't be a name: longer than `LONGEST_IDENTITY`, not
     UTF-8, or with characters that don't print.
     """
     path = target.partition("?")[0].partition("#")[0]
+    if path.count("/") > _SLASHES:
+        path = path.removesuffix("/")
     try:
-        identity = unquote_to_bytes(path.removesuffix("/").rpartition("/")[2]).decode()
+        identity = unquote_to_bytes(path.rpartition("/")[2]).decode()
     except UnicodeDecodeError:
         return None
     if not 0 < len(identity) <= LONGEST_IDENTITY or not identity.isprintable():

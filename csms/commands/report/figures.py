@@ -131,6 +131,7 @@ def judge(
             "avoidable_misses": sum(
                 1 for b in truth.bookings if b.outcome == "missed" and b.could_have
             ),
+            "misses": _misses(truth),
         },
         "messages": dict(sorted(truth.messages.items())),
         "limits": _limits(truth, service),
@@ -144,6 +145,35 @@ def judge(
         "complaints": list(truth.complaints),
     }
     return Outcome(report, policies, record)
+
+
+def _misses(truth: Truth) -> list[dict[str, Any]]:
+    """Returns each missed booking, with the quirks of the stations at which its car had hung."""
+    cars = {car.id: car for car in truth.cars}
+    misses: list[dict[str, Any]] = []
+    for booking in truth.bookings:
+        if booking.outcome != "missed":
+            continue
+        car = cars.get(booking.vehicle_id or "")
+        hung_at = {
+            plug.evse_id.rpartition("/")[0]
+            for plug in (car.plugs if car else ())
+            if plug.from_at < booking.start
+        }
+        misses.append(
+            {
+                "booking_id": booking.booking_id,
+                "start": format_rfc3339(booking.start),
+                "vehicle_id": booking.vehicle_id,
+                "reason": booking.reason,
+                "quirks": {
+                    name: list(truth.quirks[name])
+                    for name in sorted(hung_at)
+                    if name in truth.quirks
+                },
+            }
+        )
+    return misses
 
 
 def _figures(figures: Figures) -> dict[str, Any]:

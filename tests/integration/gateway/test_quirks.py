@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from models.clocks import Activity, SteppedClock
-from models.quirks import CATALOGUE, SETTINGS, Quirk
+from models.quirks import CATALOGUE, Quirk
 from tests.builders.quirky_day import PLANNED_W, SAFE_W, SERIAL_TOKEN, Day, Stay
 from tests.builders.stations import NOON
 from tests.integration.gateway.rig import rig

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from csms.gateway.memory import HandshakeRefused, LinkClosed, MemoryLink
-from csms.ocpp.quirks import QUIRKS
+from models.quirks import SETTINGS
 from tests.builders.rest_house import RestHouse, frame, rest_house
 
 
@@ -344,7 +344,7 @@ async def test_an_evse_hangs_on_a_circuit_of_its_site(small_house: RestHouse) ->
 
 async def test_a_quirk_that_nobody_reads_is_refused_by_name(small_house: RestHouse) -> None:
     site = await small_house.site()
-    body = {"identity": "ODD", "site_id": site["id"], "quirks": [*QUIRKS]}
+    body = {"identity": "ODD", "site_id": site["id"], "quirks": [*SETTINGS]}
     await small_house.post("/stations", body, 201)
     problem = await small_house.post(
         "/stations", body | {"identity": "ODDER", "quirks": ["strict"]}, 422

@@ -42,7 +42,7 @@ def refused(
         (("/",), "scenario '/': Is a directory; shipped"),
         (("confluence", "--planner", "crystal-ball"), "--planner: crystal-ball is no planner; al"),
         (("confluence", "--faults", "late-return,flood"), "unknown fault 'flood'; known: dead-sta"),
-        (("confluence", "--quirks", "grumpy"), "unknown quirk 'grumpy'; known: all, boot-on-rec"),
+        (("confluence", "--quirks", "grumpy"), "unknown quirk 'grumpy'; known: all, a-only, ava"),
         (("confluence", "--days", "400"), "Invalid value for '--days'"),
         (("confluence", "--days", "two"), "Invalid value for '--days'"),
         (("confluence", "--seed", "one"), "Invalid value for '--seed'"),
