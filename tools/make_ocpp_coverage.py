@@ -27,8 +27,8 @@ effect), or are **refused** with NotSupported for the reason given. Requests of 
 An action that a version does not know gets NotImplemented. StopTransaction, MeterValues and
 TransactionEvent are never refused for their content unless the station's record says `strict`: what
 breaks the schema is left out and marked, and if nothing sensible is left, the message is kept raw
-and accepted, because a refusal makes stations throw their data away. What is done about stations that
-differ from the specification in other ways is in the [list of quirks](quirks.md).
+and accepted, because a refusal makes stations throw their data away. What is done about stations
+that differ from the specification in other ways is in the [list of quirks](quirks.md).
 """
 _TREATMENT = {
     "fact": "fact",

@@ -160,7 +160,7 @@ class StationHost:
         self._ordered[station.identity] = wanted
 
     async def _clear_left_over(self, note: EventNote) -> None:
-        """Takes a plan's limit out of a box that was told it as a default: the next car's is safe."""
+        """Takes a plan's limit out of a box that holds it as a default: the next car is another."""
         ended = _read_ended.decode(note.resource)
         async with self._db.read() as session:
             station = await session.get(Station, ended.station)

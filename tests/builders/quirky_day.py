@@ -1,9 +1,9 @@
 """A day of one station with quirks, over a real socket, against a real gateway and ledger.
 
-The day holds all that a quirk may touch: charging by card with a limit of a plan, a lost connection,
-a second stay, a loss of power, a card that nobody knows, a remote stop and start, a reset, and
-questions for settings and limits. What really happened is noted beside it, from the station's own
-meter, so that a test can hold what the service knows against it.
+The day holds all that a quirk may touch: charging by card with a limit of a plan, a lost
+connection, a second stay, a loss of power, a card that nobody knows, a remote stop and start, a
+reset, and questions for settings and limits. What really happened is noted beside it, from the
+station's own meter, so that a test can hold what the service knows against it.
 """
 
 from __future__ import annotations
