@@ -139,8 +139,8 @@ class OddStation(Station):
 
     def hear(self, notice: Notice, answer: Answer, at: datetime) -> None:
         """Acts on what was answered to a notice."""
-        refused = isinstance(notice, Ask) and not answer.accepted
-        if refused and answer.status != "CallError" and "blocks-locally-on-invalid" in self.quirks:
+        refused = not answer.accepted and answer.status != "CallError"
+        if isinstance(notice, Ask) and refused and "blocks-locally-on-invalid" in self.quirks:
             self._blocked.add(notice.token)
         if "ignores-invalid" in self.quirks and isinstance(notice, Ask | Started | Updated):
             answer = replace(answer, accepted=True)

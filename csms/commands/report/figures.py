@@ -131,8 +131,8 @@ def judge(
             "avoidable_misses": sum(
                 1 for b in truth.bookings if b.outcome == "missed" and b.could_have
             ),
-            "misses": _misses(truth),
         },
+        "misses": _misses(truth),
         "messages": dict(sorted(truth.messages.items())),
         "limits": _limits(truth, service),
         "circuits": _circuits(truth),
