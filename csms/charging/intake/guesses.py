@@ -56,17 +56,16 @@ def guess_stop(batch: Batch, fact: TransactionReported) -> TransactionState | No
         return None
     at, _ = judge_time(fact.measured_at, fact.received_at)
     fitting = [
-        each
-        for each in _running(batch, fact)
-        if each.started_at <= at
-        and (fact.meter_wh is None or fact.meter_wh >= (each.meter_start_wh or 0.0))
-        and (
-            fact.id_token is None
-            or each.id_token is None
-            or token_key(fact.id_token) == token_key(each.id_token)
-        )
+        each for each in _running(batch, fact) if each.started_at <= at and _may_end(each, fact)
     ]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _may_end(known: TransactionState, fact: TransactionReported) -> bool:
+    """Returns whether an end has the token of a transaction, or at least a register that fits."""
+    if fact.id_token is not None and known.id_token is not None:
+        return token_key(fact.id_token) == token_key(known.id_token)
+    return fact.meter_wh is None or fact.meter_wh >= (known.meter_start_wh or 0.0)
 
 
 def marked(fact: M) -> M:

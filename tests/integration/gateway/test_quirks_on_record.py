@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from models.commands import LimitPeriod, SetLimit
 from models.quirks import CATALOGUE, DEFAULTS, SETTINGS
+from models.tables.charging import Reconciliation, Transaction
 from models.timeline import parse_rfc3339
 from simulators.odd_limits import REFUSED
 from simulators.odd_times import CLOCKS
 from simulators.odd_words import TWISTS
-from tests.integration.gateway.rig import Rig, answer, boot, call, encode, rig
+from tests.integration.gateway.rig import Rig, answer, boot, call, connected, encode, rig
 from tests.integration.gateway.test_quirks import MARKS, UNKNOWN, played
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,6 +92,28 @@ async def test_a_strict_station_is_taken_at_its_word_about_numbers(tmp_path: Pat
     _, _, rows = await played(tmp_path / "strict", "1.6", CATALOGUE["stop-minus1"], strict=True)
     assert {row.stop_reason for row in rows} - {"Lost"} <= {None}
     assert "transaction-guessed" not in {mark for row in rows for mark in row.suspect}
+
+
+async def test_an_end_without_a_number_is_believed_where_it_fits_one_transaction(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as house:
+        link = await connected(house)
+        at = house.clock.now().isoformat()
+        start = {"meterStart": 5000, "timestamp": at}
+        stop = {"transactionId": -1, "timestamp": at}
+        for number, tag in ((1, "AA"), (2, "BB")):
+            await call(link, "StartTransaction", {**start, "connectorId": number, "idTag": tag})
+        await call(link, "StopTransaction", {**stop, "meterStop": 6000})
+        rows = await house.rows(sa.select(Transaction).order_by(Transaction.evse_id))
+        assert [row.stopped_at for row in rows] == [None, None]
+        await call(link, "StopTransaction", {**stop, "meterStop": 4000, "idTag": "bb"})
+        first, second = await house.rows(sa.select(Transaction).order_by(Transaction.evse_id))
+        assert first.stopped_at is None
+        assert second.stopped_at is not None
+        assert second.suspect == ["transaction-guessed", "meter-backwards"]
+        oddities = await house.rows(sa.select(Reconciliation.kind))
+        assert {"transaction-unknown", "transaction-guessed"} <= set(oddities)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
