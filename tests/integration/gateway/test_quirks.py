@@ -48,14 +48,14 @@ MARKS: dict[str, set[str]] = {
     "meter-offset": {"after-stop"},
 }
 """How transactions are marked; those of all other quirks are not."""
-FIRST_SAMPLE_WH = 2 / 60 * SAFE_W + 1
-LAST_SAMPLE_WH = 2 / 60 * PLANNED_W + 1
+SAMPLE_WH = 2 / 60 * PLANNED_W + 1
+"""The most that flows before the first sample of a stay, or after its last."""
 UNKNOWN: dict[str, tuple[float, float]] = {
     "ts-1970": (120.0, 1.0),
     "ts-local-as-z": (120.0, 1.0),
-    "powerloss-silent": (120.0, LAST_SAMPLE_WH),
-    "meter-zero-start": (1.0, FIRST_SAMPLE_WH),
-    "meter-decrease": (1.0, LAST_SAMPLE_WH),
+    "powerloss-silent": (120.0, SAMPLE_WH),
+    "meter-zero-start": (1.0, SAMPLE_WH),
+    "meter-decrease": (1.0, SAMPLE_WH),
 }
 """What can't be known better, in s and Wh: transactions that are off by so much are marked."""
 HELD_W: dict[str, tuple[float, float]] = {
