@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal, cast
 
 from simulators.evse import Evse
-from simulators.notices import Answer, Ask, Ended, Notice, Sample, Started, Updated
+from simulators.notices import Answer, Ask, BootReason, Ended, Notice, Sample, Started, Updated
 from simulators.profiles import VOLTAGE_V, Period, Purpose
 from simulators.scenario import StationKind
 from simulators.station import DrawHook, Station
@@ -100,7 +100,7 @@ class OddStation(Station):
         self, evse_id: int | None, token: str, remote_start_id: int | None, at: datetime
     ) -> bool:
         """Starts a transaction by remote."""
-        evse = self._evse_for_start(evse_id)
+        evse = self._evse_for_start(evse_id, token)
         if "reject-while-finishing" in self.quirks and evse is not None and evse.finished:
             return False
         return super().remote_start(evse_id, token, remote_start_id, at)
@@ -128,7 +128,7 @@ class OddStation(Station):
             self.outbox.clear()
             self.outbox.extend(kept)
 
-    def boot(self, reason: Literal["PowerUp", "RemoteReset"], at: datetime) -> None:
+    def boot(self, reason: BootReason, at: datetime) -> None:
         """Starts the software."""
         self._blocked.clear()
         if "profile-lost-on-reboot" in self.quirks:

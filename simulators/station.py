@@ -305,9 +305,7 @@ class Station:
 
     def chosen(self, evse_id: int) -> list[Evse]:
         """Returns the EVSE of that number, or all for 0."""
-        if evse_id == 0:
-            return list(self.evses.values())
-        return [self.evses[evse_id]] if evse_id in self.evses else []
+        return [evse for number, evse in self.evses.items() if evse_id in (0, number)]
 
     def sample_now(self, evse: Evse, at: datetime, *, asked: bool) -> None:
         """Notes what a meter shows; `asked`: because somebody wants to know."""

@@ -19,7 +19,6 @@ from ocpp.v201 import call as call_v201
 from ocpp.v201 import call_result as result_v201
 from ocpp.v201.enums import Action as ActionV201
 
-from models.timeline import parse_rfc3339
 from simulators.notices import (
     Answer,
     Ask,
@@ -39,11 +38,11 @@ from simulators.notices import (
 )
 from simulators.odd_limits import taken
 from simulators.profiles import Profile, Purpose
-from simulators.reservations import Reservation
 from simulators.triggers import triggered
 from simulators.variables import ENTRIES, NAMES_2X
-from simulators.voice import Voice, read_instant, read_order, read_profile, write_periods
-from simulators.whitelist import CARD, Entry
+from simulators.voice import read_order, read_profile, write_periods
+from simulators.voice_v2x_tokens import TokenVoiceV2X, yes_no
+from simulators.whitelist import CARD
 
 _STOP_TRIGGERS = {
     "EVDisconnected": "EVCommunicationLost",
@@ -56,7 +55,7 @@ _STOP_TRIGGERS = {
 _STOP_REASONS = {"UnlockCommand": "Other", "Reset": "ImmediateReset"}
 
 
-class VoiceV2X(Voice):
+class VoiceV2X(TokenVoiceV2X):
     """What 2.0.1 and 2.1 share."""
 
     requests: ClassVar[ModuleType]
@@ -235,13 +234,13 @@ class VoiceV2X(Voice):
         profile: dict[str, Any] | None = payload.get("charging_profile")
         if accepted and profile is not None and evse_id is not None:
             self._store(evse_id, profile)
-        return self.results.RequestStartTransaction(status=_yes_no(accepted=accepted))
+        return self.results.RequestStartTransaction(status=yes_no(accepted=accepted))
 
     @on("RequestStopTransaction")
     def on_request_stop(self, transaction_id: str, **_: Any) -> object:
         """RequestStopTransactionRequest."""
         accepted = self.station.remote_stop(transaction_id, self.now())
-        return self.results.RequestStopTransaction(status=_yes_no(accepted=accepted))
+        return self.results.RequestStopTransaction(status=yes_no(accepted=accepted))
 
     @on("ChangeAvailability")
     def on_change_availability(self, operational_status: str, **payload: Any) -> object:
@@ -331,7 +330,7 @@ class VoiceV2X(Voice):
     def on_set_profile(self, evse_id: int, charging_profile: dict[str, Any], **_: Any) -> object:
         """SetChargingProfileRequest."""
         accepted = self._store(evse_id, charging_profile)
-        return self.results.SetChargingProfile(status=_yes_no(accepted=accepted))
+        return self.results.SetChargingProfile(status=yes_no(accepted=accepted))
 
     @on("ClearChargingProfile")
     def on_clear_profile(self, **payload: Any) -> object:
@@ -391,52 +390,6 @@ class VoiceV2X(Voice):
             messages_in_queue=queued, ongoing_indicator=ongoing
         )
 
-    @on("ClearCache")
-    def on_clear_cache(self, **_: Any) -> object:
-        """ClearCacheRequest."""
-        cleared = self.station.whitelist.clear_cache()
-        return self.results.ClearCache(status=_yes_no(accepted=cleared))
-
-    @on("GetLocalListVersion")
-    def on_list_version(self, **_: Any) -> object:
-        """GetLocalListVersionRequest."""
-        return self.results.GetLocalListVersion(version_number=self.station.whitelist.version)
-
-    @on("SendLocalList")
-    def on_send_list(self, version_number: int, update_type: str, **payload: Any) -> object:
-        """SendLocalListRequest."""
-        said: list[dict[str, Any]] = payload.get("local_authorization_list") or []
-        entries = [_entry(each["id_token"], each.get("id_token_info") or {}) for each in said]
-        taken = self.station.whitelist.take(version_number, entries, full=update_type == "Full")
-        return self.results.SendLocalList(status=taken)
-
-    @on("ReserveNow")
-    def on_reserve(
-        self,
-        id: int,  # noqa: A002 - the specification's name
-        expiry_date_time: str,
-        id_token: dict[str, Any],
-        **payload: Any,
-    ) -> object:
-        """ReserveNowRequest."""
-        group: dict[str, Any] = payload.get("group_id_token") or {}
-        wish = Reservation(
-            id,
-            payload.get("evse_id"),
-            str(id_token["id_token"]),
-            group.get("id_token"),
-            parse_rfc3339(expiry_date_time),
-        )
-        whichever = self.station.variables.is_on("ReserveConnectorZeroSupported")
-        kept = self.station.reservations.keep(wish, self.now(), whichever=whichever)
-        return self.results.ReserveNow(status=kept)
-
-    @on("CancelReservation")
-    def on_cancel_reservation(self, reservation_id: int, **_: Any) -> object:
-        """CancelReservationRequest."""
-        known = self.station.reservations.cancel(reservation_id, self.now())
-        return self.results.CancelReservation(status=_yes_no(accepted=known))
-
     @on("DataTransfer")
     def on_data_transfer(self, **_: Any) -> object:
         """DataTransferRequest: no vendor's words are known here."""
@@ -476,17 +429,6 @@ class VoiceV21(VoiceV2X, ChargePointV21):
     known_actions: ClassVar[frozenset[str]] = frozenset(str(action) for action in ActionV21)
 
 
-def _entry(token: dict[str, Any], info: dict[str, Any]) -> Entry:
-    group: dict[str, Any] = info.get("group_id_token") or {}
-    return Entry(
-        str(token["id_token"]),
-        info.get("status"),
-        read_instant(info.get("cache_expiry_date_time")),
-        group.get("id_token"),
-        str(token["type"]),
-    )
-
-
 def _token(token: str) -> dict[str, str]:
     return {"id_token": token, "type": CARD}
 
@@ -498,10 +440,6 @@ def _token_answer(result: Any | None) -> Answer:
     status = "Accepted" if info is None else str(info["status"])
     group: dict[str, Any] = (info or {}).get("group_id_token") or {}
     return Answer(status == "Accepted", status, group=group.get("id_token"))
-
-
-def _yes_no(*, accepted: bool) -> str:
-    return "Accepted" if accepted else "Rejected"
 
 
 def _fits(profile: Profile, evse_id: int | None, purpose: str | None) -> bool:
