@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
 
@@ -22,6 +22,7 @@ from csms.access.reactions.lists import ListKeeper
 from csms.booking.api import router as booking_router
 from csms.booking.desk import Desk
 from csms.booking.reactions import Watchman
+from csms.bus.base import EventNote
 from csms.bus.local import LocalBus
 from csms.charging.api import router as charging_router
 from csms.charging.reactions import FOLLOWED as SUN_FOLLOWS
@@ -41,6 +42,8 @@ from csms.messages.reactions import LogKeeper
 from csms.planning.api import router as planning_router
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Planner, Solve
+from csms.reconciliation.api import router as reconciliation_router
+from csms.reconciliation.reactions import Closer
 from csms.reservations.api import router as reservations_router
 from csms.reservations.reactions import ReservationKeeper
 from csms.stations.api import router as stations_router
@@ -81,6 +84,7 @@ ROUTERS: Sequence[APIRouter] = (
     fleet_router,
     charging_router,
     reservations_router,
+    reconciliation_router,
     booking_router,
     planning_router,
 )
@@ -148,6 +152,24 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 1_000)
+
+
+class Keeper(Protocol):
+    """What looks after one thing: it follows some events, and may look at the clock."""
+
+    follows: frozenset[str]
+
+    async def start(self) -> None:
+        """Begins; it may hear events from now on."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends."""
+        ...
+
+    async def heard(self, note: EventNote) -> None:
+        """Takes one of the events that `follows` names."""
+        ...
 
 
 class House:
@@ -241,14 +263,10 @@ class House:
         await watchman.start()
         await sun.start()
         bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
-        lists, caches = await self._tell_tokens(bus)
         log_keeper = self._log_keeper()
         await log_keeper.start()
-        kept = ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity)
-        await kept.start()
-        bus.subscribe("reservations", kept.follows, kept.heard)
-        others = [lists, caches, kept, *await self._keep_updates(bus), log_keeper]
-        self._parts = [committer, relay, bus, watchman, sun, *others]
+        keepers = await self._start_keepers(bus)
+        self._parts = [committer, relay, bus, watchman, sun, *keepers, log_keeper]
         if self._controlled:
             bus.subscribe("stations", host.follows, host.heard)
             await keeper.start()
@@ -257,17 +275,24 @@ class House:
             await self.planner.start()
         await self.gateway.open()
 
-    async def _tell_tokens(self, bus: LocalBus) -> tuple[ListKeeper, CacheSweeper]:
-        """Starts what has stations know, and forget, tokens."""
+    async def _start_keepers(self, bus: LocalBus) -> list[Any]:
+        """Starts what looks after one thing each, by what it hears and by the clock."""
         db, clock, ids, activity = self.db, self.times.clock, self.times.ids, self.times.activity
-        lists = ListKeeper(db=db, clock=clock, ids=ids, activity=activity)
-        caches = CacheSweeper(db=db, clock=clock, ids=ids, activity=activity)
-        await lists.start()
-        bus.subscribe("lists", lists.follows, lists.heard)
+        keepers: dict[str, Keeper] = {
+            "lists": ListKeeper(db=db, clock=clock, ids=ids, activity=activity),
+            "reservations": ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity),
+            "closer": Closer(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT),
+            "firmware": UpdateKeeper(db=db, clock=clock, ids=ids, activity=activity),
+        }
         if self.settings.clear_caches:
-            await caches.start()
-            bus.subscribe("caches", caches.follows, caches.heard)
-        return lists, caches
+            keepers["caches"] = CacheSweeper(db=db, clock=clock, ids=ids, activity=activity)
+        for name, keeper in keepers.items():
+            await keeper.start()
+            bus.subscribe(name, keeper.follows, keeper.heard)
+        campaigns = Conductor(db=db, clock=clock, ids=ids, activity=activity)
+        await campaigns.start()
+        bus.subscribe("campaigns", campaigns.follows, campaigns.heard, campaigns.rest)
+        return [*keepers.values(), campaigns]
 
     def _log_keeper(self) -> LogKeeper:
         settings = self.settings
@@ -284,17 +309,6 @@ class House:
             messages_kept=kept(settings.message_retention_days),
             events_kept=kept(settings.event_retention_days),
         )
-
-    async def _keep_updates(self, bus: LocalBus) -> tuple[UpdateKeeper, Conductor]:
-        """Starts what follows updates of stations, and conducts campaigns."""
-        db, clock, ids, activity = self.db, self.times.clock, self.times.ids, self.times.activity
-        updates = UpdateKeeper(db=db, clock=clock, ids=ids, activity=activity)
-        campaigns = Conductor(db=db, clock=clock, ids=ids, activity=activity)
-        await updates.start()
-        await campaigns.start()
-        bus.subscribe("firmware", updates.follows, updates.heard)
-        bus.subscribe("campaigns", campaigns.follows, campaigns.heard, campaigns.rest)
-        return updates, campaigns
 
     def _solver(self) -> Solve:
         if self.times.in_line:

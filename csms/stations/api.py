@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -24,12 +24,10 @@ from csms.stations.actions import (
     sealed_password,
 )
 from csms.stations.queries import (
-    ReconciliationShown,
     SecurityEventShown,
     StationMade,
     StationShown,
     VariableShown,
-    reconciliation_resource,
     security_resource,
     show_station,
     show_stations,
@@ -49,7 +47,7 @@ from csms.web.documents import (
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.openapi import patch_of
-from csms.web.paging import Column, KeptQuery, ListQuery, fetch_page
+from csms.web.paging import KeptQuery, ListQuery, fetch_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -60,7 +58,6 @@ from csms.web.work import Once, Reading, Work, after_commit, begin_work
 from models.commands import RawCommand
 from models.errors import BadInput, Conflict, FieldError, NotFound
 from models.quirks import SETTINGS
-from models.tables.charging import Reconciliation
 from models.tables.stations import SecurityEvent, Station, StationVariable
 
 router = api_router("stations", prefix="/stations")
@@ -76,11 +73,6 @@ def _known_quirk(name: str) -> str:
 
 Identity = Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f\x7f]{1,48}$")]
 Subprotocol = Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
-LogRow = TypeVar("LogRow", SecurityEvent, Reconciliation)
-_KEPT_AT: dict[type[Any], Column] = {
-    SecurityEvent: SecurityEvent.received_at,
-    Reconciliation: Reconciliation.created_at,
-}
 Quirk = Annotated[str, AfterValidator(_known_quirk), WithJsonSchema(_QUIRK_SCHEMA)]
 """One that somebody reads, so that it means something on a record."""
 Number = Annotated[int, Field(ge=0, le=100_000)]
@@ -352,27 +344,26 @@ async def list_security_events(
 ) -> Response:
     """Show security events, those of refused connections under a name of nobody's too."""
     row = await session.get(Station, identity)
-    statement = _log(SecurityEvent, identity, query)
+    statement = sa.select(SecurityEvent).where(SecurityEvent.station == identity)
+    if query.since is not None:
+        statement = statement.where(SecurityEvent.received_at >= query.since)
+    if query.until is not None:
+        statement = statement.where(SecurityEvent.received_at < query.until)
     if row is None:
         if (await session.execute(statement.limit(1))).scalar() is None:
             raise NotFound(f"there is no station {identity}, and nobody came in its name")
     elif row.tenant_id != caller.tenant:
         raise NotFound(f"there is no station {identity}")
-    return await _log_page(session, SecurityEvent, statement, query, security_resource)
-
-
-@router.get(
-    "/{identity}/reconciliation",
-    response_model=Page[ReconciliationShown],
-    dependencies=[may("read")],
-)
-async def list_reconciliation(
-    session: Reading, caller: CallerNow, identity: str, query: Annotated[LogQuery, Query()]
-) -> Response:
-    """Show transactions that do not add up."""
-    await find_row(session, Station, identity, caller.tenant)
-    statement = _log(Reconciliation, identity, query)
-    return await _log_page(session, Reconciliation, statement, query, reconciliation_resource)
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"id": SecurityEvent.id},
+        key=(SecurityEvent.id,),
+        updated=(SecurityEvent.received_at,),
+        default="-id",
+    )
+    return reply_page([security_resource(each) for each in rows], cursor)
 
 
 @router.get("/{identity}/variables", response_model=Page[VariableShown], dependencies=[may("read")])
@@ -390,35 +381,6 @@ async def list_variables(
         updated=(StationVariable.reported_at,),
     )
     return reply_page([variable_resource(row) for row in rows], cursor)
-
-
-def _log(kind: type[LogRow], identity: str, query: LogQuery) -> sa.Select[LogRow]:
-    statement, time = sa.select(kind).where(kind.station == identity), _KEPT_AT[kind]
-    if query.since is not None:
-        statement = statement.where(time >= query.since)
-    if query.until is not None:
-        statement = statement.where(time < query.until)
-    return statement
-
-
-async def _log_page(
-    session: Reading,
-    kind: type[LogRow],
-    statement: sa.Select[LogRow],
-    query: LogQuery,
-    resource_of: Callable[[LogRow], dict[str, Any]],
-) -> Response:
-    place: Column = kind.id
-    rows, cursor = await fetch_page(
-        session,
-        statement,
-        query,
-        sorts={"id": place},
-        key=(place,),
-        updated=(_KEPT_AT[kind],),
-        default="-id",
-    )
-    return reply_page([resource_of(row) for row in rows], cursor)
 
 
 def _tell_gateway(request: Request, identity: str) -> None:

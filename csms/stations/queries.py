@@ -11,7 +11,6 @@ from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.web.documents import Shown
-from models.tables.charging import Reconciliation
 from models.tables.energy import Circuit
 from models.tables.ledger import Command
 from models.tables.stations import Connector, Evse, SecurityEvent, Station, StationVariable
@@ -83,19 +82,6 @@ class SecurityEventShown(Shown):
     happened_at: AwareDatetime
     received_at: AwareDatetime
     detail: str | None
-
-
-class ReconciliationShown(Shown):
-    """Something that did not add up."""
-
-    id: str
-    station: str
-    kind: str
-    detail: str
-    transaction_id: str | None
-    raw: str | None
-    created_at: AwareDatetime
-    resolved_at: AwareDatetime | None
 
 
 class VariableShown(Shown):
@@ -190,20 +176,6 @@ def security_resource(row: SecurityEvent) -> dict[str, Any]:
         "happened_at": row.happened_at,
         "received_at": row.received_at,
         "detail": row.detail,
-    }
-
-
-def reconciliation_resource(row: Reconciliation) -> dict[str, Any]:
-    """Returns something that did not add up."""
-    return {
-        "id": str(row.id),
-        "station": row.station,
-        "kind": row.kind,
-        "detail": row.detail,
-        "transaction_id": row.transaction_id,
-        "raw": row.raw,
-        "created_at": row.created_at,
-        "resolved_at": row.resolved_at,
     }
 
 

@@ -121,7 +121,16 @@ class Reconciliation(Base):
     """Of what did not add up: the same thing said twice is one row."""
     created_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
-    __table_args__ = (sa.UniqueConstraint("station", "kind", "digest"),)
+    resolved_by: Mapped[str | None]
+    choice: Mapped[str | None]
+    """What a person has chosen (`csms.reconciliation.rules.Choice`)."""
+    note: Mapped[str | None]
+    former: Mapped[dict[str, Any] | None]
+    """What the transaction had before it was put right."""
+    __table_args__ = (
+        sa.UniqueConstraint("station", "kind", "digest"),
+        sa.Index(None, "resolved_at", "id"),
+    )
 
 
 class ChargingLimit(Base):

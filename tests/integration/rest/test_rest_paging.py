@@ -80,6 +80,8 @@ LISTS = (
     "/stations/S/messages",
     "/stations/S/security-events",
     "/stations/S/reconciliation",
+    "/reconciliation",
+    "/messages",
     "/stations/S/variables",
     "/id-tokens",
     "/vehicle-models",
