@@ -24,6 +24,7 @@ from simulators.line import Line
 from simulators.link import websocket_door
 from simulators.notices import FirmwareNote
 from simulators.station import Station as Box
+from simulators.triggers import triggered
 from tests.builders.stations import a_kind
 from tests.integration.gateway.rig import Rig, rig
 
@@ -204,7 +205,7 @@ async def test_a_station_has_one_update_at_a_time(tmp_path: Path, database_url: 
 async def test_what_it_tells_unasked_is_kept(tmp_path: Path, version: str) -> None:
     async with played(tmp_path, version) as it:
         it.box.outbox.append(FirmwareNote("firmware", "Downloading"))
-        it.box.trigger("FirmwareStatusNotification", None, it.house.clock.now())
+        triggered(it.box, "FirmwareStatusNotification", None, it.house.clock.now())
         await it.heard(None, ["Downloading", "Idle"])
 
 
