@@ -1,12 +1,15 @@
 """How many messages of stations are answered per second of server CPU time.
 
-Three servers, each in a process of its own, are asked the same by the same stations, one message
-in flight for each: a plain `ocpp` ChargePoint that stores nothing, our gateway with a ledger in
-memory that answers at once, and our gateway with group commit on SQLite (synchronous=FULL). What
-counts is the server's CPU time only, and the ratio within one interleaved run.
+Servers, each in a process of its own, are asked the same by the same stations, one message in
+flight for each: a plain `ocpp` ChargePoint that stores nothing, the same with an ORM session and a
+commit for each message (SQLite, synchronous=FULL), a bare `websockets` server that sends each frame
+back, our gateway with a ledger in memory that answers at once, and our gateway with group commit on
+SQLite (synchronous=FULL). What counts is the server's CPU time only, and the ratios within one
+interleaved run. `event` is a TransactionEvent of OCPP 2.0.1, all else is 1.6.
 
-Run `python -m benchmarks.subjects_gateway`. Goals (issue 4): MeterValues in memory at least 12
-times the plain library, the durable session mix at least 6 times it.
+Run `python -m benchmarks.subjects_gateway`. Goals: MeterValues in memory at least 20 times the
+plain library and 1.2 times the echo; TransactionEvent 30 times and once; the durable session mix 7
+times the plain library, and 15 times the one with an ORM.
 """
 
 from __future__ import annotations
@@ -25,15 +28,10 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import uvloop
-from ocpp.routing import on
-from ocpp.v16 import ChargePoint, call_result
-from ocpp.v16.datatypes import IdTagInfo
-from ocpp.v16.enums import Action, AuthorizationStatus, RegistrationStatus
-from websockets.asyncio.server import ServerConnection, serve
 
+from benchmarks.peers import BARE
 from csms.bus.local import LocalBus
 from csms.config import Settings
 from csms.gateway.server import Gateway
@@ -50,8 +48,10 @@ from models.facts import BootReported, Fact, TransactionReported
 from models.ids import UlidMaker
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
-SUBJECTS = ("plain", "memory", "durable")
-WORKLOADS = ("heartbeat", "meter", "session")
+SUBJECTS = ("plain", "orm", "echo", "memory", "durable")
+WORKLOADS = ("heartbeat", "meter", "event", "session")
+NEEDLESS = {("orm", "heartbeat"), ("echo", "session"), ("orm", "meter"), ("orm", "event")}
+"""Pairs that no goal compares."""
 READINGS_PER_SESSION = 8
 
 
@@ -72,50 +72,6 @@ class Rate:
 
 
 # -- servers ---------------------------------------------------------------------------------
-
-
-class PlainStation(ChargePoint):
-    """The library as its documentation shows it."""
-
-    @on(Action.boot_notification)
-    def on_boot(self, **_: Any) -> Any:
-        """Accepts the station."""
-        now = datetime.now(UTC).isoformat()  # noqa: TID251 - the library's own way
-        return call_result.BootNotification(now, 300, RegistrationStatus.accepted)
-
-    @on(Action.heartbeat)
-    def on_heartbeat(self) -> Any:
-        """Tells the time."""
-        return call_result.Heartbeat(datetime.now(UTC).isoformat())  # noqa: TID251
-
-    @on(Action.meter_values)
-    def on_meter(self, **_: Any) -> Any:
-        """Takes readings."""
-        return call_result.MeterValues()
-
-    @on(Action.start_transaction)
-    def on_start(self, **_: Any) -> Any:
-        """Gives a number."""
-        return call_result.StartTransaction(1, IdTagInfo(AuthorizationStatus.accepted))
-
-    @on(Action.stop_transaction)
-    def on_stop(self, **_: Any) -> Any:
-        """Takes the end."""
-        return call_result.StopTransaction()
-
-
-async def serve_plain(ready: Callable[[int], None], stop: asyncio.Event) -> None:
-    async def handle(link: ServerConnection) -> None:
-        assert link.request is not None
-        station = PlainStation(link.request.path.rpartition("/")[2], link)
-        try:
-            await station.start()
-        except Exception as end:  # noqa: BLE001 - the library raises at the end of a connection
-            del end
-
-    async with serve(handle, "127.0.0.1", 0, subprotocols=["ocpp1.6"], compression=None) as server:  # type: ignore[list-item]
-        ready(server.sockets[0].getsockname()[1])
-        await stop.wait()
 
 
 class Echo:
@@ -194,8 +150,8 @@ def run_server(subject: str, pipe: Connection) -> None:
                 pipe.send(usage.ru_utime + usage.ru_stime)
 
         asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
-        if subject == "plain":
-            await serve_plain(pipe.send, stop)
+        if subject in BARE:
+            await BARE[subject](pipe.send, stop)
         else:
             await serve_ours(pipe.send, stop, durable=subject == "durable")
 
@@ -231,6 +187,28 @@ def meter_values(number: int, transaction: int) -> bytes:
     ).encode()
 
 
+def transaction_event(number: int, station: int) -> bytes:
+    at = (START + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    samples = ",".join(
+        f'{{"value":{value},"context":"Sample.Periodic","measurand":"{name}",'
+        f'"unitOfMeasure":{{"unit":"{unit}"}}{more}}}'
+        for value, name, unit, more in (
+            (1000 + number, "Energy.Active.Import.Register", "Wh", ""),
+            (3680.5, "Power.Active.Import", "W", ""),
+            (16.0, "Current.Import", "A", ',"phase":"L1"'),
+            (230.1, "Voltage", "V", ',"phase":"L1-N"'),
+            (55, "SoC", "Percent", ',"location":"EV"'),
+        )
+    )
+    return (
+        f'[2,"{number:036}","TransactionEvent",{{"eventType":"Updated","timestamp":"{at}",'
+        f'"triggerReason":"MeterValuePeriodic","seqNo":{number},"transactionInfo":'
+        f'{{"transactionId":"bench-{station}","chargingState":"Charging"}},'
+        f'"evse":{{"id":1,"connectorId":1}},'
+        f'"meterValue":[{{"timestamp":"{at}","sampledValue":[{samples}]}}]}}]'
+    ).encode()
+
+
 def messages(workload: str, station: int) -> Iterator[bytes]:
     """Yields what one station says, for ever."""
     number = station * 10_000_000
@@ -240,6 +218,8 @@ def messages(workload: str, station: int) -> Iterator[bytes]:
             yield f'[2,"{number:036}","Heartbeat",{{}}]'.encode()
         elif workload == "meter":
             yield meter_values(number % 10_000_000, 1)
+        elif workload == "event":
+            yield transaction_event(number % 10_000_000, station)
         else:
             yield from session(number * 20)
 
@@ -261,15 +241,25 @@ def session(number: int) -> Iterator[bytes]:
     ).encode()
 
 
+BOOT = {
+    "ocpp1.6": b'[2,"boot","BootNotification",'
+    b'{"chargePointVendor":"Bench","chargePointModel":"One"}]',
+    "ocpp2.0.1": b'[2,"boot","BootNotification",{"reason":"PowerUp",'
+    b'"chargingStation":{"vendorName":"Bench","model":"One"}}]',
+}
+
+
 class Station(asyncio.Protocol):
     """A station that says the next thing as soon as the last one is answered."""
 
-    def __init__(self, number: int, workload: str) -> None:
+    def __init__(self, number: int, workload: str, *, echoed: bool = False) -> None:
         self.answered = 0
         self.errors = 0
         self.booted = asyncio.get_running_loop().create_future()
         self._said = messages(workload, number)
         self._number = number
+        self._version = "ocpp2.0.1" if workload == "event" else "ocpp1.6"
+        self._answer = b"[2," if echoed else b"[3,"
         self._transport: asyncio.Transport | None = None
         self._upgraded = False
         self._transaction = b"1"
@@ -282,7 +272,8 @@ class Station(asyncio.Protocol):
             (
                 f"GET /ocpp/bench-{self._number} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+                "Sec-WebSocket-Version: 13\r\n"
+                f"Sec-WebSocket-Protocol: {self._version}\r\n\r\n"
             ).encode()
         )
 
@@ -292,18 +283,13 @@ class Station(asyncio.Protocol):
         if not self._upgraded:
             assert data.startswith(b"HTTP/1.1 101"), data
             self._upgraded = True
-            self._transport.write(
-                frame(
-                    b'[2,"boot","BootNotification",'
-                    b'{"chargePointVendor":"Bench","chargePointModel":"One"}]'
-                )
-            )
+            self._transport.write(frame(BOOT[self._version]))
             return
         if not self.booted.done():
             if b'"boot"' in data:
                 self.booted.set_result(None)
             return
-        if b"[3," not in data[:8]:
+        if self._answer not in data[:8]:
             self.errors += data[2:5] == b"[4," or data[4:7] == b"[4,"
             if b"[2," in data[:8]:
                 return
@@ -312,6 +298,11 @@ class Station(asyncio.Protocol):
             self._transaction = data[found + 16 :].split(b"}")[0].split(b",")[0]
         self.answered += 1
         self.say()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Gives up waiting for an answer to its boot."""
+        if not self.booted.done():
+            self.booted.set_exception(ConnectionError(str(exc)))
 
     def say(self) -> None:
         """Says the next thing."""
@@ -328,14 +319,20 @@ class Station(asyncio.Protocol):
 
 
 async def load(
-    port: int, workload: str, stations: int, seconds: float, ask: Callable[[], float]
+    port: int,
+    workload: str,
+    stations: int,
+    seconds: float,
+    ask: Callable[[], float],
+    *,
+    echoed: bool,
 ) -> tuple[int, float, float]:
     """Returns answered messages, the server's CPU seconds and the wall seconds."""
     loop = asyncio.get_running_loop()
     fleet: list[Station] = []
     for number in range(stations):
         _, station = await loop.create_connection(
-            lambda number=number: Station(number, workload), "127.0.0.1", port
+            lambda number=number: Station(number, workload, echoed=echoed), "127.0.0.1", port
         )
         fleet.append(station)
     await asyncio.gather(*(station.booted for station in fleet))
@@ -365,7 +362,9 @@ def measure(subject: str, workload: str, *, stations: int = 200, seconds: float 
         ours.send("cpu")
         return float(ours.recv())
 
-    answered, cpu_s, wall_s = uvloop.run(load(port, workload, stations, seconds, ask))
+    answered, cpu_s, wall_s = uvloop.run(
+        load(port, workload, stations, seconds, ask, echoed=subject == "echo")
+    )
     ours.send("stop")
     server.join(10)
     if server.is_alive():
@@ -379,6 +378,8 @@ def table(rounds: int, seconds: float) -> list[tuple[str, str, float, float]]:
     for _ in range(rounds):
         for workload in WORKLOADS:
             for subject in SUBJECTS:
+                if (subject, workload) in NEEDLESS:
+                    continue
                 rate = measure(subject, workload, seconds=seconds)
                 rates.setdefault((workload, subject), []).append(rate.per_cpu_s)
     medians = {key: statistics.median(values) for key, values in rates.items()}
