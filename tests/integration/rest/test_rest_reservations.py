@@ -179,7 +179,7 @@ async def test_a_reservation_expires_and_the_evse_is_anybodys(
 ) -> None:
     """TC_047_CSMS (1.6), TC_H_07_CSMS (2.0.1): reservation ended, not used."""
     async with reserving(database_url, version) as it:
-        made = await it.reserve(seconds=4.0)
+        made = await it.reserve_briefly()
         assert made["answer"] == "accepted"
         gone = await it.until(made, state="expired")
         assert gone["ended_at"] is not None
@@ -201,7 +201,7 @@ async def test_a_silent_stations_reservation_expires_by_our_clock(
     sqlite_url: str, version: str
 ) -> None:
     async with reserving(sqlite_url, version) as it:
-        made = await it.reserve(seconds=4.0)
+        made = await it.reserve_briefly()
         await it.leave()
         await it.until(made, state="expired")
 
