@@ -22,6 +22,8 @@ FRESH = timedelta(minutes=15)
 """A transaction that was heard of within this time holds its token."""
 LATE_START = "start-missing"
 LATE_STOP = "stop-missing"
+CORRECTED = "corrected"
+"""A person has put it right, and what the station tells of it changes nothing more."""
 BACKWARDS = "meter-backwards"
 GUESSED = "transaction-guessed"
 START_GUESSED = "meter-start-guessed"
@@ -353,7 +355,8 @@ def metered(
     """Returns a transaction after readings of it, with the readings for keeping.
 
     Args:
-        known: the transaction; where it has ended, only what belongs before its end counts.
+        known: the transaction; where it has ended, only what belongs before its end counts, and
+            nothing where a person has put it right.
         readings: in the order in which they came.
         received_at: by our clock.
         now: by our clock.
@@ -375,6 +378,8 @@ def metered(
                 _mark(doubts, "time-backwards")
             if known.stopped_at is not None and at > known.stopped_at and not history:
                 _mark(doubts, "after-stop")
+            elif CORRECTED in known.suspect:
+                pass  # it is kept, but a person's word stands
             elif not late:
                 state = _advance(state, reading, at, now, doubts)
             elif (reading.energy_wh or 0.0) > (state.meter_last_wh or 0.0):

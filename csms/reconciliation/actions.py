@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from csms.charging.queries import transaction_resource
+from csms.charging.rules import CORRECTED
 from csms.ledger.work import UnitOfWork
 from csms.reconciliation.queries import reconciliation_resource
-from csms.reconciliation.rules import CORRECTED, STOP_MISSING, choices, told_stop
+from csms.reconciliation.rules import STOP_MISSING, choices, told_stop
 from csms.web.problem import bad_field
 from csms.web.rows import find_row
 from models.errors import Conflict, NotFound

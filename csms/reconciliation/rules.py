@@ -20,8 +20,6 @@ STOP_MISSING = "stop-missing"
 SILENT = "never-ending"
 IMPLAUSIBLE = "meter-implausible"
 UNKNOWN = "transaction-unknown"
-CORRECTED = "corrected"
-"""Mark of a transaction that a person has put right."""
 
 GONE_AFTER = timedelta(minutes=10)
 """For so long a free connector may only mean that the end of the transaction is still queued."""

@@ -179,3 +179,23 @@ async def test_a_wrong_energy_is_put_right_and_stays_so(odd: RestHouse, link: Me
     assert (now["energy_wh"], now["stopped_at"]) == (8000.0, "2026-06-15T05:55:00Z")
     assert set(now["suspect"]) == {"second-stop", "corrected"}
     await odd.post(f"/reconciliation/{nobodys['id']}/resolve", {"choice": "keep"}, 200)
+
+
+async def test_meter_values_that_come_late_do_not_undo_a_correction(
+    odd: RestHouse, link: MemoryLink
+) -> None:
+    mine = await transaction(odd, 1)
+    number = int(mine["ocpp_transaction_id"])
+    await said(link, "4", "StopTransaction", a_stop(number, 3000, 50))
+    await said(link, "5", "StopTransaction", a_stop(number, 9000, 55))
+    (second,) = await listed(odd, kind="second-stop")
+    right = {"choice": "correct", "energy_wh": 1500.0, "stopped_at": "2026-06-15T05:55:00Z"}
+    await odd.post(f"/reconciliation/{second['id']}/resolve", right, 200)
+    values = [{"value": "9000", "measurand": "Energy.Active.Import.Register"}]
+    late = [{"timestamp": "2026-06-15T05:54:00Z", "sampledValue": values}]
+    body = {"connectorId": 1, "transactionId": number, "meterValue": late}
+    await said(link, "6", "MeterValues", body)
+    now = await transaction(odd, 1)
+    assert (now["energy_wh"], now["stopped_at"]) == (1500.0, "2026-06-15T05:55:00Z")
+    kept = (await odd.get(f"/transactions/{mine['id']}/meter-values"))["items"]
+    assert 9000.0 in [each["energy_wh"] for each in kept]
