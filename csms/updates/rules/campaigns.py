@@ -169,13 +169,20 @@ def is_open(window: Window | None, at: datetime) -> bool:
 
 
 def next_opening(window: Window, at: datetime) -> datetime:
-    """Returns when a window that is closed opens next."""
+    """Returns when a window that is closed opens next.
+
+    Where clocks are set, a time of the day comes twice, and may lie ahead the second time only, or
+    does not come at all.
+    """
     local = at.astimezone(ZoneInfo(window.timezone))
     begins = time.fromisoformat(window.begins)
-    opening = datetime.combine(local.date(), begins, local.tzinfo)
-    if opening <= local:
-        opening = datetime.combine(local.date() + timedelta(days=1), begins, local.tzinfo)
-    return opening.astimezone(at.tzinfo)
+    days = (local.date() + timedelta(days=ahead) for ahead in (0, 1, 2))
+    openings = (
+        datetime.combine(day, begins.replace(fold=fold), local.tzinfo).astimezone(at.tzinfo)
+        for day in days
+        for fold in (0, 1)
+    )
+    return min(opening for opening in openings if opening > at and is_open(window, opening))
 
 
 def _settled(member: Member, view: View, now: datetime) -> Member:

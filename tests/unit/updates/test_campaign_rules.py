@@ -169,6 +169,24 @@ def test_times_of_the_day(
         assert next_opening(window, now) == datetime.fromisoformat(opens).replace(tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("until", "now", "opens"),
+    [
+        ("05:00", "2026-10-25T00:10", "2026-10-25T00:30"),  # 02:10, for the first time
+        ("05:00", "2026-10-25T01:10", "2026-10-25T01:30"),  # 02:10, for the second time
+        ("05:00", "2026-10-25T04:10", "2026-10-26T01:30"),
+        ("05:00", "2026-03-29T00:10", "2026-03-29T01:30"),  # 03:30: there is no 02:30 then
+        ("03:00", "2026-03-28T12:00", "2026-03-30T00:30"),
+    ],
+)
+def test_a_window_opens_ahead_of_us_also_when_clocks_are_set(
+    until: str, now: str, opens: str
+) -> None:
+    window = Window(begins="02:30", until=until, timezone="Europe/Vienna")
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert next_opening(window, at) == datetime.fromisoformat(opens).replace(tzinfo=UTC)
+
+
 def test_counts_and_shares() -> None:
     assert number_of(7, None, 50) == 7
     assert number_of(None, 0.1, 50) == 5
