@@ -8,7 +8,7 @@ that the station may still keep is cancelled there, at once or when the station 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
@@ -26,6 +26,8 @@ from models.tables.ledger import Command
 from models.tables.reservations import Reservation
 from models.tables.stations import Station
 
+RETRY = timedelta(minutes=1)
+"""After how long what could not be ended is tried again."""
 _UNDER_WAY = ("queued", "sent")
 
 _log = structlog.get_logger("reservations")
@@ -149,9 +151,10 @@ class ReservationKeeper:
                 self._alarm_at = self._alarm = None
                 try:
                     await self._expire()
+                    await self._wake_for_next()
                 except Exception:  # noqa: BLE001 - the next one is to expire all the same
                     _log.exception("reservations_not_expired")
-                await self._wake_for_next()
+                    self._wake_at(self._clock.now() + RETRY)
 
     async def _expire(self) -> None:
         """Ends what has expired by our clock, whatever stations say of it."""

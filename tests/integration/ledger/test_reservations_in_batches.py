@@ -1,14 +1,17 @@
-"""What facts make of reservations, on both databases: in one batch, late, and twice."""
+"""What facts and time make of reservations, on both databases: in one batch, late, and twice."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
+from csms.ledger.database import Database
+from csms.reservations.reactions import RETRY, ReservationKeeper
 from models.answers import TransactionAnswer
+from models.errors import Unavailable
 from models.facts import CommandSettled, ReservationReported
 from models.tables.ledger import Command
 from models.tables.reservations import Reservation
@@ -128,3 +131,47 @@ async def test_an_answer_to_a_command_is_the_reservations_answer(database_url: s
         row = await house.one(Reservation)
         assert (row.state, row.answer, row.to_release) == ("refused", "occupied", False)
         assert await news(house) == ["reservation.refused"]
+
+
+class FailingDatabase:
+    """A database that can't be reached the first few times."""
+
+    def __init__(self, db: Database, failures: int) -> None:
+        self._db = db
+        self.failures = failures
+
+    def read(self) -> Any:
+        self._fail()
+        return self._db.read()
+
+    def write(self, *args: Any, **kwargs: Any) -> Any:
+        self._fail()
+        return self._db.write(*args, **kwargs)
+
+    def _fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("the database can't be reached")
+
+
+async def test_what_could_not_expire_is_tried_again_after_a_while(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        row = a_reservation(house.clock)
+        due_at = row.expires_at
+        await house.add(row)
+        db = FailingDatabase(house.db, 0)
+        keeper = ReservationKeeper(
+            db=cast("Database", db), clock=house.clock, ids=house.ids, activity=house.activity
+        )
+        await keeper.start()
+        db.failures = 3
+        try:
+            async with asyncio.timeout(10):
+                while True:
+                    if (await house.one(Reservation)).state == "expired":
+                        break
+                    await asyncio.sleep(0.01)
+        finally:
+            await keeper.stop()
+        assert db.failures == 0
+        assert house.clock.now() == due_at + 3 * RETRY
