@@ -25,7 +25,7 @@ from models.commands import (
     TriggerMessage,
 )
 from models.ids import IdMaker
-from models.tables.charging import ChargingLimit
+from models.tables.charging import ChargingLimit, Transaction
 from models.tables.stations import Station, StationVariable
 from models.timeline import format_rfc3339
 
@@ -169,8 +169,34 @@ class StationHost:
         async with self._db.write(
             self._clock, self._ids, actor="stations", tenant=note.tenant
         ) as work:
+            if await work.session.scalar(_limit_of_the_next(ended)) is not None:
+                return
             clear = ClearLimit(profile_id=plan_profile_id(ended.evse_id))
             work.order(clear, station=ended.station, origin="rule", expires_in_s=_EXPIRES_S)
+
+
+def _limit_of_the_next(ended: _EndedNote) -> sa.Select[str]:
+    """Finds the limit that has taken the place of a former transaction's.
+
+    What was said of a transaction may be put right long after another one has begun.
+    """
+    return (
+        sa.select(ChargingLimit.id)
+        .join(
+            Transaction,
+            sa.and_(
+                Transaction.station == ChargingLimit.station,
+                Transaction.ocpp_transaction_id == ChargingLimit.ocpp_transaction_id,
+            ),
+        )
+        .where(
+            Transaction.station == ended.station,
+            Transaction.evse_id == ended.evse_id,
+            Transaction.stopped_at.is_(None),
+            ChargingLimit.state != "rejected",
+        )
+        .limit(1)
+    )
 
 
 def _wanted(station: _StationNote) -> SetLimit | None:
