@@ -32,7 +32,8 @@ _SECRET_NAMES = frozenset({"authorizationkey", "basicauthpassword"})
 """Configuration keys and variables, in lower case."""
 _SECRET_MEMBERS = frozenset({"password", "basicauthpassword", "apnpassword", "key", "simpin"})
 """Members of a network profile (2.x NetworkConnectionProfileType, APNType, VPNType)."""
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]+(?=@)")
+"""All before the last @ of the host's part: a password may have one, too."""
 
 
 def redact(action: str, payload: bytes) -> bytes:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from csms.ledger.work import ReadSession
 from csms.reconciliation.actions import resolve
 from csms.reconciliation.queries import ReconciliationShown, reconciliation_resource
-from csms.web.body import INT64_MAX
+from csms.web.body import whole_number
 from csms.web.documents import Document, Id, Instant, Text
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
@@ -120,11 +120,9 @@ async def post_resolution(work: Work, number: str, body: Resolution) -> Response
 async def _find(
     session: ReadSession, number: str, tenant: str, *, for_update: bool = False
 ) -> Reconciliation:
-    known = number.isascii() and number.isdigit() and int(number) <= INT64_MAX
+    key = whole_number(number)
     found = (
-        await session.get(Reconciliation, int(number), with_for_update=for_update)
-        if known
-        else None
+        None if key is None else await session.get(Reconciliation, key, with_for_update=for_update)
     )
     station = found and await session.get(Station, found.station)
     if found is None or station is None or station.tenant_id != tenant:

@@ -73,7 +73,7 @@ class ReservationQuery(KeptQuery):
 
     station: str | None = None
     state: ReservationStatus | None = None
-    evse_id: int | None = None
+    evse_id: Annotated[int, Field(ge=0, le=100_000)] | None = None
     id_token: str | None = None
 
 

@@ -110,3 +110,14 @@ def _items(container: dict[str, Any] | list[Any]) -> list[tuple[str | int, Any]]
 def _check_text(text: str, place: tuple[str | int, ...]) -> None:
     if "\0" in text:
         raise bad_field(json_pointer(*place), "text with a NUL character")
+
+
+def whole_number(text: str) -> int | None:
+    """Returns the number that text is, if both databases can keep it, else None.
+
+    Text of very many digits is not even read: Python refuses to.
+    """
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(INT64_MAX)):
+        return None
+    number = int(text)
+    return number if number <= INT64_MAX else None

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from csms.bus.base import Bus, EventNote
-from csms.web.body import INT64_MAX
+from csms.web.body import whole_number
 from csms.web.identity import caller_of
 from csms.web.problem import TooMany, bad_field
 from csms.web.route import api_router, may
@@ -169,9 +169,10 @@ def last_event_id(request: Request) -> int | None:
     text = request.headers.get("last-event-id")
     if text is None or not text.strip():
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) > INT64_MAX:
+    number = whole_number(text)
+    if number is None:
         raise bad_field("", "Last-Event-ID is no id of an event")
-    return int(text)
+    return number
 
 
 @router.get(

@@ -26,7 +26,8 @@ _FAILED = frozenset(
 )
 _NOT_BEGUN = frozenset({None, "DownloadScheduled"})
 _INSTALLING = frozenset({"Installing", "InstallRebooting"})
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]+(?=@)")
+"""All before the last @ of the host's part: a password may have one, too."""
 
 
 class UpdateState(msgspec.Struct, frozen=True, kw_only=True):

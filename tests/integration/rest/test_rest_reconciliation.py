@@ -11,6 +11,8 @@ import pytest
 from csms.gateway.memory import MemoryLink
 from tests.builders.rest_house import RestHouse
 
+LONG = "/reconciliation/" + 5000 * "9"
+
 
 async def said(link: MemoryLink, number: str, action: str, payload: dict[str, Any]) -> Any:
     await link.send(msgspec.json.encode([2, number, action, payload]).decode())
@@ -82,7 +84,7 @@ async def test_each_oddity_says_what_was_done_and_what_can_be(odd: RestHouse) ->
     assert (await odd.get("/stations/CP-1/reconciliation"))["items"] == everything
     mine = await transaction(odd, 1)
     assert len(await listed(odd, transaction_id=mine["id"])) == 1
-    for path in ("/reconciliation/99999", "/reconciliation/x", f"/reconciliation/{2**70}"):
+    for path in ("/reconciliation/99999", "/reconciliation/x", f"/reconciliation/{2**70}", LONG):
         await odd.get(path, 404)
     await odd.get("/reconciliation", 404, station="none")
     await odd.get("/reconciliation", 404, site_id="none")

@@ -325,6 +325,7 @@ async def test_wrong_wishes_are_named_and_never_leave(sqlite_url: str) -> None:
         assert (await it.reserve(409))["code"] == "station-offline"
         assert await it.said("ReserveNow") == []
         assert (await it.house.get("/reservations"))["items"] == []
+        await it.house.get("/reservations", 422, evse_id=2**70)
 
 
 async def test_a_station_without_reservations_says_so(house: RestHouse) -> None:

@@ -182,5 +182,13 @@ def test_secrets_are_taken_out_and_all_else_is_kept(
         assert redacted == raw
 
 
+@pytest.mark.parametrize("login", ["user:p@S3CRET", "S3CRET", "user:S3CRET@"])
+def test_no_part_of_a_login_in_an_address_is_kept(login: str) -> None:
+    payload = msgspec.json.encode({"location": f"ftp://{login}@host/x@1.bin"})
+    assert redact("UpdateFirmware", payload) == b'{"location":"ftp://%s@host/x@1.bin"}' % (
+        MASK.encode()
+    )
+
+
 def test_what_is_no_json_is_left_alone() -> None:
     assert redact("SetVariables", b"{broken") == b"{broken"

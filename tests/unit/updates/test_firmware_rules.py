@@ -156,4 +156,5 @@ def test_what_versions_can_not_say() -> None:
 
 def test_passwords_in_addresses_are_not_shown() -> None:
     assert without_credentials("ftp://me:secret@host/a.bin") == "ftp://********@host/a.bin"
+    assert without_credentials("ftp://me:se@cret@host/a.bin") == "ftp://********@host/a.bin"
     assert without_credentials("https://host/a@b.bin") == "https://host/a@b.bin"
