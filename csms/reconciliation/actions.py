@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from csms.charging.queries import transaction_resource
-from csms.charging.rules import CORRECTED
+from csms.charging.rules import CORRECTED, judge_time
 from csms.ledger.work import UnitOfWork
 from csms.reconciliation.queries import reconciliation_resource
 from csms.reconciliation.rules import STOP_MISSING, choices, told_stop
@@ -139,10 +139,14 @@ async def _assign(work: UnitOfWork, row: Reconciliation, transaction_id: str) ->
         raise bad_field("/transaction_id", f"is a transaction of {transaction.station}")
     if transaction.stopped_at is not None and STOP_MISSING not in transaction.suspect:
         raise Conflict("the station has told the end of it", code="transaction-ended")
-    if stop.timestamp < transaction.started_at:
+    # A box with a wrong clock is believed no more than it was when it told the end.
+    stopped_at, doubt = judge_time(stop.timestamp, row.created_at)
+    if stopped_at < transaction.started_at:
         raise bad_field("/transaction_id", "began after that end")
     former = _former(transaction)
-    transaction.stopped_at = stop.timestamp
+    transaction.stopped_at = stopped_at
+    if doubt is not None:
+        _mark(transaction, doubt)
     transaction.stop_reason = stop.reason
     transaction.power_w = 0.0
     transaction.charging_state = None

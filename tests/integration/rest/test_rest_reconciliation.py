@@ -109,6 +109,20 @@ async def test_a_told_end_is_given_to_its_transaction(odd: RestHouse) -> None:
     assert [each["id"] for each in await listed(odd, open="false")] == [unknown["id"]]
 
 
+async def test_an_end_in_the_future_was_told_by_a_box_with_a_wrong_clock(
+    odd: RestHouse, link: MemoryLink
+) -> None:
+    told = {**a_stop(998, 5000, 40), "timestamp": "2099-01-01T00:00:00Z"}
+    await said(link, "4", "StopTransaction", told)
+    newest, _ = await listed(odd, kind="transaction-unknown")
+    mine = await transaction(odd, 2)
+    body = {"choice": "assign", "transaction_id": mine["id"]}
+    await odd.post(f"/reconciliation/{newest['id']}/resolve", body, 200)
+    ended = await transaction(odd, 2)
+    assert (ended["stopped_at"], ended["energy_wh"]) == (newest["created_at"], 4000.0)
+    assert set(ended["suspect"]) == {"time-ahead", "corrected"}
+
+
 async def test_a_car_is_given_to_a_transaction_of_nobody(odd: RestHouse) -> None:
     mine = await transaction(odd, 1)
     (oddity,) = await listed(odd, transaction_id=mine["id"])
