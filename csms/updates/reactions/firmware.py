@@ -101,20 +101,29 @@ class UpdateKeeper:
     async def heard(self, note: EventNote) -> None:
         """Takes one of the events that `follows` names."""
         async with self._turn:
-            if note.type.startswith("command."):
-                command = msgspec.json.decode(note.resource, type=_CommandNote)
-                if command.kind == "UpdateFirmware":
-                    await self._look(command.station, note.tenant)
+            identity = self._concerned(note)
+            if identity is None:
                 return
-            if note.type == "firmware_update.requested":
-                update = msgspec.json.decode(note.resource, type=_UpdateNote)
-                self._watched.add(update.station)
-                await self._look(update.station, note.tenant)
-                return
-            identity = note.subject.removeprefix("station/")
-            if note.type == "firmware.reported" or identity in self._watched:
-                asks = note.type == "station.caught_up"
-                await self._look(identity, note.tenant, asks=asks)
+            try:
+                await self._look(identity, note.tenant, asks=note.type == "station.caught_up")
+            except Exception:
+                # Nobody tells it again, and it may have been the station's last word.
+                self._watched.add(identity)
+                self._alarm.set(self._clock.now() + RETRY)
+                raise
+
+    def _concerned(self, note: EventNote) -> str | None:
+        """Returns the station of whose updates an event may tell something; None: of none."""
+        if note.type.startswith("command."):
+            command = msgspec.json.decode(note.resource, type=_CommandNote)
+            return command.station if command.kind == "UpdateFirmware" else None
+        if note.type == "firmware_update.requested":
+            identity = msgspec.json.decode(note.resource, type=_UpdateNote).station
+            self._watched.add(identity)
+            return identity
+        identity = note.subject.removeprefix("station/")
+        concerns = note.type == "firmware.reported" or identity in self._watched
+        return identity if concerns else None
 
     async def _look(self, identity: str, tenant: str, *, asks: bool = False) -> None:
         """Finds out what follows for the updates of a station.

@@ -11,10 +11,10 @@ import msgspec
 from csms.ledger.database import Database
 from csms.reservations.reactions import RETRY, ReservationKeeper
 from models.answers import TransactionAnswer
-from models.errors import Unavailable
 from models.facts import CommandSettled, ReservationReported
 from models.tables.ledger import Command
 from models.tables.reservations import Reservation
+from tests.builders.failing_database import FailingDatabase
 from tests.builders.reservations import a_reservation
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
@@ -131,27 +131,6 @@ async def test_an_answer_to_a_command_is_the_reservations_answer(database_url: s
         row = await house.one(Reservation)
         assert (row.state, row.answer, row.to_release) == ("refused", "occupied", False)
         assert await news(house) == ["reservation.refused"]
-
-
-class FailingDatabase:
-    """A database that can't be reached the first few times."""
-
-    def __init__(self, db: Database, failures: int) -> None:
-        self._db = db
-        self.failures = failures
-
-    def read(self) -> Any:
-        self._fail()
-        return self._db.read()
-
-    def write(self, *args: Any, **kwargs: Any) -> Any:
-        self._fail()
-        return self._db.write(*args, **kwargs)
-
-    def _fail(self) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise Unavailable("the database can't be reached")
 
 
 async def test_what_could_not_expire_is_tried_again_after_a_while(database_url: str) -> None:
