@@ -84,7 +84,7 @@ async def list_transactions(
         key=(Transaction.id,),
         updated=(Transaction.updated_at,),
     )
-    return reply_page([transaction_resource(row) for row in rows], cursor)
+    return reply_page([caller.shown(transaction_resource(row)) for row in rows], cursor)
 
 
 @router.get("/{transaction_id}", response_model=TransactionShown, dependencies=[may("read")])
@@ -93,7 +93,7 @@ async def get_transaction(
 ) -> Response:
     """Show a transaction."""
     row = await find_row(session, Transaction, transaction_id, caller.tenant)
-    return reply(transaction_resource(row))
+    return reply(caller.shown(transaction_resource(row)))
 
 
 @router.get(

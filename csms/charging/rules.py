@@ -26,6 +26,8 @@ CORRECTED = "corrected"
 """A person has put it right, and what the station tells of it changes nothing more."""
 BACKWARDS = "meter-backwards"
 GUESSED = "transaction-guessed"
+END_GUESSED = "stop-guessed"
+"""It was ended by an end that named another transaction, or none."""
 START_GUESSED = "meter-start-guessed"
 _METERED_AT = "Outlet"
 
@@ -235,6 +237,7 @@ def closed(known: TransactionState, fact: TransactionReported, now: datetime) ->
     if stopped_at < known.started_at:
         suspect = _marked(suspect, "time-backwards")
         stopped_at = max(known.started_at, fact.received_at)
+    made_up = {LATE_STOP, END_GUESSED} - set(fact.suspect)
     return msgspec.structs.replace(
         known,
         stopped_at=stopped_at,
@@ -242,7 +245,7 @@ def closed(known: TransactionState, fact: TransactionReported, now: datetime) ->
         power_w=0.0,
         charging_state=None,
         updated_at=now,
-        suspect=[each for each in suspect if each != LATE_STOP],
+        suspect=[each for each in suspect if each not in made_up],
     )
 
 
@@ -297,7 +300,7 @@ def set_aside(known: TransactionState, now: datetime) -> TransactionState:
 
 def is_repaired(known: TransactionState) -> bool:
     """Returns whether its end was made up: then a real one, coming late, is welcome."""
-    return LATE_STOP in known.suspect
+    return LATE_STOP in known.suspect or END_GUESSED in known.suspect
 
 
 def reading_state(

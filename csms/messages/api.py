@@ -25,7 +25,7 @@ from csms.messages.queries import (
 )
 from csms.messages.rules import cell
 from csms.web.documents import Instant
-from csms.web.identity import SCOPES, Caller, CallerNow
+from csms.web.identity import Caller, CallerNow
 from csms.web.paging import (
     CURSOR_LENGTH_MAX,
     LIMIT_DEFAULT,
@@ -139,7 +139,7 @@ async def follow_messages(
         wanted = await _wanted(session, caller, query)
         seen = last_event_id(request)
         last = await newest_message(session) if seen is None else seen
-    read = _messages_after(services, wanted, people=_sees_people(caller))
+    read = _messages_after(services, wanted, people=caller.sees_people)
     return stream_of(streams.chunks(read, last, look_every_s=LOOK_EVERY_S))
 
 
@@ -156,7 +156,7 @@ async def export_messages(
     services = services_of(request)
     async with services.db.read() as session:
         wanted = await _wanted(session, caller, query)
-    pages = _pages(services, wanted, people=_sees_people(caller))
+    pages = _pages(services, wanted, people=caller.sees_people)
     lines, kind = (_csv, "text/csv") if query.format == "csv" else (_ndjson, "application/x-ndjson")
     return StreamingResponse(
         lines(pages),
@@ -166,10 +166,6 @@ async def export_messages(
             "Cache-Control": "no-store",
         },
     )
-
-
-def _sees_people(caller: Caller) -> bool:
-    return "read-people" in SCOPES[caller.role]
 
 
 async def _wanted(session: ReadSession, caller: Caller, query: FleetFilter) -> Wanted:
@@ -190,7 +186,7 @@ async def _wanted(session: ReadSession, caller: Caller, query: FleetFilter) -> W
 
 
 def _of(caller: Caller, query: MessageFilter, stations: tuple[str, ...] | None) -> Wanted:
-    if query.text is not None and not _sees_people(caller):
+    if query.text is not None and not caller.sees_people:
         raise NotAllowed("the role may not see tokens, which a search for text would tell")
     return Wanted(
         tenant=caller.tenant,
@@ -223,7 +219,7 @@ async def _page(
         beyond=beyond,
         newest_first=query.sort == "-id",
     )
-    people = _sees_people(caller)
+    people = caller.sees_people
     cursor = None if place is None else encode_cursor(query.sort, [place, place])
     return reply_page([message_resource(row, people=people) for row in rows], cursor)
 

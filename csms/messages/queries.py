@@ -9,7 +9,7 @@ one by station alone costs as much to keep as all the rest of storing a message.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ _LOOKS = 16
 _MOST_BY_INDEX = 64
 _MOST_BY_READING = 4
 """In blocks of `MESSAGE_BLOCK` rows, how far one look goes by the index, and reading each row."""
-_CLOCK_BACK = timedelta(days=1)
+_CLOCK_BACK = timedelta(hours=6)
 """So far may our own clock have been set back while messages came."""
 _BLOCK: sa.ColumnElement[int] = sa.literal_column(f"message.id / {MESSAGE_BLOCK}", sa.BigInteger())
 """As the index has it: a number that is bound would hide the index from the database."""
@@ -145,9 +145,13 @@ async def find(
         beyond: the number that the last search has returned; None: from the beginning.
         newest_first: or oldest first.
     """
-    low, high = await _numbers(session, wanted)
-    if beyond is not None:
-        low, high = (low, min(high, beyond)) if newest_first else (max(low, beyond + 1), high)
+    if beyond is not None and not newest_first:
+        # What was found before is long past `since`: only the end is to be looked for.
+        low, high = await _numbers(session, replace(wanted, since=None))
+        low = max(low, beyond + 1)
+    else:
+        low, high = await _numbers(session, wanted)
+        high = high if beyond is None else min(high, beyond)
     conditions, indexed = wanted.conditions(), _is_indexed(wanted)
     most = _MOST_BY_INDEX if indexed else _MOST_BY_READING
     order = Message.id.desc() if newest_first else Message.id.asc()

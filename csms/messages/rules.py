@@ -6,6 +6,8 @@ from typing import Any, cast
 
 MASK = "********"
 
+_FREE_TEXT = frozenset({"data", "signedMeterData"})
+"""Members in which a vendor, or a signed meter value, may say anything, tokens too."""
 _TOKENS = frozenset(
     {
         "idTag",
@@ -28,10 +30,16 @@ def without_tokens(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
     members = cast("dict[str, Any]", document)
-    return {name: _shown(name, value) for name, value in members.items()}
+    signed = members.get("format") == "SignedData"
+    return {
+        name: MASK if signed and name == "value" else _shown(name, value)
+        for name, value in members.items()
+    }
 
 
 def _shown(name: str, value: Any) -> Any:
+    if name in _FREE_TEXT and value is not None:
+        return MASK
     return MASK if name in _TOKENS and isinstance(value, str) else without_tokens(value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from csms.charging.queries import transaction_resource
-from csms.charging.rules import CORRECTED, judge_time
+from csms.charging.rules import CORRECTED, END_GUESSED, judge_time
 from csms.ledger.work import UnitOfWork
 from csms.reconciliation.queries import reconciliation_resource
 from csms.reconciliation.rules import STOP_MISSING, choices, told_stop
@@ -18,6 +18,9 @@ from models.errors import Conflict, NotFound
 from models.tables.charging import Reconciliation, Transaction
 from models.tables.fleet import Vehicle
 from models.tables.stations import Station
+
+_MADE_UP = frozenset({STOP_MISSING, END_GUESSED})
+"""Marks of transactions whose end nobody has told, or not under their number."""
 
 
 async def list_oddity(work: UnitOfWork, transaction: Transaction, kind: str, detail: str) -> None:
@@ -121,7 +124,7 @@ async def _correct(
         transaction.energy_wh = energy_wh
         transaction.solar_wh = min(transaction.solar_wh, energy_wh)
     # A person's word stands, even if the station tells an end after all.
-    transaction.suspect = [mark for mark in transaction.suspect if mark != STOP_MISSING]
+    transaction.suspect = [mark for mark in transaction.suspect if mark not in _MADE_UP]
     _mark(transaction, CORRECTED)
     await _tell(work, transaction, "transaction.repaired")
     return former
@@ -137,7 +140,7 @@ async def _assign(work: UnitOfWork, row: Reconciliation, transaction_id: str) ->
     assert stop is not None, "it was offered"
     if transaction.station != row.station:
         raise bad_field("/transaction_id", f"is a transaction of {transaction.station}")
-    if transaction.stopped_at is not None and STOP_MISSING not in transaction.suspect:
+    if transaction.stopped_at is not None and _MADE_UP.isdisjoint(transaction.suspect):
         raise Conflict("the station has told the end of it", code="transaction-ended")
     # A box with a wrong clock is believed no more than it was when it told the end.
     stopped_at, doubt = judge_time(stop.timestamp, row.created_at)
@@ -153,7 +156,7 @@ async def _assign(work: UnitOfWork, row: Reconciliation, transaction_id: str) ->
     if transaction.meter_start_wh is not None and stop.meter_stop >= transaction.meter_start_wh:
         transaction.meter_last_wh = stop.meter_stop
         transaction.energy_wh = stop.meter_stop - transaction.meter_start_wh
-    transaction.suspect = [mark for mark in transaction.suspect if mark != STOP_MISSING]
+    transaction.suspect = [mark for mark in transaction.suspect if mark not in _MADE_UP]
     _mark(transaction, CORRECTED)
     row.transaction_id = transaction.id
     await _tell(work, transaction, "transaction.repaired")

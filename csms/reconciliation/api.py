@@ -14,7 +14,7 @@ from csms.reconciliation.actions import resolve
 from csms.reconciliation.queries import ReconciliationShown, reconciliation_resource
 from csms.web.body import whole_number
 from csms.web.documents import Document, Id, Instant, Text
-from csms.web.identity import CallerNow
+from csms.web.identity import Caller, CallerNow
 from csms.web.paging import ListQuery, fetch_page
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
@@ -79,7 +79,7 @@ async def list_all(
         statement = statement.where(Reconciliation.station == query.station)
     if query.transaction_id is not None:
         statement = statement.where(Reconciliation.transaction_id == query.transaction_id)
-    return await _page(session, statement, query)
+    return await _page(session, caller, statement, query)
 
 
 @router.get(
@@ -93,7 +93,7 @@ async def list_of_station(
     """List what did not add up about a station's transactions."""
     await find_row(session, Station, identity, caller.tenant)
     statement = sa.select(Reconciliation).where(Reconciliation.station == identity)
-    return await _page(session, statement, query)
+    return await _page(session, caller, statement, query)
 
 
 @router.get(
@@ -101,7 +101,8 @@ async def list_of_station(
 )
 async def get_one(session: Reading, caller: CallerNow, number: str) -> Response:
     """Show what happened, what was done about it, and what may be chosen."""
-    return reply(reconciliation_resource(await _find(session, number, caller.tenant)))
+    row = await _find(session, number, caller.tenant)
+    return reply(reconciliation_resource(row, people=caller.sees_people))
 
 
 @router.post(
@@ -131,7 +132,10 @@ async def _find(
 
 
 async def _page(
-    session: ReadSession, statement: sa.Select[Reconciliation], query: StationQuery
+    session: ReadSession,
+    caller: Caller,
+    statement: sa.Select[Reconciliation],
+    query: StationQuery,
 ) -> Response:
     if query.kind is not None:
         statement = statement.where(Reconciliation.kind == query.kind)
@@ -151,4 +155,5 @@ async def _page(
         updated=(Reconciliation.created_at, Reconciliation.resolved_at),
         default="-id",
     )
-    return reply_page([reconciliation_resource(row) for row in rows], cursor)
+    people = caller.sees_people
+    return reply_page([reconciliation_resource(row, people=people) for row in rows], cursor)

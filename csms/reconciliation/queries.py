@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 
 from csms.reconciliation.rules import Choice, choices, done
 from csms.web.documents import Shown
+from csms.web.identity import MASK
 from models.tables.charging import Reconciliation
 
 
@@ -35,8 +36,13 @@ class ReconciliationShown(Shown):
     """What the transaction had before it was put right."""
 
 
-def reconciliation_resource(row: Reconciliation) -> dict[str, Any]:
-    """Returns something that did not add up."""
+def reconciliation_resource(row: Reconciliation, *, people: bool = True) -> dict[str, Any]:
+    """Returns something that did not add up.
+
+    Args:
+        row: what it is.
+        people: whether tokens may be seen, which stand in what the station said.
+    """
     return {
         "id": str(row.id),
         "station": row.station,
@@ -45,7 +51,7 @@ def reconciliation_resource(row: Reconciliation) -> dict[str, Any]:
         "done": done(row.kind),
         "choices": choices(row.kind, row.raw, resolved=row.resolved_at is not None),
         "transaction_id": row.transaction_id,
-        "raw": row.raw,
+        "raw": row.raw if people or row.raw is None else MASK,
         "created_at": row.created_at,
         "resolved_at": row.resolved_at,
         "resolved_by": row.resolved_by,

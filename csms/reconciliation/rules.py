@@ -41,7 +41,9 @@ class Kind(msgspec.Struct, frozen=True):
 KINDS: Mapping[str, Kind] = {
     UNKNOWN: Kind("It was kept as it came, and answered. It changed no transaction.", ("keep",)),
     "transaction-guessed": Kind(
-        "The one transaction of the station that it fitted was ended.", ("keep", "correct")
+        "The one transaction of the station that it fitted was ended. An end that the station tells"
+        " under the right number takes the place of this one.",
+        ("keep", "correct"),
     ),
     "second-stop": Kind("The first end stands; the second changed nothing.", ("keep", "correct")),
     "seq-conflict": Kind(

@@ -123,16 +123,17 @@ async def list_reservations(
         if value is not None:
             statement = statement.where(column == value)
     if query.id_token is not None:
+        caller.require("read-people")
         statement = statement.where(sa.func.lower(Reservation.id_token) == query.id_token.lower())
     rows, cursor = await kept_page(session, statement, query, Reservation, Reservation.expires_at)
-    return reply_page([reservation_resource(row) for row in rows], cursor)
+    return reply_page([caller.shown(reservation_resource(row)) for row in rows], cursor)
 
 
 @router.get("/{reservation_id}", response_model=ReservationShown, dependencies=[may("read")])
 async def get_reservation(session: Reading, caller: CallerNow, reservation_id: str) -> Response:
     """Show a reservation."""
     row = await find_row(session, Reservation, reservation_id, caller.tenant)
-    return reply(reservation_resource(row), version=row.version)
+    return reply(caller.shown(reservation_resource(row)), version=row.version)
 
 
 @router.post(

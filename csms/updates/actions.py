@@ -8,7 +8,7 @@ stations report is written there by batches of many.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -43,6 +43,8 @@ from models.tables.updates import Campaign, CampaignStation, FirmwareUpdate
 
 ORDER_EXPIRES_S = 60.0
 """Life time for which a station that has just been there is waited for."""
+AHEAD_MAX = timedelta(days=30)
+"""A station takes no other update before this one is over."""
 STATIONS_MAX = 20_000
 
 
@@ -98,6 +100,9 @@ async def request_update(
     why = unfit(station.ocpp_version, install_at=change.install_at, signed=signed)
     if why is not None:
         raise bad_field("/install_at", why)
+    for name, at in (("retrieve_at", change.retrieve_at), ("install_at", change.install_at)):
+        if at is not None and at > work.now + AHEAD_MAX:
+            raise bad_field(f"/{name}", f"lies more than {AHEAD_MAX.days} days ahead")
     if not station.online:
         raise Conflict(f"the station {identity} is not connected", code="station-offline")
     mine = FirmwareUpdate.station == identity

@@ -282,7 +282,7 @@ async def views_of(
             )
         )
     )
-    busy = await _busy(session, identities, campaign_id)
+    busy = await _busy(session, campaign_id)
     values = await _values(session, identities) if _is_settings(change) else {}
     return {
         each.identity: View(
@@ -331,15 +331,10 @@ def write_result(row: Command | None, *, is_last: bool, attempts: int) -> Result
     return Result(state="running")
 
 
-async def _busy(
-    session: AsyncSession, identities: Sequence[str], campaign_id: str | None
-) -> set[str]:
-    updates = sa.select(FirmwareUpdate.station).where(
-        FirmwareUpdate.station.in_(identities), FirmwareUpdate.state.in_(OPEN)
-    )
-    others = sa.select(CampaignStation.station).where(
-        CampaignStation.station.in_(identities), CampaignStation.state == "running"
-    )
+async def _busy(session: AsyncSession, campaign_id: str | None) -> set[str]:
+    """Returns all stations at which something else is under way: always few."""
+    updates = sa.select(FirmwareUpdate.station).where(FirmwareUpdate.state.in_(OPEN))
+    others = sa.select(CampaignStation.station).where(CampaignStation.state == "running")
     if campaign_id is not None:
         others = others.where(CampaignStation.campaign_id != campaign_id)
     return set(await session.scalars(sa.union(updates, others)))

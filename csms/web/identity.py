@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import sqlalchemy as sa
 from fastapi import Depends, Security
@@ -39,6 +39,10 @@ SCOPES: Mapping[Role, frozenset[Scope]] = {
     "viewer": frozenset({"read", "read-people"}),
 }
 
+TOKEN_FIELDS = frozenset({"id_token", "group_token", "parent"})
+"""Members of resources that say who a person is."""
+MASK = "********"
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -52,6 +56,20 @@ class Caller:
     def actor(self) -> str:
         """The caller's name in records of change."""
         return f"key:{self.key_id}"
+
+    @property
+    def sees_people(self) -> bool:
+        """Whether tokens and names may be shown to it."""
+        return "read-people" in SCOPES[self.role]
+
+    def shown(self, resource: dict[str, Any]) -> dict[str, Any]:
+        """Returns a resource as this caller may see it: without tokens, unless it sees people."""
+        if self.sees_people:
+            return resource
+        return {
+            name: MASK if name in TOKEN_FIELDS and value is not None else value
+            for name, value in resource.items()
+        }
 
     def require(self, scope: Scope) -> None:
         """Lets callers with `scope` pass.

@@ -141,6 +141,8 @@ def _bound(value: str | int | float, column: Column) -> sa.BindParameter[Any]:
         plain = from_micros(value)
     elif isinstance(value, str) is not (kind.python_type is str):
         raise ValueError("another type")
+    elif kind.python_type is int and not isinstance(value, int):
+        raise ValueError("no whole number")
     return sa.bindparam(None, plain, kind)
 
 

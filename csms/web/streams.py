@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 
 from csms.bus.base import Bus, EventNote
 from csms.web.body import whole_number
-from csms.web.identity import caller_of
+from csms.web.identity import MASK, TOKEN_FIELDS, caller_of
 from csms.web.problem import TooMany, bad_field
 from csms.web.route import api_router, may
 from csms.web.services import Services, services_of
@@ -32,6 +33,9 @@ HEARTBEAT_S = 15.0
 BATCH_MAX = 500
 STREAMS_MAX = 1000
 TYPES_MAX = 20
+
+_TOKENS = re.compile(rf'("(?:{"|".join(sorted(TOKEN_FIELDS))})":)"(?:[^"\\]|\\.)*"')
+"""Of a resource as it was written: within text, quotation marks have a backslash before them."""
 
 router = api_router("events")
 
@@ -123,8 +127,9 @@ def frame(number: int, kind: str, document: Any) -> bytes:
     return head + msgspec.json.encode(document) + b"\n\n"
 
 
-def envelope(event: Event) -> dict[str, Any]:
-    """Returns an event as DESIGN 4.5 shows it."""
+def envelope(event: Event, *, people: bool = True) -> dict[str, Any]:
+    """Returns an event as DESIGN 4.5 shows it; `people`: with tokens."""
+    resource = event.resource if people else _TOKENS.sub(rf'\1"{MASK}"', event.resource)
     return {
         "id": str(event.id),
         "time": format_rfc3339(event.time),
@@ -132,7 +137,7 @@ def envelope(event: Event) -> dict[str, Any]:
         "tenant": event.tenant_id,
         "site_id": event.site_id,
         "subject": event.subject,
-        "resource": msgspec.Raw(event.resource.encode()),
+        "resource": msgspec.Raw(resource.encode()),
     }
 
 
@@ -142,12 +147,12 @@ async def newest_event(services: Services) -> int:
         return (await session.execute(sa.select(sa.func.max(Event.id)))).scalar() or 0
 
 
-def _events_after(services: Services, statement: sa.Select[Event]) -> Read:
+def _events_after(services: Services, statement: sa.Select[Event], *, people: bool) -> Read:
     async def read(last: int) -> tuple[Sequence[bytes], int, bool]:
         page = statement.where(Event.id > last).order_by(Event.id).limit(BATCH_MAX)
         async with services.db.read() as session:
             rows = list((await session.execute(page)).scalars())
-        frames = [frame(row.id, row.type, envelope(row)) for row in rows]
+        frames = [frame(row.id, row.type, envelope(row, people=people)) for row in rows]
         return frames, rows[-1].id if rows else last, len(rows) == BATCH_MAX
 
     return read
@@ -193,7 +198,11 @@ async def follow_events(request: Request, query: Annotated[EventQuery, Query()])
         statement = statement.where(Event.site_id == query.site_id)
     seen = last_event_id(request)
     last = await newest_event(services) if seen is None else seen
-    return stream_of(streams.chunks(_events_after(services, statement), last))
+    if not caller.sees_people:
+        for kind in ("id_token/", "driver/"):
+            statement = statement.where(~Event.subject.startswith(kind, autoescape=True))
+    read = _events_after(services, statement, people=caller.sees_people)
+    return stream_of(streams.chunks(read, last))
 
 
 def streams_of(request: Request) -> LiveStreams:

@@ -16,7 +16,7 @@ import msgspec
 from csms.access.rules import token_key
 from csms.charging.intake.keeping import Metering, brief_of
 from csms.charging.intake.kinds import TRANSACTIONS
-from csms.charging.rules import GUESSED, START_GUESSED, TransactionState, judge_time
+from csms.charging.rules import END_GUESSED, GUESSED, START_GUESSED, TransactionState, judge_time
 from csms.ledger.batch import Batch
 from models.facts import Reading, ReadingsReported, TransactionReported
 
@@ -70,6 +70,8 @@ def _may_end(known: TransactionState, fact: TransactionReported) -> bool:
 
 def marked(fact: M) -> M:
     """Returns a fact that is marked for its transaction having been guessed from a wrong number."""
+    if isinstance(fact, TransactionReported):
+        return msgspec.structs.replace(fact, suspect=(*fact.suspect, GUESSED, END_GUESSED))
     if fact.ocpp_transaction_id is None:
         return fact
     return msgspec.structs.replace(fact, suspect=(*fact.suspect, GUESSED))

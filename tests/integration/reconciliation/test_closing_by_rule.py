@@ -120,3 +120,20 @@ async def test_more_energy_than_there_can_be_is_marked_and_listed(house: SmallHo
     assert oddity.detail == "1000.0 kWh is more than its EVSE can give in the time"
     await rounds.look()
     assert len(await house.rows(Reconciliation)) == 1
+
+
+async def test_the_right_end_takes_the_place_of_a_guessed_one(house: SmallHouse) -> None:
+    await house.submit(house.start_16())
+    house.clock.later(minutes=30)
+    await house.submit(house.stop_16(999, 5000.0))
+    guessed = await house.one(Transaction)
+    assert (guessed.stopped_at, guessed.energy_wh) == (house.clock.now(), 4000.0)
+    assert set(guessed.suspect) == {"transaction-guessed", "stop-guessed"}
+    house.clock.later(minutes=30)
+    await house.submit(house.meter_16(1, house.read(8000.0)))
+    house.clock.later(minutes=5)
+    await house.submit(house.stop_16(1, 9000.0))
+    row = await house.one(Transaction)
+    assert (row.stopped_at, row.energy_wh) == (house.clock.now(), 8000.0)
+    assert "stop-guessed" not in row.suspect
+    assert "transaction.repaired" in await house.told()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from csms.gateway.memory import MemoryLink
-from tests.builders.rest_house import RestHouse
+from tests.builders.rest_house import RestHouse, served
 
 LONG = "/reconciliation/" + 5000 * "9"
 
@@ -169,6 +170,43 @@ async def test_who_may_only_look_resolves_nothing(odd: RestHouse) -> None:
         path = f"/api/v1/reconciliation/{unknown['id']}"
         assert (await viewer.get(path)).status_code == 200
         assert (await viewer.post(f"{path}/resolve", json={"choice": "keep"})).status_code == 403
+
+
+async def test_who_may_not_see_people_sees_no_tokens(odd: RestHouse) -> None:
+    async with odd.client(await odd.key("driver")) as driver:
+        for path in ("reconciliation", "transactions", "reservations"):
+            shown = await driver.get(f"/api/v1/{path}")
+            assert shown.status_code == 200
+            assert "ADA" not in shown.text
+        (unknown, *_) = (await driver.get("/api/v1/reconciliation")).json()["items"]
+        assert unknown["raw"] == "********"
+        one = await driver.get(f"/api/v1/reconciliation/{unknown['id']}")
+        assert one.json()["raw"] == "********"
+        (mine, *_) = (await driver.get("/api/v1/transactions")).json()["items"]
+        assert mine["id_token"] == "********"
+        assert (await driver.get("/api/v1/reservations?id_token=ADA")).status_code == 403
+    async with served(odd) as http:
+        key = await odd.key("driver")
+        said = await first_events(http, {"Authorization": f"Bearer {key}"})
+        assert "transaction.started" in said
+        assert "id_token.created" not in said
+        assert "ADA" not in said
+        assert '"id_token":"********"' in said
+        assert "ADA" in await first_events(http, {})
+
+
+async def first_events(http: httpx.AsyncClient, more: dict[str, str]) -> str:
+    """Returns the first events there are about tokens and transactions, as they were sent."""
+    kinds = ["id_token.created", "transaction.started", "transaction.updated"]
+    query = {"type": kinds}
+    headers = {"Last-Event-ID": "0", **more}
+    lines: list[str] = []
+    async with http.stream("GET", "/api/v1/events", params=query, headers=headers) as answer:
+        async for line in answer.aiter_lines():
+            lines.append(line)
+            if line.startswith("data:") and sum(each.startswith("data:") for each in lines) >= 2:
+                return "\n".join(lines)
+    raise AssertionError("the stream has ended")
 
 
 async def test_a_wrong_energy_is_put_right_and_stays_so(odd: RestHouse, link: MemoryLink) -> None:

@@ -74,6 +74,7 @@ async def test_an_update_is_asked_for_and_shown(house: RestHouse) -> None:
         ({"location": LOCATION, "signing_certificate": "x", "signature": "c2ln"}, None),
         ({"location": LOCATION, "install_at": "2027-01-01T00:00:00Z"}, "/install_at"),
         ({"location": LOCATION, "install_at": "tomorrow"}, "/install_at"),
+        ({"location": LOCATION, "retrieve_at": "8999-01-01T00:00:00Z"}, "/retrieve_at"),
     ],
 )
 async def test_bad_updates_name_the_field(

@@ -24,6 +24,15 @@ def test_no_token_is_left_wherever_it_stands() -> None:
     }
 
 
+def test_free_text_is_hidden_whole() -> None:
+    assert without_tokens({"vendorId": "V", "data": "card ADA"}) == {"vendorId": "V", "data": MASK}
+    signed = {"format": "SignedData", "value": "OCMF|ADA", "measurand": "Energy"}
+    assert without_tokens([signed]) == [{**signed, "value": MASK}]
+    assert without_tokens({"signedMeterValue": {"signedMeterData": "ADA"}}) == {
+        "signedMeterValue": {"signedMeterData": MASK}
+    }
+
+
 def test_what_holds_no_token_is_left_as_it_is() -> None:
     for said in (None, 3, "ADA", [], {"status": "Accepted", "values": [1, {"idTag": 5}]}):
         assert without_tokens(said) == said
