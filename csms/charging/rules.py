@@ -23,7 +23,7 @@ FRESH = timedelta(minutes=15)
 LATE_START = "start-missing"
 LATE_STOP = "stop-missing"
 CORRECTED = "corrected"
-"""A person has put it right, and what the station tells of it changes nothing more."""
+"""By a person: what the station tells of it changes nothing more."""
 BACKWARDS = "meter-backwards"
 GUESSED = "transaction-guessed"
 END_GUESSED = "stop-guessed"
@@ -237,7 +237,7 @@ def closed(known: TransactionState, fact: TransactionReported, now: datetime) ->
     if stopped_at < known.started_at:
         suspect = _marked(suspect, "time-backwards")
         stopped_at = max(known.started_at, fact.received_at)
-    made_up = {LATE_STOP, END_GUESSED} - set(fact.suspect)
+    gone = {LATE_STOP, END_GUESSED} - set(fact.suspect)
     return msgspec.structs.replace(
         known,
         stopped_at=stopped_at,
@@ -245,7 +245,7 @@ def closed(known: TransactionState, fact: TransactionReported, now: datetime) ->
         power_w=0.0,
         charging_state=None,
         updated_at=now,
-        suspect=[each for each in suspect if each not in made_up],
+        suspect=[each for each in suspect if each not in gone],
     )
 
 
@@ -300,7 +300,7 @@ def set_aside(known: TransactionState, now: datetime) -> TransactionState:
 
 def is_repaired(known: TransactionState) -> bool:
     """Returns whether its end was made up: then a real one, coming late, is welcome."""
-    return LATE_STOP in known.suspect or END_GUESSED in known.suspect
+    return not {LATE_STOP, END_GUESSED}.isdisjoint(known.suspect)
 
 
 def reading_state(
@@ -358,8 +358,7 @@ def metered(
     """Returns a transaction after readings of it, with the readings for keeping.
 
     Args:
-        known: the transaction; where it has ended, only what belongs before its end counts, and
-            nothing where a person has put it right.
+        known: where it has ended, what belongs before its end counts; nothing, once corrected.
         readings: in the order in which they came.
         received_at: by our clock.
         now: by our clock.
@@ -369,6 +368,7 @@ def metered(
     """
     state = known
     kept: list[ReadingState] = []
+    counts = CORRECTED not in known.suspect
     for reading in readings:
         at, doubt = judge_time(reading.measured_at, received_at)
         doubts = list(suspect)
@@ -381,11 +381,9 @@ def metered(
                 _mark(doubts, "time-backwards")
             if known.stopped_at is not None and at > known.stopped_at and not history:
                 _mark(doubts, "after-stop")
-            elif CORRECTED in known.suspect:
-                pass  # it is kept, but a person's word stands
-            elif not late:
+            elif not late and counts:
                 state = _advance(state, reading, at, now, doubts)
-            elif (reading.energy_wh or 0.0) > (state.meter_last_wh or 0.0):
+            elif counts and (reading.energy_wh or 0.0) > (state.meter_last_wh or 0.0):
                 state = _caught_up(state, reading, now)
         kept.append(
             ReadingState(
