@@ -1,6 +1,6 @@
-"""The keeper of the log: forgets messages and events that are older than they are to be kept.
+"""The keeper of the log: forgets messages, notices and events that are older than they are kept.
 
-Both tables grow with every message, and a full disk stops a house. Rows go in small steps, so that
+These tables grow with every message, and a full disk stops a house. Rows go in small steps, so that
 stations never wait behind a long deletion. The newest event stays whatever its age, because the
 next one is numbered after it.
 """
@@ -18,6 +18,7 @@ from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
 from models.tables.ledger import Event, Message
+from models.tables.updates import FirmwareNotice
 
 EVERY = timedelta(hours=1)
 STEP_ROWS = 1000
@@ -49,6 +50,7 @@ class LogKeeper:
         self._wire = wire
         self._kept = (
             (Message, Message.received_at, messages_kept),
+            (FirmwareNotice, FirmwareNotice.received_at, messages_kept),
             (Event, Event.time, events_kept),
         )
         self._task: asyncio.Task[None] | None = None
@@ -85,7 +87,7 @@ class LogKeeper:
                 _log.info("log_shortened", table=table.__tablename__, rows=forgotten)
 
     async def _step(
-        self, table: type[Message] | type[Event], too_old: sa.ColumnElement[bool]
+        self, table: type[Message | FirmwareNotice | Event], too_old: sa.ColumnElement[bool]
     ) -> int:
         """Forgets the oldest rows that are too old; returns how many."""
         oldest = sa.select(table.id).order_by(table.id).limit(STEP_ROWS).subquery()

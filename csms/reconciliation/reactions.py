@@ -155,16 +155,19 @@ class Closer:
             )
             .where(Transaction.id.in_(ended), Transaction.stopped_at.is_not(None))
         )
-        async with self._db.read() as session:
-            return [
-                row.id
-                for row, power_w in await session.execute(query)
-                if row.stopped_at is not None
-                and IMPLAUSIBLE not in row.suspect
-                and is_implausible(
-                    row.energy_wh, row.stopped_at - row.started_at, power_w, row.suspect
-                )
-            ]
+        try:
+            async with self._db.read() as session:
+                rows = list(await session.execute(query))
+        except Exception:
+            self._ended = dict.fromkeys(ended) | self._ended
+            raise
+        return [
+            row.id
+            for row, power_w in rows
+            if row.stopped_at is not None
+            and IMPLAUSIBLE not in row.suspect
+            and is_implausible(row.energy_wh, row.stopped_at - row.started_at, power_w, row.suspect)
+        ]
 
 
 async def _still_open(work: UnitOfWork, numbers: Sequence[str]) -> Sequence[Transaction]:
