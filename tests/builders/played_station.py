@@ -268,10 +268,18 @@ def _validator(version: str, name: str) -> Any:
 
 @asynccontextmanager
 async def played_station(
-    url: str, version: str, *, come: bool = True, onboarding: str = "pending", **fields: Any
+    url: str, version: str, *, come: bool = True, known: bool = True, **fields: Any
 ) -> AsyncIterator[PlayedStation]:
-    """Runs the house and a station of two EVSEs that has booted, unless it is not to come."""
-    async with rest_house(url, limits=LIMITS, onboarding=onboarding) as house:
+    """Runs the house and a station of two EVSEs that has booted, unless it is not to come.
+
+    Args:
+        url: of a migrated database.
+        version: of OCPP.
+        come: whether it connects and boots before the test.
+        known: whether somebody has created it; else it waits for approval.
+        fields: of the station, as it is created over REST.
+    """
+    async with rest_house(url, limits=LIMITS) as house:
         parts: dict[str, Any] = {
             "db": house.db,
             "clock": house.clock,
@@ -290,10 +298,13 @@ async def played_station(
         site = await house.site()
         plugs = [{"connector_id": 1}]
         evses = [{"evse_id": number, "connectors": plugs} for number in (1, 2)]
-        made = await house.station(IDENTITY, site["id"], evses=evses, **fields)
+        password = ""
+        if known:
+            made = await house.station(IDENTITY, site["id"], evses=evses, **fields)
+            password = made["password"]
         for token in _TOKENS:
             await house.post("/id-tokens", {"type": "ISO14443", **token})
-        station = PlayedStation(house, port, version, made["password"])
+        station = PlayedStation(house, port, version, password)
         try:
             if come:
                 await station.come()

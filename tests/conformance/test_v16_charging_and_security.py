@@ -191,3 +191,16 @@ async def test_tc_088_csms_web_socket_subprotocol_negotiation(sqlite_url: str) -
         await cp.hang_up()
         link = await cp.dial(subprotocols=["ocpp0.1"])
         assert link.subprotocol is None
+
+
+async def test_tc_073_csms_update_password(cp: PlayedStation) -> None:
+    """A new key is written to the station, told to the house, and the only one that holds."""
+    asked = {"key": "AuthorizationKey", "value": "correct-horse-battery-1".encode().hex()}
+    await cp.order("ChangeConfiguration", asked)
+    await cp.house.patch("/stations/CP-1", {"password": "correct-horse-battery-1"})
+    await cp.house.activity.quiet()
+    await cp.hang_up()
+    with pytest.raises(InvalidStatus):
+        await cp.dial()
+    await cp.dial(password="correct-horse-battery-1")
+    assert (await cp.boot())["status"] == "Accepted"
