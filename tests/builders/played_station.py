@@ -69,7 +69,7 @@ class PlayedStation:
         self._numbers = itertools.count(1)
         self._answers: dict[str, asyncio.Future[list[Any]]] = {}
         self._taken: dict[str, int] = defaultdict(int)
-        self._fault: BaseException | None = None
+        self._fault: Exception | None = None
 
     # -- the connection ----------------------------------------------------------------------
 
@@ -224,10 +224,16 @@ class PlayedStation:
                     await self._answer(link, *frame[1:])
                 else:
                     self._answers.pop(frame[1]).set_result(frame)
-        except ConnectionClosed:
-            return
-        except BaseException as fault:  # noqa: BLE001 - told by the test, in whose time it belongs
+        except ConnectionClosed as end:
+            self._fail(end)
+        except Exception as fault:  # noqa: BLE001 - told by the test, in whose time it belongs
             self._fault = fault
+            self._fail(fault)
+
+    def _fail(self, fault: Exception) -> None:
+        for answered in self._answers.values():
+            answered.set_exception(fault)
+        self._answers.clear()
 
     async def _answer(
         self, link: ClientConnection, message_id: str, action: str, payload: Any

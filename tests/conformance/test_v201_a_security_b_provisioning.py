@@ -87,6 +87,7 @@ async def test_tc_b_02_csms_cold_boot_pending(sqlite_url: str) -> None:
         (site,) = (await cs.house.get("/sites"))["items"]
         body = {"site_id": site["id"]}
         made = await cs.house.post("/stations/CP-1/approve", body, 200)
+        await cs.house.activity.quiet()
         await cs.hang_up()
         await cs.dial(password=made["password"])
         assert (await cs.boot())["status"] == "Accepted"
