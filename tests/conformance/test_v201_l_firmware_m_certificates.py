@@ -280,3 +280,25 @@ async def test_tc_m_20_csms_delete_certificate_success(cs: PlayedStation) -> Non
 async def test_tc_m_21_csms_delete_certificate_failed(cs: PlayedStation, status: str) -> None:
     """DeleteCertificate, answered Failed or NotFound."""
     await cs.order("DeleteCertificate", {"certificateHashData": HASHES}, {"status": status})
+
+
+async def replaced(cs: PlayedStation, status: str) -> None:
+    """Another UpdateFirmware while one is under way; the first goes on to be told of."""
+    path, request_id = await asked(cs)
+    await tell(cs, request_id, "Downloading")
+    another = {
+        "requestId": request_id + 1_000,
+        "firmware": {"location": LOCATION, "retrieveDateTime": now()},
+    }
+    await cs.order("UpdateFirmware", another, {"status": status})
+    assert (await cs.house.get(path))["status"] == "Downloading"
+
+
+async def test_tc_l_10_csms_secure_update_accepted_canceled(cs: PlayedStation) -> None:
+    """The station gives up the first for the second."""
+    await replaced(cs, "AcceptedCanceled")
+
+
+async def test_tc_l_11_csms_secure_update_unable_to_cancel(cs: PlayedStation) -> None:
+    """The station can not give up the first."""
+    await replaced(cs, "Rejected")
