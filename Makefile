@@ -55,6 +55,7 @@ bench: $(VENV)/.dev  ## Measures against baselines and prints the table (BENCH=p
 
 docs: $(VENV)/.dev  ## Writes the generated reference pages
 	$(BIN)/python -m tools.make_ocpp_coverage
+	$(BIN)/python -m tools.make_ocpp_conformance
 	$(BIN)/python -m tools.make_reference
 
 lock: $(VENV)/.dev  ## Pins the requirement files anew

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -28,6 +27,7 @@ from csms.gateway.memory import basic
 from csms.reservations.reactions import ReservationKeeper
 from csms.stations.reactions import StationHost
 from csms.updates.reactions.firmware import UpdateKeeper
+from models.clocks import RealClock
 from models.timeline import format_rfc3339
 from tests.builders.ocpp_payloads import request_schema, schema_of
 from tests.builders.rest_house import RestHouse, rest_house
@@ -40,6 +40,7 @@ ACCEPTED = {"status": "Accepted"}
 SILENCE = object()
 """As a reply: the station says nothing."""
 _PATIENCE_S = 10.0
+_CLOCK = RealClock()
 _MEEK: dict[str, Any] = {"GetConfiguration": {}, "GetBaseReport": {"status": "NotSupported"}}
 """What the house asks of each station that comes, and the shortest answer to it."""
 _TOKENS: tuple[dict[str, Any], ...] = (
@@ -226,7 +227,7 @@ class PlayedStation:
                     self._answers.pop(frame[1]).set_result(frame)
         except ConnectionClosed as end:
             self._fail(end)
-        except Exception as fault:  # noqa: BLE001 - told by the test, in whose time it belongs
+        except Exception as fault:
             self._fault = fault
             self._fail(fault)
 
@@ -255,7 +256,7 @@ class PlayedStation:
 
 def now() -> str:
     """Returns the time as stations write it."""
-    return format_rfc3339(datetime.now(UTC))
+    return format_rfc3339(_CLOCK.now())
 
 
 def check(version: str, name: str, payload: Any, *, ours: bool = True) -> None:
@@ -275,7 +276,7 @@ def _validator(version: str, name: str) -> Any:
 @asynccontextmanager
 async def played_station(
     url: str, version: str, *, come: bool = True, known: bool = True, **fields: Any
-) -> AsyncIterator[PlayedStation]:
+) -> AsyncGenerator[PlayedStation]:
     """Runs the house and a station of two EVSEs that has booted, unless it is not to come.
 
     Args:

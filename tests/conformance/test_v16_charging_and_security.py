@@ -195,7 +195,7 @@ async def test_tc_088_csms_web_socket_subprotocol_negotiation(sqlite_url: str) -
 
 async def test_tc_073_csms_update_password(cp: PlayedStation) -> None:
     """A new key is written to the station, told to the house, and the only one that holds."""
-    asked = {"key": "AuthorizationKey", "value": "correct-horse-battery-1".encode().hex()}
+    asked = {"key": "AuthorizationKey", "value": b"correct-horse-battery-1".hex()}
     await cp.order("ChangeConfiguration", asked)
     await cp.house.patch("/stations/CP-1", {"password": "correct-horse-battery-1"})
     await cp.house.activity.quiet()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -153,7 +153,7 @@ async def test_tc_019_1_csms_retrieve_all_configuration_keys(cp: PlayedStation) 
 
 
 async def test_tc_019_2_csms_retrieve_specific_configuration_key(cp: PlayedStation) -> None:
-    """GetConfiguration of one key; the value is shown as a variable of the station."""
+    """GetConfiguration of one key."""
     keys = [{"key": "SupportedFeatureProfiles", "readonly": True, "value": "Core"}]
     asked = {"key": ["SupportedFeatureProfiles"]}
     await cp.order("GetConfiguration", asked, {"configurationKey": keys})
@@ -228,7 +228,7 @@ async def test_tc_032_1_csms_power_failure_boot_stop_transactions(cp: PlayedStat
 async def test_tc_037_1_csms_offline_start_valid_id_tag(cp: PlayedStation) -> None:
     """A transaction begun offline keeps the time at which it began."""
     await cp.hang_up()
-    began = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
+    began = cp.house.clock.now().replace(microsecond=0) - timedelta(minutes=30)
     await cp.dial()
     answer = await asked_to_begin(cp, "VALID", timestamp=format_rfc3339(began))
     assert answer["idTagInfo"]["status"] == "Accepted"

@@ -1,4 +1,4 @@
-"""OCPP 1.6, lists of tokens and firmware: the certification programme's cases for central systems."""
+"""OCPP 1.6, lists and firmware: the certification programme's cases for central systems."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ UPDATES = "/stations/CP-1/firmware-updates"
 
 
 @pytest.fixture
-async def listing(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[PlayedStation]:
+async def listing(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PlayedStation]:
     """A charge point that is to have a list of tokens, and has not come yet."""
     monkeypatch.setattr(lists, "GATHERING", timedelta(seconds=0.1))
     async with played_station(sqlite_url, "1.6", come=False, local_list=True) as cp:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +13,16 @@ from tests.builders.played_station import PlayedStation
 
 
 async def reserve(
-    cp: PlayedStation, reply: str = "Accepted", status: int = 201, *, seconds: float = 600, **more: Any
+    cp: PlayedStation,
+    reply: str = "Accepted",
+    status: int = 201,
+    *,
+    seconds: float = 600,
+    **more: Any,
 ) -> tuple[str, int]:
     """Asks for a reservation as a user does; returns its path and the station's number of it."""
     cp.replies["ReserveNow"] = {"status": reply}
-    until = format_rfc3339(datetime.now(UTC) + timedelta(seconds=seconds))
+    until = format_rfc3339(cp.house.clock.now() + timedelta(seconds=seconds))
     body = {"station": "CP-1", "evse_id": 1, "id_token": "VALID", "expires_at": until} | more
     made = await cp.house.post("/reservations", body, status)
     sent = await cp.expect("ReserveNow")

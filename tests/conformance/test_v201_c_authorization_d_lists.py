@@ -12,8 +12,6 @@ from csms.access.reactions import lists
 from tests.builders.played_sessions import Session, token_info, token_status
 from tests.builders.played_station import PlayedStation, played_station
 
-FAMILY = {"idToken": "GROUP", "type": "Central"}
-
 
 async def test_tc_c_02_csms_authorization_invalid_or_unknown(cs: PlayedStation) -> None:
     """A token that nobody has created is Invalid or Unknown."""
@@ -34,7 +32,7 @@ async def test_tc_c_08_csms_authorization_cache_accepted(cs: PlayedStation) -> N
     """A session begun by the cache: the answer to its first event judges the token."""
     session = Session(cs)
     await session.charging()
-    await session.over("StopAuthorized", "Local", idToken={"idToken": "VALID", "type": "ISO14443"})
+    await session.over("StopAuthorized", "Local", token="VALID")
 
 
 async def test_tc_c_20_csms_authorization_cache_invalid(cs: PlayedStation) -> None:
@@ -56,12 +54,12 @@ async def test_tc_c_38_csms_clear_authorization_cache_rejected(cs: PlayedStation
 
 
 async def test_tc_c_39_csms_authorization_by_group_id(cs: PlayedStation) -> None:
-    """Two tokens of a family are both said to be of it, so that one may end what one began."""
+    """Two tokens of a family are both said to be of it: one ends what the other began."""
     session = Session(cs)
     answer = await session.tell("Started", "Authorized", token="VALID")
-    assert answer["idTokenInfo"]["groupIdToken"]["idToken"] == FAMILY["idToken"]
-    assert (await token_info(cs, "SIBLING"))["groupIdToken"]["idToken"] == FAMILY["idToken"]
-    await session.over("StopAuthorized", "Local")
+    assert answer["idTokenInfo"]["groupIdToken"]["idToken"] == "GROUP"
+    assert (await token_info(cs, "SIBLING"))["groupIdToken"]["idToken"] == "GROUP"
+    await session.over("StopAuthorized", "Local", token="SIBLING")
 
 
 async def with_master_pass(cs: PlayedStation) -> None:
@@ -101,9 +99,7 @@ async def test_tc_c_49_csms_master_pass_without_ui(cs: PlayedStation) -> None:
 
 
 @pytest.fixture
-async def listing(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[PlayedStation]:
+async def listing(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PlayedStation]:
     """A station that is to have a list of tokens, and has not come yet."""
     monkeypatch.setattr(lists, "GATHERING", timedelta(seconds=0.1))
     async with played_station(sqlite_url, "2.0.1", come=False, local_list=True) as cs:
@@ -135,7 +131,7 @@ async def test_tc_c_40_csms_authorization_by_group_id_with_local_list(
     """The list in the station tells of the tokens' family."""
     told = await full(listing)
     for token in ("VALID", "SIBLING"):
-        assert told[token]["groupIdToken"]["idToken"] == FAMILY["idToken"]
+        assert told[token]["groupIdToken"]["idToken"] == "GROUP"
 
 
 async def test_tc_c_43_csms_authorization_by_group_id_invalid_status_with_local_list(
@@ -202,7 +198,7 @@ async def test_tc_d_04_csms_send_local_list_full_empty(listing: PlayedStation) -
 
 
 async def test_tc_d_08_csms_get_local_list_version_success(listing: PlayedStation) -> None:
-    """GetLocalListVersion of a station that comes: a version that is ours is left alone."""
+    """GetLocalListVersion of a station that comes, and whenever a user asks."""
     await listing.come()
     assert await listing.expect("GetLocalListVersion") == {}
     await synced(listing, 5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from models.timeline import format_rfc3339
@@ -13,7 +13,7 @@ from tests.builders.played_station import PlayedStation
 async def reserve(cs: PlayedStation, reply: str = "Accepted", **more: Any) -> tuple[str, int]:
     """Asks for a reservation as a user does; returns its path and the station's number of it."""
     cs.replies["ReserveNow"] = {"status": reply}
-    until = format_rfc3339(datetime.now(UTC) + timedelta(minutes=10))
+    until = format_rfc3339(cs.house.clock.now() + timedelta(minutes=10))
     body = {"station": "CP-1", "evse_id": 1, "id_token": "VALID", "expires_at": until} | more
     made = await cs.house.post("/reservations", body)
     sent = await cs.expect("ReserveNow")
@@ -64,9 +64,8 @@ async def test_tc_h_14_csms_reserve_unspecified_evses_equal_reservations(
     cs: PlayedStation,
 ) -> None:
     """As many reservations as EVSEs: the station says that both are reserved."""
-    await reserve(cs, evse_id=None)
-    other = {"id_token": "VALID", "evse_id": None}
-    await reserve(cs, **other)
+    for _ in range(2):
+        await reserve(cs, evse_id=None)
     for evse in (1, 2):
         await cs.status("Reserved", evse)
         assert await cs.shown(evse) == "Reserved"
@@ -160,7 +159,11 @@ async def finished(cs: PlayedStation, context: str) -> None:
     """A session whose readings come with its end."""
     session = Session(cs)
     await session.charging()
-    values = [meter(1000, "Transaction.Begin"), meter(1700, context), meter(1900, "Transaction.End")]
+    values = [
+        meter(1000, "Transaction.Begin"),
+        meter(1700, context),
+        meter(1900, "Transaction.End"),
+    ]
     shown = await session.over("StopAuthorized", "Local", meterValue=values)
     assert shown["energy_wh"] == 900
 
@@ -186,7 +189,6 @@ async def test_tc_j_07_csms_sampled_started_evse_known(cs: PlayedStation) -> Non
 async def test_tc_j_08_csms_sampled_begin_evse_not_known(cs: PlayedStation) -> None:
     """A session that begins without an EVSE, which comes with the reading of its begin."""
     session = Session(cs)
-    session.evse = 1
     token = {"idToken": "VALID", "type": "ISO14443"}
     first = {
         "eventType": "Started",

@@ -30,9 +30,7 @@ def profile(number: int, purpose: str = DEFAULT, **more: Any) -> dict[str, Any]:
     }
 
 
-async def sets(
-    cs: PlayedStation, wanted: Any, evse: int = 1, status: str = "Accepted"
-) -> None:
+async def sets(cs: PlayedStation, wanted: Any, evse: int = 1, status: str = "Accepted") -> None:
     """SetChargingProfile, and the station's answer."""
     asked = {"evseId": evse, "chargingProfile": wanted}
     await cs.order("SetChargingProfile", asked, {"status": status})

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from models.timeline import format_rfc3339
 from tests.builders.played_sessions import Session
 from tests.builders.played_station import PlayedStation, now
 
@@ -58,8 +57,8 @@ async def test_tc_l_01_csms_secure_update_installed(cs: PlayedStation) -> None:
 
 async def test_tc_l_02_csms_secure_update_install_scheduled(cs: PlayedStation) -> None:
     """The installation is to come later."""
-    later = now()
-    path, request_id = await asked(cs, install_at=later)
+    path, request_id = await asked(cs, install_at=now())
+    assert "installDateTime" in cs.heard[-1][1]["firmware"]
     await tell(cs, request_id, "Downloading", "Downloaded", "SignatureVerified", "InstallScheduled")
     assert (await cs.until(path, status="InstallScheduled"))["state"] == "running"
     await installs(cs, path, request_id)
@@ -67,8 +66,7 @@ async def test_tc_l_02_csms_secure_update_install_scheduled(cs: PlayedStation) -
 
 async def test_tc_l_03_csms_secure_update_download_scheduled(cs: PlayedStation) -> None:
     """The download is to come later."""
-    retrieve_at = format_rfc3339(cs.house.clock.now())
-    path, request_id = await asked(cs, retrieve_at=retrieve_at)
+    path, request_id = await asked(cs, retrieve_at=now())
     await tell(cs, request_id, "DownloadScheduled", "Downloading", "Downloaded")
     await installs(cs, path, request_id)
 

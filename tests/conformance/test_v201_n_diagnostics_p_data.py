@@ -208,11 +208,9 @@ async def test_tc_n_36_csms_retrieve_log_second_request(cs: PlayedStation) -> No
 TOKEN = {"idToken": {"idToken": "VALID", "type": "ISO14443"}}
 
 
-async def customer(
-    cs: PlayedStation, *said: str, report: bool = True, clear: bool = False, **whose: Any
-) -> None:
+async def customer(cs: PlayedStation, *said: str, **more: Any) -> None:
     """CustomerInformation, and the parts of what the station says."""
-    asked = {"requestId": 27, "report": report, "clear": clear, **whose}
+    asked = {"requestId": 27, "report": True, "clear": False, **more}
     await cs.order("CustomerInformation", asked)
     for number, data in enumerate(said):
         payload = {

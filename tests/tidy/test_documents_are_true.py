@@ -12,7 +12,7 @@ import pytest
 from csms.app import rest_document
 from csms.cli import COMMANDS
 from csms.config import Settings
-from tools import make_reference
+from tools import make_ocpp_conformance, make_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -42,6 +42,15 @@ def shell_lines() -> Iterator[tuple[Path, str]]:
 def test_generated_parts_of_the_reference_are_those_of_the_code(page: Path) -> None:
     committed = page.read_text(encoding="utf-8")
     assert committed == make_reference.rendered(committed), "run `make docs`"
+
+
+def test_the_page_of_conformance_is_that_of_its_tests() -> None:
+    committed = make_ocpp_conformance.PAGE.read_text(encoding="utf-8")
+    assert committed == make_ocpp_conformance.page(), "run `make docs`"
+
+
+def test_every_case_of_the_certification_is_played_or_excepted() -> None:
+    assert make_ocpp_conformance.complaints() == []
 
 
 def test_every_generated_part_is_on_a_page() -> None:
