@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
+from csms.access.reactions import lists
 from tests.builders.played_station import PlayedStation, played_station
 
 
@@ -21,3 +23,12 @@ async def cs(sqlite_url: str) -> AsyncIterator[PlayedStation]:
     """A charging station of 2.0.1 that has booted."""
     async with played_station(sqlite_url, "2.0.1") as station:
         yield station
+
+
+@pytest.fixture
+async def listing(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PlayedStation]:
+    """A station of 2.0.1 that is to have a list of tokens, and has not come yet."""
+    monkeypatch.setattr(lists, "GATHERING", timedelta(seconds=0.1))
+    async with played_station(sqlite_url, "2.0.1", come=False, local_list=True) as cs:
+        cs.replies["GetLocalListVersion"] = {"versionNumber": 0}
+        yield cs

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from csms.access.reactions import lists
 from tests.builders.played_sessions import Session, token_info, token_status
-from tests.builders.played_station import PlayedStation, played_station
+from tests.builders.played_station import PlayedStation
 
 
 async def test_tc_c_02_csms_authorization_invalid_or_unknown(cs: PlayedStation) -> None:
@@ -96,15 +91,6 @@ async def test_tc_c_49_csms_master_pass_without_ui(cs: PlayedStation) -> None:
     await session.charging()
     await with_master_pass(cs)
     await session.over("StopAuthorized", "MasterPass")
-
-
-@pytest.fixture
-async def listing(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PlayedStation]:
-    """A station that is to have a list of tokens, and has not come yet."""
-    monkeypatch.setattr(lists, "GATHERING", timedelta(seconds=0.1))
-    async with played_station(sqlite_url, "2.0.1", come=False, local_list=True) as cs:
-        cs.replies["GetLocalListVersion"] = {"versionNumber": 0}
-        yield cs
 
 
 async def synced(cs: PlayedStation, entries: int) -> None:

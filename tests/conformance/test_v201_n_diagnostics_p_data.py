@@ -261,6 +261,21 @@ async def test_tc_n_32_csms_clear_customer_information_no_report(cs: PlayedStati
     await customer(cs, "", report=False, clear=True, **TOKEN)
 
 
+async def test_tc_n_46_csms_clear_customer_information_update_local_list(
+    listing: PlayedStation,
+) -> None:
+    """A customer is cleared, and the token, once deleted by the user, taken off the list."""
+    await listing.come()
+    await listing.expect("SendLocalList")
+    await listing.until("/stations/CP-1/local-list", state="synced", entries=5)
+    await customer(listing, "all there was", clear=True, **TOKEN)
+    (token,) = (await listing.house.get("/id-tokens", id_token="VALID"))["items"]
+    await listing.house.delete(f"/id-tokens/{token['id']}")
+    (entry,) = (await listing.expect("SendLocalList"))["localAuthorizationList"]
+    assert (entry["idToken"]["idToken"].upper(), "idTokenInfo" in entry) == ("VALID", False)
+    await listing.until("/stations/CP-1/local-list", state="synced", entries=4)
+
+
 async def test_tc_n_62_csms_clear_customer_information_by_identifier(cs: PlayedStation) -> None:
     """The customer is named by an identifier."""
     await customer(cs, "all there was", clear=True, customerIdentifier="OpenChargeAlliance")
