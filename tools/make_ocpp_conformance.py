@@ -36,6 +36,8 @@ a user asks for is asked for over REST: by the resource that the service has for
 of tokens, reservations, firmware updates), else by `POST /api/v1/stations/{identity}/commands`,
 where the user writes the payload, and the service checks it, sends it, keeps it and brings the
 station's answer. A case counts as passed because its test is one of those that `make test` runs.
+The cases of 2.0.1 are played in the words of 2.1 too, by `make soak`; those that are new in 2.1 are
+not listed here.
 """
 
 

@@ -18,17 +18,25 @@ async def cp(sqlite_url: str) -> AsyncIterator[PlayedStation]:
         yield station
 
 
+@pytest.fixture(params=["2.0.1", pytest.param("2.1", marks=pytest.mark.soak)])
+def version(request: pytest.FixtureRequest) -> str:
+    """2.0.1; and 2.1, which plays the same cases with the long tests."""
+    return request.param
+
+
 @pytest.fixture
-async def cs(sqlite_url: str) -> AsyncIterator[PlayedStation]:
-    """A charging station of 2.0.1 that has booted."""
-    async with played_station(sqlite_url, "2.0.1") as station:
+async def cs(sqlite_url: str, version: str) -> AsyncIterator[PlayedStation]:
+    """A charging station that has booted."""
+    async with played_station(sqlite_url, version) as station:
         yield station
 
 
 @pytest.fixture
-async def listing(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PlayedStation]:
-    """A station of 2.0.1 that is to have a list of tokens, and has not come yet."""
+async def listing(
+    sqlite_url: str, version: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[PlayedStation]:
+    """A charging station that is to have a list of tokens, and has not come yet."""
     monkeypatch.setattr(lists, "GATHERING", timedelta(seconds=0.1))
-    async with played_station(sqlite_url, "2.0.1", come=False, local_list=True) as cs:
+    async with played_station(sqlite_url, version, come=False, local_list=True) as cs:
         cs.replies["GetLocalListVersion"] = {"versionNumber": 0}
         yield cs

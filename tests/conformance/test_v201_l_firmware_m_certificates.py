@@ -10,6 +10,7 @@ from tests.builders.played_sessions import Session
 from tests.builders.played_station import PlayedStation, now
 
 LOCATION = "https://fw.example.org/box-2.0.bin"
+LATER = "2099-01-01T03:00:00Z"
 UPDATES = "/stations/CP-1/firmware-updates"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 SIGNED = {"location": LOCATION, "signing_certificate": PEM, "signature": "c2lnbmF0dXJl"}
@@ -57,8 +58,8 @@ async def test_tc_l_01_csms_secure_update_installed(cs: PlayedStation) -> None:
 
 async def test_tc_l_02_csms_secure_update_install_scheduled(cs: PlayedStation) -> None:
     """The installation is to come later."""
-    path, request_id = await asked(cs, install_at=now())
-    assert "installDateTime" in cs.heard[-1][1]["firmware"]
+    path, request_id = await asked(cs, install_at=LATER)
+    assert cs.heard[-1][1]["firmware"]["installDateTime"] == LATER
     await tell(cs, request_id, "Downloading", "Downloaded", "SignatureVerified", "InstallScheduled")
     assert (await cs.until(path, status="InstallScheduled"))["state"] == "running"
     await installs(cs, path, request_id)
@@ -66,7 +67,8 @@ async def test_tc_l_02_csms_secure_update_install_scheduled(cs: PlayedStation) -
 
 async def test_tc_l_03_csms_secure_update_download_scheduled(cs: PlayedStation) -> None:
     """The download is to come later."""
-    path, request_id = await asked(cs, retrieve_at=now())
+    path, request_id = await asked(cs, retrieve_at=LATER)
+    assert cs.heard[-1][1]["firmware"]["retrieveDateTime"] == LATER
     await tell(cs, request_id, "DownloadScheduled", "Downloading", "Downloaded")
     await installs(cs, path, request_id)
 

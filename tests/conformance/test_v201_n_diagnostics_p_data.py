@@ -18,6 +18,8 @@ async def reports(cs: PlayedStation, **wanted: Any) -> None:
     await cs.order("GetMonitoringReport", {"requestId": 5, **wanted})
     for number, tbc in enumerate((True, False)):
         monitor = {"id": number, **MONITOR}
+        if cs.version == "2.1":
+            monitor["eventNotificationType"] = "CustomMonitor"
         payload = {
             "requestId": 5,
             "seqNo": number,
