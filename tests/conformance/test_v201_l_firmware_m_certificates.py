@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from models.clocks import RealClock
 from tests.builders.played_sessions import Session
 from tests.builders.played_station import PlayedStation, now
 
 LOCATION = "https://fw.example.org/box-2.0.bin"
-LATER = "2099-01-01T03:00:00Z"
+LATER = f"{RealClock().now() + timedelta(days=20):%Y-%m-%dT03:00:00Z}"
 UPDATES = "/stations/CP-1/firmware-updates"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 SIGNED = {"location": LOCATION, "signing_certificate": PEM, "signature": "c2lnbmF0dXJl"}
