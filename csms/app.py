@@ -46,6 +46,10 @@ from csms.reconciliation.api import router as reconciliation_router
 from csms.reconciliation.reactions import Closer
 from csms.reservations.api import router as reservations_router
 from csms.reservations.reactions import ReservationKeeper
+from csms.security.api import router as security_router
+from csms.security.authority import BuiltInAuthority
+from csms.security.reactions.changes import ChangeKeeper
+from csms.security.reactions.signer import CertificateSigner
 from csms.stations.api import router as stations_router
 from csms.stations.reactions import StationHost
 from csms.updates.api.campaigns import router as campaigns_router
@@ -78,6 +82,7 @@ ROUTERS: Sequence[APIRouter] = (
     access_router,
     energy_router,
     stations_router,
+    security_router,
     messages_router,
     firmware_router,
     campaigns_router,
@@ -213,8 +218,10 @@ class House:
         bus = LocalBus(activity)
         node = self.settings.node_name
         relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=times.wire, node=node)
-        committer = Committer(db, deciders(), clock, ids, activity, times.wire)
+        table = deciders(self.settings.operator_name)
+        committer = Committer(db, table, clock, ids, activity, times.wire)
         intake = Intake(committer)
+        authority = self._authority()
         self.gateway = Gateway(
             db=db,
             intake=intake,
@@ -225,16 +232,15 @@ class House:
             wire=times.wire,
             ids=ids,
             activity=activity,
+            own_authority=authority.root,
         )
-        desk = Desk()
-        forecaster = Forecaster(db=db, clock=clock, ids=ids, tenant=TENANT)
         self.planner = Planner(
             db=db,
             clock=clock,
             ids=ids,
             activity=activity,
             solve=self._solver(),
-            refresh_forecasts=forecaster.refresh,
+            refresh_forecasts=Forecaster(db=db, clock=clock, ids=ids, tenant=TENANT).refresh,
             replan_gap=times.replan_gap,
             options=self._options,
             tenant=TENANT,
@@ -253,7 +259,8 @@ class House:
             courier=self.gateway.courier,
             settings=self.settings,
             activity=activity,
-            desk=desk,
+            authority=authority,
+            desk=Desk(),
             stepped=times.stepped,
             wire=times.wire,
         )
@@ -263,6 +270,7 @@ class House:
         await watchman.start()
         await sun.start()
         bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
+        await self._secure_stations(bus, authority)
         log_keeper = self._log_keeper()
         await log_keeper.start()
         keepers = await self._start_keepers(bus)
@@ -274,6 +282,33 @@ class House:
             bus.subscribe("planner", HEARD, self.planner.heard)
             await self.planner.start()
         await self.gateway.open()
+
+    def _authority(self) -> BuiltInAuthority:
+        return BuiltInAuthority(
+            db=self.db,
+            keyring=self._keyring,
+            wall=RealClock(),
+            ids=self.times.ids,
+            operator_name=self.settings.operator_name,
+        )
+
+    async def _secure_stations(self, bus: LocalBus, authority: BuiltInAuthority) -> None:
+        """Starts what signs certificates, and what changes how stations log in."""
+        db, clock, ids = self.db, self.times.clock, self.times.ids
+        signer = CertificateSigner(
+            db=db, clock=clock, wall=RealClock(), ids=ids, authority=authority
+        )
+        changes = ChangeKeeper(
+            db=db,
+            clock=clock,
+            ids=ids,
+            disconnect=self.gateway.disconnect,
+            station_changed=self.gateway.station_changed,
+        )
+        await signer.start()
+        await changes.start()
+        bus.subscribe("certificates", signer.follows, signer.heard)
+        bus.subscribe("security changes", changes.follows, changes.heard)
 
     async def _start_keepers(self, bus: LocalBus) -> list[Any]:
         """Starts what looks after one thing each, by what it hears and by the clock."""

@@ -12,24 +12,40 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from models.errors import BadInput, FieldError
 
 ENVIRONMENT_PREFIX = "HELIOFLEET_"
 DEFAULT_CONFIG_FILE = Path("heliofleet.toml")
 MASK = "********"
-
-_NOT_SERVED_YET = frozenset(
-    {"ocpp_tls_port", "ocpp_tls_certificate", "ocpp_tls_key", "ocpp_tls_client_ca"}
-)
-"""Agreed names of doors that this version does not open: accepting them would be a lie."""
+OPERATOR_NAME = "Heliofleet"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system choose a free one."""
+
+
+def _split(value: object) -> object:
+    """Returns the names in a text that an environment variable gives, parted by commas."""
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return value
+
+
+Files = Annotated[tuple[Path, ...], Field(max_length=2), BeforeValidator(_split)]
+"""One file, or two parted by a comma (in TOML: a list)."""
 
 Days = Annotated[int, Field(ge=0, le=36500)]
 
@@ -49,6 +65,20 @@ class Settings(BaseModel):
     """Port of REST, live events and pages."""
     ocpp_port: Port = 9000
     """Port that charging stations connect to."""
+    ocpp_tls_port: Port | None = None
+    """Port that charging stations connect to by TLS (security profiles 2 and 3); unset: none."""
+    ocpp_tls_certificate: Files = ()
+    """Certificate of this server with its chain, PEM; two where stations need ECDSA and RSA."""
+    ocpp_tls_key: Files = ()
+    """Key of each certificate, in their order, PEM, not encrypted."""
+    ocpp_tls_client_ca: Path | None = None
+    """Roots whose station certificates are taken (profile 3), besides those made here."""
+    ocpp_tls_rsa_key_exchange: bool = False
+    """Take the two TLS 1.2 suites without forward secrecy, for stations that have no others."""
+    ocpp_tls_only: bool = False
+    """Open no port without TLS."""
+    operator_name: Annotated[str, Field(min_length=1, max_length=64)] = OPERATOR_NAME
+    """The organisation (O) that certificates of our stations name."""
     bootstrap_api_key: SecretStr | None = None
     """An admin key until another admin key exists; at least 32 characters."""
     secret_key_file: Path | None = None
@@ -94,6 +124,32 @@ class Settings(BaseModel):
             raise ValueError("allowed are at least 32 characters")
         return key
 
+    @field_validator("ocpp_tls_certificate")
+    @classmethod
+    def _certificate_for_port(
+        cls, files: tuple[Path, ...], info: ValidationInfo
+    ) -> tuple[Path, ...]:
+        if info.data.get("ocpp_tls_port") is not None and not files:
+            raise ValueError("needed where ocpp_tls_port is set")
+        return files
+
+    @field_validator("ocpp_tls_key")
+    @classmethod
+    def _key_for_certificate(
+        cls, files: tuple[Path, ...], info: ValidationInfo
+    ) -> tuple[Path, ...]:
+        certificates = info.data.get("ocpp_tls_certificate", ())
+        if len(files) != len(certificates):
+            raise ValueError(f"allowed is one for each ocpp_tls_certificate: {len(certificates)}")
+        return files
+
+    @field_validator("ocpp_tls_only")
+    @classmethod
+    def _some_port(cls, only: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - a validator
+        if only and info.data.get("ocpp_tls_port") is None:
+            raise ValueError("needs ocpp_tls_port")
+        return only
+
     @property
     def key_file(self) -> Path:
         """Where the secret key is kept: as set, else `heliofleet.key` beside the database."""
@@ -112,6 +168,8 @@ class Settings(BaseModel):
                 value = MASK
             elif isinstance(value, Path):
                 value = str(value)
+            elif isinstance(value, tuple):
+                value = ",".join(map(str, cast("tuple[Path, ...]", value))) or None
             shown[name] = value
         shown["database_url"] = _without_password(self.database_url)
         shown["secret_key_file"] = str(self.key_file)
@@ -173,15 +231,13 @@ def _looks_meant(name: str) -> bool:
     Other programs' variables may begin like ours (a shell keeps an API key in
     `HELIOFLEET_API_KEY`), so only what is close to a setting is judged.
     """
-    known = [*Settings.model_fields, *_NOT_SERVED_YET]
+    known = list(Settings.model_fields)
     return name in known or bool(difflib.get_close_matches(name, known, cutoff=0.85))
 
 
 def _refuse_unknown(name: str, shown: str, where: str) -> None:
     if name in Settings.model_fields:
         return
-    if name in _NOT_SERVED_YET:
-        raise BadInput(f"{shown} {where}: TLS is not served by this version")
     close = difflib.get_close_matches(name, list(Settings.model_fields), n=1)
     hint = f"did you mean {close[0]}" if close else "allowed are " + ", ".join(_names())
     raise BadInput(f"{shown} {where} is no setting: {hint}")

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from csms.charging.intake.readings import ReadingsDecider, TokenDecider
 from csms.charging.intake.transactions import TransactionDecider, reserve_numbers
+from csms.config import OPERATOR_NAME
 from csms.fleet.intake import PlugDecider
 from csms.ledger.batch import Batch, Decider, MessageNote
 from csms.ledger.committer import Committer, Done
@@ -20,6 +21,11 @@ from csms.reservations.intake import (
     ReservedConnectors,
     ReservedTransactions,
     ReservingAnswers,
+)
+from csms.security.intake import (
+    CertificateRequestDecider,
+    CertificateSeenDecider,
+    LoginDecider,
 )
 from csms.stations.intake import (
     BRIEFS,
@@ -37,9 +43,18 @@ from csms.stations.intake import (
     VariablesDecider,
 )
 from csms.updates.intake import FirmwareDecider
-from models.answers import EMPTY, Answer, DataAnswer, TokenAnswer, TransactionAnswer
+from models.answers import (
+    EMPTY,
+    Answer,
+    DataAnswer,
+    SigningAnswer,
+    TokenAnswer,
+    TransactionAnswer,
+)
 from models.facts import (
     BootReported,
+    CertificatePresented,
+    CertificateRequested,
     CommandSent,
     CommandSettled,
     ConnectionChanged,
@@ -48,6 +63,7 @@ from models.facts import (
     Fact,
     FirmwareReported,
     HeartbeatReported,
+    LoginProved,
     NoteReported,
     Quarantined,
     ReadingsReported,
@@ -101,11 +117,17 @@ def _turned_away(batch: Batch, fact: Fact) -> Answer:
         )
     if isinstance(fact, DataReceived):
         return DataAnswer("Rejected")
+    if isinstance(fact, CertificateRequested):
+        return SigningAnswer(accepted=False)
     return EMPTY
 
 
-def deciders() -> Mapping[type[Any], Decider[Any]]:
-    """Returns the table."""
+def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[Any]]:
+    """Returns the table.
+
+    Args:
+        operator_name: as the settings have it.
+    """
     return {
         BootReported: BootDecider(),
         ConnectionChanged: ConnectionDecider(),
@@ -122,6 +144,9 @@ def deciders() -> Mapping[type[Any], Decider[Any]]:
         FirmwareReported: Accepted(FirmwareDecider()),
         NoteReported: Accepted(NoteDecider()),
         SecurityReported: SecurityDecider(),
+        CertificateRequested: Accepted(CertificateRequestDecider(operator_name)),
+        CertificatePresented: CertificateSeenDecider(),
+        LoginProved: LoginDecider(),
         Quarantined: Accepted(QuarantineDecider()),
         CommandSent: CommandSentDecider(),
         CommandSettled: ReservingAnswers(CommandSettledDecider()),

@@ -76,11 +76,25 @@ class DataAnswer(msgspec.Struct, frozen=True, gc=False):
     """Text on 1.6, JSON text on 2.x."""
 
 
+class SigningAnswer(msgspec.Struct, frozen=True, gc=False):
+    """To CertificateRequested: will it be signed."""
+
+    accepted: bool
+
+
 class EmptyAnswer(msgspec.Struct, frozen=True, gc=False):
     """To everything else: heard and kept."""
 
 
-Answer = BootAnswer | HeartbeatAnswer | TokenAnswer | TransactionAnswer | DataAnswer | EmptyAnswer
+Answer = (
+    BootAnswer
+    | HeartbeatAnswer
+    | TokenAnswer
+    | TransactionAnswer
+    | DataAnswer
+    | SigningAnswer
+    | EmptyAnswer
+)
 
 EMPTY = EmptyAnswer()
 """The one instance that is needed."""

@@ -71,6 +71,7 @@ class TriggerMessage(Command, frozen=True, kw_only=True):
         "Heartbeat",
         "LogStatusNotification",
         "MeterValues",
+        "SignCertificate",
         "StatusNotification",
         "TransactionEvent",
     ]
@@ -261,6 +262,59 @@ class UpdateFirmware(Command, frozen=True, kw_only=True):
             raise ValueError("a signing certificate and a signature come together")
 
 
+RootUse = Literal["csms", "manufacturer", "v2g", "mobility-operator", "oem"]
+"""What a station trusts a root certificate for: us; firmware; cars; contracts; cars' makers (2.1).
+1.6 knows the first two."""
+
+
+class InstallSignedCertificate(Command, frozen=True, kw_only=True):
+    """Log in with this certificate of yours from now on."""
+
+    chain: str
+    """PEM: the station's certificate first, then those between it and the root."""
+    request_id: int | None = None
+    """2.1: of the request that it answers."""
+
+
+class InstallRootCertificate(Command, frozen=True, kw_only=True):
+    """Trust this certificate."""
+
+    use: RootUse
+    certificate: str
+    """PEM."""
+
+
+class ReadRootCertificates(Command, frozen=True, kw_only=True):
+    """Tell us which certificates you trust."""
+
+    use: RootUse | None = None
+    """None: for anything; 1.6 must be told."""
+
+
+class DeleteRootCertificate(Command, frozen=True, kw_only=True):
+    """Trust this certificate no more. It is named as the station has named it."""
+
+    hash_algorithm: Literal["SHA256", "SHA384", "SHA512"]
+    issuer_name_hash: str
+    issuer_key_hash: str
+    serial_number: str
+
+
+NetworkInterface = Literal[
+    "Wired0", "Wired1", "Wired2", "Wired3", "Wireless0", "Wireless1", "Wireless2", "Wireless3"
+]
+
+
+class SetNetworkProfile(Command, frozen=True, kw_only=True):
+    """Keep this way to reach us in a slot; which slot is used is a setting. 2.x only."""
+
+    slot: int
+    url: str
+    security_profile: int
+    interface: NetworkInterface = "Wired0"
+    message_timeout_s: int = 30
+
+
 class RawCommand(Command, frozen=True, kw_only=True):
     """An action of the station's own protocol, word by word."""
 
@@ -286,6 +340,11 @@ AnyCommand = (
     | ReserveEvse
     | CancelReservation
     | UpdateFirmware
+    | InstallSignedCertificate
+    | InstallRootCertificate
+    | ReadRootCertificates
+    | DeleteRootCertificate
+    | SetNetworkProfile
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

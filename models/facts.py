@@ -10,7 +10,7 @@ path: a frozen dataclass costs five times as much.
 
 Which answer (`models.answers`) each wants: BootReported a BootAnswer, HeartbeatReported a
 HeartbeatAnswer, TokenPresented a TokenAnswer, TransactionReported a TransactionAnswer,
-DataReceived a DataAnswer, all others EMPTY.
+DataReceived a DataAnswer, CertificateRequested a SigningAnswer, all others EMPTY.
 """
 
 from __future__ import annotations
@@ -253,6 +253,41 @@ class SecurityReported(Fact, frozen=True, gc=False, kw_only=True):
     measured_at: datetime
     tech_info: str | None = None
     source: Literal["station", "gateway"] = "station"
+
+
+class CertificatePresented(Fact, frozen=True, gc=False, kw_only=True):
+    """A station has logged in with a certificate that it was not seen with before (by the gateway).
+
+    The rest is what the certificate says.
+    """
+
+    fingerprint: str
+    """SHA-256 of the whole, hexadecimal."""
+    serial: str
+    issuer: str
+    pem: str
+    not_before: datetime
+    not_after: datetime
+
+
+class LoginProved(Fact, frozen=True, gc=False, kw_only=True):
+    """A station whose login is being changed has logged in (by the gateway)."""
+
+    security_profile: int
+    """The highest that this login is good for."""
+    next_password: bool
+    """It gave the password that it is to change to."""
+
+
+class CertificateRequested(Fact, frozen=True, gc=False, kw_only=True):
+    """A station asks to have a certificate of its own signed."""
+
+    request: str
+    """PKCS#10 as PEM text, not yet read."""
+    purpose: Literal["station", "vehicle"] = "station"
+    """`vehicle`: for talking with cars (ISO 15118)."""
+    request_id: int | None = None
+    """2.1: the answer repeats it."""
 
 
 class Quarantined(Fact, frozen=True, gc=False, kw_only=True):

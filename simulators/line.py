@@ -137,7 +137,14 @@ class Line:
         return bool(station.outbox)
 
     async def do_reset(self) -> None:
-        """Restarts the station if it was asked to: the line drops and Boot comes first."""
+        """Restarts the station if it was asked to: the line drops and Boot comes first.
+
+        A change of how it logs in drops the line alone.
+        """
+        credentials = self.station.credentials
+        if credentials.wants_redial:
+            credentials.wants_redial = False
+            await self.hang_up()
         if self.station.wants_reset is None:
             return
         await self.hang_up()

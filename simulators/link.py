@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
@@ -187,8 +188,13 @@ class WebSocketLink:
         self._connection.transport.abort()
 
 
-def websocket_door(base_url: str) -> Connect:
-    """Returns what opens websockets under `base_url`, for example `ws://127.0.0.1:9000/ocpp`."""
+def websocket_door(base_url: str, tls: ssl.SSLContext | None = None) -> Connect:
+    """Returns what opens websockets under `base_url`, for example `ws://127.0.0.1:9000/ocpp`.
+
+    Args:
+        base_url: `wss` wants `tls`.
+        tls: what handshakes are made with.
+    """
 
     async def dial(caller: Caller, subprotocols: tuple[str, ...], password: str | None) -> Link:
         headers: dict[str, str] = {}
@@ -203,8 +209,9 @@ def websocket_door(base_url: str) -> Connect:
                 compression=None,
                 ping_interval=None,
                 max_size=4 * 2**20,
+                ssl=tls,
             )
-        except (OSError, InvalidHandshake, TimeoutError) as error:
+        except (OSError, EOFError, InvalidHandshake, TimeoutError) as error:
             raise LinkRefused(f"{caller.path}: {error}") from error
         return WebSocketLink(connection)
 

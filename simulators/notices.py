@@ -188,6 +188,14 @@ class FirmwareNote:
     """Whether 1.6 has other words for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    """A new key is to be certified."""
+
+    csr: str
+    """PKCS#10, PEM."""
+
+
 Notice = (
     Boot
     | Heartbeat
@@ -200,6 +208,7 @@ Notice = (
     | Report
     | ReservationGone
     | FirmwareNote
+    | SignRequest
 )
 
 KEPT_OFFLINE = (Boot, Started, Updated, Ended)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from simulators.box import LimitBox
+from simulators.credentials import Credentials
 from simulators.evse import Evse
 from simulators.firmware import Firmware
 from simulators.notices import (
@@ -68,13 +69,13 @@ class Station:
         self.quirks = quirks
         self.evses = {n: self._new_evse(n) for n in range(1, kind.evses + 1)}
         self.limits = LimitBox(identity, kind, quirks)
-        self.variables = Variables(kind, meter_every_s)
+        self.credentials = Credentials(identity)
+        self.variables = Variables(kind, meter_every_s, self.credentials)
         self.whitelist = Whitelist(self.variables)
         self.reservations = Reservations(self.evses, say=self._note, tell_status=self._tell_status)
         self.firmware = Firmware(is_16=kind.subprotocol == "ocpp1.6", quirks=quirks)
         self.outbox: deque[Notice] = deque()
-        self.online = False
-        self.powered = True
+        self.online, self.powered = False, True
         self.wants_reset: str | None = None
         self._idle_meter_every_s = idle_meter_every_s
         self._on_draw = on_draw

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from simulators.credentials import Credentials
 from simulators.scenario import StationKind
+
+SetStatus = Literal["Accepted", "Rejected", "NotSupported", "RebootRequired"]
 
 MAX_STACK_LEVEL = 8
 MAX_PROFILES = 16
@@ -30,6 +33,8 @@ NAMES_2X = {
     ("ReservationCtrlr", "NonEvseSpecific"): "ReserveConnectorZeroSupported",
     ("SmartChargingCtrlr", "ProfileStackLevel"): "ChargeProfileMaxStackLevel",
     ("SmartChargingCtrlr", "RateUnit"): "ChargingScheduleAllowedChargingRateUnit",
+    ("SecurityCtrlr", "OrganizationName"): "OrganizationName",
+    ("OCPPCommCtrlr", "NetworkConfigurationPriority"): "NetworkConfigurationPriority",
     ("SecurityCtrlr", "BasicAuthPassword"): "AuthorizationKey",
 }
 """Component and variable of 2.x, and the name of the same setting of 1.6."""
@@ -49,7 +54,7 @@ class Variable:
 class Variables:
     """What can be read and written over the air."""
 
-    def __init__(self, kind: StationKind, meter_every_s: int) -> None:
+    def __init__(self, kind: StationKind, meter_every_s: int, credentials: Credentials) -> None:
         profiles = (
             "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,Reservation,"
             "SmartCharging"
@@ -81,6 +86,7 @@ class Variables:
             ),
             "ChargingScheduleAllowedChargingRateUnit": Variable("Current,Power", writable=False),
         }
+        self._credentials = credentials
         self.new_password: str | None = None
         """Set by the central system; the next connection uses it."""
 
@@ -111,11 +117,16 @@ class Variables:
         variable = self._all.get(name)
         return variable is not None and variable.value.lower() == "true"
 
-    def set(self, name: str, value: str) -> Literal["Accepted", "Rejected", "NotSupported"]:
+    def set(self, name: str, value: str) -> SetStatus:
         """Writes a setting; `NotSupported` if there is none of that name."""
         if name == "AuthorizationKey":
             self.new_password = value
             return "Accepted"
+        if name in {"CpoName", "OrganizationName"}:
+            self._credentials.organisation = value
+            return "Accepted"
+        if name in {"SecurityProfile", "NetworkConfigurationPriority"}:
+            return self._set_profile(name, value)
         variable = self._all.get(name)
         if variable is None:
             return "NotSupported"
@@ -123,3 +134,13 @@ class Variables:
             return "Rejected"
         variable.value = value
         return "Accepted"
+
+    def _set_profile(self, name: str, value: str) -> SetStatus:
+        if name == "SecurityProfile":
+            taken = value.isdecimal() and self._credentials.try_profile(int(value))
+            self._credentials.wants_redial = taken
+            return "Accepted" if taken else "Rejected"
+        first = value.partition(",")[0]
+        profile = self._credentials.network.get(int(first) if first.isdecimal() else -1)
+        taken = profile is not None and self._credentials.try_profile(profile)
+        return "RebootRequired" if taken else "Rejected"

@@ -55,9 +55,8 @@ from simulators.notices import (
     Heartbeat,
     Metered,
     Notice,
-    Report,
-    ReservationGone,
     Sample,
+    SignRequest,
     Started,
     Status,
     Updated,
@@ -67,7 +66,8 @@ from simulators.profiles import Purpose
 from simulators.reservations import Reservation
 from simulators.triggers import triggered
 from simulators.variables import Variable
-from simulators.voice import Voice, read_instant, read_order, read_profile, write_periods
+from simulators.voice import read_instant, read_order, read_profile, write_periods
+from simulators.voice_keys import KeysV16
 from simulators.whitelist import Entry
 
 LONG_KEY = "SettingOfAVendorWhoNeverCountedTheCharactersOfItsName"
@@ -82,7 +82,7 @@ _PURPOSES = {
 _REASONS = {"Reset": Reason.soft_reset, "DeAuthorized": Reason.de_authorized}
 
 
-class VoiceV16(Voice, ChargePointV16):
+class VoiceV16(KeysV16, ChargePointV16):
     """A 1.6 station."""
 
     version: ClassVar[str] = "1.6"
@@ -112,11 +112,16 @@ class VoiceV16(Voice, ChargePointV16):
                 context = ReadingContext.trigger
                 values = [self._meter_value(notice.sample, context)]
                 await self.ask(call.MeterValues(notice.evse_id, values))
-            case FirmwareNote():
-                await self._firmware(notice)
-            case Report() | ReservationGone():
-                pass  # 1.6 has no words for an inventory, nor for the end of a reservation
+            case _:
+                await self._say_seldom(notice)
         return Answer()
+
+    async def _say_seldom(self, notice: Notice) -> None:
+        """1.6 has no words for an inventory, nor for the end of a reservation."""
+        if isinstance(notice, FirmwareNote):
+            await self._firmware(notice)
+        elif isinstance(notice, SignRequest):
+            await self.say_request(notice.csr)
 
     async def _boot(self) -> Answer:
         kind = self.station.kind

@@ -31,6 +31,7 @@ from simulators.notices import (
     Report,
     ReservationGone,
     Sample,
+    SignRequest,
     Started,
     Status,
     Transaction,
@@ -38,9 +39,9 @@ from simulators.notices import (
 )
 from simulators.odd_limits import taken
 from simulators.profiles import Profile, Purpose
-from simulators.triggers import triggered
 from simulators.variables import ENTRIES, NAMES_2X
 from simulators.voice import read_order, read_profile, write_periods
+from simulators.voice_keys import KeysV2X
 from simulators.voice_v2x_tokens import TokenVoiceV2X, yes_no
 from simulators.whitelist import CARD
 
@@ -55,7 +56,7 @@ _STOP_TRIGGERS = {
 _STOP_REASONS = {"UnlockCommand": "Other", "Reset": "ImmediateReset"}
 
 
-class VoiceV2X(TokenVoiceV2X):
+class VoiceV2X(KeysV2X, TokenVoiceV2X):
     """What 2.0.1 and 2.1 share."""
 
     requests: ClassVar[ModuleType]
@@ -80,6 +81,8 @@ class VoiceV2X(TokenVoiceV2X):
                 await self.ask(
                     self.requests.MeterValues(evse_id=notice.evse_id, meter_value=[value])
                 )
+            case SignRequest():
+                await self.say_request(notice.csr)
             case Report():
                 await self._report(notice)
             case ReservationGone():
@@ -262,13 +265,6 @@ class VoiceV2X(TokenVoiceV2X):
         """ResetRequest; the line does it after the answer."""
         self.station.wants_reset = type
         return self.results.Reset(status="Accepted")
-
-    @on("TriggerMessage")
-    def on_trigger(self, requested_message: str, **payload: Any) -> object:
-        """TriggerMessageRequest."""
-        evse: dict[str, Any] = payload.get("evse") or {}
-        done = triggered(self.station, requested_message, evse.get("id"), self.now())
-        return self.results.TriggerMessage(status="Accepted" if done else "NotImplemented")
 
     @on("GetVariables")
     def on_get_variables(self, get_variable_data: list[dict[str, Any]], **_: Any) -> object:

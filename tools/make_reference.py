@@ -86,7 +86,11 @@ def settings() -> str:
 
     def row(name: str) -> tuple[str, ...]:
         default = Settings.model_fields[name].default
-        shown = "" if default is None else f"`{str(default).lower()}`"
+        shown = (
+            ""
+            if default in {None, ()}
+            else f"`{default if isinstance(default, str) else str(default).lower()}`"
+        )
         allowed = _allowed(schema[name])
         variable = f"`{ENVIRONMENT_PREFIX}{name.upper()}`"
         return (variable, f"`{name}`", shown, allowed, docs[name])
@@ -103,11 +107,12 @@ def _allowed(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{each}`" for each in schema["enum"])
     if "minimum" in schema:
         return f"{schema['minimum']} to {schema['maximum']}"
-    if schema["type"] == "boolean":
-        return "`true`, `false`"
     if "maxLength" in schema:
-        return f"{schema['minLength']} to {schema['maxLength']} letters, digits, `_`, `.`, `-`"
-    return {"path": "a file", "password": "a secret"}.get(schema.get("format", ""), "text")
+        letters = "letters, digits, `_`, `.`, `-`" if "pattern" in schema else "characters"
+        return f"{schema['minLength']} to {schema['maxLength']} {letters}"
+    kinds = {"boolean": "`true`, `false`", "array": "one file, or two parted by a comma"}
+    formats = {"path": "a file", "password": "a secret"}
+    return kinds.get(schema["type"]) or formats.get(schema.get("format", ""), "text")
 
 
 def commands() -> str:

@@ -1,7 +1,7 @@
 """`heliofleet serve`: the service, with both doors open until it is told to stop.
 
 SIGTERM and SIGINT drain: nobody new comes in, what was said is answered, sockets close with 1012,
-and the process ends within ten seconds.
+and the process ends within ten seconds. SIGHUP reads the files of the TLS certificates anew.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
     try:
         await _check_clock(house.db, times_of.mode)
         await house.start()
-        ocpp_port = await house.gateway.start(settings.host, settings.ocpp_port)
+        doors = await _open_doors(house, settings)
     except BaseException:
         listener.close()
         raise
@@ -160,7 +160,8 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
         await asyncio.sleep(0.01)
     http_port = listener.getsockname()[1]
     sys.stdout.write(f"http://{settings.host}:{http_port} REST, pages and live events\n")
-    sys.stdout.write(f"ws://{settings.host}:{ocpp_port}/ocpp charging stations\n")
+    for scheme, port in doors:
+        sys.stdout.write(f"{scheme}://{settings.host}:{port}/ocpp charging stations\n")
     sys.stdout.flush()
     await stopping.wait()
     server.should_exit = True
@@ -168,6 +169,17 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(serving, 3.0)
     await house.stop(timeout_s=DRAIN_S - 3.0)
+
+
+async def _open_doors(house: House, settings: Settings) -> list[tuple[str, int]]:
+    """Lets stations in; returns the scheme and port of each door."""
+    gateway, doors = house.gateway, list[tuple[str, int]]()
+    if not settings.ocpp_tls_only:
+        doors.append(("ws", await gateway.start(settings.host, settings.ocpp_port)))
+    if settings.ocpp_tls_port is not None:
+        doors.append(("wss", await gateway.start_tls(settings.host, settings.ocpp_tls_port)))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload_certificates)
+    return doors
 
 
 async def _check_clock(db: Database, mode: Literal["real", "simulated"]) -> None:

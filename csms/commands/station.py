@@ -11,7 +11,9 @@ import contextlib
 import logging
 import re
 import signal
+import ssl
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +21,8 @@ import typer
 from csms.commands.options import check_ocpp_url, group
 from models.clocks import RealClock
 from models.errors import BadInput
-from simulators.link import websocket_door
+from simulators.keys import client_context
+from simulators.link import Connect, websocket_door
 from simulators.solo import SoloStation, Subprotocol, run_station
 
 VERSIONS: dict[str, Subprotocol] = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1", "2.1": "ocpp2.1"}
@@ -40,6 +43,17 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     password: Annotated[
         str | None,
         typer.Option(help="Of the station; none: security profile 0.", show_default=False),
+    ] = None,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(help="Root that a wss address is trusted by.", show_default=False),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help="Of the station (security profile 3).", show_default=False),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Of the certificate.", show_default=False)
     ] = None,
     version: Annotated[str, typer.Option(help=f"OCPP {', '.join(VERSIONS)}.")] = "2.0.1",
     token: Annotated[
@@ -71,6 +85,7 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     if re.fullmatch(r"[^\s/\x00-\x1f\x7f]{1,48}", identity) is None:
         raise BadInput("IDENTITY: allowed are 1 to 48 characters, no spaces and no slash")
     check_ocpp_url(ocpp_url)
+    connect = websocket_door(ocpp_url, _tls(ocpp_url, tls_ca, certificate, key))
     solo = SoloStation(
         identity=identity,
         password=password,
@@ -82,7 +97,26 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     )
     # What a lost link leaves unanswered is told in a line of our own.
     logging.getLogger("simulators.voice").setLevel(logging.CRITICAL)
-    asyncio.run(_run_until_told(solo, ocpp_url, connect_within_s))
+    asyncio.run(_run_until_told(solo, connect, connect_within_s))
+
+
+def _tls(
+    url: str, root: Path | None, certificate: Path | None, key: Path | None
+) -> ssl.SSLContext | None:
+    """Returns what handshakes are made with; None where the address wants none."""
+    if not url.startswith("wss:"):
+        if root or certificate or key:
+            raise BadInput("--tls-ca, --certificate and --key go with a wss address")
+        return None
+    if root is None:
+        raise BadInput("--tls-ca: a wss address needs a root to trust")
+    if (certificate is None) != (key is None):
+        raise BadInput("--certificate and --key go together")
+    names = (None, None) if certificate is None else (str(certificate), str(key))
+    try:
+        return client_context(root, *names)
+    except OSError as error:
+        raise BadInput(f"--tls-ca, --certificate or --key: {error.strerror or error}") from None
 
 
 def _say(line: str) -> None:
@@ -90,12 +124,12 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def _run_until_told(solo: SoloStation, url: str, connect_within_s: float) -> None:
+async def _run_until_told(solo: SoloStation, connect: Connect, connect_within_s: float) -> None:
     """Ends in order on SIGINT and SIGTERM; a second one ends it at once."""
     running = asyncio.create_task(
         run_station(
             solo,
-            connect=websocket_door(url),
+            connect=connect,
             clock=RealClock(),
             say=_say,
             connect_within_s=connect_within_s,

@@ -34,6 +34,10 @@ class Knock:
     """The header's value."""
     remote: str
     """Address without the port."""
+    secure: bool = False
+    """It came by TLS."""
+    certificate: bytes | None = None
+    """Of the client, DER; signed by somebody whom we trust, and not judged further."""
 
 
 class Listener(Protocol):

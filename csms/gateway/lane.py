@@ -24,7 +24,7 @@ import structlog
 
 from csms.gateway.connection import TRY_AGAIN_LATER, Transport
 from csms.gateway.limits import Limits
-from csms.gateway.records import StationRecord
+from csms.gateway.records import Proof, StationRecord
 from csms.ledger.batch import MessageNote
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.frame import Call, ErrorCode, Malformed, Send
@@ -107,6 +107,7 @@ class Lane:
         "heard_at",
         "malformed",
         "manner",
+        "proof",
         "record",
         "subprotocol",
         "transport",
@@ -118,12 +119,14 @@ class Lane:
         transport: Transport,
         record: StationRecord,
         subprotocol: str,
+        proof: Proof,
     ) -> None:
-        """Takes the shared things, the connection, and who speaks which version on it."""
+        """Takes the shared things, the connection, who speaks which version on it, and why."""
         self._house = house
         self.transport = transport
         self.record = record
         self.subprotocol = subprotocol
+        self.proof = proof
         self.epoch = record.epoch
         self.dialect: Dialect = dialect_of(subprotocol)
         self.manner: Manner = manner_of(record.quirks, strict=record.strict)

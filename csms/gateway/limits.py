@@ -62,5 +62,7 @@ class Limits:
     """Life time of silence after which a station that has come has told what it had queued."""
     dry_at_most_s: float = 300.0
     """Life time for which that silence is waited for; some stations never pause."""
+    tls_files_every_s: float = 30.0
+    """How often the files of certificates are looked at for changes."""
     seen_flush_s: float = 10.0
     """How often last-seen times are written."""

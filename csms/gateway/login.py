@@ -5,25 +5,33 @@ and take equally long (see `csms.gateway.server`), so that nobody learns which i
 station that has logged in is not yet connected: whether its identity is taken is asked by
 `csms.gateway.registry`.
 
-Security profiles 2 and 3 need TLS, which this door does not speak: such a station is refused.
-Sources: OCPP 1.6 security whitepaper section 3; OCPP 2.0.1 part 4 section 3, part 2 A00; RFC 7617.
+A station is let in on the security profile of its record or a higher one, never on a lower one: 2
+needs TLS (`csms.gateway.tls`), 3 a certificate too, which takes the place of the password wherever
+a good one is shown. The handshake has seen who signed it; names, time and revocation are judged
+here.
+Sources: OCPP 1.6 security whitepaper section 2; OCPP 2.0.1 part 4 section 3, part 2 A00; RFC 7617.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
+from csms.certificates import Certificate, read_certificate
 from csms.gateway.connection import Knock
 from csms.gateway.limits import Limits
 from csms.gateway.onboarding import Onboarding
-from csms.gateway.records import StationRecord, StationRecords
+from csms.gateway.records import Proof, StationRecord, StationRecords
 from csms.gateway.throttle import Throttle, network_of
 from csms.keyring import Keyring
-from models.clocks import WireClock
+from models.clocks import Clock, WireClock
+from models.errors import BadInput
+from models.timeline import format_rfc3339
 
 SUBPROTOCOLS = ("ocpp2.1", "ocpp2.0.1", "ocpp1.6")
 """What is spoken, newest first."""
@@ -39,6 +47,12 @@ Reason = Literal[
     "unknown-identity",
     "wrong-credentials",
     "tls-required",
+    "certificate-required",
+    "certificate-unreadable",
+    "certificate-of-another",
+    "certificate-organisation",
+    "certificate-not-valid",
+    "certificate-revoked",
     "too-many-pending",
 ]
 
@@ -52,6 +66,7 @@ class Admitted:
     """The version that is spoken."""
     named: bool
     """The client offered it; else the answer names none."""
+    proof: Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +99,16 @@ class Login:
         keyring: Keyring,
         onboarding: Onboarding,
         wire: WireClock,
+        wall: Clock,
         limits: Limits,
+        operator_name: str,
         strict_unknown_identity: bool,
     ) -> None:
         self._records = records
         self._keyring = keyring
         self._onboarding = onboarding
+        self._wall = wall
+        self._operator_name = operator_name
         self._unknown_status = 404 if strict_unknown_identity else 401
         rate = limits.slow_checks_per_minute
         self._slow_checks = Throttle(wire, burst=rate, per_minute=rate)
@@ -118,35 +137,90 @@ class Login:
         return TurnedAway("unknown-identity", self._unknown_status, identity, detail)
 
     async def _judge_known(self, record: StationRecord, knock: Knock, called: str) -> Verdict:
-        identity = record.identity
-        if record.security_profile >= 2:
+        if record.security_profile >= 2 and not knock.secure:
             detail = f"security profile {record.security_profile} needs TLS"
-            return TurnedAway("tls-required", 401, identity, detail)
+            return TurnedAway("tls-required", 401, record.identity, detail)
         subprotocol, named = choose_subprotocol(record, knock.subprotocols)
+        proof = Proof(record.approval, knock.secure)
         if record.approval != "pending" and record.security_profile != 0:
-            any_user = record.forgives(USER_MISMATCH)
-            password = password_of(knock.authorization, called, any_user=any_user)
-            binary = subprotocol == "ocpp1.6"
-            if password is None or not await self._right(record, password, knock, binary=binary):
-                detail = "no password" if password is None else "wrong password"
-                return TurnedAway("wrong-credentials", 401, identity, detail)
+            found = await self._credentials(record, knock, called, binary=subprotocol == "ocpp1.6")
+            if isinstance(found, TurnedAway):
+                return found
+            proof = found
         if subprotocol is None:
             return Mute(record)
-        return Admitted(record, subprotocol, named)
+        return Admitted(record, subprotocol, named, proof)
+
+    async def _credentials(
+        self, record: StationRecord, knock: Knock, called: str, *, binary: bool
+    ) -> Proof | TurnedAway:
+        """Returns by what the client is this station: a certificate, else a password."""
+        identity = record.identity
+        shown = await self._certificate(record, knock)
+        if isinstance(shown, Certificate):
+            return Proof(record.approval, knock.secure, certificate=shown)
+        if record.security_profile >= 3:
+            return shown
+        any_user = record.forgives(USER_MISMATCH)
+        password = password_of(knock.authorization, called, any_user=any_user)
+        if password is None:
+            return TurnedAway("wrong-credentials", 401, identity, "no password")
+        seal = await self._seal_of(record, password, knock, binary=binary)
+        if seal is None and self._look_ups.allows(network_of(knock.remote)):
+            # It may have been changed a moment ago, or by another process.
+            fresh = await self._records.refresh(identity)
+            if fresh is not None and not fresh.same_passwords(record):
+                seal = await self._seal_of(fresh, password, knock, binary=binary)
+        if seal is None:
+            return TurnedAway("wrong-credentials", 401, identity, "wrong password")
+        return Proof(record.approval, knock.secure, seal=seal)
+
+    async def _seal_of(
+        self, record: StationRecord, password: bytes, knock: Knock, *, binary: bool
+    ) -> str | None:
+        """Returns that of the station's seals which a password fits."""
+        for seal in (record.password_hash, record.next_password_hash):
+            if seal is not None and await self._right(
+                record.identity, password, seal, knock, binary=binary
+            ):
+                return seal
+        return None
+
+    async def _certificate(self, record: StationRecord, knock: Knock) -> Certificate | TurnedAway:
+        """Returns the client's certificate if it is this station's and good, else what is wrong."""
+        identity = record.identity
+        if knock.certificate is None:
+            detail = f"security profile {record.security_profile} needs a certificate"
+            return TurnedAway("certificate-required", 401, identity, detail)
+        try:
+            shown = read_certificate(knock.certificate)
+        except BadInput as error:
+            return TurnedAway("certificate-unreadable", 401, identity, error.detail)
+        owner = await self._records.owner(shown.fingerprint)
+        names = {identity}
+        if shown.common_name != identity:
+            # OCPP has the serial number there, which operators often take as the identity.
+            names.add(await self._records.serial_number(identity) or identity)
+        fault = certificate_fault(
+            shown,
+            names=names,
+            elsewhere=owner not in {None, identity},
+            revoked=self._records.revoked(shown.fingerprint),
+            operator_name=self._operator_name,
+            now=self._wall.now(),
+        )
+        return shown if fault is None else TurnedAway(fault[0], 401, identity, fault[1])
 
     async def _right(
-        self, record: StationRecord, password: bytes, knock: Knock, *, binary: bool
+        self, identity: str, password: bytes, seal: str, knock: Knock, *, binary: bool
     ) -> bool:
         """Returns whether the password is right; slow checks are rationed, fast ones never."""
-        sealed = record.password_hash
-        if sealed is None:
-            return False
-        verdict = self._keyring.verify_fast(record.identity, password, sealed, binary=binary)
+        verdict = self._keyring.verify_fast(identity, password, seal, binary=binary)
         if verdict is not None:
             return verdict
-        if not self._slow_checks.allows(f"{record.identity} {network_of(knock.remote)}"):
+        if not self._slow_checks.allows(f"{identity} {network_of(knock.remote)}"):
             return False
-        return await self._keyring.verify_password(record.identity, password, sealed, binary=binary)
+        return await self._keyring.verify_password(identity, password, seal, binary=binary)
 
 
 def identity_of(target: str) -> str | None:
@@ -188,6 +262,40 @@ def password_of(
         return password if colon else None
     user = identity.encode() + b":"
     return decoded[len(user) :] if decoded.startswith(user) else None
+
+
+def certificate_fault(
+    shown: Certificate,
+    *,
+    names: Collection[str],
+    elsewhere: bool,
+    revoked: bool,
+    operator_name: str,
+    now: datetime,
+) -> tuple[Reason, str] | None:
+    """Returns why a certificate does not let a station in; None where it does.
+
+    Source: OCPP 1.6 security whitepaper section 2.7; OCPP 2.0.1 part 2, A00.FR.4xx and 5xx.
+
+    Args:
+        shown: signed by somebody whom we trust.
+        names: of the station, one of which its CN must be.
+        elsewhere: it was issued to another station, or first seen with one.
+        revoked: an operator has revoked it.
+        operator_name: what its O must be.
+        now: real time.
+    """
+    if revoked:
+        return "certificate-revoked", f"the certificate {shown.serial} is revoked"
+    if elsewhere or shown.common_name not in names:
+        return "certificate-of-another", f"its CN is {shown.common_name}"
+    if shown.organisation != operator_name:
+        allowed = f"allowed is {operator_name}"
+        return "certificate-organisation", f"its O is {shown.organisation}, {allowed}"
+    if not shown.valid_at(now):
+        life = f"{format_rfc3339(shown.not_before)} to {format_rfc3339(shown.not_after)}"
+        return "certificate-not-valid", f"it is valid from {life}"
+    return None
 
 
 def choose_subprotocol(record: StationRecord, offered: tuple[str, ...]) -> tuple[str | None, bool]:

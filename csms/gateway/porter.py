@@ -110,12 +110,12 @@ class Porter:
                 old.transport.abort()
             # The record may have changed while the old connection was probed.
             current = self._records.known(identity)
-            if self.closed or current is None or not current.same_credentials(admitted.record):
+            if self.closed or current is None or not self._records.holds(current, admitted.proof):
                 transport.refuse(503)
                 return
             record = replace(current, epoch=current.epoch + 1)
             self._records.put(record)
-            lane = Lane(self._house, transport, record, subprotocol)
+            lane = Lane(self._house, transport, record, subprotocol, admitted.proof)
             self._registry.put(lane)
             self._on_enter(lane)
             transport.accept(named, lane, deflate=subprotocol != "ocpp1.6")

@@ -9,7 +9,7 @@ elsewhere; nothing here knows a transaction or a limit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,12 +29,19 @@ from csms.gateway.onboarding import Onboarding
 from csms.gateway.porter import Porter
 from csms.gateway.records import StationRecord, StationRecords
 from csms.gateway.registry import Registry
+from csms.gateway.tls import TlsDoor, TlsFiles
 from csms.gateway.transport import SocketTransport
 from csms.keyring import Keyring
 from csms.ledger.database import Database
-from models.clocks import Activity, Clock, WireClock
+from models.clocks import Activity, Clock, RealClock, WireClock
 from models.errors import BadInput, FieldError, FleetError, Unavailable
-from models.facts import ConnectionChanged, StationCaughtUp, StationsSeen
+from models.facts import (
+    CertificatePresented,
+    ConnectionChanged,
+    LoginProved,
+    StationCaughtUp,
+    StationsSeen,
+)
 from models.ids import IdMaker
 
 _BACKLOG = 4096
@@ -42,6 +49,10 @@ _CLEAN_EVERY = timedelta(hours=1)
 _REOPEN_S = 0.5
 
 _log = structlog.get_logger("gateway")
+
+
+async def _no_authority() -> str | None:
+    return None
 
 
 class PortTaken(FleetError):
@@ -66,13 +77,22 @@ class Gateway:
         ids: IdMaker,
         activity: Activity,
         limits: Limits | None = None,
+        wall: Clock | None = None,
+        own_authority: Callable[[], Awaitable[str | None]] = _no_authority,
     ) -> None:
+        """Takes the parts of the house.
+
+        Those that may be left out: the bounds; real time (`wall`), by which certificates are valid
+        even where life time is simulated; and the certificate (PEM) of the house's own authority.
+        """
         self.limits = limits or Limits()
         self._intake = intake
         self._clock = clock
         self._wire = wire
         self._activity = activity
         self._node = settings.node_name
+        self._settings = settings
+        self._own_authority = own_authority
         self._records = StationRecords(db)
         self._registry = Registry(clock, wire, self.limits)
         self._onboarding = Onboarding(
@@ -112,7 +132,9 @@ class Gateway:
                 keyring=keyring,
                 onboarding=self._onboarding,
                 wire=wire,
+                wall=wall or RealClock(),
                 limits=self.limits,
+                operator_name=settings.operator_name,
                 strict_unknown_identity=settings.strict_unknown_identity,
             ),
             records=self._records,
@@ -125,6 +147,8 @@ class Gateway:
         self._opened = False
         self._draining = False
         self._server: asyncio.Server | None = None
+        self._tls: TlsDoor | None = None
+        self._sweeping = False
         self._transports: set[SocketTransport] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -159,15 +183,49 @@ class Gateway:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: SocketTransport(self._porter, self.limits, self._wire, self._transports),
+                self._new_transport,
                 host,
                 port,
                 backlog=_BACKLOG,
             )
         except OSError as error:
             raise PortTaken(f"can't listen on {host}:{port}: {error.strerror or error}") from None
-        self._spawn(self._sweep())
+        self._sweep_from_now()
         return int(self._server.sockets[0].getsockname()[1])
+
+    async def start_tls(self, host: str, port: int) -> int:
+        """Opens the door with TLS; returns the port, which is a free one if `port` is 0.
+
+        Raises:
+            TlsPortTaken: if it can't be listened on.
+            BadInput: if a file of a certificate or key is no use.
+            Unavailable: if the database is away.
+        """
+        if not self._opened:
+            await self.open()
+        settings = self._settings
+        door = TlsDoor(
+            TlsFiles(
+                certificates=settings.ocpp_tls_certificate,
+                keys=settings.ocpp_tls_key,
+                client_ca=settings.ocpp_tls_client_ca,
+                rsa_key_exchange=settings.ocpp_tls_rsa_key_exchange,
+            ),
+            make_transport=self._new_transport,
+            own_authority=self._own_authority,
+            limits=self.limits,
+            wire=self._wire,
+        )
+        taken = await door.open(host, port)
+        self._tls = door
+        self._spawn(door.watch())
+        self._sweep_from_now()
+        return taken
+
+    def reload_certificates(self) -> None:
+        """Reads the files of certificates anew; where one is no use, the old ones stay."""
+        if self._tls is not None:
+            self._spawn(self._reload_tls(self._tls))
 
     async def drain(self, timeout_s: float) -> None:
         """Lets nobody in any more, answers what has been said, and closes with 1012.
@@ -177,8 +235,9 @@ class Gateway:
         """
         self._draining = self._porter.closed = True
         give_up_at = self._wire.monotonic() + timeout_s
-        if self._server is not None:
-            self._server.close()
+        for door in (self._server, self._tls):
+            if door is not None:
+                door.close()
         while not all(lane.quiet for lane in self._registry.lanes()):
             if self._wire.monotonic() >= give_up_at - self.limits.close_s:
                 break
@@ -278,6 +337,33 @@ class Gateway:
 
     def _on_enter(self, lane: Lane) -> None:
         self._submit_connection(lane, online=True, detail=None)
+        record, proof = lane.record, lane.proof
+        if record.changing:
+            submit_quietly(
+                self._intake,
+                LoginProved(
+                    station=lane.identity,
+                    received_at=self._clock.now(),
+                    security_profile=record.profile_of(proof),
+                    next_password=proof.seal is not None
+                    and proof.seal == record.next_password_hash,
+                ),
+            )
+        shown = proof.certificate
+        if shown is not None and self._records.first_sight(shown.fingerprint):
+            submit_quietly(
+                self._intake,
+                CertificatePresented(
+                    station=lane.identity,
+                    received_at=self._clock.now(),
+                    fingerprint=shown.fingerprint,
+                    serial=shown.serial,
+                    issuer=shown.issuer,
+                    pem=shown.pem,
+                    not_before=shown.not_before,
+                    not_after=shown.not_after,
+                ),
+            )
 
     def _on_end(self, lane: Lane, reason: str) -> None:
         self._registry.remove(lane)
@@ -327,7 +413,6 @@ class Gateway:
     # -- what goes on by itself --------------------------------------------------------------
 
     async def _reload(self, identity: str) -> None:
-        before = self._records.known(identity)
         try:
             record = await self._records.refresh(identity)
         except Unavailable:
@@ -335,17 +420,9 @@ class Gateway:
             self._records.forget(identity)
             return
         lane = self._registry.get(identity)
-        if record is not None and before is not None:
-            # Epochs are counted here first, and reach the database a moment later.
-            record = replace(
-                record,
-                epoch=max(record.epoch, before.epoch),
-                booted=record.booted or before.booted,
-            )
-            self._records.put(record)
         if lane is None:
             return
-        if record is None or not record.same_credentials(lane.record):
+        if record is None or not self._records.holds(record, lane.proof):
             lane.transport.close(SERVICE_RESTART, "the station's login has changed")
             lane.end("the station's login has changed")
         else:
@@ -364,6 +441,17 @@ class Gateway:
             # A moment at least: what was said may still be on its way to the disk.
             dry_at = max(lane.heard_at + silence, now + silence / 5)
             await self._clock.sleep_until(min(dry_at, give_up_at))
+
+    def _new_transport(self) -> SocketTransport:
+        return SocketTransport(self._porter, self.limits, self._wire, self._transports)
+
+    async def _reload_tls(self, door: TlsDoor) -> None:
+        await door.reload()
+
+    def _sweep_from_now(self) -> None:
+        if not self._sweeping:
+            self._sweeping = True
+            self._spawn(self._sweep())
 
     async def _sweep(self) -> None:
         """Looks at the time-outs of all connections."""

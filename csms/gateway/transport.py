@@ -10,6 +10,7 @@ once a second, so that a connection needs no timer of its own.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
 from collections.abc import Sequence
 from typing import cast
@@ -31,6 +32,14 @@ from models.clocks import WireClock
 def _address(peer: object) -> str:
     """Returns the address in what a socket calls its peer (`local` for a UNIX socket)."""
     return str(cast("tuple[object, ...]", peer)[0]) if isinstance(peer, tuple) else "local"
+
+
+def _client_certificate(sock: asyncio.Transport | None) -> tuple[bool, bytes | None]:
+    """Returns whether a socket has TLS, and the client's certificate as DER."""
+    shaken = None if sock is None else sock.get_extra_info("ssl_object")
+    if not isinstance(shaken, ssl.SSLObject):
+        return False, None
+    return True, shaken.getpeercert(binary_form=True)
 
 
 def text_frame(text: bytes) -> bytes:
@@ -320,6 +329,7 @@ class SocketTransport(asyncio.Protocol):
         except InvalidHandshake:
             names = []
         authorization = request.headers.get_all("Authorization")
+        secure, certificate = _client_certificate(self._socket)
         self._request = request
         self.pause()
         self._door.knock(
@@ -329,6 +339,8 @@ class SocketTransport(asyncio.Protocol):
                 subprotocols=tuple(names),
                 authorization=authorization[0] if len(authorization) == 1 else None,
                 remote=self.remote,
+                secure=secure,
+                certificate=certificate,
             ),
         )
 
@@ -367,6 +379,9 @@ class SocketTransport(asyncio.Protocol):
                 self._closing()
                 if self._socket.can_write_eof():
                     self._socket.write_eof()
+                else:
+                    # TLS can't be closed by half.
+                    self._socket.close()
 
     def _closing(self) -> None:
         """Notes why the protocol closes by itself (bad frame, too big), and bounds the wait."""

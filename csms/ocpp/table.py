@@ -132,6 +132,7 @@ _STATUS: Mapping[str, OutcomeStatus] = {
     "Rejected": "rejected",
     "UnlockFailed": "rejected",
     "OngoingAuthorizedTransaction": "rejected",
+    "NotFound": "rejected",
     "UnknownConnector": "rejected",
     "UnknownTransaction": "rejected",
     "VersionMismatch": "rejected",

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from csms.ocpp import firmware, profiles, tokens
+from csms.ocpp import certificates, firmware, profiles, tokens
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
@@ -241,6 +241,8 @@ def _trigger(command: commands.TriggerMessage) -> msgspec.Struct:
     connector_id = optional(command.evse_id)
     if command.message == "TransactionEvent":
         raise BadInput("OCPP 1.6 has no TransactionEvent to trigger")
+    if command.message == "SignCertificate":
+        return v16.ExtendedTriggerMessageRequest(requested_message="SignChargePointCertificate")
     if command.message == "LogStatusNotification":
         return v16.ExtendedTriggerMessageRequest(
             requested_message=command.message, connector_id=connector_id
@@ -462,9 +464,10 @@ SECURITY = Block(
             firmware.HEARD,
             answers.EmptyAnswer,
         ),
+        certificates.HEARD,
     ),
     notes=("LogStatusNotification",),
-    unsupported={"SignCertificate": "certificates are not issued here yet"},
+    said=certificates.SAID,
     sent=(
         "CertificateSigned",
         "DeleteCertificate",

@@ -28,6 +28,7 @@ from models.states import RESERVATION_OPEN
 from models.tables.charging import Transaction
 from models.tables.energy import Circuit, Site
 from models.tables.reservations import Reservation
+from models.tables.security import StationCertificate
 from models.tables.stations import Connector, Evse, Station
 
 COMMAND_TIMEOUT_S = 30.0
@@ -128,6 +129,13 @@ async def delete_station(work: UnitOfWork, row: Station) -> None:
         raise Conflict("a transaction is open on this station", code="still-referenced")
     shown = await show_station(work.session, row)
     site_id = row.site_id
+    # Whoever takes the name anew must not be met by the old box.
+    of_it = StationCertificate.station == row.identity
+    await work.session.execute(
+        sa.update(StationCertificate)
+        .where(of_it, StationCertificate.revoked_at.is_(None))
+        .values(revoked_at=work.now, updated_at=work.now)
+    )
     await remove_row(work, row)
     work.emit("station.deleted", subject=f"station/{row.identity}", resource=shown, site_id=site_id)
     if site_id is not None:

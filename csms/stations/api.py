@@ -257,6 +257,7 @@ async def patch_station(
     if document.password is not None:
         keyring = services_of(request).keyring
         _, values["password_hash"] = await _sealed(keyring, identity, document.password)
+        values["next_password_hash"] = None
     await change_station(work, row, values, _evses(document))
     _tell_gateway(request, identity)
     return reply(await show_station(work.session, row), version=row.version)

@@ -117,7 +117,7 @@ COMMANDS = RowKind(
         "detail",
     ),
 )
-_SECURITY = RowKind(
+SECURITY = RowKind(
     SecurityEvent.__table__, SecurityRow, key=("id",), on_conflict="ON CONFLICT DO NOTHING"
 )
 _VARIABLES = RowKind(
@@ -324,7 +324,7 @@ class SecurityDecider:
     def decide(self, batch: Batch, fact: SecurityReported, note: MessageNote | None) -> Answer:  # noqa: ARG002
         """Keeps it once."""
         batch.add(
-            _SECURITY,
+            SECURITY,
             SecurityRow(
                 station=fact.station,
                 type=fact.kind,

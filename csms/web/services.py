@@ -93,6 +93,8 @@ class Services:
     courier: StationCourier
     settings: Settings
     activity: Activity
+    authority: object | None = None
+    """Signs certificates of stations; `csms.security` knows its type."""
     desk: object | None = None
     """The booking desk; `csms.booking` knows its type."""
     stepped: SteppedClock | None = None

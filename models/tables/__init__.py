@@ -9,6 +9,7 @@ from models.tables import (
     ledger,
     planning,
     reservations,
+    security,
     stations,
     updates,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "ledger",
     "planning",
     "reservations",
+    "security",
     "stations",
     "updates",
 ]

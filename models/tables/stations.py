@@ -27,6 +27,8 @@ class Station(Base):
     firmware_version: Mapped[str | None]
     security_profile: Mapped[int] = mapped_column(default=1)
     password_hash: Mapped[str | None]
+    next_password_hash: Mapped[str | None]
+    """Of a password that it may have taken; as long as that is not known, both are good."""
     ocpp_versions: Mapped[list[Any] | None]
     """Subprotocols that it may speak; null: all."""
     strict: Mapped[bool] = mapped_column(default=False)

@@ -29,6 +29,9 @@ from csms.keyring import Keyring
 from csms.ledger.committer import Committer
 from csms.ledger.database import Database
 from csms.ledger.relay import Relay
+from csms.security.authority import BuiltInAuthority
+from csms.security.reactions.changes import ChangeKeeper
+from csms.security.reactions.signer import CertificateSigner
 from csms.web.application import build_api
 from csms.web.services import Services
 from models.clocks import Activity, Clock, RealClock, RealWireClock, SteppedClock
@@ -182,32 +185,38 @@ async def rest_house(
     stepped: bool = False,
     onboarding: str = "pending",
     limits: Limits | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> AsyncIterator[RestHouse]:
     """Runs a house on a database whose schema is up to date."""
     activity, wire = Activity(), RealWireClock()
     stepping = SteppedClock(START, activity) if stepped else None
     clock: Clock = stepping or RealClock()
     ids = UlidMaker(clock, Random(1))
-    settings = Settings.model_validate(
-        {"bootstrap_api_key": BOOTSTRAP, "station_onboarding": onboarding}
-    )
+    given = {"bootstrap_api_key": BOOTSTRAP, "station_onboarding": onboarding}
+    effective = Settings.model_validate(given | (settings or {}))
     keyring = Keyring(b"k" * 32)
     db = Database.open(url)
     await db.start()
     bus = LocalBus(activity)
     relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=wire)
     committer = Committer(db, deciders(), clock, ids, activity, wire)
+    wall = RealClock()
+    authority = BuiltInAuthority(
+        db=db, keyring=keyring, wall=wall, ids=ids, operator_name=effective.operator_name
+    )
+    signer = CertificateSigner(db=db, clock=clock, wall=wall, ids=ids, authority=authority)
     gateway = Gateway(
         db=db,
         intake=Intake(committer),
         bus=bus,
         keyring=keyring,
-        settings=settings,
+        settings=effective,
         clock=clock,
         wire=wire,
         ids=ids,
         activity=activity,
         limits=limits or Limits(refusal_delay_s=0.0, call_s=0.6, call_quiet_s=0.2, close_s=0.3),
+        own_authority=authority.root,
     )
     services = Services(
         db=db,
@@ -217,7 +226,8 @@ async def rest_house(
         keyring=keyring,
         gateway=gateway,
         courier=gateway.courier,
-        settings=settings,
+        settings=effective,
+        authority=authority,
         activity=activity,
         desk=Desk(),
         stepped=stepping,
@@ -225,6 +235,17 @@ async def rest_house(
     app = build_api(services, ROUTERS)
     await committer.start()
     await relay.start()
+    await signer.start()
+    bus.subscribe("certificates", signer.follows, signer.heard)
+    changes = ChangeKeeper(
+        db=db,
+        clock=clock,
+        ids=ids,
+        disconnect=gateway.disconnect,
+        station_changed=gateway.station_changed,
+    )
+    await changes.start()
+    bus.subscribe("security changes", changes.follows, changes.heard)
     await gateway.open()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {BOOTSTRAP}"}

@@ -137,6 +137,21 @@ def _variables_written(_command: commands.WriteVariables, response: Mapping[str,
     return Outcome(status=worst(statuses), detail=_told(results))
 
 
+def _network_profile(command: commands.SetNetworkProfile) -> msgspec.Struct:
+    return v201.SetNetworkProfileRequest(
+        configuration_slot=command.slot,
+        connection_data=v201.NetworkConnectionProfileType(
+            # 2.1 ignores it: the version is agreed on in the handshake.
+            ocpp_version="OCPP20",
+            ocpp_transport="JSON",
+            ocpp_csms_url=command.url,
+            message_timeout=command.message_timeout_s,
+            security_profile=command.security_profile,
+            ocpp_interface=command.interface,
+        ),
+    )
+
+
 def _told(results: list[dict[str, Any]]) -> str:
     return ", ".join(str(result["attributeStatus"]) for result in results)
 
@@ -183,6 +198,7 @@ BLOCK = Block(
             ("GetVariables", "GetBaseReport"),
         ),
         Said(commands.WriteVariables, _write_variables, _variables_written, ("SetVariables",)),
+        Said(commands.SetNetworkProfile, _network_profile, by_status, ("SetNetworkProfile",)),
     ),
     sent=(
         "GetBaseReport",

@@ -36,7 +36,13 @@ def _trigger(command: commands.TriggerMessage) -> msgspec.Struct:
         if command.message == "StatusNotification":
             connector_id = command.connector_id or 1
         evse = v201.EVSEType(id=command.evse_id, connector_id=connector_id)
-    return v201.TriggerMessageRequest(requested_message=command.message, evse=evse)
+    message = command.message
+    return v201.TriggerMessageRequest(
+        requested_message=(
+            "SignChargingStationCertificate" if message == "SignCertificate" else message
+        ),
+        evse=evse,
+    )
 
 
 BLOCK = Block(

@@ -33,7 +33,7 @@ def hear(dialect: Dialect, action: str, payload: Any, **options: Any) -> Underst
     return dialect.hear(action, msgspec.json.encode(payload), "CP-1", NOW, **flags)
 
 
-def answer_to(fact: facts.Fact) -> answers.Answer:
+def answer_to(fact: facts.Fact) -> answers.Answer:  # noqa: PLR0911 - one for each
     match fact:
         case facts.BootReported():
             return answers.BootAnswer("Accepted", 300, NOW)
@@ -45,6 +45,8 @@ def answer_to(fact: facts.Fact) -> answers.Answer:
             return answers.TransactionAnswer(7, "Blocked", NOW, "GROUP")
         case facts.DataReceived():
             return answers.DataAnswer("UnknownVendorId", '"data"')
+        case facts.CertificateRequested():
+            return answers.SigningAnswer(accepted=True)
         case _:
             return answers.EMPTY
 

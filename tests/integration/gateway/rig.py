@@ -147,6 +147,7 @@ class Rig:
         self.activity: Activity = house["activity"]
         self.sink: Any = house["sink"]
         self.port: int = house["port"]
+        self.tls_port: int = house["tls_port"]
         self.password = ""
         self.links: list[ClientConnection] = []
 
@@ -187,8 +188,11 @@ class Rig:
         headers: dict[str, str] = {}
         if password is not None:
             headers["Authorization"] = basic(user or identity, password)
+        door = f"ws://127.0.0.1:{self.port}"
+        if options.get("ssl") is not None:
+            door = f"wss://127.0.0.1:{self.tls_port}"
         link = await connect(
-            f"ws://127.0.0.1:{self.port}{path or f'/ocpp/{quote(identity)}'}",
+            f"{door}{path or f'/ocpp/{quote(identity)}'}",
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             additional_headers=headers,
             **{"compression": None, "ping_interval": None} | options,
@@ -279,6 +283,7 @@ async def rig(
     clock: Clock | None = None,
     activity: Activity | None = None,
     url: str | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> AsyncIterator[Rig]:
     """Runs ledger, bus and gateway on a migrated database (None: on SQLite in `directory`)."""
     if url is None:
@@ -302,6 +307,7 @@ async def rig(
         settings=Settings(
             station_onboarding=onboarding,  # type: ignore[arg-type]
             strict_unknown_identity=strict_unknown_identity,
+            **settings or {},
         ),
         clock=clock,
         wire=wire,
@@ -313,6 +319,7 @@ async def rig(
     host = StationHost(db=db, clock=clock, ids=ids)
     bus.subscribe("stations", host.follows, host.heard)
     port = await gateway.start("127.0.0.1", 0)
+    tls_port = await gateway.start_tls("127.0.0.1", 0) if settings else 0
     house = Rig(
         {
             "db": db,
@@ -324,6 +331,7 @@ async def rig(
             "activity": activity,
             "sink": sink,
             "port": port,
+            "tls_port": tls_port,
         }
     )
     try:

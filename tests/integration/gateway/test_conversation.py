@@ -120,14 +120,21 @@ async def test_text_that_is_no_utf_8_does_not_end_the_connection(tmp_path: Path)
         assert (await call(link, "Heartbeat", {}))[0] == 3
 
 
-@pytest.mark.parametrize("subprotocol", VERSIONS)
+@pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
 async def test_a_known_action_without_an_effect_here_gets_not_supported(
     tmp_path: Path, subprotocol: str
 ) -> None:
-    payload = {"csr": "x"}
+    ocsp = {
+        "hashAlgorithm": "SHA256",
+        "issuerNameHash": "00",
+        "issuerKeyHash": "00",
+        "serialNumber": "1",
+        "responderURL": "http://ocsp.example",
+    }
+    payload = {"ocspRequestData": ocsp}
     async with rig(tmp_path) as house:
         link = await connected(house, subprotocol)
-        assert (await call(link, "SignCertificate", payload))[:3] == [4, "m1", "NotSupported"]
+        assert (await call(link, "GetCertificateStatus", payload))[:3] == [4, "m1", "NotSupported"]
 
 
 async def test_refusals_stand_in_the_message_log_with_their_answer(tmp_path: Path) -> None:

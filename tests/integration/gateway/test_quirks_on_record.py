@@ -111,7 +111,7 @@ async def test_an_end_without_a_number_is_believed_where_it_fits_one_transaction
         first, second = await house.rows(sa.select(Transaction).order_by(Transaction.evse_id))
         assert first.stopped_at is None
         assert second.stopped_at is not None
-        assert second.suspect == ["transaction-guessed", "meter-backwards"]
+        assert second.suspect == ["transaction-guessed", "stop-guessed", "meter-backwards"]
         oddities = await house.rows(sa.select(Reconciliation.kind))
         assert {"transaction-unknown", "transaction-guessed"} <= set(oddities)
 

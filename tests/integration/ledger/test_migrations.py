@@ -15,6 +15,7 @@ from models.tables import Base
 from models.tables.access import LocalList
 from models.tables.charging import Reading, SunShare, Transaction
 from models.tables.reservations import Reservation
+from models.tables.security import StationCertificate
 from models.tables.stations import Station
 from models.tables.updates import Campaign, CampaignStation, FirmwareNotice, FirmwareUpdate
 from tests.builders.reservations import a_reservation
@@ -208,3 +209,20 @@ async def test_updates_and_campaigns_come_and_go_with_what_is_in_them(database_u
         migrate.upgrade(database_url)
         for table in (FirmwareUpdate, FirmwareNotice, Campaign, CampaignStation):
             assert await house.rows(table) == []
+
+
+async def test_stations_that_were_there_have_no_second_password_and_no_certificates(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+        migrate.downgrade(database_url, "0009")
+        migrate.upgrade(database_url)
+        assert {row.next_password_hash for row in await house.rows(Station)} == {None}
+        now = house.clock.now()
+        held = StationCertificate(
+            id="1", station="A-1", state="installed", created_at=now, updated_at=now
+        )
+        await house.add(held)
+        migrate.downgrade(database_url, "0009")
+        migrate.upgrade(database_url)
+        assert await house.rows(StationCertificate) == []

@@ -24,6 +24,8 @@ from csms.intake import deciders
 from csms.ledger import migrate
 from models.facts import (
     BootReported,
+    CertificatePresented,
+    CertificateRequested,
     CommandSent,
     CommandSettled,
     ConnectionChanged,
@@ -32,6 +34,7 @@ from models.facts import (
     Fact,
     FirmwareReported,
     HeartbeatReported,
+    LoginProved,
     NoteReported,
     Quarantined,
     Reading,
@@ -47,6 +50,7 @@ from models.facts import (
 )
 from models.tables.ledger import Quarantine
 from models.tables.stations import Station
+from simulators.keys import ask
 from tests.builders.reservations import a_reservation
 from tests.builders.small_house import NOON, SmallHouse
 
@@ -150,6 +154,26 @@ FACTS: dict[type[Fact], st.SearchStrategy[Fact]] = {
         station=st.just("node-1"),
         received_at=st.just(NOON),
         seen=st.just(tuple((each, NOON) for each in ("A-1", "A-2", "gone"))),
+    ),
+    CertificateRequested: st.builds(
+        CertificateRequested,
+        **COMMON,
+        request=st.sampled_from(["", "x\0", *(ask(n, "Heliofleet").csr for n in ("A-1", "A-2"))]),
+        purpose=st.sampled_from(["station", "vehicle"]),
+        request_id=st.sampled_from([None, 7]),
+    ),
+    CertificatePresented: st.builds(
+        CertificatePresented,
+        **COMMON,
+        fingerprint=st.sampled_from(["aa", "bb"]),
+        serial=st.just("1"),
+        issuer=st.just("CN=x"),
+        pem=st.just("pem"),
+        not_before=TIMES,
+        not_after=TIMES,
+    ),
+    LoginProved: st.builds(
+        LoginProved, **COMMON, security_profile=st.integers(0, 3), next_password=st.booleans()
     ),
     CommandSent: st.builds(CommandSent, **COMMON, command_id=COMMAND_IDS, epoch=st.integers(0, 3)),
     CommandSettled: st.builds(

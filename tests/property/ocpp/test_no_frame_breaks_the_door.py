@@ -41,7 +41,7 @@ def door(dialect: Dialect, data: bytes, *, strict: bool) -> bytes | None:
     return peer.answer(inbound.message_id, dialect.answer(heard.fact, answer_to(heard.fact)))
 
 
-def answer_to(fact: facts.Fact) -> answers.Answer:
+def answer_to(fact: facts.Fact) -> answers.Answer:  # noqa: PLR0911 - one for each
     match fact:
         case facts.BootReported():
             return answers.BootAnswer("Rejected", 300, NOW)
@@ -53,6 +53,8 @@ def answer_to(fact: facts.Fact) -> answers.Answer:
             return answers.TransactionAnswer(7)
         case facts.DataReceived():
             return answers.DataAnswer("Rejected")
+        case facts.CertificateRequested():
+            return answers.SigningAnswer(accepted=False)
         case _:
             return answers.EMPTY
 

@@ -76,13 +76,29 @@ def test_a_slip_of_a_variable_is_named_and_other_programs_variables_are_not() ->
     assert load_settings({"HELIOFLEET_API_KEY": "x", "HELIOFLEETS": "y"}) == load_settings({})
 
 
-def test_unknown_and_unserved_settings_of_the_file_are_refused_by_name(tmp_path: Path) -> None:
+def test_unknown_settings_of_the_file_are_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text("htp_port = 1\n")
     assert "htp_port" in refusal({}, config_file=file)
-    file.write_text("ocpp_tls_port = 9443\n")
-    assert "TLS" in refusal({}, config_file=file)
-    assert "TLS" in refusal({"HELIOFLEET_OCPP_TLS_KEY": "x"})
+
+
+def test_certificates_and_keys_of_tls_come_in_pairs_and_with_a_port(tmp_path: Path) -> None:
+    port = {"HELIOFLEET_OCPP_TLS_PORT": "9443"}
+    assert "OCPP_TLS" in refusal({"HELIOFLEET_OCPP_TLS_ONLY": "true"})
+    assert "needed where ocpp_tls_port is set" in refusal(port)
+    one = port | {"HELIOFLEET_OCPP_TLS_CERTIFICATE": "ec.pem"}
+    assert "one for each" in refusal(one)
+    keys = {"HELIOFLEET_OCPP_TLS_KEY": "ec.key, rsa.key"}
+    assert "one for each" in refusal(one | keys)
+    two = {"HELIOFLEET_OCPP_TLS_CERTIFICATE": "ec.pem,rsa.pem"}
+    settings = load_settings(port | two | keys)
+    assert settings.ocpp_tls_key == (Path("ec.key"), Path("rsa.key"))
+    assert settings.mask()["ocpp_tls_certificate"] == "ec.pem,rsa.pem"
+    three = {"HELIOFLEET_OCPP_TLS_CERTIFICATE": "a,b,c"}
+    assert "OCPP_TLS_CERTIFICATE" in refusal(port | three | {"HELIOFLEET_OCPP_TLS_KEY": "a,b,c"})
+    file = tmp_path / "own.toml"
+    file.write_text('ocpp_tls_port = 9443\nocpp_tls_certificate = ["a"]\nocpp_tls_key = "b"\n')
+    assert load_settings({}, config_file=file).ocpp_tls_certificate == (Path("a"),)
 
 
 def test_a_broken_or_missing_file_is_one_line(tmp_path: Path) -> None:

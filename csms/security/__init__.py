@@ -1,0 +1,1 @@
+"""How stations prove who they are: certificates, passwords, and the security profile."""

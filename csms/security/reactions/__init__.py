@@ -1,0 +1,1 @@
+"""What follows by itself: certificates are signed, and changes of logins take their steps."""
