@@ -147,13 +147,22 @@ class _Planner:
     def _solved(self) -> Iterator[Candidate]:
         """Yields what the charging program makes of the incumbent's chains and of fresh ones."""
         exact = self._judge(self._charge_lawfully)
-        lawful = (exact.finished(rough) for rough in self._searched())
-        found = (candidate for candidate in lawful if candidate is not None)
-        if self._options.time_limit_s is None:
-            yield from found
-        else:
-            # What was better before the powers were made lawful need not be so after.
-            yield from sorted(found, key=lambda candidate: candidate.rank)
+        found: list[Candidate] = []
+        lost = False
+        for rough in self._searched():
+            candidate = exact.finished(rough)
+            if candidate is None:
+                continue
+            lost = lost or candidate.priority < rough.priority
+            if self._options.time_limit_s is None and not lost:
+                yield candidate
+            else:
+                # What was better before the powers were made lawful need not be so after.
+                found.append(candidate)
+        if lost and self._kept is not None:
+            standing = exact.whole(sound_chains(self.view, self._kept))
+            found += [] if standing is None else [standing]
+        yield from sorted(found, key=lambda candidate: candidate.rank)
 
     def _searched(self) -> list[Candidate]:
         """Returns candidates whose powers are not lawful yet, best first."""

@@ -26,6 +26,7 @@ from csms.access.rules import (
     wanted_list,
 )
 from models.commands import SendLocalList, decode_command, encode_command
+from simulators.credentials import Credentials
 from simulators.scenario import StationKind
 from simulators.variables import Variables
 from simulators.whitelist import Entry, Whitelist
@@ -54,7 +55,7 @@ class Lists(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.tokens: dict[str, TokenState] = {}
-        variables = Variables(KIND, 60)
+        variables = Variables(KIND, 60, Credentials("BOX"))
         self.box = Whitelist(variables)
         self.known = ListState()
         self.room = ListRoom(tokens=5, per_message=2)

@@ -68,6 +68,7 @@ def test_solvers_that_give_up_at_once_break_no_rule(seed: int) -> None:
 
 @given(SEEDS)
 @example(14277135)
+@example(2271)
 @settings(max_examples=30, deadline=None)
 def test_planning_anew_on_a_plan_serves_no_less(seed: int) -> None:
     problem = random_problem(seed)
