@@ -28,6 +28,11 @@ from csms.charging.api import router as charging_router
 from csms.charging.reactions import FOLLOWED as SUN_FOLLOWS
 from csms.charging.reactions import SunLedger
 from csms.config import Settings
+from csms.diagnostics.api.logs import router as logs_router
+from csms.diagnostics.api.monitors import router as monitors_router
+from csms.diagnostics.api.uploads import router as uploads_router
+from csms.diagnostics.reactions import UploadKeeper
+from csms.diagnostics.store import UploadStore
 from csms.energy.api import router as energy_router
 from csms.energy.reactions import Forecaster
 from csms.fleet.api import router as fleet_router
@@ -86,6 +91,9 @@ ROUTERS: Sequence[APIRouter] = (
     messages_router,
     firmware_router,
     campaigns_router,
+    logs_router,
+    monitors_router,
+    uploads_router,
     fleet_router,
     charging_router,
     reservations_router,
@@ -271,8 +279,7 @@ class House:
         await sun.start()
         bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
         await self._secure_stations(bus, authority)
-        log_keeper = self._log_keeper()
-        await log_keeper.start()
+        log_keeper = await self._keep_log()
         keepers = await self._start_keepers(bus)
         self._parts = [committer, relay, bus, watchman, sun, *keepers, log_keeper]
         if self._controlled:
@@ -318,6 +325,14 @@ class House:
             "reservations": ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "closer": Closer(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT),
             "firmware": UpdateKeeper(db=db, clock=clock, ids=ids, activity=activity),
+            "logs": UploadKeeper(
+                db=db,
+                clock=clock,
+                ids=ids,
+                activity=activity,
+                store=UploadStore(self.settings.upload_folder),
+                kept=_kept(self.settings.log_retention_days),
+            ),
         }
         if self.settings.clear_caches:
             keepers["caches"] = CacheSweeper(db=db, clock=clock, ids=ids, activity=activity)
@@ -329,21 +344,20 @@ class House:
         bus.subscribe("campaigns", campaigns.follows, campaigns.heard, campaigns.rest)
         return [*keepers.values(), campaigns]
 
-    def _log_keeper(self) -> LogKeeper:
+    async def _keep_log(self) -> LogKeeper:
+        """Starts what forgets messages and events that are too old."""
         settings = self.settings
-
-        def kept(days: int) -> timedelta | None:
-            return timedelta(days=days) if days else None
-
-        return LogKeeper(
+        keeper = LogKeeper(
             db=self.db,
             clock=self.times.clock,
             ids=self.times.ids,
             activity=self.times.activity,
             wire=self.times.wire,
-            messages_kept=kept(settings.message_retention_days),
-            events_kept=kept(settings.event_retention_days),
+            messages_kept=_kept(settings.message_retention_days),
+            events_kept=_kept(settings.event_retention_days),
         )
+        await keeper.start()
+        return keeper
 
     def _solver(self) -> Solve:
         if self.times.in_line:
@@ -379,6 +393,11 @@ class House:
         if self._pool is not None:
             self._pool.close()
         await self.db.close()
+
+
+def _kept(days: int) -> timedelta | None:
+    """Returns how long something is kept; None: for ever."""
+    return timedelta(days=days) if days else None
 
 
 def rest_document() -> dict[str, Any]:

@@ -93,7 +93,21 @@ class Settings(BaseModel):
     message_retention_days: Days = 90
     """How long the OCPP message log is kept; 0: for ever."""
     event_retention_days: Days = 90
-    """How long events can be read again (`Last-Event-ID`); 0: for ever."""
+    """How long events can be read again (`Last-Event-ID`), and events that stations notice by
+    themselves are kept; 0: for ever."""
+    public_url: str | None = None
+    """Where stations reach the REST door, for the logs that they upload, as
+    `https://fleet.example.org`. Unset: `http://HOST:HTTP_PORT`, unless `host` stands for all
+    addresses."""
+    upload_directory: Path | None = None
+    """Where uploaded logs are kept. Unset: `heliofleet-uploads` beside the SQLite file, or in the
+    working directory."""
+    upload_max_mib: Annotated[int, Field(ge=1, le=10_240)] = 100
+    """The largest log that a station may upload, in MiB."""
+    upload_valid_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
+    """How long a station has for the upload of a log that it was asked for."""
+    log_retention_days: Days = 30
+    """How long logs of stations are kept; 0: for ever."""
     node_name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")] = "node-1"
     """Name of this process among others on the same database."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -150,14 +164,31 @@ class Settings(BaseModel):
             raise ValueError("needs ocpp_tls_port")
         return only
 
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        plain = url.isascii() and url.isprintable() and not set(" ?#@") & set(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or not plain:
+            raise ValueError("allowed is an http or https address, as https://fleet.example.org")
+        return url.rstrip("/")
+
+    @property
+    def upload_folder(self) -> Path:
+        """Where uploads are kept: as set, else `heliofleet-uploads` beside the database."""
+        return self.upload_directory or self._beside_database("heliofleet-uploads")
+
     @property
     def key_file(self) -> Path:
         """Where the secret key is kept: as set, else `heliofleet.key` beside the database."""
-        if self.secret_key_file is not None:
-            return self.secret_key_file
+        return self.secret_key_file or self._beside_database("heliofleet.key")
+
+    def _beside_database(self, name: str) -> Path:
         if self.database_url.startswith("sqlite:///"):
-            return Path(self.database_url.removeprefix("sqlite:///")).parent / "heliofleet.key"
-        return Path("heliofleet.key")
+            return Path(self.database_url.removeprefix("sqlite:///")).parent / name
+        return Path(name)
 
     def mask(self) -> dict[str, str | int | bool | None]:
         """Returns every setting by name for showing, with secrets replaced by asterisks."""
@@ -173,6 +204,7 @@ class Settings(BaseModel):
             shown[name] = value
         shown["database_url"] = _without_password(self.database_url)
         shown["secret_key_file"] = str(self.key_file)
+        shown["upload_directory"] = str(self.upload_folder)
         return shown
 
 

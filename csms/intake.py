@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from csms.charging.intake.readings import ReadingsDecider, TokenDecider
 from csms.charging.intake.transactions import TransactionDecider, reserve_numbers
 from csms.config import OPERATOR_NAME
+from csms.diagnostics.intake import EventsDecider, LogDecider, MonitorsDecider, WithEvents
 from csms.fleet.intake import PlugDecider
 from csms.ledger.batch import Batch, Decider, MessageNote
 from csms.ledger.committer import Committer, Done
@@ -60,10 +61,13 @@ from models.facts import (
     ConnectionChanged,
     ConnectorReported,
     DataReceived,
+    EventsReported,
     Fact,
     FirmwareReported,
     HeartbeatReported,
     LoginProved,
+    LogReported,
+    MonitorsReported,
     NoteReported,
     Quarantined,
     ReadingsReported,
@@ -132,7 +136,7 @@ def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[A
         BootReported: BootDecider(),
         ConnectionChanged: ConnectionDecider(),
         StationCaughtUp: CaughtUpDecider(),
-        ConnectorReported: Accepted(ReservedConnectors(PlugDecider())),
+        ConnectorReported: Accepted(WithEvents(ReservedConnectors(PlugDecider()))),
         HeartbeatReported: HeartbeatDecider(),
         StationsSeen: SeenDecider(),
         TokenPresented: Accepted(TokenDecider()),
@@ -142,6 +146,9 @@ def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[A
         VariablesReported: Accepted(VariablesDecider()),
         DataReceived: Accepted(DataDecider()),
         FirmwareReported: Accepted(FirmwareDecider()),
+        LogReported: Accepted(LogDecider()),
+        MonitorsReported: Accepted(MonitorsDecider()),
+        EventsReported: Accepted(EventsDecider()),
         NoteReported: Accepted(NoteDecider()),
         SecurityReported: SecurityDecider(),
         CertificateRequested: Accepted(CertificateRequestDecider(operator_name)),

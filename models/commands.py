@@ -19,6 +19,16 @@ LimitPurpose = Literal["transaction", "default", "station"]
 """For one transaction; for every transaction that has none of its own; for the whole station."""
 
 
+MonitorKind = Literal[
+    "UpperThreshold", "LowerThreshold", "Delta", "Periodic", "PeriodicClockAligned"
+]
+"""When a station tells of a variable that it watches."""
+MonitoringBase = Literal["All", "FactoryDefault", "HardWiredOnly"]
+"""All monitors that it has; those it came with; those that can't be changed."""
+LogKind = Literal["diagnostics", "security"]
+"""What a station logs for those who mend it, or what concerns its security."""
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What all commands have in common: nothing but being one."""
 
@@ -315,6 +325,68 @@ class SetNetworkProfile(Command, frozen=True, kw_only=True):
     message_timeout_s: int = 30
 
 
+class UploadLog(Command, frozen=True, kw_only=True):
+    """Bring a log of yours to this address. Never repeated blindly."""
+
+    kind: LogKind
+    request_id: int
+    """Repeated in what the station tells of it; 1.6 has none for diagnostics."""
+    location: str
+    from_at: datetime | None = None
+    """What is older is not wanted."""
+    until_at: datetime | None = None
+    """What is later is not wanted."""
+    retries: int | None = None
+    """How often the station may try again; None leaves it to the station."""
+    retry_interval_s: int | None = None
+
+
+class MonitorWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a station is to watch by itself."""
+
+    variable: VariableName
+    kind: MonitorKind
+    value: float
+    """The threshold or the step in the variable's unit; of periodic kinds the seconds."""
+    severity: int
+    """0 (danger) to 9 (debug)."""
+    transaction: bool = False
+    """Whether it is to watch while a transaction runs only."""
+    monitor_id: int | None = None
+    """Takes the place of this one; None: a new one."""
+
+
+class SetMonitors(Command, frozen=True, kw_only=True):
+    """Watch these variables (2.x)."""
+
+    monitors: tuple[MonitorWish, ...]
+
+
+class ClearMonitors(Command, frozen=True, kw_only=True):
+    """Watch no longer what these monitors watch (2.x)."""
+
+    monitor_ids: tuple[int, ...]
+
+
+class ReadMonitors(Command, frozen=True, kw_only=True):
+    """Tell us all that you watch, as reports that follow (2.x)."""
+
+    request_id: int
+    """The second since 1970 at which we ask: what was told before and is not told again is gone."""
+
+
+class SetMonitoringBase(Command, frozen=True, kw_only=True):
+    """Watch what you were made to watch, with or without what was added (2.x)."""
+
+    base: MonitoringBase
+
+
+class SetMonitoringLevel(Command, frozen=True, kw_only=True):
+    """Tell events of this severity, and those that are worse (2.x)."""
+
+    severity: int
+
+
 class RawCommand(Command, frozen=True, kw_only=True):
     """An action of the station's own protocol, word by word."""
 
@@ -345,6 +417,12 @@ AnyCommand = (
     | ReadRootCertificates
     | DeleteRootCertificate
     | SetNetworkProfile
+    | UploadLog
+    | SetMonitors
+    | ClearMonitors
+    | ReadMonitors
+    | SetMonitoringBase
+    | SetMonitoringLevel
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

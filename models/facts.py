@@ -63,6 +63,20 @@ FirmwareStatus = Literal[
 """How far a station is with new firmware; 1.6 without a signature knows seven of them."""
 
 
+LogStatus = Literal[
+    "AcceptedCanceled",
+    "BadMessage",
+    "Idle",
+    "NotSupportedOperation",
+    "PermissionDenied",
+    "Uploaded",
+    "UploadFailed",
+    "UploadFailure",
+    "Uploading",
+]
+"""How far a station is with the upload of a log; `UploadFailed` is what 1.6 says of diagnostics."""
+
+
 DOUBTFUL_TIME = frozenset({"time-unreadable", "time-implausible"})
 """Of the marks in `Fact.suspect`, those that say the station has no clock to go by."""
 
@@ -89,6 +103,70 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     """The car's; what a station reports of it at the EV stands at the outlet."""
     other: dict[str, Any] | None = None
     """The rest, by `Measurand` or `Measurand@phase`, in the station's unit after a `:`."""
+
+
+class VariableState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One setting of a station as it stands there."""
+
+    name: str
+    """1.6: the configuration key. 2.x: the variable."""
+    component: str | None = None
+    component_instance: str | None = None
+    instance: str | None = None
+    evse_id: int | None = None
+    connector_id: int | None = None
+    attribute: str = "Actual"
+    """2.x: Actual, Target, MinSet or MaxSet."""
+    value: str | None = None
+    """None: write-only, or not set."""
+    read_only: bool = False
+    max_limit: float | None = None
+    """2.x: the largest value that it can have, where a report tells."""
+
+
+class MonitorState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a station watches by itself (2.x)."""
+
+    monitor_id: int
+    variable: VariableState
+    kind: str
+    """UpperThreshold, LowerThreshold, Delta, Periodic and so on."""
+    value: float
+    severity: int
+    transaction: bool = False
+    """While a transaction runs only."""
+
+
+class MonitorNews(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Monitors that are there, and that are not there any more."""
+
+    monitors: tuple[MonitorState, ...] = ()
+    gone: tuple[int, ...] = ()
+    request_id: int | None = None
+    """Of the report that is complete with this: others that were told before it are gone."""
+
+
+class StationEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Something that a station has noticed by itself (2.x)."""
+
+    event_id: int
+    measured_at: datetime
+    variable: VariableState
+    """Which, and its value then."""
+    trigger: str
+    """Alerting, Delta or Periodic."""
+    notification: str
+    """HardWiredNotification, HardWiredMonitor, PreconfiguredMonitor or CustomMonitor."""
+    severity: int | None = None
+    """2.1 only; elsewhere that of its monitor, where we know it."""
+    monitor_id: int | None = None
+    cause: int | None = None
+    """The event that has led to this one."""
+    cleared: bool = False
+    """It is over."""
+    ocpp_transaction_id: str | None = None
+    tech_code: str | None = None
+    tech_info: str | None = None
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
@@ -136,6 +214,8 @@ class ConnectorReported(Fact, frozen=True, gc=False, kw_only=True):
     """1.6 only; None stands for its `NoError`."""
     info: str | None = None
     vendor_error_code: str | None = None
+    events: tuple[StationEvent, ...] = ()
+    """What else the message tells (2.x NotifyEvent)."""
 
 
 class TokenPresented(Fact, frozen=True, gc=False, kw_only=True):
@@ -185,23 +265,16 @@ class ReadingsReported(Fact, frozen=True, gc=False, kw_only=True):
     readings: tuple[Reading, ...] = ()
 
 
-class VariableState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One setting of a station as it stands there."""
+class MonitorsReported(Fact, frozen=True, gc=False, kw_only=True):
+    """One part of what a station watches, or what became of a wish to watch something."""
 
-    name: str
-    """1.6: the configuration key. 2.x: the variable."""
-    component: str | None = None
-    component_instance: str | None = None
-    instance: str | None = None
-    evse_id: int | None = None
-    connector_id: int | None = None
-    attribute: str = "Actual"
-    """2.x: Actual, Target, MinSet or MaxSet."""
-    value: str | None = None
-    """None: write-only, or not set."""
-    read_only: bool = False
-    max_limit: float | None = None
-    """2.x: the largest value that it can have, where a report tells."""
+    news: MonitorNews
+
+
+class EventsReported(Fact, frozen=True, gc=False, kw_only=True):
+    """What a station has noticed by itself."""
+
+    events: tuple[StationEvent, ...]
 
 
 class VariablesReported(Fact, frozen=True, gc=False, kw_only=True):
@@ -238,8 +311,16 @@ class FirmwareReported(Fact, frozen=True, gc=False, kw_only=True):
     """Of the update that we asked for; 1.6 does not say it without a signature."""
 
 
+class LogReported(Fact, frozen=True, gc=False, kw_only=True):
+    """How far a station is with the upload of a log, or that it uploads none (`Idle`)."""
+
+    status: LogStatus
+    request_id: int | None = None
+    """Of the log that we asked for; 1.6 does not say it of diagnostics."""
+
+
 class NoteReported(Fact, frozen=True, gc=False, kw_only=True):
-    """A notification that wants no more than being kept: logs, reports, events."""
+    """A notification that wants no more than being kept."""
 
     action: str
     payload: bytes

@@ -18,6 +18,7 @@ LimitState = Literal[
 FirmwareUpdateState = Literal["requested", "unsent", "refused", "running", "installed", "failed"]
 CampaignState = Literal["running", "paused", "aborted", "finished"]
 CampaignStationState = Literal["waiting", "running", "done", "failed", "skipped", "missed"]
+StationLogState = Literal["requested", "unsent", "refused", "uploading", "uploaded", "failed"]
 LocalListState = Literal["pending", "synced", "failed", "unsupported"]
 ReservationStatus = Literal[
     "requested", "active", "refused", "used", "cancelled", "expired", "lost"
@@ -89,6 +90,17 @@ FIRMWARE_UPDATE: Mapping[str, frozenset[str]] = {
     "failed": frozenset(),
 }
 """A firmware update: asked for, under way, over; `unsent` when the station had gone before it."""
+
+STATION_LOG: Mapping[str, frozenset[str]] = {
+    "requested": frozenset({"unsent", "refused", "uploading", "uploaded", "failed"}),
+    "uploading": frozenset({"uploaded", "failed"}),
+    "refused": frozenset({"uploaded"}),
+    "failed": frozenset({"uploaded"}),
+    "unsent": frozenset(),
+    "uploaded": frozenset(),
+}
+"""A log of a station: asked for, on its way, here; a file may come although its station has said
+that none would, as long as its address is good."""
 
 CAMPAIGN: Mapping[str, frozenset[str]] = {
     "running": frozenset({"paused", "aborted", "finished"}),

@@ -29,6 +29,7 @@ from simulators.happenings import (
 )
 from simulators.line import Line
 from simulators.link import Connect
+from simulators.logs import Upload
 from simulators.scorecard import Truth
 from simulators.service import Service, SetupFailed
 from simulators.world import MINUTE, World
@@ -60,7 +61,9 @@ class _Player:
         api: httpx.AsyncClient,
         connect: Connect,
         foresight: bool,
+        upload: Upload | None,
     ) -> None:
+        self.upload = upload
         self.world = world
         self.foresight = foresight
         self.pacer = pacer
@@ -84,6 +87,7 @@ class _Player:
                 password=passwords[identity],
                 now=self._now,
                 checks=world.checks,
+                upload=self.upload,
             )
         await self.dial()
         if self.lines and not any(line.connected for line in self.lines.values()):
@@ -188,6 +192,7 @@ async def play(
     connect: Connect,
     progress: Callable[[float], None] | None = None,
     foresight: bool = False,
+    upload: Upload | None = None,
 ) -> Truth:
     """Plays a world against a service and returns what really happened.
 
@@ -198,11 +203,14 @@ async def play(
         connect: opens a station's link.
         progress: told the share that is done, after each minute.
         foresight: whether the service is told the sun and load that will come.
+        upload: how stations bring their logs; None: they refuse to.
 
     Raises:
         SetupFailed: if the service will not take the scenario.
     """
-    player = _Player(world, pacer=pacer, api=api, connect=connect, foresight=foresight)
+    player = _Player(
+        world, pacer=pacer, api=api, connect=connect, foresight=foresight, upload=upload
+    )
     try:
         await player.begin()
         while world.now < world.end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -12,6 +13,8 @@ from simulators.profiles import VOLTAGE_V
 from simulators.scenario import StationKind
 from simulators.vehicle import Car
 
+DrawHook = Callable[[Car, datetime, float, float], None]
+"""Told each piece of energy that flowed: car, when it began, its seconds, Wh at the EVSE."""
 NOTEWORTHY_W = 50.0
 """A change of power by more than this makes a meter interesting again."""
 

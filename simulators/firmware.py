@@ -128,7 +128,7 @@ class Firmware:
         order = self._order
         signed = self._is_16 and self._signed
         request_id = None if order is None or word == "Idle" else order.request_id
-        return FirmwareNote("firmware", word, request_id, signed=signed)
+        return FirmwareNote(word, request_id, signed=signed)
 
 
 def _version_of(location: str, former: str) -> str:

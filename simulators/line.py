@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from models.errors import FleetError
 from simulators.checks import Checks
 from simulators.link import Caller, Connect, LinkClosed
+from simulators.logs import Upload
 from simulators.notices import KEPT_OFFLINE, Answer, Boot, Heartbeat, Notice
 from simulators.odd_words import Tongue
 from simulators.station import Station
@@ -42,8 +43,10 @@ class Line:
         password: str | None,
         now: Callable[[], datetime],
         checks: Checks,
+        upload: Upload | None = None,
     ) -> None:
         self.station = station
+        station.logs.upload = upload
         self.cut = False
         """While set, the network is down and dialling is in vain."""
         self.refused = ""
@@ -56,6 +59,7 @@ class Line:
         self._checks = checks
         self._voice: Voice | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._uploading: asyncio.Task[None] | None = None
         self._message_ids = itertools.count(1)
         self._last_said_at = now()
         self._boot_again_at: datetime | None = None
@@ -123,13 +127,13 @@ class Line:
             if isinstance(notice, Boot):
                 self._boot_answered(notice, answer)
             self.station.hear(notice, answer, self._now())
-            outbox = self.station.outbox
 
     def due(self) -> bool:
         """Returns whether there is something to say, a heartbeat for want of better included."""
         if not self.connected:
             return False
         station = self.station
+        self._begin_upload()
         if not station.outbox and self._booted:
             silence = self._now() - self._last_said_at
             if silence >= timedelta(seconds=station.variables.heartbeat_every_s):
@@ -163,6 +167,28 @@ class Line:
         """The station has gone dark, and its connection with it."""
         await self.hang_up()
         self._booted = False
+
+    def _begin_upload(self) -> None:
+        """Begins with the log that was asked for, after the one that is on its way."""
+        busy = self._uploading is not None and not self._uploading.done()
+        if busy or self.station.logs.order is None:
+            return
+        self._uploading = asyncio.create_task(self._upload(), name="upload")
+
+    async def _upload(self) -> None:
+        logs = self.station.logs
+        order = logs.begin()
+        if order is None or logs.upload is None:
+            return
+        self.station.outbox.append(order.note("Uploading"))
+        file, done = logs.file_of(order), False
+        for attempt in range(order.retries + 1):
+            if attempt:
+                await asyncio.sleep(order.retry_interval_s)
+            done = await logs.upload(order.location, file)
+            if done:
+                break
+        self.station.outbox.append(order.note("Uploaded" if done else "UploadFailure"))
 
     def _boot_answered(self, notice: Notice, answer: Answer) -> None:
         interval_s = answer.interval_s or 60

@@ -75,6 +75,8 @@ FirmwareWord = Literal[
     "SignatureVerified",
 ]
 """What stations here say of an update."""
+LogWord = Literal["Idle", "Uploading", "Uploaded", "UploadFailure"]
+"""What stations here say of an upload."""
 ConnectorStatus = Literal[
     "Available", "Preparing", "Occupied", "Finishing", "Reserved", "Unavailable", "Faulted"
 ]
@@ -178,9 +180,8 @@ class ReservationGone:
 
 @dataclass(frozen=True, slots=True)
 class FirmwareNote:
-    """How far an update of firmware is, or an upload, as a trigger may ask for it."""
+    """How far an update of firmware is."""
 
-    subject: Literal["firmware", "log", "diagnostics"]
     word: FirmwareWord = "Idle"
     request_id: int | None = None
     """Of the update, where the central system has given one."""
@@ -196,6 +197,58 @@ class SignRequest:
     """PKCS#10, PEM."""
 
 
+@dataclass(frozen=True, slots=True)
+class LogNote:
+    """How far the upload of a log is."""
+
+    word: LogWord = "Idle"
+    request_id: int | None = None
+    """Of the upload, where the central system has given one."""
+    diagnostics: bool = False
+    """Whether 1.6 says it in the words of GetDiagnostics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """One variable, and when it is worth telling of."""
+
+    component: str
+    evse_id: int | None
+    variable: str
+    kind: str
+    value: float
+    severity: int
+    transaction: bool = False
+    id: int = 0
+    """0: none yet."""
+
+    @property
+    def place(self) -> tuple[str, int | None, str, str, int]:
+        """What no two of them share."""
+        return self.component, self.evse_id, self.variable, self.kind, self.severity
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorPart:
+    """One part of what the station watches, as it was asked for (2.x)."""
+
+    request_id: int
+    seq_no: int
+    last: bool
+    monitor: Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class EventNote:
+    """The station has noticed something by itself (2.x)."""
+
+    number: int
+    noticed_at: datetime
+    monitor: Monitor
+    value: str
+    cleared: bool
+
+
 Notice = (
     Boot
     | Heartbeat
@@ -209,6 +262,9 @@ Notice = (
     | ReservationGone
     | FirmwareNote
     | SignRequest
+    | LogNote
+    | MonitorPart
+    | EventNote
 )
 
 KEPT_OFFLINE = (Boot, Started, Updated, Ended)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, cast
 
-from simulators.evse import Evse
+from simulators.evse import DrawHook, Evse
 from simulators.notices import Answer, Ask, BootReason, Ended, Notice, Sample, Started, Updated
 from simulators.profiles import VOLTAGE_V, Period, Purpose
 from simulators.scenario import StationKind
-from simulators.station import DrawHook, Station
+from simulators.station import Station
 from simulators.vehicle import Car
 
 NEEDS_A = {"car-needs-8a": 8.0, "car-needs-13a": 13.0}

@@ -21,6 +21,7 @@ from simulators.checks import Checks
 from simulators.evse import NOTEWORTHY_W, Evse
 from simulators.line import Line
 from simulators.link import Caller, Connect, Link, LinkRefused
+from simulators.logs import by_http
 from simulators.scenario import StationKind
 from simulators.station import Station
 from simulators.vehicle import Car
@@ -71,7 +72,12 @@ async def run_station(
     dialled = _Dialled(connect)
     station = Station(solo.identity, _kind(solo), now=clock.now(), meter_every_s=solo.meter_every_s)
     line = Line(
-        station, connect=dialled, password=solo.password, now=clock.now, checks=(checks := Checks())
+        station,
+        connect=dialled,
+        password=solo.password,
+        now=clock.now,
+        checks=(checks := Checks()),
+        upload=by_http(),
     )
     teller = _Teller(line, station.evses[1], checks, say)
     station.boot("PowerUp", clock.now())

@@ -9,14 +9,15 @@ no socket and no version; time is handed in with every call.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
 from simulators.box import LimitBox
 from simulators.credentials import Credentials
-from simulators.evse import Evse
+from simulators.evse import DrawHook, Evse
 from simulators.firmware import Firmware
+from simulators.logs import Logs
+from simulators.monitors import Monitors
 from simulators.notices import (
     KEPT_OFFLINE,
     Answer,
@@ -46,9 +47,6 @@ RESTLESS = timedelta(seconds=180)
 """How long after a change of power a meter goes on at its fast pace."""
 CABLE_WAIT = timedelta(minutes=2)
 
-DrawHook = Callable[[Car, datetime, float, float], None]
-"""Told each piece of energy that flowed: car, when it began, its seconds, Wh at the EVSE."""
-
 
 class Station:
     """One station; its world calls `advance`, its voice the commands, its session the outbox."""
@@ -64,17 +62,19 @@ class Station:
         idle_meter_every_s: int = 900,
         on_draw: DrawHook | None = None,
     ) -> None:
-        self.identity = identity
-        self.kind = kind
-        self.quirks = quirks
+        self.identity, self.kind, self.quirks = identity, kind, quirks
         self.evses = {n: self._new_evse(n) for n in range(1, kind.evses + 1)}
         self.limits = LimitBox(identity, kind, quirks)
         self.credentials = Credentials(identity)
         self.variables = Variables(kind, meter_every_s, self.credentials)
         self.whitelist = Whitelist(self.variables)
-        self.reservations = Reservations(self.evses, say=self._note, tell_status=self._tell_status)
-        self.firmware = Firmware(is_16=kind.subprotocol == "ocpp1.6", quirks=quirks)
+        self.logs = Logs(identity, now=now)
         self.outbox: deque[Notice] = deque()
+        say = self.outbox.append
+        self.reservations = Reservations(self.evses, say=say, tell_status=self._tell_status)
+        is_16 = kind.subprotocol == "ocpp1.6"
+        self.firmware = Firmware(is_16=is_16, quirks=quirks)
+        self.monitors = Monitors(is_16=is_16, evses=kind.evses)
         self.online, self.powered = False, True
         self.wants_reset: str | None = None
         self._idle_meter_every_s = idle_meter_every_s
@@ -222,6 +222,7 @@ class Station:
             return
         self.reservations.settle(at)
         self.outbox.extend(self.firmware.play(at, self.evses.values()))
+        self.outbox.extend(self.monitors.play(at, self.evses.values()))
         if self.firmware.restarts:
             self.wants_reset = "FirmwareUpdate"
         for evse in self.evses.values():
@@ -321,14 +322,13 @@ class Station:
 
     # Inside
 
-    def _note(self, notice: Notice) -> None:
-        self.outbox.append(notice)
-
     def _new_evse(self, number: int) -> Evse:
         return Evse.of(number, self.kind)
 
     def _keep_what_lasts(self) -> None:
-        self.outbox = deque(notice for notice in self.outbox if isinstance(notice, KEPT_OFFLINE))
+        kept = [notice for notice in self.outbox if isinstance(notice, KEPT_OFFLINE)]
+        self.outbox.clear()
+        self.outbox.extend(kept)
 
     def _present_again(self, at: datetime) -> None:
         for evse in self.evses.values():

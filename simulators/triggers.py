@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from simulators.notices import Boot, FirmwareNote, Heartbeat, Status
+from simulators.notices import Boot, Heartbeat, LogNote, Status
 from simulators.station import Station
 
 _UPLOADS = {
-    "LogStatusNotification": FirmwareNote("log"),
-    "DiagnosticsStatusNotification": FirmwareNote("diagnostics"),
+    "LogStatusNotification": LogNote(),
+    "DiagnosticsStatusNotification": LogNote(diagnostics=True),
 }
 
 

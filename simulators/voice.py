@@ -35,6 +35,7 @@ from models.timeline import parse_rfc3339
 from simulators.checks import Checks
 from simulators.firmware import Order
 from simulators.link import Link, LinkClosed
+from simulators.logs import LogOrder
 from simulators.notices import Answer, Notice
 from simulators.odd_words import Tongue
 from simulators.profiles import VOLTAGE_V, Period, Profile, Purpose
@@ -209,6 +210,21 @@ def read_order(request_id: int, firmware: Mapping[str, Any], now: datetime) -> O
         request_id=request_id,
         install_at=read_instant(firmware.get("install_date_time")),
         signed="signature" in firmware,
+    )
+
+
+def read_log_order(
+    log: Mapping[str, Any], log_type: str, request_id: int, more: Mapping[str, Any]
+) -> LogOrder:
+    """Returns the log that is wanted from the package's dictionaries (GetLog)."""
+    return LogOrder(
+        "security" if log_type == "SecurityLog" else "diagnostics",
+        str(log["remote_location"]),
+        request_id=request_id,
+        from_at=read_instant(log.get("oldest_timestamp")),
+        until_at=read_instant(log.get("latest_timestamp")),
+        retries=int(more.get("retries") or 0),
+        retry_interval_s=float(more.get("retry_interval") or 0),
     )
 
 

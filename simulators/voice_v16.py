@@ -25,7 +25,6 @@ from ocpp.v16.enums import (
     ClearChargingProfileStatus,
     ConfigurationStatus,
     DataTransferStatus,
-    DiagnosticsStatus,
     FirmwareStatus,
     GetCompositeScheduleStatus,
     Measurand,
@@ -41,7 +40,6 @@ from ocpp.v16.enums import (
     UnlockStatus,
     UpdateFirmwareStatus,
     UpdateStatus,
-    UploadLogStatus,
 )
 
 from models.timeline import parse_rfc3339
@@ -53,6 +51,7 @@ from simulators.notices import (
     Ended,
     FirmwareNote,
     Heartbeat,
+    LogNote,
     Metered,
     Notice,
     Sample,
@@ -68,6 +67,7 @@ from simulators.triggers import triggered
 from simulators.variables import Variable
 from simulators.voice import read_instant, read_order, read_profile, write_periods
 from simulators.voice_keys import KeysV16
+from simulators.voice_v16_logs import LogVoiceV16
 from simulators.whitelist import Entry
 
 LONG_KEY = "SettingOfAVendorWhoNeverCountedTheCharactersOfItsName"
@@ -82,7 +82,7 @@ _PURPOSES = {
 _REASONS = {"Reset": Reason.soft_reset, "DeAuthorized": Reason.de_authorized}
 
 
-class VoiceV16(KeysV16, ChargePointV16):
+class VoiceV16(KeysV16, LogVoiceV16, ChargePointV16):
     """A 1.6 station."""
 
     version: ClassVar[str] = "1.6"
@@ -117,9 +117,9 @@ class VoiceV16(KeysV16, ChargePointV16):
         return Answer()
 
     async def _say_seldom(self, notice: Notice) -> None:
-        """1.6 has no words for an inventory, nor for the end of a reservation."""
-        if isinstance(notice, FirmwareNote):
-            await self._firmware(notice)
+        """1.6 has no words for inventories, monitors and the end of reservations."""
+        if isinstance(notice, FirmwareNote | LogNote):
+            await self._progress(notice)
         elif isinstance(notice, SignRequest):
             await self.say_request(notice.csr)
 
@@ -195,17 +195,15 @@ class VoiceV16(KeysV16, ChargePointV16):
             )
         )
 
-    async def _firmware(self, notice: FirmwareNote) -> None:
-        if notice.subject == "firmware":
-            word = FirmwareStatus(notice.word)
-            if notice.signed and notice.request_id is not None:
-                await self.ask(call.SignedFirmwareStatusNotification(word, notice.request_id))
-            else:
-                await self.ask(call.FirmwareStatusNotification(word))
-        elif notice.subject == "diagnostics":
-            await self.ask(call.DiagnosticsStatusNotification(DiagnosticsStatus.idle))
+    async def _progress(self, notice: FirmwareNote | LogNote) -> None:
+        if isinstance(notice, LogNote):
+            await self.log(notice)
+            return
+        word = FirmwareStatus(notice.word)
+        if notice.signed and notice.request_id is not None:
+            await self.ask(call.SignedFirmwareStatusNotification(word, notice.request_id))
         else:
-            await self.ask(call.LogStatusNotification(UploadLogStatus.idle, 0))
+            await self.ask(call.FirmwareStatusNotification(word))
 
     def _tag(self, token: str) -> str:
         return token.lower() if "tag-case" in self.station.quirks else token

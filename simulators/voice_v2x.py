@@ -24,9 +24,12 @@ from simulators.notices import (
     Ask,
     Boot,
     Ended,
+    EventNote,
     FirmwareNote,
     Heartbeat,
+    LogNote,
     Metered,
+    MonitorPart,
     Notice,
     Report,
     ReservationGone,
@@ -42,6 +45,7 @@ from simulators.profiles import Profile, Purpose
 from simulators.variables import ENTRIES, NAMES_2X
 from simulators.voice import read_order, read_profile, write_periods
 from simulators.voice_keys import KeysV2X
+from simulators.voice_v2x_diagnostics import DiagnosticsVoiceV2X
 from simulators.voice_v2x_tokens import TokenVoiceV2X, yes_no
 from simulators.whitelist import CARD
 
@@ -56,7 +60,7 @@ _STOP_TRIGGERS = {
 _STOP_REASONS = {"UnlockCommand": "Other", "Reset": "ImmediateReset"}
 
 
-class VoiceV2X(KeysV2X, TokenVoiceV2X):
+class VoiceV2X(KeysV2X, TokenVoiceV2X, DiagnosticsVoiceV2X):
     """What 2.0.1 and 2.1 share."""
 
     requests: ClassVar[ModuleType]
@@ -92,10 +96,9 @@ class VoiceV2X(KeysV2X, TokenVoiceV2X):
                     )
                 )
             case FirmwareNote():
-                if notice.subject == "firmware":
-                    await self._firmware(notice)
-                else:
-                    await self.ask(self.requests.LogStatusNotification(status="Idle"))
+                await self._firmware(notice)
+            case LogNote() | MonitorPart() | EventNote():
+                await self.diagnose(notice)
         return Answer()
 
     async def _boot(self, notice: Boot) -> Answer:

@@ -130,6 +130,14 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def _with_public_url(settings: Settings, http_port: int) -> Settings:
+    """Says where stations reach us, where that can be known without being told."""
+    if settings.public_url is not None or settings.host in {"0.0.0.0", "::", ""}:  # noqa: S104
+        return settings
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return settings.model_copy(update={"public_url": f"http://{host}:{http_port}"})
+
+
 class _Server(uvicorn.Server):
     """Uvicorn without its own signal handlers: `serve` owns them."""
 
@@ -145,6 +153,7 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     listener = _listen(settings)
+    settings = _with_public_url(settings, listener.getsockname()[1])
     house = House(settings, times_of(), keyring)
     try:
         await _check_clock(house.db, times_of.mode)

@@ -22,6 +22,7 @@ from models.clocks import RealClock
 from models.errors import BadInput, Unavailable
 from simulators.driver import play
 from simulators.link import websocket_door
+from simulators.logs import by_http
 from simulators.scenario import load_scenario
 from simulators.scorecard import Truth
 from simulators.world import World
@@ -114,6 +115,11 @@ async def _play(world: World, door: _RestDoor, ocpp_url: str, *, real: bool) -> 
         pacer = WaitingPacer(RealClock()) if real else SteppingPacer(api, world.start)
         with progress_bar("simulate", world.days * 24 * 60) as show:
             truth = await play(
-                world, pacer=pacer, api=api, connect=websocket_door(ocpp_url), progress=show
+                world,
+                pacer=pacer,
+                api=api,
+                connect=websocket_door(ocpp_url),
+                progress=show,
+                upload=by_http(),
             )
         return _Played(truth, await view_of(api))

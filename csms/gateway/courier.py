@@ -32,6 +32,8 @@ from models.facts import (
     CommandSent,
     CommandSettled,
     Fact,
+    MonitorNews,
+    MonitorsReported,
     OutcomeStatus,
     VariablesReported,
     VariableState,
@@ -279,6 +281,7 @@ class Courier:
                     (each.start_s, min(each.limit_w, _NO_LIMIT_W)) for each in told.periods
                 )
                 self._tell_variables(errand.lane.identity, told.variables)
+                self._tell_monitors(errand.lane.identity, told.monitors)
             case "refused":
                 state = "failed"
                 note.outcome = "error"
@@ -308,6 +311,12 @@ class Courier:
             fact = VariablesReported(
                 station=identity, received_at=self._clock.now(), variables=variables
             )
+            submit_quietly(self._intake, fact)
+
+    def _tell_monitors(self, identity: str, news: MonitorNews | None) -> None:
+        """Hands on what an answer tells of what the station watches."""
+        if news is not None:
+            fact = MonitorsReported(station=identity, received_at=self._clock.now(), news=news)
             submit_quietly(self._intake, fact)
 
     async def _fail(self, row: Command, code: str, detail: str) -> None:

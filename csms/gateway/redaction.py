@@ -32,8 +32,9 @@ _SECRET_NAMES = frozenset({"authorizationkey", "basicauthpassword"})
 """Configuration keys and variables, in lower case."""
 _SECRET_MEMBERS = frozenset({"password", "basicauthpassword", "apnpassword", "key", "simpin"})
 """Members of a network profile (2.x NetworkConnectionProfileType, APNType, VPNType)."""
-_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]+(?=@)")
-"""All before the last @ of the host's part: a password may have one, too."""
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=/uploads/)[A-Z2-7]{32}")
+"""In an address: all before the last @ of the host's part (a password may have one, too), or the
+token of an upload to us."""
 
 
 def redact(action: str, payload: bytes) -> bytes:

@@ -17,6 +17,7 @@ import structlog
 from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
+from models.tables.diagnostics import StationEvent
 from models.tables.ledger import Event, Message
 from models.tables.updates import FirmwareNotice
 
@@ -52,6 +53,7 @@ class LogKeeper:
             (Message, Message.received_at, messages_kept),
             (FirmwareNotice, FirmwareNotice.received_at, messages_kept),
             (Event, Event.time, events_kept),
+            (StationEvent, StationEvent.received_at, events_kept),
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -87,7 +89,9 @@ class LogKeeper:
                 _log.info("log_shortened", table=table.__tablename__, rows=forgotten)
 
     async def _step(
-        self, table: type[Message | FirmwareNotice | Event], too_old: sa.ColumnElement[bool]
+        self,
+        table: type[Message | FirmwareNotice | Event | StationEvent],
+        too_old: sa.ColumnElement[bool],
     ) -> int:
         """Forgets the oldest rows that are too old; returns how many."""
         oldest = sa.select(table.id).order_by(table.id).limit(STEP_ROWS).subquery()

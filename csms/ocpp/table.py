@@ -19,7 +19,7 @@ from csms.ocpp.hearing import Hearing
 from models.answers import Answer, EmptyAnswer
 from models.commands import Command, LimitPeriod
 from models.errors import FieldError
-from models.facts import Fact, OutcomeStatus, VariableState
+from models.facts import Fact, MonitorNews, OutcomeStatus, VariableState
 
 R = TypeVar("R", bound=msgspec.Struct)
 F = TypeVar("F", bound=Fact)
@@ -57,6 +57,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What it will allow (ReadLimit)."""
     list_version: int | None = None
     """Of the list of tokens that it holds (ReadLocalListVersion)."""
+    monitors: MonitorNews | None = None
+    """What it watches from now on, or no longer."""
     faults: tuple[FieldError, ...] = ()
     """Where the response breaks its schema; it is read all the same."""
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from csms.ocpp import certificates, firmware, profiles, tokens
+from csms.ocpp import certificates, firmware, logs, profiles, reservations, tokens
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
@@ -294,23 +294,6 @@ def _limit_read(command: commands.ReadLimit, response: Mapping[str, Any]) -> Out
     return msgspec.structs.replace(by_status(command, response), periods=periods)
 
 
-def _reserve(command: commands.ReserveEvse) -> msgspec.Struct:
-    """Connector 0 is whichever connector of the station (OCPP 1.6 section 5.13)."""
-    if command.connector_type is not None:
-        raise BadInput("OCPP 1.6 reserves no type of connector")
-    return v16.ReserveNowRequest(
-        connector_id=command.evse_id or 0,
-        expiry_date=wire_time(command.expires_at),
-        id_tag=command.id_token,
-        parent_id_tag=optional(command.group_token and command.group_token[:20]),
-        reservation_id=command.reservation_id,
-    )
-
-
-def _cancel_reservation(command: commands.CancelReservation) -> msgspec.Struct:
-    return v16.CancelReservationRequest(reservation_id=command.reservation_id)
-
-
 CORE = Block(
     "Core",
     heard=(
@@ -406,8 +389,14 @@ FIRMWARE = Block(
             firmware.HEARD,
             answers.EmptyAnswer,
         ),
+        Heard(
+            v16.DiagnosticsStatusNotificationRequest,
+            logs.diagnostics_reported,
+            facts.LogReported,
+            logs.HEARD,
+            answers.EmptyAnswer,
+        ),
     ),
-    notes=("DiagnosticsStatusNotification",),
     said=(
         Said(
             commands.UpdateFirmware,
@@ -415,16 +404,9 @@ FIRMWARE = Block(
             firmware.answered,
             ("UpdateFirmware", "SignedUpdateFirmware"),
         ),
+        Said(commands.UploadLog, logs.upload, logs.answered, ("GetDiagnostics", "GetLog")),
     ),
     sent=("GetDiagnostics", "UpdateFirmware"),
-)
-RESERVATION = Block(
-    "Reservation",
-    said=(
-        Said(commands.ReserveEvse, _reserve, by_status, ("ReserveNow",)),
-        Said(commands.CancelReservation, _cancel_reservation, by_status, ("CancelReservation",)),
-    ),
-    sent=("CancelReservation", "ReserveNow"),
 )
 SMART_CHARGING = Block(
     "Smart charging",
@@ -465,8 +447,14 @@ SECURITY = Block(
             answers.EmptyAnswer,
         ),
         certificates.HEARD,
+        Heard(
+            v16.LogStatusNotificationRequest,
+            logs.log_reported,
+            facts.LogReported,
+            logs.HEARD,
+            answers.EmptyAnswer,
+        ),
     ),
-    notes=("LogStatusNotification",),
     said=certificates.SAID,
     sent=(
         "CertificateSigned",
@@ -484,5 +472,13 @@ V16 = Dialect(
     "1.6",
     v16.REQUESTS,
     v16.RESPONSES,
-    (CORE, FIRMWARE, tokens.LOCAL_LIST, RESERVATION, SMART_CHARGING, REMOTE_TRIGGER, SECURITY),
+    (
+        CORE,
+        FIRMWARE,
+        tokens.LOCAL_LIST,
+        reservations.BLOCK,
+        SMART_CHARGING,
+        REMOTE_TRIGGER,
+        SECURITY,
+    ),
 )

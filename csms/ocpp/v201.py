@@ -13,6 +13,7 @@ from csms.ocpp.blocks import (
     diagnostics,
     firmware,
     metering,
+    monitoring,
     provisioning,
     remote,
     reservation,
@@ -46,6 +47,7 @@ BLOCKS = (
     firmware.BLOCK,
     security.CERTIFICATES,
     diagnostics.BLOCK,
+    monitoring.BLOCK,
     DISPLAY,
     data_transfer.BLOCK,
 )

@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -60,6 +60,12 @@ class RestHouse:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://house", headers=headers)
+
+    def set_public_url(self, url: str) -> None:
+        """Says where stations reach the REST door, once that is known."""
+        settings = self.services.settings.model_copy(update={"public_url": url.rstrip("/")})
+        self.services = replace(self.services, settings=settings)
+        self.app.state.services = self.services
 
     async def key(self, role: str) -> str:
         """Returns a new API key with a role."""

@@ -19,7 +19,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 THINGS = (
     *("site", "station", "vehicle", "vehicle_model", "driver", "id_token", "transaction"),
     *("booking", "plan", "command", "forecast", "prices", "local_list", "reservation"),
-    *("firmware", "firmware_update", "campaign", "reconciliation"),
+    *("firmware", "firmware_update", "campaign", "reconciliation", "station_log", "station_event"),
 )
 EVENT = f"(?:{'|'.join(THINGS)})"
 NO_EVENTS = {"command.queued", "plan.requested", "plan.failed", "plan.refused"}

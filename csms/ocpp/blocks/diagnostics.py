@@ -1,53 +1,39 @@
-"""N, diagnostics: logs, monitoring and events.
-
-A station may tell the status of a connector by NotifyEvent instead of StatusNotification, which
-2.1 calls deprecated; that one event is understood, all others are kept.
-"""
+"""N, diagnostics: logs. What a station watches by itself is in `csms.ocpp.blocks.monitoring`."""
 
 from __future__ import annotations
 
-from typing import cast, get_args
-
-from msgspec import UNSET
-
-from csms.ocpp.blocks.availability import STATUS_KEPT
+from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
-from csms.ocpp.table import Block, Heard
+from csms.ocpp.table import Block, Heard, Said, by_status, nothing
 from csms.ocpp.wire import v21, v201
-from models import answers, facts
-
-_STATUSES = frozenset(get_args(v201.ConnectorStatusEnumType))
+from models import answers, commands, facts
 
 
-def event_reported(
-    request: v201.NotifyEventRequest | v21.NotifyEventRequest, hearing: Hearing
-) -> facts.ConnectorReported | facts.NoteReported:
-    """Returns the status of the one connector that a NotifyEvent is about, else a note.
-
-    Source: OCPP 2.0.1 part 2, G01.FR.01; part 1, the component Connector.
-    """
-    changes = [event for event in request.event_data if event.variable.name == "AvailabilityState"]
-    if len(changes) == 1:
-        event = changes[0]
-        evse = event.component.evse
-        known = event.component.name == "Connector" and event.actual_value in _STATUSES
-        if known and evse is not UNSET and evse.connector_id is not UNSET:
-            measured_at = hearing.instant(event.timestamp)
-            return facts.ConnectorReported(
-                station=hearing.station,
-                received_at=hearing.received_at,
-                suspect=hearing.suspect,
-                evse_id=evse.id,
-                connector_id=evse.connector_id,
-                status=cast("facts.ConnectorStatus", event.actual_value),
-                measured_at=measured_at,
-            )
-    return facts.NoteReported(
+def log_reported(
+    request: v201.LogStatusNotificationRequest | v21.LogStatusNotificationRequest,
+    hearing: Hearing,
+) -> facts.LogReported:
+    """Returns what a LogStatusNotification tells."""
+    return facts.LogReported(
         station=hearing.station,
         received_at=hearing.received_at,
         suspect=hearing.suspect,
-        action="NotifyEvent",
-        payload=hearing.payload,
+        status=request.status,
+        request_id=given(request.request_id),
+    )
+
+
+def _upload_log(command: commands.UploadLog) -> v201.GetLogRequest:
+    return v201.GetLogRequest(
+        log=v201.LogParametersType(
+            remote_location=command.location,
+            oldest_timestamp=optional(command.from_at and wire_time(command.from_at)),
+            latest_timestamp=optional(command.until_at and wire_time(command.until_at)),
+        ),
+        log_type="SecurityLog" if command.kind == "security" else "DiagnosticsLog",
+        request_id=command.request_id,
+        retries=optional(command.retries),
+        retry_interval=optional(command.retry_interval_s),
     )
 
 
@@ -55,21 +41,14 @@ BLOCK = Block(
     "N. Diagnostics",
     heard=(
         Heard(
-            v201.NotifyEventRequest,
-            event_reported,
-            facts.ConnectorReported,
-            STATUS_KEPT,
+            v201.LogStatusNotificationRequest,
+            log_reported,
+            facts.LogReported,
+            nothing(v201.LogStatusNotificationResponse),
             answers.EmptyAnswer,
         ),
     ),
-    notes=("LogStatusNotification", "NotifyCustomerInformation", "NotifyMonitoringReport"),
-    sent=(
-        "ClearVariableMonitoring",
-        "CustomerInformation",
-        "GetLog",
-        "GetMonitoringReport",
-        "SetMonitoringBase",
-        "SetMonitoringLevel",
-        "SetVariableMonitoring",
-    ),
+    notes=("NotifyCustomerInformation",),
+    said=(Said(commands.UploadLog, _upload_log, by_status, ("GetLog",)),),
+    sent=("CustomerInformation", "GetLog"),
 )

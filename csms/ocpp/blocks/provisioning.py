@@ -92,7 +92,7 @@ def _read_variables(command: commands.ReadVariables) -> msgspec.Struct:
         return v201.GetBaseReportRequest(request_id=command.request_id, report_base="FullInventory")
     return v201.GetVariablesRequest(
         get_variable_data=[
-            v201.GetVariableDataType(component=_component(name), variable=_variable(name))
+            v201.GetVariableDataType(component=component_of(name), variable=variable_of(name))
             for name in command.names
         ]
     )
@@ -122,8 +122,8 @@ def _write_variables(command: commands.WriteVariables) -> msgspec.Struct:
     return v201.SetVariablesRequest(
         set_variable_data=[
             v201.SetVariableDataType(
-                component=_component(write.variable),
-                variable=_variable(write.variable),
+                component=component_of(write.variable),
+                variable=variable_of(write.variable),
                 attribute_value=write.value,
             )
             for write in command.values
@@ -156,7 +156,12 @@ def _told(results: list[dict[str, Any]]) -> str:
     return ", ".join(str(result["attributeStatus"]) for result in results)
 
 
-def _component(name: commands.VariableName) -> v201.ComponentType:
+def component_of(name: commands.VariableName) -> v201.ComponentType:
+    """Returns the component of a setting.
+
+    Raises:
+        BadInput: if none is named, which 2.x needs.
+    """
     if name.component is None:
         raise BadInput(f"OCPP 2.x needs the component of {name.name}")
     evse: v201.EVSEType | UnsetType = UNSET
@@ -167,7 +172,8 @@ def _component(name: commands.VariableName) -> v201.ComponentType:
     )
 
 
-def _variable(name: commands.VariableName) -> v201.VariableType:
+def variable_of(name: commands.VariableName) -> v201.VariableType:
+    """Returns the variable of a setting."""
     return v201.VariableType(name=name.name, instance=optional(name.instance))
 
 

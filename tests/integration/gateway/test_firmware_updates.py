@@ -204,7 +204,7 @@ async def test_a_station_has_one_update_at_a_time(tmp_path: Path, database_url: 
 @VERSIONS
 async def test_what_it_tells_unasked_is_kept(tmp_path: Path, version: str) -> None:
     async with played(tmp_path, version) as it:
-        it.box.outbox.append(FirmwareNote("firmware", "Downloading"))
+        it.box.outbox.append(FirmwareNote("Downloading"))
         triggered(it.box, "FirmwareStatusNotification", None, it.house.clock.now())
         await it.heard(None, ["Downloading", "Idle"])
 

@@ -14,6 +14,7 @@ from models.errors import BadInput, Unavailable
 from models.tables import Base
 from models.tables.access import LocalList
 from models.tables.charging import Reading, SunShare, Transaction
+from models.tables.diagnostics import LogNotice, StationEvent, StationLog, StationMonitor
 from models.tables.reservations import Reservation
 from models.tables.security import StationCertificate
 from models.tables.stations import Station
@@ -226,3 +227,52 @@ async def test_stations_that_were_there_have_no_second_password_and_no_certifica
         migrate.downgrade(database_url, "0009")
         migrate.upgrade(database_url)
         assert await house.rows(StationCertificate) == []
+
+
+async def test_logs_and_monitors_of_stations_come_and_go_with_what_is_in_them(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+        now = house.clock.now()
+        migrate.downgrade(database_url, "0010")
+        migrate.upgrade(database_url)
+        a_log: dict[str, Any] = {
+            "station": "A-1",
+            "kind": "security",
+            "command_id": "c",
+            "created_at": now,
+            "expires_at": now,
+            "updated_at": now,
+        }
+        await house.add(StationLog(id="l1", request_id=1, **a_log))
+        with pytest.raises(sa.exc.IntegrityError):
+            await house.add(StationLog(id="l2", request_id=2, **a_log))
+        await house.add(StationLog(id="l3", request_id=2, state="failed", **a_log))
+        await house.add(LogNotice(station="A-1", status="Idle", received_at=now))
+        a_place = {"station": "A-1", "component": "EVSE@1", "variable": "Power"}
+        await house.add(
+            StationMonitor(
+                **a_place,
+                monitor_id=7,
+                kind="Delta",
+                value=0.5,
+                severity=3,
+                tx_only=False,
+                reported_at=now,
+            )
+        )
+        an_event: dict[str, Any] = a_place | {
+            "event_id": 1,
+            "happened_at": now,
+            "received_at": now,
+            "trigger": "Delta",
+            "notification": "CustomMonitor",
+            "cleared": False,
+        }
+        await house.add(StationEvent(**an_event))
+        with pytest.raises(sa.exc.IntegrityError):
+            await house.add(StationEvent(**an_event))
+        migrate.downgrade(database_url, "0010")
+        migrate.upgrade(database_url)
+        for table in (StationLog, LogNotice, StationMonitor, StationEvent):
+            assert await house.rows(table) == []

@@ -31,10 +31,15 @@ from models.facts import (
     ConnectionChanged,
     ConnectorReported,
     DataReceived,
+    EventsReported,
     Fact,
     FirmwareReported,
     HeartbeatReported,
     LoginProved,
+    LogReported,
+    MonitorNews,
+    MonitorsReported,
+    MonitorState,
     NoteReported,
     Quarantined,
     Reading,
@@ -42,6 +47,7 @@ from models.facts import (
     ReservationReported,
     SecurityReported,
     StationCaughtUp,
+    StationEvent,
     StationsSeen,
     TokenPresented,
     TransactionReported,
@@ -76,6 +82,23 @@ READINGS = st.lists(
     max_size=3,
 ).map(tuple)
 COMMON: dict[str, Any] = {"station": STATIONS, "received_at": st.just(NOON)}
+POWER = VariableState(name="Power", component="EVSE", evse_id=1, value="3700.0")
+MONITORS = [
+    MonitorState(monitor_id=n, variable=POWER, kind="UpperThreshold", value=1e18, severity=n)
+    for n in (1, 2, -1)
+]
+NOTICED = [
+    StationEvent(
+        event_id=n,
+        measured_at=at,
+        variable=POWER,
+        trigger="Alerting",
+        notification="CustomMonitor",
+        monitor_id=n,
+    )
+    for n in (1, 2, -1)
+    for at in (NOON, datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+]
 COMMAND_IDS = st.sampled_from(["c-1", "c-2"])
 
 
@@ -138,6 +161,25 @@ FACTS: dict[type[Fact], st.SearchStrategy[Fact]] = {
         VariablesReported, **COMMON, variables=st.just((VariableState(name="a", value="1"),) * 2)
     ),
     DataReceived: st.builds(DataReceived, **COMMON, vendor_id=st.just("v")),
+    LogReported: st.builds(
+        LogReported,
+        **COMMON,
+        status=st.sampled_from(["Idle", "Uploading", "Uploaded"]),
+        request_id=st.sampled_from([None, 1, -1, 2**63 - 1]),
+    ),
+    MonitorsReported: st.builds(
+        MonitorsReported,
+        **COMMON,
+        news=st.builds(
+            MonitorNews,
+            monitors=st.lists(st.sampled_from(MONITORS), max_size=3).map(tuple),
+            gone=st.lists(st.sampled_from([1, 2, -1]), max_size=2).map(tuple),
+            request_id=st.sampled_from([None, 1, -1, 2**63 - 1, int(NOON.timestamp())]),
+        ),
+    ),
+    EventsReported: st.builds(
+        EventsReported, **COMMON, events=st.lists(st.sampled_from(NOTICED), max_size=3).map(tuple)
+    ),
     NoteReported: st.builds(NoteReported, **COMMON, action=st.just("x"), payload=st.just(b"{}")),
     SecurityReported: st.builds(
         SecurityReported, **COMMON, kind=st.just("Tamper"), measured_at=TIMES

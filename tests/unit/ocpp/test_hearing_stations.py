@@ -248,14 +248,39 @@ def test_data_transfer_carries_text_on_16_and_json_on_2x() -> None:
     assert told == {"status": "Accepted", "data": {"b": 2}}
 
 
-@pytest.mark.parametrize("subprotocol", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
+@pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
 def test_notifications_without_effect_are_kept_as_they_came(subprotocol: str) -> None:
     raw = b'{"status": "Idle","requestId": 4 }'
-    understood = heard(subprotocol, "LogStatusNotification", raw)
+    understood = heard(subprotocol, "PublishFirmwareStatusNotification", raw)
     assert understood.fact == facts.NoteReported(
-        station="CP-1", received_at=NOW, action="LogStatusNotification", payload=raw
+        station="CP-1",
+        received_at=NOW,
+        action="PublishFirmwareStatusNotification",
+        payload=raw,
     )
     assert answered(subprotocol, understood.fact, answers.EMPTY) == {}
+
+
+@pytest.mark.parametrize(
+    ("subprotocol", "action", "payload"),
+    [
+        ("ocpp1.6", "DiagnosticsStatusNotification", {"status": "UploadFailed"}),
+        ("ocpp1.6", "LogStatusNotification", {"status": "PermissionDenied", "requestId": 4}),
+        ("ocpp2.0.1", "LogStatusNotification", {"status": "AcceptedCanceled", "requestId": 4}),
+        ("ocpp2.1", "LogStatusNotification", {"status": "Idle"}),
+    ],
+)
+def test_how_far_the_upload_of_a_log_is(
+    subprotocol: str, action: str, payload: dict[str, Any]
+) -> None:
+    fact = fact_of(subprotocol, action, payload)
+    assert fact == facts.LogReported(
+        station="CP-1",
+        received_at=NOW,
+        status=payload["status"],
+        request_id=payload.get("requestId"),
+    )
+    assert answered(subprotocol, fact, answers.EMPTY) == {}
 
 
 @pytest.mark.parametrize(
@@ -322,7 +347,10 @@ def test_2x_an_availability_event_is_the_status_of_its_connector(subprotocol: st
         connector_id=1,
         status="Faulted",
         measured_at=AT,
+        events=fact.events,
     )
+    (kept,) = fact.events
+    assert (kept.variable.name, kept.variable.value) == ("Temperature", "40")
     assert answered(subprotocol, fact, answers.EMPTY) == {}
 
 
@@ -340,7 +368,8 @@ def test_2x_an_availability_event_is_the_status_of_its_connector(subprotocol: st
 )
 def test_2x_every_other_event_is_kept(subprotocol: str, events: list[dict[str, Any]]) -> None:
     fact = fact_of(subprotocol, "NotifyEvent", an_event_message(*events))
-    assert isinstance(fact, facts.NoteReported)
+    assert isinstance(fact, facts.EventsReported)
+    assert len(fact.events) == len(events)
     assert answered(subprotocol, fact, answers.EMPTY) == {}
 
 

@@ -1,0 +1,1 @@
+"""Diagnostics: what stations log, and how it comes here."""
