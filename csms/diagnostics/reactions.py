@@ -39,10 +39,10 @@ _log = structlog.get_logger("logs")
 
 
 class _CommandNote(msgspec.Struct):
-    """What this module reads of a command's resource."""
+    """What this module reads of a command's resource; a limit that was not kept has no kind."""
 
     station: str
-    kind: str
+    kind: str = ""
 
 
 class _LogNote(msgspec.Struct):
