@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from csms.charging.intake.readings import ReadingsDecider, TokenDecider
 from csms.charging.intake.transactions import TransactionDecider, reserve_numbers
 from csms.config import OPERATOR_NAME
-from csms.diagnostics.intake import EventsDecider, LogDecider, MonitorsDecider, WithEvents
+from csms.diagnostics.intake import EventsDecider, MonitorsDecider, WithEvents
 from csms.fleet.intake import PlugDecider
 from csms.ledger.batch import Batch, Decider, MessageNote
 from csms.ledger.committer import Committer, Done
@@ -43,7 +43,7 @@ from csms.stations.intake import (
     SeenDecider,
     VariablesDecider,
 )
-from csms.updates.intake import FirmwareDecider
+from csms.updates.intake import NoticeDecider
 from models.answers import (
     EMPTY,
     Answer,
@@ -79,6 +79,8 @@ from models.facts import (
     TransactionReported,
     VariablesReported,
 )
+from models.tables.diagnostics import LogNotice
+from models.tables.updates import FirmwareNotice
 
 F = TypeVar("F", bound=Fact)
 
@@ -145,8 +147,8 @@ def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[A
         ReservationReported: Accepted(ReservationDecider()),
         VariablesReported: Accepted(VariablesDecider()),
         DataReceived: Accepted(DataDecider()),
-        FirmwareReported: Accepted(FirmwareDecider()),
-        LogReported: Accepted(LogDecider()),
+        FirmwareReported: Accepted(NoticeDecider(FirmwareNotice, "firmware.reported")),
+        LogReported: Accepted(NoticeDecider(LogNotice, "station_log.reported")),
         MonitorsReported: Accepted(MonitorsDecider()),
         EventsReported: Accepted(EventsDecider()),
         NoteReported: Accepted(NoteDecider()),

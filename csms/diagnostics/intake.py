@@ -1,8 +1,4 @@
-"""Takes in what stations tell of their logs, and what they watch and notice by themselves.
-
-Which log a word is about is found out afterwards (`csms.diagnostics.reactions`), so that the
-station's word is on disk whatever becomes of it.
-"""
+"""Takes in what stations watch and notice by themselves."""
 
 from __future__ import annotations
 
@@ -22,23 +18,12 @@ from models.answers import EMPTY, Answer
 from models.facts import (
     ConnectorReported,
     EventsReported,
-    LogReported,
     MonitorsReported,
     MonitorState,
     StationEvent,
 )
-from models.tables.diagnostics import LogNotice, StationMonitor
 from models.tables.diagnostics import StationEvent as EventTable
-
-
-class NoticeRow(msgspec.Struct, frozen=True):
-    """What a station has told of the upload of a log."""
-
-    station: str
-    status: str
-    request_id: int | None
-    received_at: datetime
-    handled: bool = False
+from models.tables.diagnostics import StationMonitor
 
 
 class MonitorRow(msgspec.Struct, frozen=True):
@@ -93,35 +78,6 @@ MONITORS = RowKind(
     ),
 )
 _EVENTS = RowKind(EventTable.__table__, EventRow, key=("id",), on_conflict="ON CONFLICT DO NOTHING")
-_NOTICES = RowKind(LogNotice.__table__, NoticeRow, key=("id",))
-
-
-class LogDecider:
-    """A station tells how far it is with the upload of a log."""
-
-    def load(self, batch: Batch, facts: Sequence[LogReported]) -> None:
-        """Fetches the stations."""
-        batch.rows(BRIEFS).load(fact.station for fact in facts)
-
-    def decide(self, batch: Batch, fact: LogReported, note: MessageNote | None) -> Answer:  # noqa: ARG002
-        """Keeps it, and says so."""
-        station = batch.rows(BRIEFS).get(fact.station)
-        assert station is not None  # `Accepted` lets no others through
-        row = NoticeRow(fact.station, fact.status, fact.request_id, fact.received_at)
-        batch.add(_NOTICES, row)
-        batch.emit(
-            "station_log.reported",
-            subject=f"station/{fact.station}",
-            resource={
-                "station": row.station,
-                "status": row.status,
-                "request_id": row.request_id,
-                "received_at": row.received_at,
-            },
-            site_id=station.site_id,
-            tenant=station.tenant_id,
-        )
-        return EMPTY
 
 
 class MonitorsDecider:

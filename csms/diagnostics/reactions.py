@@ -101,7 +101,12 @@ class UploadKeeper:
         else:
             identity = msgspec.json.decode(note.resource, type=_LogNote).station
         async with self._turn:
-            await self._look(identity, note.tenant)
+            try:
+                await self._look(identity, note.tenant)
+            except Exception:
+                # Nobody tells it again, and it may have been the station's last word.
+                self._alarm.set(self._clock.now() + RETRY)
+                raise
 
     async def forget(self) -> None:
         """Deletes logs that are too old, and files that belong to none."""

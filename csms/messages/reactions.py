@@ -17,7 +17,7 @@ import structlog
 from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
-from models.tables.diagnostics import StationEvent
+from models.tables.diagnostics import LogNotice, StationEvent
 from models.tables.ledger import Event, Message
 from models.tables.updates import FirmwareNotice
 
@@ -52,6 +52,7 @@ class LogKeeper:
         self._kept = (
             (Message, Message.received_at, messages_kept),
             (FirmwareNotice, FirmwareNotice.received_at, messages_kept),
+            (LogNotice, LogNotice.received_at, messages_kept),
             (Event, Event.time, events_kept),
             (StationEvent, StationEvent.received_at, events_kept),
         )
@@ -90,7 +91,7 @@ class LogKeeper:
 
     async def _step(
         self,
-        table: type[Message | FirmwareNotice | Event | StationEvent],
+        table: type[Message | FirmwareNotice | LogNotice | Event | StationEvent],
         too_old: sa.ColumnElement[bool],
     ) -> int:
         """Forgets the oldest rows that are too old; returns how many."""

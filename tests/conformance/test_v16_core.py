@@ -62,9 +62,11 @@ async def test_tc_005_1_csms_ev_side_disconnected(cp: PlayedStation) -> None:
     """A transaction that ends because the car has gone."""
     number = await begun(cp)
     await cp.status("SuspendedEV")
-    await ended(cp, number, "EVDisconnected")
+    shown = await ended(cp, number, "EVDisconnected")
+    assert shown["stop_reason"] == "EVDisconnected"
     await cp.status("Finishing")
     await cp.status("Available")
+    assert await cp.shown() == "Available"
 
 
 async def test_tc_007_csms_regular_start_cached_id(cp: PlayedStation) -> None:
