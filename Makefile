@@ -7,7 +7,7 @@ SERVE_ARGS ?=
 TEST_ARGS ?=
 BENCH ?=
 
-.PHONY: help install demo serve test lint bench docs soak format lock clean
+.PHONY: help install demo serve test search lint bench docs soak format lock clean
 
 help:  ## Lists the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,6 +36,9 @@ serve: $(VENV)/.runtime  ## Runs the service (SERVE_ARGS="--http-port 8080")
 
 test: $(VENV)/.dev  ## Runs all tests but the long ones (TEST_ARGS="-k name")
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak" $(TEST_ARGS)
+
+search: $(VENV)/.dev  ## Runs the property tests with examples never tried before
+	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile search tests/property $(TEST_ARGS)
 
 soak: $(VENV)/.dev  ## Runs the long tests
 	$(BIN)/python -m pytest -m soak $(TEST_ARGS)

@@ -112,14 +112,15 @@ CAMPAIGN: Mapping[str, frozenset[str]] = {
 
 CAMPAIGN_STATION: Mapping[str, frozenset[str]] = {
     "waiting": frozenset({"running", "failed", "skipped", "missed"}),
-    "running": frozenset({"waiting", "done", "failed"}),
+    "running": frozenset({"waiting", "done", "failed", "skipped", "missed"}),
     "done": frozenset(),
     "failed": frozenset(),
     "skipped": frozenset(),
     "missed": frozenset(),
 }
 """A station in a campaign: its turn to come (again, where nothing was sent), under way, over;
-`skipped` where there was nothing to do, `missed` where the campaign ended before its turn."""
+`skipped` where there was nothing to do, `missed` where the campaign ended before its turn, which
+one that was under way may meet as well: if nothing was sent, its turn has not been."""
 
 
 def allowed(machine: Mapping[str, frozenset[str]], before: str, after: str) -> bool:

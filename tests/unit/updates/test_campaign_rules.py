@@ -25,6 +25,7 @@ from csms.updates.rules.campaigns import (
     next_opening,
     number_of,
 )
+from models.states import CAMPAIGN_STATION, allowed
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -139,6 +140,18 @@ def test_one_that_was_never_asked_waits_again() -> None:
     gone = look(first, NOON + MINUTE, {"S0": unsent, "S1": View(result=Result(state="running"))})
     assert gone.members[0].state == "waiting"
     assert gone.starts == ("S2",)
+
+
+def test_one_that_was_never_asked_is_missed_where_the_campaign_was_broken_off_meanwhile() -> None:
+    begun = look(a_campaign(), NOON)
+    broken = msgspec.structs.replace(begun.campaign, state="aborted")
+    unsent = View(online=False, result=Result(state="unsent", why="it went"))
+    after = judge(broken, begun.members, {"S0": unsent, "S1": unsent}, NOON + MINUTE)
+    assert {member.state for member in after.members[:2]} == {"missed"}
+    assert all(
+        allowed(CAMPAIGN_STATION, old.state, new.state)
+        for old, new in zip(begun.members, after.members, strict=True)
+    )
 
 
 def test_a_window_holds_beginnings_back() -> None:
