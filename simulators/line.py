@@ -46,7 +46,7 @@ class Line:
         upload: Upload | None = None,
     ) -> None:
         self.station = station
-        station.logs.upload = upload
+        station.outfit.logs.upload = upload
         self.cut = False
         """While set, the network is down and dialling is in vain."""
         self.refused = ""
@@ -171,12 +171,12 @@ class Line:
     def _begin_upload(self) -> None:
         """Begins with the log that was asked for, after the one that is on its way."""
         busy = self._uploading is not None and not self._uploading.done()
-        if busy or self.station.logs.order is None:
+        if busy or self.station.outfit.logs.order is None:
             return
         self._uploading = asyncio.create_task(self._upload(), name="upload")
 
     async def _upload(self) -> None:
-        logs = self.station.logs
+        logs = self.station.outfit.logs
         order = logs.begin()
         if order is None or logs.upload is None:
             return

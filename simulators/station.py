@@ -16,8 +16,6 @@ from simulators.box import LimitBox
 from simulators.credentials import Credentials
 from simulators.evse import DrawHook, Evse
 from simulators.firmware import Firmware
-from simulators.logs import Logs
-from simulators.monitors import Monitors
 from simulators.notices import (
     KEPT_OFFLINE,
     Answer,
@@ -34,6 +32,7 @@ from simulators.notices import (
     Updated,
     UpdateTrigger,
 )
+from simulators.outfit import Outfit
 from simulators.profiles import Period, Profile
 from simulators.reservations import Reservations
 from simulators.scenario import StationKind
@@ -68,13 +67,11 @@ class Station:
         self.credentials = Credentials(identity)
         self.variables = Variables(kind, meter_every_s, self.credentials)
         self.whitelist = Whitelist(self.variables)
-        self.logs = Logs(identity, now=now)
+        self.outfit = Outfit(identity, kind, now=now)
         self.outbox: deque[Notice] = deque()
         say = self.outbox.append
         self.reservations = Reservations(self.evses, say=say, tell_status=self._tell_status)
-        is_16 = kind.subprotocol == "ocpp1.6"
-        self.firmware = Firmware(is_16=is_16, quirks=quirks)
-        self.monitors = Monitors(is_16=is_16, evses=kind.evses)
+        self.firmware = Firmware(is_16=kind.subprotocol == "ocpp1.6", quirks=quirks)
         self.online, self.powered = False, True
         self.wants_reset: str | None = None
         self._idle_meter_every_s = idle_meter_every_s
@@ -222,7 +219,7 @@ class Station:
             return
         self.reservations.settle(at)
         self.outbox.extend(self.firmware.play(at, self.evses.values()))
-        self.outbox.extend(self.monitors.play(at, self.evses.values()))
+        self.outbox.extend(self.outfit.play(at, list(self.evses.values())))
         if self.firmware.restarts:
             self.wants_reset = "FirmwareUpdate"
         for evse in self.evses.values():

@@ -38,7 +38,7 @@ class LogVoiceV16(Voice):
     @on(Action.get_diagnostics)
     def on_get_diagnostics(self, location: str, **payload: Any) -> object:
         """GetDiagnostics.req: without a name there is nothing to bring."""
-        logs = self.station.logs
+        logs = self.station.outfit.logs
         order = LogOrder(
             "diagnostics",
             location,
@@ -57,6 +57,6 @@ class LogVoiceV16(Voice):
     ) -> object:
         """GetLog.req."""
         order = read_log_order(log, log_type, request_id, more)
-        taken = self.station.logs.take(order)
-        name = None if taken == "Rejected" else self.station.logs.name_of(order)
+        taken = self.station.outfit.logs.take(order)
+        name = None if taken == "Rejected" else self.station.outfit.logs.name_of(order)
         return call_result.GetLog(LogStatus(taken), name)

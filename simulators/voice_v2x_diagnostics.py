@@ -87,7 +87,7 @@ class DiagnosticsVoiceV2X(Voice):
                 transaction=bool(wish.get("transaction")),
                 id=int(wish.get("id") or 0),
             )
-            status, monitor_id = self.station.monitors.set(monitor)
+            status, monitor_id = self.station.outfit.monitors.set(monitor)
             told = {name: wish[name] for name in ("type", "severity", "component", "variable")}
             known = {} if monitor_id is None else {"id": monitor_id}
             results.append({"status": status, **known, **told})
@@ -96,25 +96,25 @@ class DiagnosticsVoiceV2X(Voice):
     @on("ClearVariableMonitoring")
     def on_clear_monitors(self, id: list[int], **_: Any) -> object:  # noqa: A002 - the specification's name
         """ClearVariableMonitoringRequest."""
-        results = [{"id": each, "status": self.station.monitors.clear(each)} for each in id]
+        results = [{"id": each, "status": self.station.outfit.monitors.clear(each)} for each in id]
         return self.results.ClearVariableMonitoring(clear_monitoring_result=results)
 
     @on("GetMonitoringReport")
     def on_report_monitors(self, request_id: int, **_: Any) -> object:
         """GetMonitoringReportRequest; the report follows, one part for each monitor."""
-        self.station.outbox.extend(self.station.monitors.report(request_id))
+        self.station.outbox.extend(self.station.outfit.monitors.report(request_id))
         return self.results.GetMonitoringReport(status="Accepted")
 
     @on("SetMonitoringBase")
     def on_monitoring_base(self, monitoring_base: str, **_: Any) -> object:
         """SetMonitoringBaseRequest."""
-        self.station.monitors.rebase(monitoring_base)
+        self.station.outfit.monitors.rebase(monitoring_base)
         return self.results.SetMonitoringBase(status="Accepted")
 
     @on("SetMonitoringLevel")
     def on_monitoring_level(self, severity: int, **_: Any) -> object:
         """SetMonitoringLevelRequest."""
-        self.station.monitors.level = severity
+        self.station.outfit.monitors.level = severity
         return self.results.SetMonitoringLevel(status="Accepted")
 
     @on("GetLog")
@@ -123,8 +123,8 @@ class DiagnosticsVoiceV2X(Voice):
     ) -> object:
         """GetLogRequest."""
         order = read_log_order(log, log_type, request_id, more)
-        taken = self.station.logs.take(order)
-        name = None if taken == "Rejected" else self.station.logs.name_of(order)
+        taken = self.station.outfit.logs.take(order)
+        name = None if taken == "Rejected" else self.station.outfit.logs.name_of(order)
         return self.results.GetLog(status=taken, filename=name)
 
 

@@ -16,7 +16,7 @@ from csms.diagnostics.queries import log_state, show_log
 from csms.diagnostics.rules import OPEN, LogState, name_of_file, received
 from csms.diagnostics.store import Stored
 from csms.ledger.work import UnitOfWork
-from models.commands import LogKind, UploadLog
+from models.commands.upkeep import LogKind, UploadLog
 from models.errors import Conflict
 from models.tables.diagnostics import StationLog
 from models.tables.stations import Station

@@ -15,7 +15,7 @@ from datetime import datetime
 import msgspec
 
 from csms.updates.rules.firmware import CommandTold
-from models.commands import LogKind
+from models.commands.upkeep import LogKind
 from models.states import STATION_LOG, StationLogState, allowed
 
 OPEN: frozenset[str] = frozenset({"requested", "uploading"})

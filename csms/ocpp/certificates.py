@@ -14,10 +14,11 @@ import msgspec
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Heard, Outcome, Said, by_status
 from csms.ocpp.wire import v16
-from models import answers, commands, facts
+from models import answers, facts
+from models.commands import upkeep
 from models.errors import BadInput
 
-_USES: Mapping[commands.RootUse, v16.CertificateUseEnumType] = {
+_USES: Mapping[upkeep.RootUse, v16.CertificateUseEnumType] = {
     "csms": "CentralSystemRootCertificate",
     "manufacturer": "ManufacturerRootCertificate",
 }
@@ -36,34 +37,34 @@ def _signing(_fact: facts.CertificateRequested, answer: answers.SigningAnswer) -
     return v16.SignCertificateResponse(status="Accepted" if answer.accepted else "Rejected")
 
 
-def _signed(command: commands.InstallSignedCertificate) -> msgspec.Struct:
+def _signed(command: upkeep.InstallSignedCertificate) -> msgspec.Struct:
     return v16.CertificateSignedRequest(certificate_chain=command.chain)
 
 
-def _use(use: commands.RootUse) -> v16.CertificateUseEnumType:
+def _use(use: upkeep.RootUse) -> v16.CertificateUseEnumType:
     if use not in _USES:
         raise BadInput(f"OCPP 1.6 has no {use} certificates; allowed are {', '.join(_USES)}")
     return _USES[use]
 
 
-def _install(command: commands.InstallRootCertificate) -> msgspec.Struct:
+def _install(command: upkeep.InstallRootCertificate) -> msgspec.Struct:
     return v16.InstallCertificateRequest(
         certificate_type=_use(command.use), certificate=command.certificate
     )
 
 
-def _read(command: commands.ReadRootCertificates) -> msgspec.Struct:
+def _read(command: upkeep.ReadRootCertificates) -> msgspec.Struct:
     return v16.GetInstalledCertificateIdsRequest(certificate_type=_use(command.use or "csms"))
 
 
-def found(command: commands.ReadRootCertificates, response: Mapping[str, Any]) -> Outcome:
+def found(command: upkeep.ReadRootCertificates, response: Mapping[str, Any]) -> Outcome:
     """Returns what a list of certificates means; `NotFound` is a list without any."""
     if response.get("status") == "NotFound":
         return Outcome(status="accepted", detail="NotFound")
     return by_status(command, response)
 
 
-def _delete(command: commands.DeleteRootCertificate) -> msgspec.Struct:
+def _delete(command: upkeep.DeleteRootCertificate) -> msgspec.Struct:
     return v16.DeleteCertificateRequest(
         certificate_hash_data=v16.CertificateHashDataType(
             hash_algorithm=command.hash_algorithm,
@@ -82,8 +83,8 @@ HEARD = Heard(
     answers.SigningAnswer,
 )
 SAID = (
-    Said(commands.InstallSignedCertificate, _signed, by_status, ("CertificateSigned",)),
-    Said(commands.InstallRootCertificate, _install, by_status, ("InstallCertificate",)),
-    Said(commands.ReadRootCertificates, _read, found, ("GetInstalledCertificateIds",)),
-    Said(commands.DeleteRootCertificate, _delete, by_status, ("DeleteCertificate",)),
+    Said(upkeep.InstallSignedCertificate, _signed, by_status, ("CertificateSigned",)),
+    Said(upkeep.InstallRootCertificate, _install, by_status, ("InstallCertificate",)),
+    Said(upkeep.ReadRootCertificates, _read, found, ("GetInstalledCertificateIds",)),
+    Said(upkeep.DeleteRootCertificate, _delete, by_status, ("DeleteCertificate",)),
 )

@@ -15,7 +15,8 @@ from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Outcome, by_status, nothing
 from csms.ocpp.wire import v16
-from models import commands, facts
+from models import facts
+from models.commands import upkeep
 from models.errors import BadInput
 
 HEARD = nothing(v16.FirmwareStatusNotificationResponse)
@@ -47,7 +48,7 @@ def signed_firmware_reported(
     )
 
 
-def update(command: commands.UpdateFirmware) -> msgspec.Struct:
+def update(command: upkeep.UpdateFirmware) -> msgspec.Struct:
     """Returns the request for an update: a signed one where there is a signature.
 
     Raises:
@@ -76,6 +77,6 @@ def update(command: commands.UpdateFirmware) -> msgspec.Struct:
     )
 
 
-def answered(command: commands.UpdateFirmware, response: Mapping[str, Any]) -> Outcome:
+def answered(command: upkeep.UpdateFirmware, response: Mapping[str, Any]) -> Outcome:
     """Returns what an answer means: an empty one accepts."""
     return by_status(command, response) if "status" in response else Outcome(status="accepted")

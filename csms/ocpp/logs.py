@@ -16,7 +16,8 @@ from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Outcome, by_status, nothing
 from csms.ocpp.wire import v16
-from models import commands, facts
+from models import facts
+from models.commands import upkeep
 
 HEARD = nothing(v16.LogStatusNotificationResponse)
 """The answer to both notifications of how far an upload is."""
@@ -45,7 +46,7 @@ def log_reported(request: v16.LogStatusNotificationRequest, hearing: Hearing) ->
     )
 
 
-def upload(command: commands.UploadLog) -> msgspec.Struct:
+def upload(command: upkeep.UploadLog) -> msgspec.Struct:
     """Returns the request for a log: GetDiagnostics, or GetLog for one of security."""
     oldest = optional(command.from_at and wire_time(command.from_at))
     latest = optional(command.until_at and wire_time(command.until_at))
@@ -68,7 +69,7 @@ def upload(command: commands.UploadLog) -> msgspec.Struct:
     )
 
 
-def answered(command: commands.UploadLog, response: Mapping[str, Any]) -> Outcome:
+def answered(command: upkeep.UploadLog, response: Mapping[str, Any]) -> Outcome:
     """Returns what an answer means."""
     if command.kind == "security":
         return by_status(command, response)

@@ -19,7 +19,8 @@ from msgspec import UNSET, UnsetType
 from csms.ocpp.fields import optional, wire_time
 from csms.ocpp.table import Outcome, by_status
 from csms.ocpp.wire import v16, v201
-from models.commands import Command, LimitPeriod, LimitPurpose, SetLimit
+from models.commands import LimitPeriod, LimitPurpose, SetLimit
+from models.commands.base import Command
 from models.errors import BadInput
 from models.units import amperes_to_watts, watts_to_amperes
 

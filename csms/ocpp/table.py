@@ -17,7 +17,8 @@ import msgspec
 from csms.ocpp.frame import ErrorCode
 from csms.ocpp.hearing import Hearing
 from models.answers import Answer, EmptyAnswer
-from models.commands import Command, LimitPeriod
+from models.commands import LimitPeriod
+from models.commands.base import Command
 from models.errors import FieldError
 from models.facts import Fact, MonitorNews, OutcomeStatus, VariableState
 

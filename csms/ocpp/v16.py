@@ -22,6 +22,7 @@ from csms.ocpp.readings import readings_16
 from csms.ocpp.table import Block, Heard, Outcome, Said, by_status, nothing
 from csms.ocpp.wire import v16
 from models import answers, commands, facts
+from models.commands import upkeep
 from models.errors import BadInput
 from models.units import NOMINAL_VOLTAGE_V
 
@@ -399,12 +400,12 @@ FIRMWARE = Block(
     ),
     said=(
         Said(
-            commands.UpdateFirmware,
+            upkeep.UpdateFirmware,
             firmware.update,
             firmware.answered,
             ("UpdateFirmware", "SignedUpdateFirmware"),
         ),
-        Said(commands.UploadLog, logs.upload, logs.answered, ("GetDiagnostics", "GetLog")),
+        Said(upkeep.UploadLog, logs.upload, logs.answered, ("GetDiagnostics", "GetLog")),
     ),
     sent=("GetDiagnostics", "UpdateFirmware"),
 )

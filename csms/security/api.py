@@ -39,8 +39,8 @@ from csms.web.rows import find_for_change, find_row
 from csms.web.services import Services, services_of
 from csms.web.shown import Page, Problem
 from csms.web.work import Once, Reading, Work, after_commit, begin_work
-from models.commands import (
-    AnyCommand,
+from models.commands import AnyCommand
+from models.commands.upkeep import (
     DeleteRootCertificate,
     InstallRootCertificate,
     NetworkInterface,

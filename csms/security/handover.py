@@ -17,16 +17,9 @@ from csms.security.rules import step_after, steps_to_profile
 from csms.stations.actions import announce_station
 from csms.web.rows import change_row
 from models.clocks import Clock
-from models.commands import (
-    AnyCommand,
-    InstallRootCertificate,
-    Reset,
-    SetNetworkProfile,
-    TriggerMessage,
-    VariableName,
-    VariableWrite,
-    WriteVariables,
-)
+from models.commands import AnyCommand, Reset, TriggerMessage, VariableWrite, WriteVariables
+from models.commands.base import VariableName
+from models.commands.upkeep import InstallRootCertificate, SetNetworkProfile
 from models.errors import Conflict
 from models.tables.ledger import Command
 from models.tables.security import SecurityChange, StationCertificate

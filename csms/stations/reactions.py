@@ -17,13 +17,7 @@ from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from csms.stations.rules import DEFAULTS_FOR_TX, plan_profile_id
 from models.clocks import Clock
-from models.commands import (
-    ClearLimit,
-    LimitPeriod,
-    ReadVariables,
-    SetLimit,
-    TriggerMessage,
-)
+from models.commands import ClearLimit, LimitPeriod, ReadVariables, SetLimit, TriggerMessage
 from models.ids import IdMaker
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.stations import Station, StationVariable

@@ -35,7 +35,7 @@ from csms.updates.rules.campaigns import (
 )
 from csms.updates.rules.firmware import OPEN, UpdateState, unfit
 from csms.web.problem import bad_field
-from models.commands import UpdateFirmware
+from models.commands.upkeep import UpdateFirmware
 from models.errors import Conflict
 from models.states import CAMPAIGN, CampaignState, allowed
 from models.tables.stations import Station

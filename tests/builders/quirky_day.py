@@ -25,8 +25,8 @@ from models.commands import (
     SetLimit,
     StartCharging,
     StopCharging,
-    VariableName,
 )
+from models.commands.base import VariableName
 from models.tables.access import IdToken
 from models.tables.charging import Transaction
 from models.tables.ledger import Command, Message

@@ -48,7 +48,8 @@ from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from models.clocks import Activity, Clock
-from models.commands import ReadLocalListVersion, VariableName, VariableWrite, WriteVariables
+from models.commands import ReadLocalListVersion, VariableWrite, WriteVariables
+from models.commands.base import VariableName
 from models.ids import IdMaker
 from models.tables.access import LocalList
 from models.tables.stations import Station

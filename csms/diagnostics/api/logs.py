@@ -33,7 +33,7 @@ from csms.web.rows import find_for_change, find_row
 from csms.web.services import Services, services_of
 from csms.web.shown import Page
 from csms.web.work import Reading, Work, after_commit
-from models.commands import LogKind
+from models.commands.upkeep import LogKind
 from models.errors import NotFound
 from models.states import StationLogState
 from models.tables.diagnostics import StationLog

@@ -23,8 +23,9 @@ from csms.web.rows import find_row
 from csms.web.services import services_of
 from csms.web.shown import Page, Problem
 from csms.web.work import Once, Reading, begin_work
-from models.commands import (
-    AnyCommand,
+from models.commands import AnyCommand
+from models.commands.base import VariableName
+from models.commands.monitors import (
     ClearMonitors,
     MonitoringBase,
     MonitorKind,
@@ -33,7 +34,6 @@ from models.commands import (
     SetMonitoringBase,
     SetMonitoringLevel,
     SetMonitors,
-    VariableName,
 )
 from models.errors import Conflict, NotFound
 from models.tables.diagnostics import StationEvent, StationMonitor

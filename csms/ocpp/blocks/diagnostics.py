@@ -6,7 +6,8 @@ from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Block, Heard, Said, by_status, nothing
 from csms.ocpp.wire import v21, v201
-from models import answers, commands, facts
+from models import answers, facts
+from models.commands import upkeep
 
 
 def log_reported(
@@ -23,7 +24,7 @@ def log_reported(
     )
 
 
-def _upload_log(command: commands.UploadLog) -> v201.GetLogRequest:
+def _upload_log(command: upkeep.UploadLog) -> v201.GetLogRequest:
     return v201.GetLogRequest(
         log=v201.LogParametersType(
             remote_location=command.location,
@@ -49,6 +50,6 @@ BLOCK = Block(
         ),
     ),
     notes=("NotifyCustomerInformation",),
-    said=(Said(commands.UploadLog, _upload_log, by_status, ("GetLog",)),),
+    said=(Said(upkeep.UploadLog, _upload_log, by_status, ("GetLog",)),),
     sent=("CustomerInformation", "GetLog"),
 )

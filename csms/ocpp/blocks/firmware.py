@@ -9,7 +9,8 @@ from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Block, Heard, Said, by_status, nothing
 from csms.ocpp.wire import v21, v201
-from models import answers, commands, facts
+from models import answers, facts
+from models.commands import upkeep
 
 
 def firmware_reported(
@@ -26,7 +27,7 @@ def firmware_reported(
     )
 
 
-def _update(command: commands.UpdateFirmware) -> v201.UpdateFirmwareRequest:
+def _update(command: upkeep.UpdateFirmware) -> v201.UpdateFirmwareRequest:
     return v201.UpdateFirmwareRequest(
         request_id=command.request_id,
         retries=optional(command.retries),
@@ -53,6 +54,6 @@ BLOCK = Block(
         ),
     ),
     notes=("PublishFirmwareStatusNotification",),
-    said=(Said(commands.UpdateFirmware, _update, by_status, ("UpdateFirmware",)),),
+    said=(Said(upkeep.UpdateFirmware, _update, by_status, ("UpdateFirmware",)),),
     sent=("PublishFirmware", "UnpublishFirmware", "UpdateFirmware"),
 )

@@ -19,7 +19,8 @@ from csms.ocpp.fields import given, optional
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Block, Heard, Outcome, Said, by_status, nothing, worst
 from csms.ocpp.wire import v21, v201
-from models import answers, commands, facts
+from models import answers, facts
+from models.commands import monitors
 
 _STATUSES = frozenset(get_args(v201.ConnectorStatusEnumType))
 _NOTHING = "EmptyResultSet"
@@ -123,7 +124,7 @@ def _place(
     )
 
 
-def _set_monitors(command: commands.SetMonitors) -> v201.SetVariableMonitoringRequest:
+def _set_monitors(command: monitors.SetMonitors) -> v201.SetVariableMonitoringRequest:
     return v201.SetVariableMonitoringRequest(
         set_monitoring_data=[
             v201.SetMonitoringDataType(
@@ -140,7 +141,7 @@ def _set_monitors(command: commands.SetMonitors) -> v201.SetVariableMonitoringRe
     )
 
 
-def _monitors_set(command: commands.SetMonitors, response: Mapping[str, Any]) -> Outcome:
+def _monitors_set(command: monitors.SetMonitors, response: Mapping[str, Any]) -> Outcome:
     """The results come in any order; each repeats what it is about (N04.FR.06)."""
     results = cast("list[dict[str, Any]]", response["setMonitoringResult"])
     statuses = [str(result["status"]) for result in results]
@@ -158,7 +159,7 @@ def _monitors_set(command: commands.SetMonitors, response: Mapping[str, Any]) ->
     return Outcome(status=worst(statuses), detail=", ".join(statuses), monitors=news)
 
 
-def _is_about(result: Mapping[str, Any], wish: commands.MonitorWish) -> bool:
+def _is_about(result: Mapping[str, Any], wish: monitors.MonitorWish) -> bool:
     evse = cast("dict[str, Any]", result["component"].get("evse") or {})
     name = wish.variable
     return (
@@ -180,7 +181,7 @@ def _is_about(result: Mapping[str, Any], wish: commands.MonitorWish) -> bool:
     )
 
 
-def _monitor(wish: commands.MonitorWish, monitor_id: int) -> facts.MonitorState:
+def _monitor(wish: monitors.MonitorWish, monitor_id: int) -> facts.MonitorState:
     name = wish.variable
     return facts.MonitorState(
         monitor_id=monitor_id,
@@ -199,11 +200,11 @@ def _monitor(wish: commands.MonitorWish, monitor_id: int) -> facts.MonitorState:
     )
 
 
-def _clear_monitors(command: commands.ClearMonitors) -> v201.ClearVariableMonitoringRequest:
+def _clear_monitors(command: monitors.ClearMonitors) -> v201.ClearVariableMonitoringRequest:
     return v201.ClearVariableMonitoringRequest(id=list(command.monitor_ids))
 
 
-def _monitors_cleared(_command: commands.ClearMonitors, response: Mapping[str, Any]) -> Outcome:
+def _monitors_cleared(_command: monitors.ClearMonitors, response: Mapping[str, Any]) -> Outcome:
     """One that the station does not know is gone as well."""
     results = cast("list[dict[str, Any]]", response["clearMonitoringResult"])
     statuses = [str(result["status"]) for result in results]
@@ -216,22 +217,22 @@ def _monitors_cleared(_command: commands.ClearMonitors, response: Mapping[str, A
     )
 
 
-def _read_monitors(command: commands.ReadMonitors) -> v201.GetMonitoringReportRequest:
+def _read_monitors(command: monitors.ReadMonitors) -> v201.GetMonitoringReportRequest:
     return v201.GetMonitoringReportRequest(request_id=command.request_id)
 
 
-def _monitors_asked(command: commands.ReadMonitors, response: Mapping[str, Any]) -> Outcome:
+def _monitors_asked(command: monitors.ReadMonitors, response: Mapping[str, Any]) -> Outcome:
     if response.get("status") == _NOTHING:
         news = facts.MonitorNews(request_id=command.request_id)
         return Outcome(status="accepted", detail=_NOTHING, monitors=news)
     return by_status(command, response)
 
 
-def _set_base(command: commands.SetMonitoringBase) -> v201.SetMonitoringBaseRequest:
+def _set_base(command: monitors.SetMonitoringBase) -> v201.SetMonitoringBaseRequest:
     return v201.SetMonitoringBaseRequest(monitoring_base=command.base)
 
 
-def _set_level(command: commands.SetMonitoringLevel) -> v201.SetMonitoringLevelRequest:
+def _set_level(command: monitors.SetMonitoringLevel) -> v201.SetMonitoringLevelRequest:
     return v201.SetMonitoringLevelRequest(severity=command.severity)
 
 
@@ -254,16 +255,16 @@ BLOCK = Block(
         ),
     ),
     said=(
-        Said(commands.SetMonitors, _set_monitors, _monitors_set, ("SetVariableMonitoring",)),
+        Said(monitors.SetMonitors, _set_monitors, _monitors_set, ("SetVariableMonitoring",)),
         Said(
-            commands.ClearMonitors,
+            monitors.ClearMonitors,
             _clear_monitors,
             _monitors_cleared,
             ("ClearVariableMonitoring",),
         ),
-        Said(commands.ReadMonitors, _read_monitors, _monitors_asked, ("GetMonitoringReport",)),
-        Said(commands.SetMonitoringBase, _set_base, by_status, ("SetMonitoringBase",)),
-        Said(commands.SetMonitoringLevel, _set_level, by_status, ("SetMonitoringLevel",)),
+        Said(monitors.ReadMonitors, _read_monitors, _monitors_asked, ("GetMonitoringReport",)),
+        Said(monitors.SetMonitoringBase, _set_base, by_status, ("SetMonitoringBase",)),
+        Said(monitors.SetMonitoringLevel, _set_level, by_status, ("SetMonitoringLevel",)),
     ),
     sent=(
         "ClearVariableMonitoring",

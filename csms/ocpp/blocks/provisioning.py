@@ -13,6 +13,8 @@ from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Block, Heard, Outcome, Said, by_status, nothing, worst
 from csms.ocpp.wire import v21, v201
 from models import answers, commands, facts
+from models.commands import upkeep
+from models.commands.base import VariableName
 from models.errors import BadInput
 
 
@@ -137,7 +139,7 @@ def _variables_written(_command: commands.WriteVariables, response: Mapping[str,
     return Outcome(status=worst(statuses), detail=_told(results))
 
 
-def _network_profile(command: commands.SetNetworkProfile) -> msgspec.Struct:
+def _network_profile(command: upkeep.SetNetworkProfile) -> msgspec.Struct:
     return v201.SetNetworkProfileRequest(
         configuration_slot=command.slot,
         connection_data=v201.NetworkConnectionProfileType(
@@ -156,7 +158,7 @@ def _told(results: list[dict[str, Any]]) -> str:
     return ", ".join(str(result["attributeStatus"]) for result in results)
 
 
-def component_of(name: commands.VariableName) -> v201.ComponentType:
+def component_of(name: VariableName) -> v201.ComponentType:
     """Returns the component of a setting.
 
     Raises:
@@ -172,7 +174,7 @@ def component_of(name: commands.VariableName) -> v201.ComponentType:
     )
 
 
-def variable_of(name: commands.VariableName) -> v201.VariableType:
+def variable_of(name: VariableName) -> v201.VariableType:
     """Returns the variable of a setting."""
     return v201.VariableType(name=name.name, instance=optional(name.instance))
 
@@ -204,7 +206,7 @@ BLOCK = Block(
             ("GetVariables", "GetBaseReport"),
         ),
         Said(commands.WriteVariables, _write_variables, _variables_written, ("SetVariables",)),
-        Said(commands.SetNetworkProfile, _network_profile, by_status, ("SetNetworkProfile",)),
+        Said(upkeep.SetNetworkProfile, _network_profile, by_status, ("SetNetworkProfile",)),
     ),
     sent=(
         "GetBaseReport",

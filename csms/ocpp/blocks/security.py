@@ -11,9 +11,10 @@ from csms.ocpp.fields import given, optional
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Block, Heard, Said, by_status, nothing
 from csms.ocpp.wire import v21, v201
-from models import answers, commands, facts
+from models import answers, facts
+from models.commands import upkeep
 
-_USES: Mapping[commands.RootUse, v21.InstallCertificateUseEnumType] = {
+_USES: Mapping[upkeep.RootUse, v21.InstallCertificateUseEnumType] = {
     "csms": "CSMSRootCertificate",
     "manufacturer": "ManufacturerRootCertificate",
     "v2g": "V2GRootCertificate",
@@ -62,7 +63,7 @@ def signing_answer(
     return v201.SignCertificateResponse(status="Accepted" if answer.accepted else "Rejected")
 
 
-def _signed(command: commands.InstallSignedCertificate) -> msgspec.Struct:
+def _signed(command: upkeep.InstallSignedCertificate) -> msgspec.Struct:
     if command.request_id is not None:
         # Only a 2.1 station has given one (2.1, A02.FR.24).
         return v21.CertificateSignedRequest(
@@ -75,20 +76,20 @@ def _signed(command: commands.InstallSignedCertificate) -> msgspec.Struct:
     )
 
 
-def _install(command: commands.InstallRootCertificate) -> msgspec.Struct:
+def _install(command: upkeep.InstallRootCertificate) -> msgspec.Struct:
     return v21.InstallCertificateRequest(
         certificate_type=_USES[command.use], certificate=command.certificate
     )
 
 
-def _read(command: commands.ReadRootCertificates) -> msgspec.Struct:
+def _read(command: upkeep.ReadRootCertificates) -> msgspec.Struct:
     wanted: list[v21.GetCertificateIdUseEnumType] | None = None
     if command.use is not None:
         wanted = [_USES[command.use]]
     return v21.GetInstalledCertificateIdsRequest(certificate_type=optional(wanted))
 
 
-def _delete(command: commands.DeleteRootCertificate) -> msgspec.Struct:
+def _delete(command: upkeep.DeleteRootCertificate) -> msgspec.Struct:
     return v201.DeleteCertificateRequest(
         certificate_hash_data=v201.CertificateHashDataType(
             hash_algorithm=command.hash_algorithm,
@@ -117,7 +118,7 @@ BLOCK = Block(
             answers.SigningAnswer,
         ),
     ),
-    said=(Said(commands.InstallSignedCertificate, _signed, by_status, ("CertificateSigned",)),),
+    said=(Said(upkeep.InstallSignedCertificate, _signed, by_status, ("CertificateSigned",)),),
     sent=("CertificateSigned",),
 )
 CERTIFICATES = Block(
@@ -127,9 +128,9 @@ CERTIFICATES = Block(
         "GetCertificateStatus": "there is no OCSP client here yet",
     },
     said=(
-        Said(commands.InstallRootCertificate, _install, by_status, ("InstallCertificate",)),
-        Said(commands.ReadRootCertificates, _read, found, ("GetInstalledCertificateIds",)),
-        Said(commands.DeleteRootCertificate, _delete, by_status, ("DeleteCertificate",)),
+        Said(upkeep.InstallRootCertificate, _install, by_status, ("InstallCertificate",)),
+        Said(upkeep.ReadRootCertificates, _read, found, ("GetInstalledCertificateIds",)),
+        Said(upkeep.DeleteRootCertificate, _delete, by_status, ("DeleteCertificate",)),
     ),
     sent=("DeleteCertificate", "GetInstalledCertificateIds", "InstallCertificate"),
 )

@@ -19,7 +19,7 @@ from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from csms.security.actions import announce
 from models.clocks import Clock
-from models.commands import InstallSignedCertificate
+from models.commands.upkeep import InstallSignedCertificate
 from models.errors import FleetError
 from models.ids import IdMaker
 from models.tables.security import StationCertificate

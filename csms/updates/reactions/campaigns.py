@@ -35,7 +35,8 @@ from csms.updates.queries import (
 from csms.updates.reactions.alarm import Alarm
 from csms.updates.rules.campaigns import Judged, View, judge
 from models.clocks import Activity, Clock
-from models.commands import VariableName, VariableWrite, WriteVariables
+from models.commands import VariableWrite, WriteVariables
+from models.commands.base import VariableName
 from models.errors import BadInput, Conflict
 from models.ids import IdMaker
 from models.tables.base import Base

@@ -27,7 +27,7 @@ KINDS = pytest.mark.parametrize("kind", ["diagnostics", "security"])
 
 def off(it: Uploading) -> None:
     """Has the station accept an order and do nothing, so that the test uploads in its place."""
-    it.box.logs.begin = lambda: None  # type: ignore[method-assign]
+    it.box.outfit.logs.begin = lambda: None  # type: ignore[method-assign]
 
 
 async def address_of(it: Uploading, log: Any) -> str:
@@ -95,7 +95,7 @@ async def test_a_station_that_can_not_upload_refuses(
     tmp_path: Path, sqlite_url: str, version: str, kind: str
 ) -> None:
     async with uploading(sqlite_url, tmp_path, version) as it:
-        it.box.logs.upload = None
+        it.box.outfit.logs.upload = None
         log = await it.ask(kind=kind)
         log = await it.until(log["id"], lambda log: log["ended_at"] is not None)
         nothing = version == "ocpp1.6" and kind == "diagnostics"
@@ -113,12 +113,12 @@ async def test_an_upload_that_fails_is_told_and_another_may_follow(
         async def broken(location: str, file: bytes) -> bool:
             return False
 
-        real, it.box.logs.upload = it.box.logs.upload, broken
+        real, it.box.outfit.logs.upload = it.box.outfit.logs.upload, broken
         log = await it.ask(kind=kind)
         log = await it.until(log["id"], lambda log: log["ended_at"] is not None)
         word = "UploadFailed" if (version, kind) == ("ocpp1.6", "diagnostics") else "UploadFailure"
         assert (log["state"], log["why"]) == ("failed", f"the station says {word}")
-        it.box.logs.upload = real
+        it.box.outfit.logs.upload = real
         again = await it.ask(kind=kind)
         assert again["request_id"] == log["request_id"] + 1
         await it.until(again["id"], lambda log: log["state"] == "uploaded")
@@ -135,7 +135,7 @@ async def test_an_own_location_is_told_and_its_outcome_believed(
             told.append(location)
             return True
 
-        it.box.logs.upload = by_ftp
+        it.box.outfit.logs.upload = by_ftp
         log = await it.ask(location="ftp://me:secret@files.example.org/logs/")
         assert log["location"] == "ftp://********@files.example.org/logs/"
         log = await it.until(log["id"], lambda log: log["ended_at"] is not None)
@@ -153,7 +153,7 @@ async def test_one_that_only_says_so_has_failed(
         async def lying(location: str, file: bytes) -> bool:
             return True
 
-        it.box.logs.upload = lying
+        it.box.outfit.logs.upload = lying
         log = await it.ask()
         log = await it.until(log["id"], lambda log: log["ended_at"] is not None)
         assert log["why"] == "the station says Uploaded, but nothing has come"

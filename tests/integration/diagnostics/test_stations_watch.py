@@ -93,7 +93,7 @@ async def test_a_report_says_what_is_there_and_what_is_gone(
 ) -> None:
     async with uploading(database_url, tmp_path, version) as it:
         await watch(it, a_monitor(), a_monitor(evse_id=2))
-        it.box.monitors.clear(2)  # as somebody beside the box may
+        it.box.outfit.monitors.clear(2)  # as somebody beside the box may
         await asyncio.sleep(1.1)  # reports count in seconds
         await it.house.post(f"{ADDRESS}/report", {}, 200)
         async with asyncio.timeout(10):

@@ -11,13 +11,14 @@ import pytest
 from csms.ocpp.versions import DIALECTS, dialect_of
 from models import commands
 from models.commands import LimitPeriod
+from models.commands.base import VariableName
 from models.errors import BadInput
 from models.facts import VariableState
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 ON_2X = pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
 EVERYWHERE = pytest.mark.parametrize("subprotocol", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
-POWER = commands.VariableName(name="Power", component="EVSE", evse_id=1)
+POWER = VariableName(name="Power", component="EVSE", evse_id=1)
 A_LIMIT = commands.SetLimit(
     evse_id=2,
     purpose="transaction",
@@ -255,7 +256,7 @@ def test_what_a_version_can_not_say_is_refused_before_it_is_sent() -> None:
     ):
         with pytest.raises(BadInput):
             dialect_of("ocpp1.6").say(command)
-    nameless = commands.VariableName(name="Power")
+    nameless = VariableName(name="Power")
     for command in (
         commands.ReadVariables(names=(nameless,)),
         commands.StopCharging(ocpp_transaction_id="x" * 37),

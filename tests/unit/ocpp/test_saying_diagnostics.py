@@ -10,6 +10,8 @@ import pytest
 
 from csms.ocpp.versions import dialect_of
 from models import commands, facts
+from models.commands import monitors, upkeep
+from models.commands.base import VariableName
 from models.errors import BadInput
 
 ON_2X = pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
@@ -34,7 +36,7 @@ def outcome(subprotocol: str, command: commands.AnyCommand, answer: Any) -> tupl
 
 
 def test_16_has_diagnostics_of_its_own() -> None:
-    command = commands.UploadLog(kind="diagnostics", **LOG)
+    command = upkeep.UploadLog(kind="diagnostics", **LOG)
     assert said("ocpp1.6", command) == (
         "GetDiagnostics",
         {
@@ -59,10 +61,8 @@ def test_16_has_diagnostics_of_its_own() -> None:
         ("ocpp2.1", "diagnostics", "DiagnosticsLog"),
     ],
 )
-def test_others_are_asked_by_number(
-    subprotocol: str, kind: commands.LogKind, log_type: str
-) -> None:
-    command = commands.UploadLog(kind=kind, **LOG)
+def test_others_are_asked_by_number(subprotocol: str, kind: upkeep.LogKind, log_type: str) -> None:
+    command = upkeep.UploadLog(kind=kind, **LOG)
     assert said(subprotocol, command) == (
         "GetLog",
         {
@@ -82,8 +82,8 @@ def test_others_are_asked_by_number(
     assert outcome(subprotocol, command, {"status": "Rejected"}) == ("rejected", "Rejected")
 
 
-POWER = commands.VariableName(name="Power", component="EVSE", evse_id=1)
-WISH = commands.MonitorWish(variable=POWER, kind="Delta", value=5.0, severity=3)
+POWER = VariableName(name="Power", component="EVSE", evse_id=1)
+WISH = monitors.MonitorWish(variable=POWER, kind="Delta", value=5.0, severity=3)
 
 
 def a_result(status: str, **more: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def news(subprotocol: str, command: commands.AnyCommand, answer: Any) -> Any:
 @ON_2X
 def test_2x_is_told_what_to_watch_and_says_by_which_number(subprotocol: str) -> None:
     other = msgspec.structs.replace(WISH, severity=4, transaction=True, monitor_id=9)
-    command = commands.SetMonitors(monitors=(WISH, other))
+    command = monitors.SetMonitors(monitors=(WISH, other))
     action, payload = said(subprotocol, command)
     assert action == "SetVariableMonitoring"
     place = {"component": {"name": "EVSE", "evse": {"id": 1}}, "variable": {"name": "Power"}}
@@ -127,7 +127,7 @@ def test_2x_is_told_what_to_watch_and_says_by_which_number(subprotocol: str) -> 
 
 @ON_2X
 def test_2x_is_told_what_to_watch_no_longer(subprotocol: str) -> None:
-    command = commands.ClearMonitors(monitor_ids=(3, 4, 5))
+    command = monitors.ClearMonitors(monitor_ids=(3, 4, 5))
     assert said(subprotocol, command) == ("ClearVariableMonitoring", {"id": [3, 4, 5]})
     statuses = ("Accepted", "NotFound", "Rejected")
     results = [{"id": n, "status": each} for n, each in enumerate(statuses, 3)]
@@ -137,22 +137,22 @@ def test_2x_is_told_what_to_watch_no_longer(subprotocol: str) -> None:
 
 @ON_2X
 def test_2x_is_asked_what_it_watches(subprotocol: str) -> None:
-    command = commands.ReadMonitors(request_id=7)
+    command = monitors.ReadMonitors(request_id=7)
     assert said(subprotocol, command) == ("GetMonitoringReport", {"requestId": 7})
     assert news(subprotocol, command, {"status": "Accepted"}) == ("accepted", None)
     nothing = facts.MonitorNews(request_id=7)
     assert news(subprotocol, command, {"status": "EmptyResultSet"}) == ("accepted", nothing)
-    base = commands.SetMonitoringBase(base="HardWiredOnly")
+    base = monitors.SetMonitoringBase(base="HardWiredOnly")
     assert said(subprotocol, base) == ("SetMonitoringBase", {"monitoringBase": "HardWiredOnly"})
-    level = commands.SetMonitoringLevel(severity=4)
+    level = monitors.SetMonitoringLevel(severity=4)
     assert said(subprotocol, level) == ("SetMonitoringLevel", {"severity": 4})
 
 
 def test_16_can_not_say_any_of_it() -> None:
     for command in (
-        commands.SetMonitors(monitors=(WISH,)),
-        commands.ClearMonitors(monitor_ids=(1,)),
-        commands.ReadMonitors(request_id=1),
+        monitors.SetMonitors(monitors=(WISH,)),
+        monitors.ClearMonitors(monitor_ids=(1,)),
+        monitors.ReadMonitors(request_id=1),
     ):
         with pytest.raises(BadInput):
             said("ocpp1.6", command)

@@ -10,6 +10,7 @@ import pytest
 
 from csms.ocpp.versions import dialect_of
 from models import commands
+from models.commands import upkeep
 from models.errors import BadInput
 
 ON_2X = pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
@@ -30,7 +31,7 @@ def said(subprotocol: str, command: commands.AnyCommand) -> tuple[str, Any]:
 
 
 def test_16_is_told_of_firmware_without_a_signature_and_with_one() -> None:
-    assert said("ocpp1.6", commands.UpdateFirmware(**FIRMWARE)) == (
+    assert said("ocpp1.6", upkeep.UpdateFirmware(**FIRMWARE)) == (
         "UpdateFirmware",
         {
             "location": "https://example.org/fw.bin",
@@ -41,9 +42,9 @@ def test_16_is_told_of_firmware_without_a_signature_and_with_one() -> None:
     )
     later = FIRMWARE | {"install_at": datetime(2026, 6, 16, tzinfo=UTC)}
     with pytest.raises(BadInput, match="without a signature"):
-        said("ocpp1.6", commands.UpdateFirmware(**later))
+        said("ocpp1.6", upkeep.UpdateFirmware(**later))
     signed = {"signingCertificate": "PEM", "signature": "c2ln"}
-    assert said("ocpp1.6", commands.UpdateFirmware(**later, **SIGNATURE)) == (
+    assert said("ocpp1.6", upkeep.UpdateFirmware(**later, **SIGNATURE)) == (
         "SignedUpdateFirmware",
         {
             "requestId": 5,
@@ -56,7 +57,7 @@ def test_16_is_told_of_firmware_without_a_signature_and_with_one() -> None:
 
 @ON_2X
 def test_2x_is_told_of_firmware(subprotocol: str) -> None:
-    action, payload = said(subprotocol, commands.UpdateFirmware(**FIRMWARE))
+    action, payload = said(subprotocol, upkeep.UpdateFirmware(**FIRMWARE))
     assert action == "UpdateFirmware"
     assert payload == {"requestId": 5, "retries": 3, "retryInterval": 60, "firmware": WIRED}
 
@@ -75,11 +76,11 @@ def test_2x_is_told_of_firmware(subprotocol: str) -> None:
 def test_what_stations_answer_to_an_update(
     subprotocol: str, signed: bool, response: dict[str, Any], means: str
 ) -> None:
-    command = commands.UpdateFirmware(**FIRMWARE, **(SIGNATURE if signed else {}))
+    command = upkeep.UpdateFirmware(**FIRMWARE, **(SIGNATURE if signed else {}))
     told = dialect_of(subprotocol).outcome(command, msgspec.json.encode(response))
     assert told.status == means
 
 
 def test_half_a_signature_is_none() -> None:
     with pytest.raises(ValueError, match="come together"):
-        commands.UpdateFirmware(**FIRMWARE, signature="c2ln")
+        upkeep.UpdateFirmware(**FIRMWARE, signature="c2ln")

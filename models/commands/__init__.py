@@ -13,24 +13,27 @@ from typing import Any, Literal
 import msgspec
 
 from models.answers import TokenStatus
+from models.commands.base import Command, VariableName
+from models.commands.monitors import (
+    ClearMonitors,
+    ReadMonitors,
+    SetMonitoringBase,
+    SetMonitoringLevel,
+    SetMonitors,
+)
+from models.commands.upkeep import (
+    DeleteRootCertificate,
+    InstallRootCertificate,
+    InstallSignedCertificate,
+    ReadRootCertificates,
+    SetNetworkProfile,
+    UpdateFirmware,
+    UploadLog,
+)
 from models.units import NOMINAL_VOLTAGE_V
 
 LimitPurpose = Literal["transaction", "default", "station"]
 """For one transaction; for every transaction that has none of its own; for the whole station."""
-
-
-MonitorKind = Literal[
-    "UpperThreshold", "LowerThreshold", "Delta", "Periodic", "PeriodicClockAligned"
-]
-"""When a station tells of a variable that it watches."""
-MonitoringBase = Literal["All", "FactoryDefault", "HardWiredOnly"]
-"""All monitors that it has; those it came with; those that can't be changed."""
-LogKind = Literal["diagnostics", "security"]
-"""What a station logs for those who mend it, or what concerns its security."""
-
-
-class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What all commands have in common: nothing but being one."""
 
 
 class StartCharging(Command, frozen=True, kw_only=True):
@@ -88,19 +91,6 @@ class TriggerMessage(Command, frozen=True, kw_only=True):
     evse_id: int | None = None
     connector_id: int | None = None
     """2.x only: of which plug of the EVSE a status is wanted; None: of the first."""
-
-
-class VariableName(msgspec.Struct, frozen=True, kw_only=True):
-    """Which setting of a station."""
-
-    name: str
-    """1.6: the configuration key. 2.x: the variable."""
-    component: str | None = None
-    """Required on 2.x, ignored on 1.6."""
-    component_instance: str | None = None
-    instance: str | None = None
-    evse_id: int | None = None
-    connector_id: int | None = None
 
 
 class ReadVariables(Command, frozen=True, kw_only=True):
@@ -248,143 +238,6 @@ class CancelReservation(Command, frozen=True, kw_only=True):
     """Keep an EVSE free no longer."""
 
     reservation_id: int
-
-
-class UpdateFirmware(Command, frozen=True, kw_only=True):
-    """Fetch this firmware and install it. Never repeated blindly."""
-
-    request_id: int
-    """Repeated in what the station tells of it; 1.6 has none without a signature."""
-    location: str
-    retrieve_at: datetime
-    install_at: datetime | None = None
-    """None: as soon as it can. 1.6 knows it only with a signature."""
-    retries: int | None = None
-    """How often the station may try to fetch it; None leaves it to the station."""
-    retry_interval_s: int | None = None
-    signing_certificate: str | None = None
-    """PEM of the vendor's certificate; 1.6 then is sent its SignedUpdateFirmware."""
-    signature: str | None = None
-    """Of the firmware, in base64."""
-
-    def __post_init__(self) -> None:
-        if (self.signing_certificate is None) != (self.signature is None):
-            raise ValueError("a signing certificate and a signature come together")
-
-
-RootUse = Literal["csms", "manufacturer", "v2g", "mobility-operator", "oem"]
-"""What a station trusts a root certificate for: us; firmware; cars; contracts; cars' makers (2.1).
-1.6 knows the first two."""
-
-
-class InstallSignedCertificate(Command, frozen=True, kw_only=True):
-    """Log in with this certificate of yours from now on."""
-
-    chain: str
-    """PEM: the station's certificate first, then those between it and the root."""
-    request_id: int | None = None
-    """2.1: of the request that it answers."""
-
-
-class InstallRootCertificate(Command, frozen=True, kw_only=True):
-    """Trust this certificate."""
-
-    use: RootUse
-    certificate: str
-    """PEM."""
-
-
-class ReadRootCertificates(Command, frozen=True, kw_only=True):
-    """Tell us which certificates you trust."""
-
-    use: RootUse | None = None
-    """None: for anything; 1.6 must be told."""
-
-
-class DeleteRootCertificate(Command, frozen=True, kw_only=True):
-    """Trust this certificate no more. It is named as the station has named it."""
-
-    hash_algorithm: Literal["SHA256", "SHA384", "SHA512"]
-    issuer_name_hash: str
-    issuer_key_hash: str
-    serial_number: str
-
-
-NetworkInterface = Literal[
-    "Wired0", "Wired1", "Wired2", "Wired3", "Wireless0", "Wireless1", "Wireless2", "Wireless3"
-]
-
-
-class SetNetworkProfile(Command, frozen=True, kw_only=True):
-    """Keep this way to reach us in a slot; which slot is used is a setting. 2.x only."""
-
-    slot: int
-    url: str
-    security_profile: int
-    interface: NetworkInterface = "Wired0"
-    message_timeout_s: int = 30
-
-
-class UploadLog(Command, frozen=True, kw_only=True):
-    """Bring a log of yours to this address. Never repeated blindly."""
-
-    kind: LogKind
-    request_id: int
-    """Repeated in what the station tells of it; 1.6 has none for diagnostics."""
-    location: str
-    from_at: datetime | None = None
-    """What is older is not wanted."""
-    until_at: datetime | None = None
-    """What is later is not wanted."""
-    retries: int | None = None
-    """How often the station may try again; None leaves it to the station."""
-    retry_interval_s: int | None = None
-
-
-class MonitorWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a station is to watch by itself."""
-
-    variable: VariableName
-    kind: MonitorKind
-    value: float
-    """The threshold or the step in the variable's unit; of periodic kinds the seconds."""
-    severity: int
-    """0 (danger) to 9 (debug)."""
-    transaction: bool = False
-    """Whether it is to watch while a transaction runs only."""
-    monitor_id: int | None = None
-    """Takes the place of this one; None: a new one."""
-
-
-class SetMonitors(Command, frozen=True, kw_only=True):
-    """Watch these variables (2.x)."""
-
-    monitors: tuple[MonitorWish, ...]
-
-
-class ClearMonitors(Command, frozen=True, kw_only=True):
-    """Watch no longer what these monitors watch (2.x)."""
-
-    monitor_ids: tuple[int, ...]
-
-
-class ReadMonitors(Command, frozen=True, kw_only=True):
-    """Tell us all that you watch, as reports that follow (2.x)."""
-
-    request_id: int
-    """The second since 1970 at which we ask: what was told before and is not told again is gone."""
-
-
-class SetMonitoringBase(Command, frozen=True, kw_only=True):
-    """Watch what you were made to watch, with or without what was added (2.x)."""
-
-    base: MonitoringBase
-
-
-class SetMonitoringLevel(Command, frozen=True, kw_only=True):
-    """Tell events of this severity, and those that are worse (2.x)."""
-
-    severity: int
 
 
 class RawCommand(Command, frozen=True, kw_only=True):
