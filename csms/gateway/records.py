@@ -158,6 +158,17 @@ class StationRecords:
         self.put(record)
         return record
 
+    async def read_new(self, identities: Collection[str]) -> None:
+        """Reads the records of stations that were created a moment ago, all at once.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        async with self._db.read() as session:
+            query = sa.select(Station).where(Station.identity.in_(identities))
+            for station in await session.scalars(query):
+                self.put(_record(station, changing=False))
+
     async def serial_number(self, identity: str) -> str | None:
         """Returns what a station has said at its Boot to be its serial number."""
         async with self._db.read() as session:

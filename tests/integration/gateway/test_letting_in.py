@@ -280,6 +280,24 @@ async def test_strangers_are_limited_in_number_and_per_address(tmp_path: Path) -
         assert len(await house.rows(sa.select(Station))) == 3
 
 
+async def test_of_many_strangers_at_once_no_more_wait_than_may(tmp_path: Path) -> None:
+    async with rig(tmp_path, onboarding="pending", limits=Limits(refusal_delay_s=0.1)) as house:
+        dialled = (house.dial(f"STRANGER-{n}") for n in range(60))
+        answers = await asyncio.gather(*dialled, return_exceptions=True)
+        turned_away = [each for each in answers if isinstance(each, InvalidStatus)]
+        assert len(turned_away) == 60 - Limits().pending_per_address
+        stations = await house.rows(sa.select(Station))
+        assert [each.approval for each in stations] == ["pending"] * Limits().pending_per_address
+
+
+async def test_hundreds_may_be_taken_in_at_once(tmp_path: Path) -> None:
+    async with rig(tmp_path, onboarding="accept") as house:
+        dialled = (house.dial(f"NEW-{n}") for n in range(300))
+        links: list[Any] = await asyncio.gather(*dialled)
+        boots = await asyncio.gather(*(boot(link) for link in links))
+        assert {each[2]["status"] for each in boots} == {"Accepted"}
+
+
 async def test_strangers_are_forgotten_after_a_day_unless_they_are_connected(
     tmp_path: Path,
 ) -> None:
