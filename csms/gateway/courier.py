@@ -9,6 +9,7 @@ whoever wanted it reads back and decides.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from models.facts import (
 from models.tables.ledger import Command
 
 _BATCH = 20
+_LOOKED_UP_AT_ONCE = 500
 _REMEMBERED = 1_000
 _RETRY_S = 1.0
 _NO_LIMIT_W = 1e12
@@ -101,6 +103,9 @@ class Courier:
         self._limits = limits
         self._lane_of = lane_of
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._come: dict[str, None] = {}
+        """Stations that are ready, and of whose commands we don't know yet, in order."""
+        self._looker: asyncio.Task[None] | None = None
         self._again: set[str] = set()
         self._waiters: dict[str, list[asyncio.Future[Settled]]] = {}
         self._recent: OrderedDict[str, Settled] = OrderedDict()
@@ -133,16 +138,25 @@ class Courier:
         """Stops; commands under way become `unknown` as their connections end."""
         if self._subscription is not None:
             await self._subscription.close()
-        tasks = [*self._workers.values()]
-        if self._expirer is not None:
-            tasks.append(self._expirer)
-            self._expirer.cancel()
-        for task in self._workers.values():
+        others = (self._expirer, self._looker)
+        tasks = [*self._workers.values(), *(task for task in others if task is not None)]
+        for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def greet(self, identity: str) -> None:
+        """Looks whether a station that has come has commands waiting for it.
+
+        Of all that come while others are looked up it is asked at once: thousands may come back
+        together, and most of them have none.
+        """
+        self._come[identity] = None
+        if self._looker is None:
+            self._activity.begin()
+            self._looker = asyncio.get_running_loop().create_task(self._look(), name="courier-look")
+
     def wake(self, identity: str) -> None:
-        """Looks for commands for a station that is ready for them."""
+        """Takes a station that is ready the commands that wait for it."""
         lane = self._lane_of(identity)
         if lane is None or not lane.ready:
             self._left_waiting.set()
@@ -184,6 +198,26 @@ class Courier:
                 del self._waiters[command_id]
 
     # -- inside ------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        try:
+            while self._come:
+                some = list(itertools.islice(self._come, _LOOKED_UP_AT_ONCE))
+                for identity in some:
+                    del self._come[identity]
+                async with self._db.read() as session:
+                    query = sa.select(Command.station).where(
+                        Command.state == "queued", Command.station.in_(some)
+                    )
+                    found = set(await session.scalars(query.distinct()))
+                for identity in some:
+                    if identity in found:
+                        self.wake(identity)
+        except Unavailable as error:
+            _log.warning("commands_waiting", error=error.detail)
+        finally:
+            self._looker = None
+            self._activity.end()
 
     async def _on_queued(self, note: EventNote) -> None:
         self.wake(note.subject.removeprefix("station/"))

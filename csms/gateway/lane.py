@@ -13,7 +13,6 @@ What a message means is the dialect's business (`csms.ocpp`), what follows from 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -136,7 +135,8 @@ class Lane:
         """How many frames could not be read."""
         self.ended = False
         self._peer = Peer(self.dialect.version, house.new_message_id)
-        self._queue: deque[Call | Send | Malformed] = deque()
+        # Never longer than a few: a list takes 700 bytes less of each station than a deque.
+        self._queue: list[Call | Send | Malformed] = []
         self._busy = False
         self._paused = False
         self._accepted = False
@@ -206,7 +206,7 @@ class Lane:
     def _go_on(self) -> None:
         """Takes what waits, as far as it can be answered at once."""
         while self._queue and not self._busy and not self.ended:
-            inbound = self._queue.popleft()
+            inbound = self._queue.pop(0)
             if isinstance(inbound, Malformed):
                 self._keep_malformed(inbound)
             else:

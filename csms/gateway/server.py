@@ -22,6 +22,7 @@ from csms.config import Settings
 from csms.gateway import memory
 from csms.gateway.connection import GOING_AWAY, SERVICE_RESTART
 from csms.gateway.courier import Courier, submit_quietly
+from csms.gateway.follower import Follower
 from csms.gateway.lane import FactSink, House, Lane
 from csms.gateway.limits import Limits
 from csms.gateway.login import Login
@@ -39,7 +40,6 @@ from models.facts import (
     CertificatePresented,
     ConnectionChanged,
     LoginProved,
-    StationCaughtUp,
     StationsSeen,
 )
 from models.ids import IdMaker
@@ -142,7 +142,7 @@ class Gateway:
             spawn=self._spawn,
             on_enter=self._on_enter,
         )
-        self._followed: dict[str, int] = {}
+        self._follower = Follower(intake=intake, clock=clock, limits=self.limits, spawn=self._spawn)
         """By station, the connection that is waited for to have told what it had queued."""
         self._opened = False
         self._draining = False
@@ -330,10 +330,8 @@ class Gateway:
         known = self._records.known(lane.identity)
         if known is not None and (not known.booted or known.quirks != lane.record.quirks):
             self._records.put(replace(known, booted=True, quirks=lane.record.quirks))
-        self.courier.wake(lane.identity)
-        if self._followed.get(lane.identity) != lane.epoch:
-            self._followed[lane.identity] = lane.epoch
-            self._spawn(self._catch_up(lane))
+        self.courier.greet(lane.identity)
+        self._follower.follow(lane)
 
     def _on_enter(self, lane: Lane) -> None:
         self._submit_connection(lane, online=True, detail=None)
@@ -427,20 +425,6 @@ class Gateway:
             lane.end("the station's login has changed")
         else:
             lane.take_record(replace(record, epoch=lane.epoch))
-
-    async def _catch_up(self, lane: Lane) -> None:
-        """Tells when a station has said what it had queued while it was away."""
-        silence = timedelta(seconds=self.limits.dry_s)
-        give_up_at = self._clock.now() + timedelta(seconds=self.limits.dry_at_most_s)
-        while not lane.ended:
-            now = self._clock.now()
-            if now >= give_up_at or (lane.quiet and now >= lane.heard_at + silence):
-                fact = StationCaughtUp(station=lane.identity, received_at=now, epoch=lane.epoch)
-                submit_quietly(self._intake, fact)
-                return
-            # A moment at least: what was said may still be on its way to the disk.
-            dry_at = max(lane.heard_at + silence, now + silence / 5)
-            await self._clock.sleep_until(min(dry_at, give_up_at))
 
     def _new_transport(self) -> SocketTransport:
         return SocketTransport(self._porter, self.limits, self._wire, self._transports)

@@ -168,6 +168,8 @@ class SocketTransport(asyncio.Protocol):
         self._protocol.receive_eof()
         listener, self._listener = self._listener, None
         self._plain = False
+        # The parser refers to the protocol and back: what is not cut here waits for the collector.
+        self._protocol.parser.close()
         if listener is not None:
             code, reason = self._close or (ABNORMAL, str(exc or "connection lost"))
             if self._close is None and (received := self._protocol.close_rcvd) is not None:
@@ -202,7 +204,7 @@ class SocketTransport(asyncio.Protocol):
         response = self._protocol.accept(self._request)
         if subprotocol is not None:
             response.headers["Sec-WebSocket-Protocol"] = subprotocol
-        self._request = None
+        self._forget_request()
         self._listener = listener
         self._plain = not self._protocol.extensions
         self._quiet_since = self._wire.monotonic()
@@ -213,7 +215,7 @@ class SocketTransport(asyncio.Protocol):
         """Ends the handshake with an HTTP status."""
         if self._request is None:
             return
-        self._request = None
+        self._forget_request()
         response = self._protocol.reject(status, "")
         if status == 401:
             response.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
@@ -362,6 +364,12 @@ class SocketTransport(asyncio.Protocol):
             if final:
                 whole, self._fragments = bytes(self._fragments), None
                 self._listener.on_text(whole)
+
+    def _forget_request(self) -> None:
+        """Drops what was said at the handshake: 2 KiB that the protocol's parser would keep."""
+        if self._request is not None:
+            self._request.headers.clear()
+        self._request = None
 
     def _respond(self, response: Response) -> None:
         response.headers["Server"] = "heliofleet"

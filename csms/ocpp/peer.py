@@ -7,7 +7,6 @@ keeping them in order is the lane's business. Nothing in here waits, writes or r
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
@@ -80,7 +79,8 @@ class Peer:
         self._new_id = new_id
         self._call_timeout_s = call_timeout_s
         self._out: Outstanding | None = None
-        self._timed_out: deque[str] = deque(maxlen=_REMEMBERED_MAX)
+        # Short and mostly empty: a list takes 700 bytes less of each station than a deque.
+        self._timed_out: list[str] = []
 
     @property
     def outstanding(self) -> Outstanding | None:
@@ -104,7 +104,7 @@ class Peer:
         """Returns the outstanding call if its time is up, and gives it up."""
         if self._out is None or now_s < self._out.deadline_s:
             return None
-        self._timed_out.append(self._out.message_id)
+        self._timed_out = [*self._timed_out, self._out.message_id][-_REMEMBERED_MAX:]
         return self._settle()
 
     def close(self) -> Outstanding | None:
