@@ -46,6 +46,7 @@ from models.answers import EMPTY, Answer, BootAnswer, TransactionAnswer
 from models.clocks import Activity, RealClock, RealWireClock
 from models.facts import BootReported, Fact, TransactionReported
 from models.ids import UlidMaker
+from tests.builders.pki import Pki
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 SUBJECTS = ("plain", "orm", "echo", "memory", "durable")
@@ -100,7 +101,9 @@ class Echo:
         done(answer, None)
 
 
-async def serve_ours(ready: Callable[[int], None], stop: asyncio.Event, *, durable: bool) -> None:
+async def serve_ours(
+    ready: Callable[[int], None], stop: asyncio.Event, *, durable: bool, tls: bool = False
+) -> None:
     clock, wire, activity = RealClock(), RealWireClock(), Activity()
     ids = UlidMaker(clock, Random(1))
     with tempfile.TemporaryDirectory(prefix="heliofleet-bench-") as directory:
@@ -111,19 +114,28 @@ async def serve_ours(ready: Callable[[int], None], stop: asyncio.Event, *, durab
         bus = LocalBus(activity)
         relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=wire)
         committer = Committer(db, deciders(), clock, ids, activity, wire)
+        settings = Settings(station_onboarding="accept")
+        if tls:
+            certificate, key = Pki(Path(directory) / "pki").server("ec")
+            settings = Settings(
+                station_onboarding="accept",
+                ocpp_tls_certificate=(certificate,),
+                ocpp_tls_key=(key,),
+            )
         gateway = Gateway(
             db=db,
             intake=Intake(committer) if durable else Echo(),
             bus=bus,
             keyring=Keyring(b"k" * 32),
-            settings=Settings(station_onboarding="accept"),
+            settings=settings,
             clock=clock,
             wire=wire,
             ids=ids,
             activity=activity,
         )
         await relay.start()
-        port = await gateway.start("127.0.0.1", 0)
+        start = gateway.start_tls if tls else gateway.start
+        port = await start("127.0.0.1", 0)
         gc.set_threshold(20_000, 50, 1_000)
         gc.freeze()
         ready(port)
@@ -153,7 +165,7 @@ def run_server(subject: str, pipe: Connection) -> None:
         if subject in BARE:
             await BARE[subject](pipe.send, stop)
         else:
-            await serve_ours(pipe.send, stop, durable=subject == "durable")
+            await serve_ours(pipe.send, stop, durable=subject != "memory", tls=subject == "tls")
 
     uvloop.run(main())
 
