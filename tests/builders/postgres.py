@@ -56,6 +56,12 @@ class PostgresServer:
         )
         self.restart()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all others of the server come from."""
+        assert self._process is not None
+        return self._process.pid
+
     def restart(self) -> None:
         """Runs the server on its data, and returns when it answers."""
         data = self._directory / "data"
