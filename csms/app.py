@@ -24,19 +24,25 @@ from csms.booking.desk import Desk
 from csms.booking.reactions import Watchman
 from csms.bus.base import EventNote
 from csms.bus.local import LocalBus
-from csms.charging.api import router as charging_router
+from csms.charging.api.held import router as held_router
+from csms.charging.api.transactions import router as charging_router
 from csms.charging.reactions import FOLLOWED as SUN_FOLLOWS
 from csms.charging.reactions import SunLedger
 from csms.config import Settings
+from csms.customers.api import router as customers_router
 from csms.diagnostics.api.logs import router as logs_router
 from csms.diagnostics.api.monitors import router as monitors_router
+from csms.diagnostics.api.reports import router as reports_router
 from csms.diagnostics.api.uploads import router as uploads_router
 from csms.diagnostics.reactions import UploadKeeper
 from csms.diagnostics.store import UploadStore
+from csms.displays.api import router as displays_router
+from csms.displays.api import sites_router as site_displays_router
 from csms.energy.api import router as energy_router
 from csms.energy.reactions import Forecaster
 from csms.fleet.api import router as fleet_router
 from csms.gateway.server import Gateway
+from csms.inquiries.api import router as inquiries_router
 from csms.intake import Intake, deciders
 from csms.keyring import Keyring
 from csms.ledger.committer import Committer
@@ -47,7 +53,8 @@ from csms.messages.reactions import LogKeeper
 from csms.planning.api import router as planning_router
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Planner, Solve
-from csms.reconciliation.api import router as reconciliation_router
+from csms.reconciliation.api.checks import router as checks_router
+from csms.reconciliation.api.oddities import router as reconciliation_router
 from csms.reconciliation.reactions import Closer
 from csms.reservations.api import router as reservations_router
 from csms.reservations.reactions import ReservationKeeper
@@ -59,6 +66,7 @@ from csms.stations.api import router as stations_router
 from csms.stations.reactions import StationHost
 from csms.updates.api.campaigns import router as campaigns_router
 from csms.updates.api.firmware import router as firmware_router
+from csms.updates.api.publishing import router as publishing_router
 from csms.updates.reactions.campaigns import Conductor
 from csms.updates.reactions.firmware import UpdateKeeper
 from csms.web.application import api_document, build_api
@@ -91,13 +99,21 @@ ROUTERS: Sequence[APIRouter] = (
     messages_router,
     firmware_router,
     campaigns_router,
+    publishing_router,
     logs_router,
     monitors_router,
     uploads_router,
+    reports_router,
+    inquiries_router,
+    displays_router,
+    site_displays_router,
+    customers_router,
     fleet_router,
     charging_router,
+    held_router,
     reservations_router,
     reconciliation_router,
+    checks_router,
     booking_router,
     planning_router,
 )

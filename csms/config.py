@@ -91,7 +91,8 @@ class Settings(BaseModel):
     strict_unknown_identity: bool = False
     """Answer unknown stations 404, as the specification says, rather than a telltale-free 401."""
     message_retention_days: Days = 90
-    """How long the OCPP message log is kept; 0: for ever."""
+    """How long the OCPP message log, and reports that stations were asked for, are kept; 0: for
+    ever."""
     event_retention_days: Days = 90
     """How long events can be read again (`Last-Event-ID`), and events that stations notice by
     themselves are kept; 0: for ever."""

@@ -10,13 +10,28 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from csms.charging.intake.held import (
+    HELD,
+    HeldLimitsDecider,
+    OutsideLimitDecider,
+    forget_held,
+)
 from csms.charging.intake.readings import ReadingsDecider, TokenDecider
 from csms.charging.intake.transactions import TransactionDecider, reserve_numbers
 from csms.config import OPERATOR_NAME
+from csms.customers.intake import CustomerDecider
 from csms.diagnostics.intake import EventsDecider, MonitorsDecider, WithEvents
+from csms.displays.intake import (
+    MESSAGES,
+    DisplayAnswerDecider,
+    DisplaysDecider,
+    forget_displays,
+)
 from csms.fleet.intake import PlugDecider
+from csms.inquiries.intake import AnsweredDecider, WithParts
 from csms.ledger.batch import Batch, Decider, MessageNote
 from csms.ledger.committer import Committer, Done
+from csms.reconciliation.intake import CheckDecider
 from csms.reservations.intake import (
     ReservationDecider,
     ReservedConnectors,
@@ -43,7 +58,8 @@ from csms.stations.intake import (
     SeenDecider,
     VariablesDecider,
 )
-from csms.updates.intake import NoticeDecider
+from csms.updates.intake.notices import NoticeDecider
+from csms.updates.intake.publishing import PublishDecider
 from models.answers import (
     EMPTY,
     Answer,
@@ -79,6 +95,16 @@ from models.facts import (
     TransactionReported,
     VariablesReported,
 )
+from models.facts.checks import TransactionChecked
+from models.facts.customers import CustomerTold
+from models.facts.displays import DisplayAnswered, DisplaysReported
+from models.facts.held_limits import (
+    HeldLimitsReported,
+    OutsideLimitCleared,
+    OutsideLimitReported,
+)
+from models.facts.inquiries import InquiryAnswered
+from models.facts.publishing import PublishAnswered, PublishReported, Unpublished
 from models.tables.diagnostics import LogNotice
 from models.tables.updates import FirmwareNotice
 
@@ -145,12 +171,27 @@ def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[A
         TransactionReported: Accepted(ReservedTransactions(TransactionDecider())),
         ReadingsReported: Accepted(ReadingsDecider()),
         ReservationReported: Accepted(ReservationDecider()),
-        VariablesReported: Accepted(VariablesDecider()),
+        VariablesReported: Accepted(WithParts(VariablesDecider())),
         DataReceived: Accepted(DataDecider()),
         FirmwareReported: Accepted(NoticeDecider(FirmwareNotice, "firmware.reported")),
         LogReported: Accepted(NoticeDecider(LogNotice, "station_log.reported")),
         MonitorsReported: Accepted(MonitorsDecider()),
         EventsReported: Accepted(EventsDecider()),
+        TransactionChecked: Accepted(CheckDecider()),
+        CustomerTold: Accepted(CustomerDecider()),
+        DisplaysReported: Accepted(DisplaysDecider()),
+        DisplayAnswered: Accepted(DisplayAnswerDecider()),
+        HeldLimitsReported: Accepted(HeldLimitsDecider()),
+        OutsideLimitReported: Accepted(OutsideLimitDecider()),
+        OutsideLimitCleared: Accepted(OutsideLimitDecider()),
+        InquiryAnswered: Accepted(
+            AnsweredDecider(
+                {"displays": (MESSAGES, forget_displays), "limits": (HELD, forget_held)}
+            )
+        ),
+        PublishReported: Accepted(PublishDecider()),
+        PublishAnswered: Accepted(PublishDecider()),
+        Unpublished: Accepted(PublishDecider()),
         NoteReported: Accepted(NoteDecider()),
         SecurityReported: SecurityDecider(),
         CertificateRequested: Accepted(CertificateRequestDecider(operator_name)),

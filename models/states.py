@@ -19,6 +19,8 @@ FirmwareUpdateState = Literal["requested", "unsent", "refused", "running", "inst
 CampaignState = Literal["running", "paused", "aborted", "finished"]
 CampaignStationState = Literal["waiting", "running", "done", "failed", "skipped", "missed"]
 StationLogState = Literal["requested", "unsent", "refused", "uploading", "uploaded", "failed"]
+PublicationState = Literal["requested", "refused", "running", "published", "failed", "withdrawn"]
+InquiryState = Literal["asked", "coming", "complete", "empty", "refused", "unsupported", "failed"]
 LocalListState = Literal["pending", "synced", "failed", "unsupported"]
 ReservationStatus = Literal[
     "requested", "active", "refused", "used", "cancelled", "expired", "lost"
@@ -101,6 +103,29 @@ STATION_LOG: Mapping[str, frozenset[str]] = {
 }
 """A log of a station: asked for, on its way, here; a file may come although its station has said
 that none would, as long as its address is good."""
+
+PUBLICATION: Mapping[str, frozenset[str]] = {
+    "requested": frozenset({"refused", "running", "published", "failed", "withdrawn"}),
+    "running": frozenset({"published", "failed", "withdrawn"}),
+    "published": frozenset({"withdrawn"}),
+    "failed": frozenset({"running", "published", "withdrawn"}),
+    "refused": frozenset(),
+    "withdrawn": frozenset(),
+}
+"""Firmware that a controller is to offer: asked for, under way, there for others, taken away; it
+may try again by itself after it has failed."""
+
+INQUIRY: Mapping[str, frozenset[str]] = {
+    "asked": frozenset({"coming", "complete", "empty", "refused", "unsupported", "failed"}),
+    "coming": frozenset({"complete"}),
+    "complete": frozenset(),
+    "empty": frozenset(),
+    "refused": frozenset(),
+    "unsupported": frozenset(),
+    "failed": frozenset({"coming", "complete"}),
+}
+"""A report that a station was asked for: part after part, whole, or not to be had; one that nobody
+answered for may come all the same."""
 
 CAMPAIGN: Mapping[str, frozenset[str]] = {
     "running": frozenset({"paused", "aborted", "finished"}),

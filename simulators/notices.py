@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(slots=True)
@@ -249,6 +249,15 @@ class EventNote:
     cleared: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Something that the station's version has words for, and they are chosen already (2.x)."""
+
+    action: str
+    fields: dict[str, Any]
+    """By the names of the `ocpp` package."""
+
+
 Notice = (
     Boot
     | Heartbeat
@@ -265,6 +274,7 @@ Notice = (
     | LogNote
     | MonitorPart
     | EventNote
+    | Words
 )
 
 KEPT_OFFLINE = (Boot, Started, Updated, Ended)

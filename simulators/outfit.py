@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from simulators.customers import Customers
+from simulators.displays import Displays
 from simulators.evse import Evse
 from simulators.logs import Logs
 from simulators.monitors import Monitors
 from simulators.notices import Notice
+from simulators.publishing import Publisher
 from simulators.scenario import StationKind
 
 
@@ -20,8 +23,12 @@ class Outfit:
 
     def __init__(self, identity: str, kind: StationKind, *, now: datetime) -> None:
         self.logs = Logs(identity, now=now)
+        self.displays = Displays()
+        self.customers = Customers()
+        self.publisher = Publisher()
         self.monitors = Monitors(is_16=kind.subprotocol == "ocpp1.6", evses=kind.evses)
 
     def play(self, at: datetime, evses: list[Evse]) -> Iterator[Notice]:
         """Yields what the parts have to tell now."""
         yield from self.monitors.play(at, evses)
+        yield from self.publisher.play(at)

@@ -39,13 +39,19 @@ from simulators.notices import (
     Status,
     Transaction,
     Updated,
+    Words,
 )
 from simulators.odd_limits import taken
-from simulators.profiles import Profile, Purpose
+from simulators.profiles import Purpose
 from simulators.variables import ENTRIES, NAMES_2X
 from simulators.voice import read_order, read_profile, write_periods
 from simulators.voice_keys import KeysV2X
+from simulators.voice_v2x_customers import CustomerVoiceV2X
 from simulators.voice_v2x_diagnostics import DiagnosticsVoiceV2X
+from simulators.voice_v2x_displays import DisplayVoiceV2X
+from simulators.voice_v2x_inventory import InventoryVoiceV2X
+from simulators.voice_v2x_limits import LimitVoiceV2X
+from simulators.voice_v2x_publishing import PublishingVoiceV2X
 from simulators.voice_v2x_tokens import TokenVoiceV2X, yes_no
 from simulators.whitelist import CARD
 
@@ -60,7 +66,16 @@ _STOP_TRIGGERS = {
 _STOP_REASONS = {"UnlockCommand": "Other", "Reset": "ImmediateReset"}
 
 
-class VoiceV2X(KeysV2X, TokenVoiceV2X, DiagnosticsVoiceV2X):
+class VoiceV2X(
+    KeysV2X,
+    TokenVoiceV2X,
+    DiagnosticsVoiceV2X,
+    DisplayVoiceV2X,
+    LimitVoiceV2X,
+    InventoryVoiceV2X,
+    CustomerVoiceV2X,
+    PublishingVoiceV2X,
+):
     """What 2.0.1 and 2.1 share."""
 
     requests: ClassVar[ModuleType]
@@ -87,6 +102,13 @@ class VoiceV2X(KeysV2X, TokenVoiceV2X, DiagnosticsVoiceV2X):
                 )
             case SignRequest():
                 await self.say_request(notice.csr)
+            case _:
+                await self._report_on(notice)
+        return Answer()
+
+    async def _report_on(self, notice: Notice) -> None:
+        """Says what is about the station itself, and wants no more than being heard."""
+        match notice:
             case Report():
                 await self._report(notice)
             case ReservationGone():
@@ -99,7 +121,10 @@ class VoiceV2X(KeysV2X, TokenVoiceV2X, DiagnosticsVoiceV2X):
                 await self._firmware(notice)
             case LogNote() | MonitorPart() | EventNote():
                 await self.diagnose(notice)
-        return Answer()
+            case Words():
+                await self.ask(getattr(self.requests, notice.action)(**notice.fields))
+            case _:
+                raise TypeError(f"2.x has no words for {notice!r}")
 
     async def _boot(self, notice: Boot) -> Answer:
         kind = self.station.kind
@@ -306,19 +331,6 @@ class VoiceV2X(KeysV2X, TokenVoiceV2X, DiagnosticsVoiceV2X):
             )
         return self.results.SetVariables(set_variable_result=done)
 
-    @on("GetBaseReport")
-    def on_base_report(self, request_id: int, **_: Any) -> object:
-        """GetBaseReportRequest; the report follows in two parts."""
-        rows: list[tuple[str, str, str, bool]] = []
-        for (component, variable), name in NAMES_2X.items():
-            setting = self.station.variables.get(name)
-            if setting is not None:
-                rows.append((component, variable, setting.value, setting.writable))
-        half = len(rows) // 2
-        self.station.outbox.append(Report(request_id, 0, last=False, variables=tuple(rows[:half])))
-        self.station.outbox.append(Report(request_id, 1, last=True, variables=tuple(rows[half:])))
-        return self.results.GetBaseReport(status="Accepted")
-
     @on("UpdateFirmware")
     def on_update_firmware(self, request_id: int, firmware: dict[str, Any], **_: Any) -> object:
         """UpdateFirmwareRequest."""
@@ -362,16 +374,6 @@ class VoiceV2X(KeysV2X, TokenVoiceV2X, DiagnosticsVoiceV2X):
             ),
         }
         return self.results.GetCompositeSchedule(status="Accepted", schedule=schedule)
-
-    @on("GetChargingProfiles")
-    def on_get_profiles(self, charging_profile: dict[str, Any], **payload: Any) -> object:
-        """GetChargingProfilesRequest: says whether there are any that fit."""
-        purpose = charging_profile.get("charging_profile_purpose")
-        evse_id = payload.get("evse_id")
-        fitting = [
-            profile for profile in self.station.limits.stored() if _fits(profile, evse_id, purpose)
-        ]
-        return self.results.GetChargingProfiles(status="Accepted" if fitting else "NoProfiles")
 
     @on("GetTransactionStatus")
     def on_transaction_status(self, **payload: Any) -> object:
@@ -439,9 +441,3 @@ def _token_answer(result: Any | None) -> Answer:
     status = "Accepted" if info is None else str(info["status"])
     group: dict[str, Any] = (info or {}).get("group_id_token") or {}
     return Answer(status == "Accepted", status, group=group.get("id_token"))
-
-
-def _fits(profile: Profile, evse_id: int | None, purpose: str | None) -> bool:
-    return (evse_id is None or profile.evse_id == evse_id) and (
-        purpose is None or profile.purpose == purpose
-    )

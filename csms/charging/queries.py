@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from pydantic import AwareDatetime
 
+from csms.stations.rules import is_our_limit
 from csms.web.documents import Shown
 
 _SHOWN_TRANSACTION = (
@@ -124,3 +125,39 @@ def transaction_news(transaction: Any) -> msgspec.Struct:
 def reading_resource(reading: Any) -> dict[str, Any]:
     """Returns a reading as the REST door shows it."""
     return {name: getattr(reading, name) for name in _SHOWN_READING}
+
+
+def held_limit_resource(limit: Any) -> dict[str, Any]:
+    """Returns a limit in a station's box, with whether it is one of ours."""
+    ours = is_our_limit(limit.source, limit.purpose, limit.evse_id, limit.profile_id)
+    return {
+        "id": limit.profile_id,
+        "station": limit.station,
+        "evse_id": limit.evse_id,
+        "source": limit.source,
+        "purpose": limit.purpose,
+        "stack_level": limit.stack_level,
+        "kind": limit.kind,
+        "recurrence": limit.recurrence,
+        "valid_from": limit.valid_from,
+        "valid_to": limit.valid_to,
+        "ocpp_transaction_id": limit.ocpp_transaction_id,
+        "schedules": limit.schedules,
+        "state": "gone" if limit.gone else "ours" if ours else "foreign",
+        "told_at": limit.told_at,
+    }
+
+
+def outside_limit_resource(limit: Any) -> dict[str, Any]:
+    """Returns what somebody else allows a station; it takes rows and structs alike."""
+    return {
+        "station": limit.station,
+        "evse_id": limit.evse_id,
+        "source": limit.source,
+        "grid_critical": limit.grid_critical,
+        "local_generation": limit.local_generation,
+        "schedules": limit.schedules,
+        "active": limit.cleared_at is None,
+        "told_at": limit.told_at,
+        "cleared_at": limit.cleared_at,
+    }

@@ -316,6 +316,9 @@ class Courier:
                 )
                 self._tell_variables(errand.lane.identity, told.variables)
                 self._tell_monitors(errand.lane.identity, told.monitors)
+                if told.tells is not None:
+                    fact = told.tells(errand.lane.identity, self._clock.now())
+                    submit_quietly(self._intake, fact)
             case "refused":
                 state = "failed"
                 note.outcome = "error"

@@ -1,4 +1,4 @@
-"""The keeper of the log: forgets messages, notices and events that are older than they are kept.
+"""The keeper of the log: forgets messages, notices, events and reports that are too old.
 
 These tables grow with every message, and a full disk stops a house. Rows go in small steps, so that
 stations never wait behind a long deletion. The newest event stays whatever its age, because the
@@ -18,6 +18,7 @@ from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
 from models.tables.diagnostics import LogNotice, StationEvent
+from models.tables.inquiries import Inquiry
 from models.tables.ledger import Event, Message
 from models.tables.updates import FirmwareNotice
 
@@ -55,6 +56,7 @@ class LogKeeper:
             (LogNotice, LogNotice.received_at, messages_kept),
             (Event, Event.time, events_kept),
             (StationEvent, StationEvent.received_at, events_kept),
+            (Inquiry, Inquiry.asked_at, messages_kept),
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -91,15 +93,15 @@ class LogKeeper:
 
     async def _step(
         self,
-        table: type[Message | FirmwareNotice | LogNotice | Event | StationEvent],
+        table: type[Message | FirmwareNotice | LogNotice | Event | StationEvent | Inquiry],
         too_old: sa.ColumnElement[bool],
     ) -> int:
         """Forgets the oldest rows that are too old; returns how many."""
         oldest = sa.select(table.id).order_by(table.id).limit(STEP_ROWS).subquery()
-        newest = sa.select(sa.func.max(table.id)).scalar_subquery()
-        found = sa.select(table.id).where(
-            table.id.in_(sa.select(oldest.c.id)), table.id != newest, too_old
-        )
+        found = sa.select(table.id).where(table.id.in_(sa.select(oldest.c.id)), too_old)
+        if table is not Inquiry:  # which are not numbered, and may be about people
+            newest = sa.select(sa.func.max(table.id)).scalar_subquery()
+            found = found.where(table.id != newest)
         async with self._db.read() as session:
             numbers = list(await session.scalars(found))
         if numbers:

@@ -230,7 +230,13 @@ class Dialect:
 
     def coverage(self) -> list[Coverage]:
         """Returns how every action of this version is treated, by block."""
-        return [line for block in self.blocks for line in _coverage_of(block)]
+        commands = {
+            action: said.command.__name__
+            for block in self.blocks
+            for said in block.said
+            for action in said.actions
+        }
+        return [line for block in self.blocks for line in _coverage_of(block, commands)]
 
     def _action(self, command: AnyCommand) -> str:
         if isinstance(command, RawCommand):
@@ -324,8 +330,8 @@ def _field_errors(found: tuple[schema.Fault, ...]) -> tuple[FieldError, ...]:
     return tuple(FieldError(fault.pointer, fault.detail) for fault in found)
 
 
-def _coverage_of(block: Block) -> list[Coverage]:
-    commands = {action: said.command.__name__ for said in block.said for action in said.actions}
+def _coverage_of(block: Block, commands: Mapping[str, str]) -> list[Coverage]:
+    """Returns how the actions of a block are treated; a command may choose from several blocks."""
     heard = {row.action: row.tells.__name__ for row in block.heard}
     both = set(heard) & set(block.sent)
     lines = [

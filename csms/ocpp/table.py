@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, cast
 
 import msgspec
@@ -60,6 +61,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Of the list of tokens that it holds (ReadLocalListVersion)."""
     monitors: MonitorNews | None = None
     """What it watches from now on, or no longer."""
+    tells: Callable[[str, datetime], Fact] | None = None
+    """What else it tells, as a fact of this station at this instant."""
     faults: tuple[FieldError, ...] = ()
     """Where the response breaks its schema; it is read all the same."""
 
@@ -132,6 +135,7 @@ _STATUS: Mapping[str, OutcomeStatus] = {
     "AcceptedCanceled": "accepted",
     "InvalidCertificate": "rejected",
     "RevokedCertificate": "rejected",
+    "Invalid": "rejected",
     "Rejected": "rejected",
     "UnlockFailed": "rejected",
     "OngoingAuthorizedTransaction": "rejected",

@@ -9,12 +9,16 @@ from __future__ import annotations
 from csms.ocpp.blocks import (
     authorization,
     availability,
+    customers,
     data_transfer,
     diagnostics,
+    displays,
     firmware,
+    held_limits,
     metering,
     monitoring,
     provisioning,
+    publishing,
     remote,
     reservation,
     security,
@@ -26,11 +30,6 @@ from csms.ocpp.table import Block
 from csms.ocpp.wire import v201
 
 TARIFF = Block("I. Tariff and cost", sent=("CostUpdated",))
-DISPLAY = Block(
-    "O. Display messages",
-    notes=("NotifyDisplayMessages",),
-    sent=("ClearDisplayMessage", "GetDisplayMessages", "SetDisplayMessage"),
-)
 
 BLOCKS = (
     security.BLOCK,
@@ -44,11 +43,14 @@ BLOCKS = (
     TARIFF,
     metering.BLOCK,
     smart_charging.BLOCK,
+    held_limits.BLOCK,
     firmware.BLOCK,
+    publishing.BLOCK,
     security.CERTIFICATES,
     diagnostics.BLOCK,
     monitoring.BLOCK,
-    DISPLAY,
+    customers.BLOCK,
+    displays.BLOCK,
     data_transfer.BLOCK,
 )
 V201 = Dialect("ocpp2.0.1", "2.0.1", v201.REQUESTS, v201.RESPONSES, BLOCKS)

@@ -17,6 +17,7 @@ from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site
 from models.tables.fleet import Vehicle, VehicleModel
+from models.tables.held_limits import OutsideLimit
 from models.tables.planning import Plan
 from models.tables.stations import Connector, Evse, Station
 
@@ -47,6 +48,8 @@ class Rows:
     """By site and kind; where the first says nothing, the next one counts."""
     prices: Sequence[PriceSeries]
     """Oldest issue first."""
+    outside: Sequence[OutsideLimit] = ()
+    """What others allow stations now."""
 
 
 async def read_rows(
@@ -111,6 +114,13 @@ async def read_rows(
                 select(PriceSeries)
                 .where(PriceSeries.site_id.in_(site_ids))
                 .order_by(PriceSeries.issued_at, PriceSeries.id)
+            )
+        ).all(),
+        outside=(
+            await session.scalars(
+                select(OutsideLimit)
+                .where(OutsideLimit.station.in_(identities), OutsideLimit.cleared_at.is_(None))
+                .order_by(OutsideLimit.station, OutsideLimit.evse_id, OutsideLimit.source)
             )
         ).all(),
     )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN
 from csms.planning.boxes import Boxes, evse_name, look_at_boxes
+from csms.planning.outside import Outside, look_outside
 from csms.planning.queries import Rows
 from csms.planning.urgency import read_promises
 from csms.stations.rules import rated_power_w
@@ -77,8 +78,10 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         and now - each.last_reading_at <= METERED_FRESH_FOR
     }
     vehicles, uncontrolled_w = _vehicles(rows, grid, now, lying, metered_w)
+    outside = look_outside(rows, grid, now, boxes)
     sites = tuple(
-        _site(site, rows, grid, boxes, uncontrolled_w.get(site.id)) for site in rows.sites
+        _site(site, rows, grid, boxes, outside=outside, uncontrolled_w=uncontrolled_w.get(site.id))
+        for site in rows.sites
     )
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
@@ -110,6 +113,8 @@ def _site(
     rows: Rows,
     grid: StepGrid,
     boxes: Boxes,
+    *,
+    outside: Outside,
     uncontrolled_w: Series | None,
 ) -> Site:
     pv_w = _forecast_series(rows.forecasts.get((site.id, "pv"), ()), grid)
@@ -130,24 +135,33 @@ def _site(
         export_price_per_kwh=_floats(export_price),
         import_co2_g_per_kwh=_floats(co2),
         battery=None if site.battery is None else Battery(**site.battery),
-        circuits=tuple(
-            Circuit(each.id, each.parent, boxes.left_w(each, evses, parents)) for each in circuits
+        circuits=(
+            *(
+                Circuit(each.id, each.parent, boxes.left_w(each, evses, parents))
+                for each in circuits
+            ),
+            *(
+                outside.circuits[name]
+                for name in sorted({e.station for e in evses} & set(outside.circuits))
+            ),
         ),
-        evses=tuple(_evse(evse, boxes) for evse in evses),
+        evses=tuple(_evse(evse, boxes, outside) for evse in evses),
     )
 
 
-def _evse(evse: EvseRow, boxes: Boxes) -> Evse:
+def _evse(evse: EvseRow, boxes: Boxes, outside: Outside) -> Evse:
+    name = evse_name(evse)
     max_power_w = rated_power_w(evse.max_power_w, evse.phases)
+    max_power_w = min(max_power_w, outside.allowed_w.get(name, max_power_w))
     least_w = 1380.0 * evse.phases if evse.current_type == "AC" else 0.0
     min_power_w = least_w if evse.min_power_w is None else evse.min_power_w
     return Evse(
-        id=evse_name(evse),
-        circuit=boxes.circuit_of(evse),
+        id=name,
+        circuit=outside.circuit_of(evse, boxes.circuit_of(evse)),
         max_power_w=max_power_w,
         min_power_w=min(min_power_w, max_power_w),
         current_type="DC" if evse.current_type == "DC" else "AC",
-        unavailable=boxes.unavailable.get(evse_name(evse), ()),
+        unavailable=boxes.unavailable.get(name, ()) or outside.closed.get(name, ()),
     )
 
 

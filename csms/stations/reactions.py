@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
-from csms.stations.rules import DEFAULTS_FOR_TX, plan_profile_id
+from csms.stations.rules import DEFAULTS_FOR_TX, SAFE_PROFILE_ID, plan_profile_id
 from models.clocks import Clock
 from models.commands import ClearLimit, LimitPeriod, ReadVariables, SetLimit, TriggerMessage
 from models.ids import IdMaker
@@ -25,8 +25,6 @@ from models.timeline import format_rfc3339
 
 _EXPIRES_S = 300.0
 """Life time for which the orders of a boot are good; the next boot gives them again."""
-_SAFE_PROFILE_ID = 1
-"""Of the safe limit; plans number theirs from 10 on."""
 _SAFE = "SAFE_LIMIT"
 """Why it is in force, as each period of a limit says."""
 
@@ -83,7 +81,7 @@ def safe_limit(safe_limit_w: float, *, evses: int, phases: int) -> SetLimit:
     return SetLimit(
         evse_id=0,
         purpose="default",
-        profile_id=_SAFE_PROFILE_ID,
+        profile_id=SAFE_PROFILE_ID,
         stack_level=0,
         periods=(LimitPeriod(0, safe_limit_w / max(1, evses)),),
         phases=phases,
@@ -230,7 +228,7 @@ async def _drop_safe_limit(work: UnitOfWork, identity: str) -> None:
         ChargingLimit.state != "superseded",
     )
     if (await work.session.execute(sa.select(ChargingLimit.id).where(mine).limit(1))).first():
-        clear = ClearLimit(profile_id=_SAFE_PROFILE_ID)
+        clear = ClearLimit(profile_id=SAFE_PROFILE_ID)
         work.order(clear, station=identity, origin="rule", expires_in_s=_EXPIRES_S)
         await work.session.execute(
             sa.update(ChargingLimit)

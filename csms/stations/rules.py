@@ -38,6 +38,8 @@ DEFAULT_PHASE_POWER_W = 3_700.0
 """16 A at 230 V, as such chargers are sold."""
 OUT_OF_SERVICE = ("Faulted", "Unavailable")
 """Statuses of connectors that can serve nobody."""
+SAFE_PROFILE_ID = 1
+"""Of the limit that a box falls back to when we are away; plans number theirs from 10 on."""
 PLAN_STACK_LEVEL = 1
 """Of the limits of a plan: above the safe default, which lies at level 0."""
 DEFAULTS_FOR_TX = frozenset({"rejects-tx-profile", "ignores-tx-profile"})
@@ -212,8 +214,17 @@ def connection_changed(
 
 
 def plan_profile_id(evse_id: int) -> int:
-    """Returns the id of the charging profile by which plans limit an EVSE; 1 is the safe limit."""
+    """Returns the id of the charging profile by which plans limit an EVSE."""
     return evse_id * 10 + PLAN_STACK_LEVEL
+
+
+def is_our_limit(source: str, purpose: str, evse_id: int, profile_id: int) -> bool:
+    """Returns whether a limit in a box is one of those that this house puts there by itself."""
+    if source != "CSO":
+        return False
+    if purpose == "default":
+        return profile_id == SAFE_PROFILE_ID
+    return purpose == "transaction" and profile_id == plan_profile_id(evse_id)
 
 
 def rated_power_w(max_power_w: float | None, phases: int) -> float:

@@ -35,11 +35,17 @@ from csms.updates.rules.campaigns import (
 )
 from csms.updates.rules.firmware import OPEN, UpdateState, unfit
 from csms.web.problem import bad_field
+from models.commands.publishing import PublishFirmware
 from models.commands.upkeep import UpdateFirmware
 from models.errors import Conflict
 from models.states import CAMPAIGN, CampaignState, allowed
 from models.tables.stations import Station
-from models.tables.updates import Campaign, CampaignStation, FirmwareUpdate
+from models.tables.updates import (
+    Campaign,
+    CampaignStation,
+    FirmwarePublication,
+    FirmwareUpdate,
+)
 
 ORDER_EXPIRES_S = 60.0
 """Life time for which a station that has just been there is waited for."""
@@ -146,6 +152,56 @@ async def request_update(
     work.session.add(row)
     await work.session.flush()
     await announce_update(work, "firmware_update.requested", station, row)
+    return row
+
+
+async def order_publication(
+    work: UnitOfWork,
+    station: str,
+    *,
+    location: str,
+    checksum: str,
+    retries: int | None,
+    retry_interval_s: int | None,
+) -> FirmwarePublication:
+    """Asks a local controller to offer firmware to the stations behind it.
+
+    Args:
+        work: the unit of work.
+        station: the controller's identity.
+        location: where it fetches the firmware.
+        checksum: MD5, 32 hexadecimal digits.
+        retries: how often it tries again to fetch it.
+        retry_interval_s: how long it waits before.
+    """
+    await work.take_turn(f"publications of {station}")
+    mine = FirmwarePublication.station == station
+    query = sa.select(sa.func.max(FirmwarePublication.request_id)).where(mine)
+    order = PublishFirmware(
+        request_id=(await work.session.scalar(query) or 0) + 1,
+        location=location,
+        checksum=checksum,
+        retries=retries,
+        retry_interval_s=retry_interval_s,
+    )
+    row = FirmwarePublication(
+        id=work.ids.new(),
+        tenant_id=work.tenant,
+        station=station,
+        request_id=order.request_id,
+        command_id=work.order(order, station=station, origin="api", expires_in_s=ORDER_EXPIRES_S),
+        location=location,
+        checksum=checksum,
+        retries=retries,
+        retry_interval_s=retry_interval_s,
+        state="requested",
+        locations=[],
+        history=[],
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    work.session.add(row)
+    await work.session.flush()
     return row
 
 

@@ -392,3 +392,25 @@ def missing(found: Iterable[Station], wanted: Iterable[str]) -> list[str]:
     """Returns the identities that were asked for and are not there, in order."""
     known = {each.identity for each in found}
     return [identity for identity in wanted if identity not in known]
+
+
+def publication_resource(publication: Any) -> dict[str, Any]:
+    """Returns firmware that a controller offers; it takes rows and the rules' structs alike."""
+    seconds = publication.retry_interval_s
+    return {
+        "id": publication.id,
+        "station": publication.station,
+        "request_id": publication.request_id,
+        "location": without_credentials(publication.location),
+        "checksum": publication.checksum,
+        "retries": publication.retries,
+        "retry_interval": None if seconds is None else timedelta(seconds=seconds),
+        "state": publication.state,
+        "status": publication.status,
+        "why": publication.why,
+        "locations": [without_credentials(each) for each in publication.locations],
+        "history": publication.history,
+        "created_at": publication.created_at,
+        "ended_at": publication.ended_at,
+        "updated_at": publication.updated_at,
+    }

@@ -14,6 +14,9 @@ import msgspec
 
 from models.answers import TokenStatus
 from models.commands.base import Command, VariableName
+from models.commands.customers import AskCustomer
+from models.commands.displays import ClearMessage, ReadMessages, ShowMessage
+from models.commands.held_limits import ReadHeldLimits
 from models.commands.monitors import (
     ClearMonitors,
     ReadMonitors,
@@ -21,6 +24,9 @@ from models.commands.monitors import (
     SetMonitoringLevel,
     SetMonitors,
 )
+from models.commands.publishing import PublishFirmware, UnpublishFirmware
+from models.commands.reports import ReadBaseReport, ReadReport
+from models.commands.transactions import CheckTransaction
 from models.commands.upkeep import (
     DeleteRootCertificate,
     InstallRootCertificate,
@@ -276,6 +282,16 @@ AnyCommand = (
     | ReadMonitors
     | SetMonitoringBase
     | SetMonitoringLevel
+    | ShowMessage
+    | ClearMessage
+    | ReadMessages
+    | ReadHeldLimits
+    | ReadBaseReport
+    | ReadReport
+    | CheckTransaction
+    | AskCustomer
+    | PublishFirmware
+    | UnpublishFirmware
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

@@ -82,6 +82,17 @@ class TransactionMessage(Base):
     received_at: Mapped[datetime]
 
 
+class TransactionCheck(Base):
+    """What a station has last said of a transaction when it was asked (2.x)."""
+
+    __tablename__ = "transaction_check"
+    station: Mapped[str] = mapped_column(primary_key=True)
+    ocpp_transaction_id: Mapped[str] = mapped_column(primary_key=True)
+    ongoing: Mapped[bool | None]
+    in_queue: Mapped[bool]
+    checked_at: Mapped[datetime]
+
+
 class Reading(Base):
     """What a station's meter said: one row per EVSE, instant, context and location."""
 

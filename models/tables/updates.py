@@ -73,6 +73,38 @@ class FirmwareNotice(Base):
     __table_args__ = (sa.Index(None, "station", "id"), sa.Index(None, "handled", "station"))
 
 
+class FirmwarePublication(Base):
+    """Firmware that a local controller was asked to offer to the stations behind it (2.x)."""
+
+    __tablename__ = "firmware_publication"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(default="default", index=True)
+    station: Mapped[str] = mapped_column(sa.ForeignKey("station.identity", ondelete="CASCADE"))
+    request_id: Mapped[int]
+    """Counts what the controller was asked to offer; it repeats it in what it tells."""
+    command_id: Mapped[str]
+    location: Mapped[str]
+    checksum: Mapped[str]
+    retries: Mapped[int | None]
+    retry_interval_s: Mapped[int | None]
+    state: Mapped[str] = mapped_column(default="requested")
+    """See `models.states.PUBLICATION`."""
+    status: Mapped[str | None]
+    """The last that the controller has told of it, in the words of OCPP."""
+    why: Mapped[str | None]
+    locations: Mapped[list[Any]]
+    """Where it is offered."""
+    history: Mapped[list[Any]]
+    """What the controller has told: `status`, `received_at`."""
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(index=True)
+    __table_args__ = (
+        sa.UniqueConstraint("station", "request_id"),
+        sa.Index(None, "station", "checksum"),
+    )
+
+
 class Campaign(Base):
     """One change for many stations, wave after wave."""
 

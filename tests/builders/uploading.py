@@ -106,6 +106,8 @@ async def uploading(
                 async with asyncio.timeout(10):
                     while not (await house.get("/stations/ST-1"))["online"]:  # noqa: ASYNC110
                         await asyncio.sleep(0.02)
+                    while not house.gateway.online("ST-1"):  # noqa: ASYNC110
+                        await asyncio.sleep(0.02)
                 yield it
                 assert checks.complaints == []
             finally:

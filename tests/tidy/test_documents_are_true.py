@@ -20,6 +20,8 @@ THINGS = (
     *("site", "station", "vehicle", "vehicle_model", "driver", "id_token", "transaction"),
     *("booking", "plan", "command", "forecast", "prices", "local_list", "reservation"),
     *("firmware", "firmware_update", "campaign", "reconciliation", "station_log", "station_event"),
+    *("inquiry", "display_message", "outside_limit"),
+    *("firmware_publication",),
 )
 EVENT = f"(?:{'|'.join(THINGS)})"
 NO_EVENTS = {"command.queued", "plan.requested", "plan.failed", "plan.refused"}

@@ -49,7 +49,6 @@ BLOCK = Block(
             answers.EmptyAnswer,
         ),
     ),
-    notes=("NotifyCustomerInformation",),
     said=(Said(upkeep.UploadLog, _upload_log, by_status, ("GetLog",)),),
-    sent=("CustomerInformation", "GetLog"),
+    sent=("GetLog",),
 )

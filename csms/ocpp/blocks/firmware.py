@@ -1,6 +1,6 @@
 """L, firmware: updates that we ask for, and how far a station is with one.
 
-Stations that publish firmware to others nearby (L03) are not asked to; what they say of it is kept.
+What local controllers publish to the stations behind them is in `csms.ocpp.blocks.publishing`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ BLOCK = Block(
             answers.EmptyAnswer,
         ),
     ),
-    notes=("PublishFirmwareStatusNotification",),
     said=(Said(upkeep.UpdateFirmware, _update, by_status, ("UpdateFirmware",)),),
-    sent=("PublishFirmware", "UnpublishFirmware", "UpdateFirmware"),
+    sent=("UpdateFirmware",),
 )

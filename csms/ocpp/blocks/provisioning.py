@@ -10,10 +10,11 @@ from msgspec import UNSET, UnsetType
 
 from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
+from csms.ocpp.inquiries import report_promised
 from csms.ocpp.table import Block, Heard, Outcome, Said, by_status, nothing, worst
 from csms.ocpp.wire import v21, v201
 from models import answers, commands, facts
-from models.commands import upkeep
+from models.commands import reports, upkeep
 from models.commands.base import VariableName
 from models.errors import BadInput
 
@@ -139,6 +140,42 @@ def _variables_written(_command: commands.WriteVariables, response: Mapping[str,
     return Outcome(status=worst(statuses), detail=_told(results))
 
 
+_BASES: Mapping[reports.ReportBase, v201.ReportBaseEnumType] = {
+    "full": "FullInventory",
+    "configuration": "ConfigurationInventory",
+    "summary": "SummaryInventory",
+}
+
+
+def _base_report(command: reports.ReadBaseReport) -> msgspec.Struct:
+    return v201.GetBaseReportRequest(
+        request_id=command.request_id, report_base=_BASES[command.base]
+    )
+
+
+def _report(command: reports.ReadReport) -> msgspec.Struct:
+    return v201.GetReportRequest(
+        request_id=command.request_id,
+        component_criteria=optional(list(command.criteria) or None),
+        component_variable=optional([_place(each) for each in command.places] or None),
+    )
+
+
+def _place(place: reports.ReportPlace) -> v201.ComponentVariableType:
+    named = VariableName(
+        name=place.variable or "",
+        component=place.component,
+        component_instance=place.component_instance,
+        instance=place.instance,
+        evse_id=place.evse_id,
+        connector_id=place.connector_id,
+    )
+    return v201.ComponentVariableType(
+        component=component_of(named),
+        variable=UNSET if place.variable is None else variable_of(named),
+    )
+
+
 def _network_profile(command: upkeep.SetNetworkProfile) -> msgspec.Struct:
     return v201.SetNetworkProfileRequest(
         configuration_slot=command.slot,
@@ -204,6 +241,18 @@ BLOCK = Block(
             _read_variables,
             _variables_read,
             ("GetVariables", "GetBaseReport"),
+        ),
+        Said(
+            reports.ReadBaseReport,
+            _base_report,
+            report_promised("variables", "EmptyResultSet"),
+            ("GetBaseReport",),
+        ),
+        Said(
+            reports.ReadReport,
+            _report,
+            report_promised("variables", "EmptyResultSet"),
+            ("GetReport",),
         ),
         Said(commands.WriteVariables, _write_variables, _variables_written, ("SetVariables",)),
         Said(upkeep.SetNetworkProfile, _network_profile, by_status, ("SetNetworkProfile",)),

@@ -47,7 +47,6 @@ def _limit_read(command: commands.ReadLimit, response: Mapping[str, Any]) -> Out
 
 BLOCK = Block(
     "K. Smart charging",
-    notes=("ClearedChargingLimit", "NotifyChargingLimit", "ReportChargingProfiles"),
     unsupported={
         "NotifyEVChargingNeeds": "needs of ISO 15118 cars are not planned with yet",
         "NotifyEVChargingSchedule": "schedules of ISO 15118 cars are not planned with yet",
@@ -57,10 +56,5 @@ BLOCK = Block(
         Said(commands.ClearLimit, _clear_limit, profiles.cleared, ("ClearChargingProfile",)),
         Said(commands.ReadLimit, _read_limit, _limit_read, ("GetCompositeSchedule",)),
     ),
-    sent=(
-        "ClearChargingProfile",
-        "GetChargingProfiles",
-        "GetCompositeSchedule",
-        "SetChargingProfile",
-    ),
+    sent=("ClearChargingProfile", "GetCompositeSchedule", "SetChargingProfile"),
 )

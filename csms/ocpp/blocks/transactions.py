@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 import msgspec
 from msgspec import UNSET
 
@@ -9,9 +13,11 @@ from csms.ocpp.blocks.authorization import token_info
 from csms.ocpp.fields import given
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.readings import readings_2x
-from csms.ocpp.table import Block, Heard
+from csms.ocpp.table import Block, Heard, Outcome, Said
 from csms.ocpp.wire import v21, v201
 from models import answers, facts
+from models.commands.transactions import CheckTransaction
+from models.facts.checks import TransactionChecked
 
 _KINDS: dict[str, facts.TransactionKind] = {
     "Started": "started",
@@ -59,6 +65,23 @@ def transaction_answer(
     return v201.TransactionEventResponse(id_token_info=token_info(answer.token_status, answer))
 
 
+def _check(command: CheckTransaction) -> msgspec.Struct:
+    return v201.GetTransactionStatusRequest(transaction_id=command.ocpp_transaction_id)
+
+
+def _checked(command: CheckTransaction, response: Mapping[str, Any]) -> Outcome:
+    def told(station: str, at: datetime) -> TransactionChecked:
+        return TransactionChecked(
+            station=station,
+            received_at=at,
+            ocpp_transaction_id=command.ocpp_transaction_id,
+            ongoing=response.get("ongoingIndicator"),
+            in_queue=response["messagesInQueue"],
+        )
+
+    return Outcome(status="accepted", tells=told)
+
+
 BLOCK = Block(
     "E. Transactions",
     heard=(
@@ -71,5 +94,6 @@ BLOCK = Block(
             precious=True,
         ),
     ),
+    said=(Said(CheckTransaction, _check, _checked, ("GetTransactionStatus",)),),
     sent=("GetTransactionStatus",),
 )

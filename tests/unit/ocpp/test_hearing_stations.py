@@ -8,13 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from csms.ocpp.table import Refusal, Understood
+from csms.ocpp.dialects import Dialect
+from csms.ocpp.table import Block, Refusal, Understood
 from csms.ocpp.versions import dialect_of
+from csms.ocpp.wire import v21, v201
 from models import answers, facts
 from models.facts import Reading
 
 NOW = datetime(2026, 6, 15, 12, 0, 30, tzinfo=UTC)
 AT = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+REQUESTS = {"ocpp2.0.1": v201.REQUESTS, "ocpp2.1": v21.REQUESTS}
 ON_2X = pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
 
 
@@ -250,15 +253,22 @@ def test_data_transfer_carries_text_on_16_and_json_on_2x() -> None:
 
 @pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
 def test_notifications_without_effect_are_kept_as_they_came(subprotocol: str) -> None:
-    raw = b'{"status": "Idle","requestId": 4 }'
-    understood = heard(subprotocol, "PublishFirmwareStatusNotification", raw)
-    assert understood.fact == facts.NoteReported(
-        station="CP-1",
-        received_at=NOW,
-        action="PublishFirmwareStatusNotification",
-        payload=raw,
+    action = "PublishFirmwareStatusNotification"
+    whole = dialect_of(subprotocol)
+    kept = Dialect(
+        subprotocol,
+        whole.version,
+        {action: REQUESTS[subprotocol][action]},
+        {},
+        (Block("Notes", notes=(action,)),),
     )
-    assert answered(subprotocol, understood.fact, answers.EMPTY) == {}
+    raw = b'{"status": "Idle","requestId": 4 }'
+    understood = kept.hear(action, raw, "CP-1", NOW, strict=False, accepted=True)
+    assert isinstance(understood, Understood)
+    assert understood.fact == facts.NoteReported(
+        station="CP-1", received_at=NOW, action=action, payload=raw
+    )
+    assert kept.answer(understood.fact, answers.EMPTY) == b"{}"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""REST doors of charging: transactions, and the limits that stations hold."""

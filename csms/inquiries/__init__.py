@@ -1,0 +1,1 @@
+"""Reports that stations are asked for and that come in parts."""

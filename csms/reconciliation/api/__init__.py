@@ -1,0 +1,1 @@
+"""REST doors of reconciliation: what did not add up, and asking stations about it."""
