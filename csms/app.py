@@ -19,6 +19,10 @@ from fastapi import APIRouter, FastAPI
 from csms.access.api import router as access_router
 from csms.access.reactions.caches import CacheSweeper
 from csms.access.reactions.lists import ListKeeper
+from csms.billing.api.costs import router as costs_router
+from csms.billing.api.stations import router as payments_router
+from csms.billing.api.tariffs import router as tariffs_router
+from csms.billing.reactions import CostTeller
 from csms.booking.api import router as booking_router
 from csms.booking.desk import Desk
 from csms.booking.reactions import Watchman
@@ -50,7 +54,8 @@ from csms.ledger.database import Database
 from csms.ledger.relay import Relay
 from csms.messages.api import router as messages_router
 from csms.messages.reactions import LogKeeper
-from csms.planning.api import router as planning_router
+from csms.planning.api.plans import router as planning_router
+from csms.planning.api.priorities import router as priorities_router
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Planner, Solve
 from csms.reconciliation.api.checks import router as checks_router
@@ -111,11 +116,15 @@ ROUTERS: Sequence[APIRouter] = (
     fleet_router,
     charging_router,
     held_router,
+    tariffs_router,
+    costs_router,
+    payments_router,
     reservations_router,
     reconciliation_router,
     checks_router,
     booking_router,
     planning_router,
+    priorities_router,
 )
 
 
@@ -340,6 +349,7 @@ class House:
             "lists": ListKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "reservations": ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "closer": Closer(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT),
+            "costs": CostTeller(db=db, clock=clock, ids=ids),
             "firmware": UpdateKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "logs": UploadKeeper(
                 db=db,

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from csms.billing.intake import SettlementDecider, TariffsDecider, VatDecider
 from csms.charging.intake.held import (
     HELD,
     HeldLimitsDecider,
@@ -31,6 +32,7 @@ from csms.fleet.intake import PlugDecider
 from csms.inquiries.intake import AnsweredDecider, WithParts
 from csms.ledger.batch import Batch, Decider, MessageNote
 from csms.ledger.committer import Committer, Done
+from csms.planning.intake import PriorityDecider, ScheduleDecider, ScheduleToldDecider
 from csms.reconciliation.intake import CheckDecider
 from csms.reservations.intake import (
     ReservationDecider,
@@ -64,9 +66,12 @@ from models.answers import (
     EMPTY,
     Answer,
     DataAnswer,
+    ScheduleAnswer,
+    SettlementAnswer,
     SigningAnswer,
     TokenAnswer,
     TransactionAnswer,
+    VatAnswer,
 )
 from models.facts import (
     BootReported,
@@ -104,6 +109,8 @@ from models.facts.held_limits import (
     OutsideLimitReported,
 )
 from models.facts.inquiries import InquiryAnswered
+from models.facts.payments import SettlementReported, TariffsTold, VatNumberPresented
+from models.facts.priorities import PriorityReported, SchedulePulled, ScheduleTold
 from models.facts.publishing import PublishAnswered, PublishReported, Unpublished
 from models.tables.diagnostics import LogNotice
 from models.tables.updates import FirmwareNotice
@@ -138,8 +145,6 @@ class Accepted(Generic[F]):
 
 
 def _turned_away(batch: Batch, fact: Fact) -> Answer:
-    if isinstance(fact, TokenPresented):
-        return TokenAnswer("Invalid")
     if isinstance(fact, TransactionReported):
         numbered = fact.scheme == "1.6" and fact.kind == "started"
         return TransactionAnswer(
@@ -147,11 +152,18 @@ def _turned_away(batch: Batch, fact: Fact) -> Answer:
             reserve_numbers(batch, 1) if numbered else None,
             token_status="Invalid" if fact.id_token is not None else None,
         )
-    if isinstance(fact, DataReceived):
-        return DataAnswer("Rejected")
-    if isinstance(fact, CertificateRequested):
-        return SigningAnswer(accepted=False)
-    return EMPTY
+    return _NO.get(type(fact), EMPTY)
+
+
+_NO: Mapping[type[Fact], Answer] = {
+    TokenPresented: TokenAnswer("Invalid"),
+    DataReceived: DataAnswer("Rejected"),
+    CertificateRequested: SigningAnswer(accepted=False),
+    SchedulePulled: ScheduleAnswer(why="the station is not accepted here"),
+    SettlementReported: SettlementAnswer(),
+    VatNumberPresented: VatAnswer(accepted=False, why="the station is not accepted here"),
+}
+"""What a station is told that is not accepted."""
 
 
 def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[Any]]:
@@ -192,6 +204,12 @@ def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[A
         PublishReported: Accepted(PublishDecider()),
         PublishAnswered: Accepted(PublishDecider()),
         Unpublished: Accepted(PublishDecider()),
+        SettlementReported: Accepted(SettlementDecider()),
+        VatNumberPresented: Accepted(VatDecider()),
+        TariffsTold: Accepted(TariffsDecider()),
+        PriorityReported: Accepted(PriorityDecider()),
+        SchedulePulled: Accepted(ScheduleDecider()),
+        ScheduleTold: Accepted(ScheduleToldDecider()),
         NoteReported: Accepted(NoteDecider()),
         SecurityReported: SecurityDecider(),
         CertificateRequested: Accepted(CertificateRequestDecider(operator_name)),

@@ -8,9 +8,13 @@ made from a message that will be answered.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
+
+from models.companies import Company
+from models.schedules import ScheduleUpdate
 
 BootStatus = Literal["Accepted", "Pending", "Rejected"]
 TokenStatus = Literal[
@@ -26,6 +30,10 @@ TokenStatus = Literal[
     "Unknown",
 ]
 """The words of OCPP 2.x; a 1.6 station is told `Invalid` for those that 1.6 has not."""
+CertificateStatus = Literal[
+    "Accepted", "NoCertificateAvailable", "CertChainError", "ContractCancelled"
+]
+"""Of the words of OCPP 2.x about a contract's certificate, those that are said here."""
 DataStatus = Literal["Accepted", "Rejected", "UnknownMessageId", "UnknownVendorId"]
 
 
@@ -54,6 +62,8 @@ class TokenAnswer(msgspec.Struct, frozen=True, gc=False):
     group_token: str | None = None
     """The group (1.6: parent) whose members may stop each other's transactions."""
     group_token_type: str | None = None
+    certificate: CertificateStatus | None = None
+    """Of a contract in a car (2.x); None: none was shown."""
 
 
 class TransactionAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -66,6 +76,8 @@ class TransactionAnswer(msgspec.Struct, frozen=True, gc=False):
     expires_at: datetime | None = None
     group_token: str | None = None
     group_token_type: str | None = None
+    total_cost: Decimal | None = None
+    """What the transaction costs by now, where its driver is to be told (2.x)."""
 
 
 class DataAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -82,6 +94,32 @@ class SigningAnswer(msgspec.Struct, frozen=True, gc=False):
     accepted: bool
 
 
+class SettlementAnswer(msgspec.Struct, frozen=True, gc=False):
+    """To SettlementReported."""
+
+    receipt_id: str | None = None
+    """Ours; None where the terminal has given one."""
+
+
+class VatAnswer(msgspec.Struct, frozen=True, gc=False):
+    """To VatNumberPresented."""
+
+    accepted: bool
+    why: str | None = None
+    """Why it is not."""
+    company: Company | None = None
+    """Whose number it is, where we know."""
+
+
+class ScheduleAnswer(msgspec.Struct, frozen=True, gc=False):
+    """To SchedulePulled."""
+
+    update: ScheduleUpdate | None = None
+    """None: there is nothing to go by."""
+    why: str | None = None
+    """Why there is not."""
+
+
 class EmptyAnswer(msgspec.Struct, frozen=True, gc=False):
     """To everything else: heard and kept."""
 
@@ -93,6 +131,9 @@ Answer = (
     | TransactionAnswer
     | DataAnswer
     | SigningAnswer
+    | SettlementAnswer
+    | VatAnswer
+    | ScheduleAnswer
     | EmptyAnswer
 )
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from simulators.limits import LimitBook
 from simulators.notices import Transaction
@@ -39,6 +40,10 @@ class LimitBox:
         self._commanded: tuple[Profile, ...] = ()
         self._applied: tuple[Profile, ...] = ()
         self._pending: list[tuple[datetime, tuple[Profile, ...]]] = []
+        self.preferred: set[int] = set()
+        """EVSEs whose transaction has priority."""
+        self.dynamic: dict[int, dict[str, Any]] = {}
+        """What each dynamic profile was last told, as it came."""
 
     def store(self, profile: Profile, transaction: Transaction | None, at: datetime) -> bool:
         """Stores a profile that came in at `at`, for `transaction` if it is for one.
@@ -84,7 +89,33 @@ class LimitBox:
 
     def forget_transaction(self, evse_id: int) -> None:
         """Removes the profiles that were for the transaction which has just ended."""
+        self.preferred.discard(evse_id)
         self._drop(lambda p: p.purpose is Purpose.TRANSACTION and p.evse_id == evse_id)
+
+    def prefer(self, evse_id: int, *, active: bool) -> str:
+        """Gives the transaction of an EVSE priority, or takes it; it needs a profile for it."""
+        if not active:
+            self.preferred.discard(evse_id)
+            return "Accepted"
+        here = (0, evse_id)
+        if not any(p.purpose is Purpose.PRIORITY and p.evse_id in here for p in self._commanded):
+            return "NoProfile"
+        self.preferred.add(evse_id)
+        return "Accepted"
+
+    def go_on(self, profile_id: int, update: dict[str, Any]) -> bool:
+        """Changes a dynamic profile as it runs; False if there is none of this id."""
+        mine = [p for p in self._commanded if p.id == profile_id and p.kind == "Dynamic"]
+        if not mine:
+            return False
+        self.dynamic[profile_id] = update
+        if "limit" in update:
+            changed = (Period(0.0, float(update["limit"])),)
+            self._commanded, self._applied = (
+                tuple(replace(p, periods=changed) if p.id == profile_id else p for p in profiles)
+                for profiles in (self._commanded, self._applied)
+            )
+        return True
 
     def stored(self) -> tuple[Profile, ...]:
         """Returns the profiles that the station says it has."""
@@ -107,7 +138,7 @@ class LimitBox:
 
     def allowance(self, evse_id: int, transaction: Transaction, at: datetime) -> Allowance:
         """Returns what the station lets an EVSE draw, but for the cap on the whole station."""
-        return _allowance(self._applied, evse_id, transaction, at)
+        return _allowance(self._that_count(self._applied, evse_id), evse_id, transaction, at)
 
     def cap(self, at: datetime) -> Allowance:
         """Returns what the station lets all its EVSEs draw together."""
@@ -124,7 +155,8 @@ class LimitBox:
             allowance = allowance_of_station(self._commanded, instant)
             until, limit_w = allowance.until, min(allowance.limit_w, most_w)
             if evse_id != 0:
-                own = _allowance(self._commanded, evse_id, transaction, instant)
+                counting = self._that_count(self._commanded, evse_id)
+                own = _allowance(counting, evse_id, transaction, instant)
                 until = min((u for u in (until, own.until) if u is not None), default=None)
                 limit_w = min(limit_w, own.limit_w)
             if not periods or periods[-1].limit_w != limit_w:
@@ -145,13 +177,25 @@ class LimitBox:
     ) -> None:
         """Holds a sample against what was commanded, as of now and as of one reaction ago."""
         reaction_s = self._kind.reaction_s
-        own = _allowance(self._commanded, evse_id, transaction, at)
+        counting = self._that_count(self._commanded, evse_id)
+        own = _allowance(counting, evse_id, transaction, at)
         earlier = at - timedelta(seconds=reaction_s)
-        before = _allowance(self._commanded, evse_id, transaction, earlier)
+        before = _allowance(counting, evse_id, transaction, earlier)
         limit_w = max(own.limit_w, before.limit_w)
         self.book.judge(own.serial, at, power_w=power_w, limit_w=limit_w, reaction_s=reaction_s)
         cap = allowance_of_station(self._commanded, at)
         self.book.judge(cap.serial, at, power_w=total_w, limit_w=cap.limit_w, reaction_s=reaction_s)
+
+    def _that_count(self, profiles: tuple[Profile, ...], evse_id: int) -> tuple[Profile, ...]:
+        """Returns the profiles that count at an EVSE: with priority, one for it and no other."""
+        if evse_id not in self.preferred:
+            return profiles
+        others = (Purpose.TRANSACTION, Purpose.DEFAULT)
+        return tuple(
+            replace(p, purpose=Purpose.DEFAULT) if p.purpose is Purpose.PRIORITY else p
+            for p in profiles
+            if p.purpose not in others
+        )
 
     def _can_store(self, profile: Profile, transaction: Transaction | None) -> bool:
         if profile.refused or profile.evse_id > self._kind.evses:

@@ -258,6 +258,43 @@ class Words:
     """By the names of the `ocpp` package."""
 
 
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What the payment terminal has made of a payment (2.1)."""
+
+    psp_ref: str
+    amount: float
+    settled_at: datetime
+    status: Literal["Settled", "Canceled", "Rejected", "Failed"] = "Settled"
+    transaction_id: str | None = None
+    receipt_id: str | None = None
+    vat_number: str | None = None
+    company: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VatQuestion:
+    """Somebody has typed a VAT number (2.1)."""
+
+    vat_number: str
+    evse_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityPress:
+    """A driver wants to charge before others, or no longer (2.1)."""
+
+    transaction_id: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleQuestion:
+    """The station wants to know how a dynamic profile goes on (2.1)."""
+
+    profile_id: int
+
+
 Notice = (
     Boot
     | Heartbeat
@@ -275,6 +312,10 @@ Notice = (
     | MonitorPart
     | EventNote
     | Words
+    | Payment
+    | VatQuestion
+    | PriorityPress
+    | ScheduleQuestion
 )
 
 KEPT_OFFLINE = (Boot, Started, Updated, Ended)

@@ -1,4 +1,4 @@
-"""What a station has beside its EVSEs: its logs, and what it watches by itself.
+"""What a station has beside its EVSEs: its logs, its till, and what it watches by itself.
 
 Each part is one idea with a module of its own, and says what it has to tell as notices.
 """
@@ -16,6 +16,7 @@ from simulators.monitors import Monitors
 from simulators.notices import Notice
 from simulators.publishing import Publisher
 from simulators.scenario import StationKind
+from simulators.till import Till
 
 
 class Outfit:
@@ -26,6 +27,7 @@ class Outfit:
         self.displays = Displays()
         self.customers = Customers()
         self.publisher = Publisher()
+        self.till = Till()
         self.monitors = Monitors(is_16=kind.subprotocol == "ocpp1.6", evses=kind.evses)
 
     def play(self, at: datetime, evses: list[Evse]) -> Iterator[Notice]:

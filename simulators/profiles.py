@@ -25,6 +25,8 @@ class Purpose(StrEnum):
     EXTERNAL = "ChargingStationExternalConstraints"
     DEFAULT = "TxDefaultProfile"
     TRANSACTION = "TxProfile"
+    PRIORITY = "PriorityCharging"
+    """2.1: goes before both others where a transaction has priority."""
 
 
 @dataclass(frozen=True, slots=True)

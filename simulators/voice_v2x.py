@@ -31,14 +31,18 @@ from simulators.notices import (
     Metered,
     MonitorPart,
     Notice,
+    Payment,
+    PriorityPress,
     Report,
     ReservationGone,
     Sample,
+    ScheduleQuestion,
     SignRequest,
     Started,
     Status,
     Transaction,
     Updated,
+    VatQuestion,
     Words,
 )
 from simulators.odd_limits import taken
@@ -51,8 +55,10 @@ from simulators.voice_v2x_diagnostics import DiagnosticsVoiceV2X
 from simulators.voice_v2x_displays import DisplayVoiceV2X
 from simulators.voice_v2x_inventory import InventoryVoiceV2X
 from simulators.voice_v2x_limits import LimitVoiceV2X
+from simulators.voice_v2x_money import MoneyVoiceV2X, MoneyVoiceV21
 from simulators.voice_v2x_publishing import PublishingVoiceV2X
 from simulators.voice_v2x_tokens import TokenVoiceV2X, yes_no
+from simulators.voice_v21_priority import PriorityVoiceV21
 from simulators.whitelist import CARD
 
 _STOP_TRIGGERS = {
@@ -75,6 +81,7 @@ class VoiceV2X(
     InventoryVoiceV2X,
     CustomerVoiceV2X,
     PublishingVoiceV2X,
+    MoneyVoiceV2X,
 ):
     """What 2.0.1 and 2.1 share."""
 
@@ -119,8 +126,20 @@ class VoiceV2X(
                 )
             case FirmwareNote():
                 await self._firmware(notice)
+            case _:
+                await self._say_of_parts(notice)
+
+    async def _say_of_parts(self, notice: Notice) -> None:
+        """Says what the parts of the station's outfit have to tell."""
+        match notice:
             case LogNote() | MonitorPart() | EventNote():
                 await self.diagnose(notice)
+            case Payment() | VatQuestion():
+                assert isinstance(self, VoiceV21), "2.0.1 has no words for it"
+                await self.pay(notice)
+            case PriorityPress() | ScheduleQuestion():
+                assert isinstance(self, VoiceV21), "2.0.1 has no words for it"
+                await self.prefer(notice)
             case Words():
                 await self.ask(getattr(self.requests, notice.action)(**notice.fields))
             case _:
@@ -189,6 +208,7 @@ class VoiceV2X(
                 id_token=_token(transaction.token) if with_token else None,
             )
         )
+        self.take_cost(transaction.local_id, result)
         if not with_token or result is None:
             return Answer()
         return _token_answer(result)
@@ -421,7 +441,7 @@ class VoiceV201(VoiceV2X, ChargePointV201):
     known_actions: ClassVar[frozenset[str]] = frozenset(str(action) for action in ActionV201)
 
 
-class VoiceV21(VoiceV2X, ChargePointV21):
+class VoiceV21(VoiceV2X, MoneyVoiceV21, PriorityVoiceV21, ChargePointV21):
     """A 2.1 station."""
 
     version: ClassVar[str] = "2.1"

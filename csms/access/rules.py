@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from models.answers import TokenStatus
+from models.answers import CertificateStatus, TokenStatus
 from models.commands import ListedToken, SendLocalList
 from models.states import LocalListState
 
@@ -67,6 +67,41 @@ def is_family(holder: str, group: str | None, token: str, parent: str | None) ->
     return token_key(holder) == token_key(token) or (
         group is not None and token_key(group) in names
     )
+
+
+class SiteRules(msgspec.Struct, frozen=True):
+    """What a site says of tokens; see `models.tables.energy.Site`."""
+
+    id: str
+    master_pass: str | None
+    plug_and_charge: bool
+
+
+def is_master(token: TokenState | None, rules: SiteRules | None) -> bool:
+    """Returns whether a token may end every transaction at a site, and begin none (C16)."""
+    master = rules.master_pass if rules is not None else None
+    group = token.parent if token is not None else None
+    return master is not None and group is not None and token_key(master) == token_key(group)
+
+
+def judge_contract(
+    status: TokenStatus, rules: SiteRules | None, *, whole: bool
+) -> tuple[TokenStatus, CertificateStatus]:
+    """Returns what a station is told of a contract in a car, and of its certificate (C07).
+
+    A station that has checked the certificate itself asks by its hashes: then the contract is as
+    good as its token. One that leaves the check to us sends it whole, and it has no chain here.
+
+    Args:
+        status: of the contract's token.
+        rules: of the site.
+        whole: whether the certificate came itself.
+    """
+    if rules is None or not rules.plug_and_charge:
+        return "NotAllowedTypeEVSE", "NoCertificateAvailable"
+    if whole:
+        return "Invalid", "CertChainError"
+    return status, "Accepted" if status == "Accepted" else "ContractCancelled"
 
 
 PER_MESSAGE = 50

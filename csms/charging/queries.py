@@ -40,6 +40,11 @@ _SHOWN_TRANSACTION = (
     "driver_id",
     "command_id",
     "suspect",
+    "tariff_id",
+    "currency",
+    "cost",
+    "priority_charging",
+    "stopped_by",
 )
 _SHOWN_READING = (
     "measured_at",
@@ -91,6 +96,16 @@ class TransactionShown(Shown):
     command_id: str | None
     suspect: list[str]
     """Why its data is doubted; empty when nothing is."""
+    tariff_id: str | None
+    """By which it is priced."""
+    currency: str | None
+    """ISO 4217."""
+    cost: str | None
+    """So far, a decimal as text; null where there is no tariff."""
+    stopped_by: str | None
+    """The token that ended it, where one was shown; null: none, or who may not see people."""
+    priority_charging: bool
+    """It draws what its EVSE can give, whatever the plan (2.1)."""
 
 
 class MeterValueShown(Shown):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -63,6 +64,11 @@ class TransactionState(msgspec.Struct, frozen=True):
     command_id: str | None
     seq_no: int | None
     suspect: list[Any]
+    tariff_id: str | None = None
+    currency: str | None = None
+    cost: Decimal | None = None
+    priority_charging: bool = False
+    stopped_by: str | None = None
 
     @property
     def evse(self) -> str:
@@ -241,6 +247,7 @@ def closed(known: TransactionState, fact: TransactionReported, now: datetime) ->
     return msgspec.structs.replace(
         known,
         stopped_at=stopped_at,
+        priority_charging=False,
         stop_reason=fact.stop_reason or "Local",
         power_w=0.0,
         charging_state=None,
@@ -315,22 +322,7 @@ def reading_state(
     """Returns a reading for keeping."""
     _, doubt = judge_time(reading.measured_at, received_at)
     doubts = [*suspect, *([doubt] if doubt else [])]
-    return ReadingState(
-        station,
-        evse_id,
-        ocpp_transaction_id,
-        reading.measured_at,
-        reading.context,
-        reading.location,
-        received_at,
-        reading.energy_wh,
-        reading.power_w,
-        reading.current_a,
-        reading.voltage_v,
-        reading.soc_pct,
-        reading.other,
-        doubts or None,
-    )
+    return _kept(reading, (station, evse_id, ocpp_transaction_id), received_at, doubts)
 
 
 def reading_key(known: TransactionState, reading: Reading) -> ReadingKey:
@@ -369,6 +361,7 @@ def metered(
     state = known
     kept: list[ReadingState] = []
     counts = CORRECTED not in known.suspect
+    place = (known.station, known.evse_id, known.ocpp_transaction_id)
     for reading in readings:
         at, doubt = judge_time(reading.measured_at, received_at)
         doubts = list(suspect)
@@ -385,24 +378,7 @@ def metered(
                 state = _advance(state, reading, at, now, doubts)
             elif counts and (reading.energy_wh or 0.0) > (state.meter_last_wh or 0.0):
                 state = _caught_up(state, reading, now)
-        kept.append(
-            ReadingState(
-                known.station,
-                known.evse_id,
-                known.ocpp_transaction_id,
-                reading.measured_at,
-                reading.context,
-                reading.location,
-                received_at,
-                reading.energy_wh,
-                reading.power_w,
-                reading.current_a,
-                reading.voltage_v,
-                reading.soc_pct,
-                reading.other,
-                doubts or None,
-            )
-        )
+        kept.append(_kept(reading, place, received_at, doubts))
         if doubts:
             marked = _marked(state.suspect, *doubts)
             state = msgspec.structs.replace(state, suspect=marked, updated_at=now)
@@ -430,6 +406,25 @@ def doubted(known: TransactionState, why: str, now: datetime) -> TransactionStat
 def holds_token(known: TransactionState, *, evse: str, now: datetime) -> bool:
     """Returns whether another, living transaction than one at this EVSE has the token."""
     return known.stopped_at is None and known.evse != evse and now - known.updated_at <= FRESH
+
+
+def _kept(
+    reading: Reading, place: tuple[str, int, str], received_at: datetime, doubts: list[str]
+) -> ReadingState:
+    return ReadingState(
+        *place,
+        reading.measured_at,
+        reading.context,
+        reading.location,
+        received_at,
+        reading.energy_wh,
+        reading.power_w,
+        reading.current_a,
+        reading.voltage_v,
+        reading.soc_pct,
+        reading.other,
+        doubts or None,
+    )
 
 
 def _adds(state: TransactionState, reading: Reading) -> bool:

@@ -18,8 +18,9 @@ from csms.energy.queries import (
 from csms.ledger.work import UnitOfWork
 from csms.stations.actions import check_safe_limits
 from csms.web.problem import bad_field
-from csms.web.rows import add_row, change_row, remove_row
+from csms.web.rows import add_row, change_row, check_reference, remove_row
 from models.errors import Conflict
+from models.tables.billing import Tariff
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site, SiteMeasurement
 from models.tables.stations import Evse, Station
 
@@ -37,9 +38,10 @@ async def create_site(
     """Adds a site.
 
     Raises:
-        BadInput: for circuits that hang on themselves or on nothing.
+        BadInput: for circuits that hang on themselves or on nothing, and unknown tariffs.
         Conflict: `already-exists`, `safe-limit`.
     """
+    await check_reference(work, Tariff, values["tariff_id"], "/tariff_id")
     row = Site(
         id=site_id or work.ids.new(),
         tenant_id=work.tenant,
@@ -61,6 +63,7 @@ async def change_site(
     circuits: Sequence[Mapping[str, Any]],
 ) -> None:
     """Changes a site and has it planned anew; errors as in `create_site`."""
+    await check_reference(work, Tariff, values["tariff_id"], "/tariff_id")
     before = await _limits(work, row)
     change_row(work, row, values)
     await _set_circuits(work, row, circuits)

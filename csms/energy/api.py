@@ -137,8 +137,12 @@ class NewSite(KeptDocument):
     circuits: list[NewCircuit] = Field(default_factory=list[NewCircuit], max_length=500)
     pv_plants: list[NewPvPlant] = Field(default_factory=list[NewPvPlant], max_length=100)
     battery: NewBattery | None = None
-    tariff_id: None = None
-    """Null until there are tariffs."""
+    tariff_id: Id | None = None
+    """What charging costs here; null: nothing."""
+    master_pass: Annotated[str, Field(min_length=1, max_length=36)] | None = None
+    """A `parent` of tokens: those may end every transaction, and begin none."""
+    plug_and_charge: bool = False
+    """Take contracts in cars (ISO 15118) as tokens, by their eMAID in `/id-tokens`."""
 
 
 class NewMeasurement(Document):
@@ -265,14 +269,14 @@ async def list_sites(
     if query.name is not None:
         statement = statement.where(Site.name == query.name)
     rows, cursor = await kept_page(session, statement, query, Site, Site.name)
-    return reply_page(await show_sites(session, rows), cursor)
+    return reply_page([caller.shown(each) for each in await show_sites(session, rows)], cursor)
 
 
 @router.get("/sites/{site_id}", response_model=SiteShown, dependencies=[may("read")])
 async def get_site(session: Reading, caller: CallerNow, site_id: str) -> Response:
     """Show a site."""
     row = await find_row(session, Site, site_id, caller.tenant)
-    return reply(await show_site(session, row), version=row.version)
+    return reply(caller.shown(await show_site(session, row)), version=row.version)
 
 
 @router.patch(

@@ -61,6 +61,8 @@ class SiteShown(KeptShown):
     pv_plants: list[PvPlantShown]
     battery: BatteryShown | None
     tariff_id: str | None
+    master_pass: str | None
+    plug_and_charge: bool
 
 
 class MeasurementShown(Shown):
@@ -125,6 +127,8 @@ def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
         "pv_plants": row.pv_plants,
         "battery": row.battery,
         "tariff_id": row.tariff_id,
+        "master_pass": row.master_pass,
+        "plug_and_charge": row.plug_and_charge,
         "external_id": row.external_id,
         "custom": row.custom,
         "created_at": row.created_at,

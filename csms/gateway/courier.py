@@ -25,6 +25,7 @@ from csms.gateway.limits import Limits
 from csms.gateway.redaction import redact
 from csms.ledger.batch import MessageNote
 from csms.ledger.database import Database
+from csms.ocpp.table import Outcome
 from models.answers import Answer
 from models.clocks import Activity, Clock, WireClock
 from models.commands import AnyCommand, decode_command
@@ -39,6 +40,8 @@ from models.facts import (
     VariablesReported,
     VariableState,
 )
+from models.facts.payments import TariffsTold
+from models.facts.priorities import PriorityReported, ScheduleTold
 from models.tables.ledger import Command
 
 _BATCH = 20
@@ -316,6 +319,7 @@ class Courier:
                 )
                 self._tell_variables(errand.lane.identity, told.variables)
                 self._tell_monitors(errand.lane.identity, told.monitors)
+                self._tell_news(errand.lane.identity, told)
                 if told.tells is not None:
                     fact = told.tells(errand.lane.identity, self._clock.now())
                     submit_quietly(self._intake, fact)
@@ -354,6 +358,34 @@ class Courier:
         """Hands on what an answer tells of what the station watches."""
         if news is not None:
             fact = MonitorsReported(station=identity, received_at=self._clock.now(), news=news)
+            submit_quietly(self._intake, fact)
+
+    def _tell_news(self, identity: str, told: Outcome) -> None:
+        """Hands on what else an answer tells that others than who asked must know."""
+        now = self._clock.now()
+        news: list[Fact] = []
+        if told.tariffs is not None:
+            news.append(TariffsTold(station=identity, received_at=now, news=told.tariffs))
+        if told.priority is not None:
+            name, active = told.priority
+            news.append(
+                PriorityReported(
+                    station=identity, received_at=now, ocpp_transaction_id=name, activated=active
+                )
+            )
+        if told.schedule is not None:
+            order, refused = told.schedule
+            news.append(
+                ScheduleTold(
+                    station=identity,
+                    received_at=now,
+                    profile_id=order.profile_id,
+                    evse_id=order.evse_id,
+                    update=order.update,
+                    refused=refused,
+                )
+            )
+        for fact in news:
             submit_quietly(self._intake, fact)
 
     async def _fail(self, row: Command, code: str, detail: str) -> None:

@@ -20,8 +20,10 @@ from csms.ocpp.hearing import Hearing
 from models.answers import Answer, EmptyAnswer
 from models.commands import LimitPeriod
 from models.commands.base import Command
+from models.commands.priorities import UpdateSchedule
 from models.errors import FieldError
 from models.facts import Fact, MonitorNews, OutcomeStatus, VariableState
+from models.facts.payments import TariffNews
 
 R = TypeVar("R", bound=msgspec.Struct)
 F = TypeVar("F", bound=Fact)
@@ -63,6 +65,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What it watches from now on, or no longer."""
     tells: Callable[[str, datetime], Fact] | None = None
     """What else it tells, as a fact of this station at this instant."""
+    tariffs: TariffNews | None = None
+    """Which tariffs it holds from now on, or no longer."""
+    priority: tuple[str, bool] | None = None
+    """A transaction, by its id, that has priority from now on, or has it no longer."""
+    schedule: tuple[UpdateSchedule, str | None] | None = None
+    """How a dynamic profile goes on, and the station's word if it refuses."""
     faults: tuple[FieldError, ...] = ()
     """Where the response breaks its schema; it is read all the same."""
 
@@ -133,6 +141,13 @@ _STATUS: Mapping[str, OutcomeStatus] = {
     "Scheduled": "scheduled",
     "RebootRequired": "scheduled",
     "AcceptedCanceled": "accepted",
+    "ConditionNotSupported": "rejected",
+    "DuplicateTariffId": "rejected",
+    "NoCurrencyChange": "rejected",
+    "NoTariff": "rejected",
+    "TooManyElements": "rejected",
+    "TxNotFound": "rejected",
+    "NoProfile": "rejected",
     "InvalidCertificate": "rejected",
     "RevokedCertificate": "rejected",
     "Invalid": "rejected",

@@ -23,13 +23,11 @@ from csms.ocpp.blocks import (
     reservation,
     security,
     smart_charging,
+    tariffs,
     transactions,
 )
 from csms.ocpp.dialects import Dialect
-from csms.ocpp.table import Block
 from csms.ocpp.wire import v201
-
-TARIFF = Block("I. Tariff and cost", sent=("CostUpdated",))
 
 BLOCKS = (
     security.BLOCK,
@@ -40,7 +38,7 @@ BLOCKS = (
     remote.BLOCK,
     availability.BLOCK,
     reservation.BLOCK,
-    TARIFF,
+    tariffs.COST,
     metering.BLOCK,
     smart_charging.BLOCK,
     held_limits.BLOCK,

@@ -18,7 +18,7 @@ from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site
 from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.held_limits import OutsideLimit
-from models.tables.planning import Plan
+from models.tables.planning import DynamicSchedule, Plan
 from models.tables.stations import Connector, Evse, Station
 
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
@@ -50,6 +50,20 @@ class Rows:
     """Oldest issue first."""
     outside: Sequence[OutsideLimit] = ()
     """What others allow stations now."""
+
+
+def schedule_resource(row: DynamicSchedule) -> dict[str, Any]:
+    """Returns a dynamic profile as the REST door and the events show it."""
+    return {
+        "station": row.station,
+        "profile_id": row.profile_id,
+        "evse_id": row.evse_id,
+        "told": row.told,
+        "source": row.source,
+        "state": row.state,
+        "why": row.why,
+        "changed_at": row.changed_at,
+    }
 
 
 async def read_rows(

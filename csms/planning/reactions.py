@@ -88,6 +88,7 @@ class _TransactionNote(msgspec.Struct):
     started_at: datetime
     power_w: float | None = None
     last_reading_at: datetime | None = None
+    priority_charging: bool = False
 
 
 class LimitKeeper:
@@ -287,8 +288,8 @@ class LimitKeeper:
             del self._unsure[key]
 
     async def _metered(self, note: _TransactionNote) -> None:
-        if note.power_w is None or note.last_reading_at is None:
-            return
+        if note.power_w is None or note.last_reading_at is None or note.priority_charging:
+            return  # what has priority may draw more than its limit
         key = (note.station, note.evse_id)
         plan = self._watched.get(key)
         if plan is None or plan.ocpp_transaction_id != note.ocpp_transaction_id:

@@ -52,7 +52,8 @@ class Snapshot:
     limits: Mapping[str, ChargingLimit]
     """The newest limit that may be in the box, by EVSE (`IDENTITY/EVSE`)."""
     lying: frozenset[str]
-    """EVSEs that were caught not keeping the limit of their present transaction."""
+    """EVSEs that no limit holds: caught not keeping that of their present transaction, or let go
+    first by its priority."""
     forecast_source: str
     rows: Rows
 
@@ -62,7 +63,8 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
     grid = StepGrid(floor_to_step(now, STEP_MINUTES), STEP_MINUTES, STEPS)
     limits = {evse_name(limit): limit for limit in rows.limits}
     open_at = {evse_name(each): each for each in rows.transactions}
-    lying = frozenset(
+    lying = frozenset(name for name, each in open_at.items() if each.priority_charging)
+    lying |= frozenset(
         name
         for name, limit in limits.items()
         if limit.state == "disobeyed"

@@ -59,6 +59,9 @@ KINDS: Mapping[str, Kind] = {
         " takes the place of this one.",
         ("keep", "correct"),
     ),
+    "stopped-by-stranger": Kind(
+        "The transaction has ended; `stopped_by` says by which token.", ("keep",)
+    ),
     "id-reused": Kind("The former transaction has another number now.", ("keep",)),
     "vehicle-unknown": Kind("It charges as nobody's car.", ("keep", "vehicle")),
     IMPLAUSIBLE: Kind("Its energy is what the meter told.", ("keep", "correct")),

@@ -25,6 +25,7 @@ from csms.web.rows import add_row, change_row, check_reference, remove_row
 from csms.web.services import CommandOutcome
 from models.errors import Conflict, FieldError, NoAnswer
 from models.states import RESERVATION_OPEN
+from models.tables.billing import Tariff
 from models.tables.charging import Transaction
 from models.tables.energy import Circuit, Site
 from models.tables.reservations import Reservation
@@ -47,10 +48,11 @@ async def create_station(
         seal: of its password, from the keyring; what is stored.
 
     Raises:
-        BadInput: for a site or circuit that is not there.
+        BadInput: for a site, tariff or circuit that is not there.
         Conflict: `already-exists`, `safe-limit`.
     """
     await check_reference(work, Site, values["site_id"], "/site_id")
+    await check_reference(work, Tariff, values["tariff_id"], "/tariff_id")
     row = Station(
         tenant_id=work.tenant,
         approval="accepted",
@@ -77,6 +79,7 @@ async def change_station(
 ) -> None:
     """Changes a station's record; arguments and errors as in `create_station`."""
     await check_reference(work, Site, values["site_id"], "/site_id")
+    await check_reference(work, Tariff, values["tariff_id"], "/tariff_id")
     before = row.site_id
     change_row(work, row, values)
     await _set_evses(work, row, evses)

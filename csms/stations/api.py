@@ -124,6 +124,8 @@ class NewStation(Document):
     quirks: list[Quirk] = Field(default_factory=list[Quirk], max_length=50)
     """What it is forgiven beyond the rule; the first boot adds those of its vendor and model."""
     boot_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 300
+    tariff_id: Id | None = None
+    """What charging costs at it; null: what it costs at its site."""
     evses: list[NewEvse] = Field(default_factory=list[NewEvse], max_length=100)
     external_id: Text | None = None
     custom: Custom = Field(default_factory=dict)

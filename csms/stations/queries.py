@@ -54,6 +54,7 @@ class StationShown(Shown):
     safe_limit_w: float | None
     local_list: bool
     boot_interval_s: int
+    tariff_id: str | None
     evses: list[EvseShown]
     online: bool
     ocpp_version: str | None
@@ -121,6 +122,7 @@ def station_resource(
         "safe_limit_w": row.safe_limit_w,
         "local_list": row.local_list,
         "boot_interval_s": row.boot_interval_s,
+        "tariff_id": row.tariff_id,
         "evses": [
             evse_resource(evse, [each for each in connectors if each.evse_id == evse.evse_id])
             for evse in evses

@@ -91,6 +91,7 @@ class StationState(msgspec.Struct, frozen=True):
     version: int
     created_at: datetime
     updated_at: datetime
+    tariff_id: str | None = None
 
 
 class EvseState(msgspec.Struct, frozen=True):

@@ -39,7 +39,9 @@ SCOPES: Mapping[Role, frozenset[Scope]] = {
     "viewer": frozenset({"read", "read-people"}),
 }
 
-TOKEN_FIELDS = frozenset({"id_token", "group_token", "parent"})
+TOKEN_FIELDS = frozenset(
+    {"id_token", "group_token", "parent", "stopped_by", "master_pass", "vat_number"}
+)
 """Members of resources that say who a person is."""
 MASK = "********"
 

@@ -14,6 +14,14 @@ import msgspec
 
 from models.answers import TokenStatus
 from models.commands.base import Command, VariableName
+from models.commands.costs import (
+    AnnounceWebPayment,
+    ChangeTransactionTariff,
+    ClearTariffs,
+    ReadTariffs,
+    SetDefaultTariff,
+    TellCost,
+)
 from models.commands.customers import AskCustomer
 from models.commands.displays import ClearMessage, ReadMessages, ShowMessage
 from models.commands.held_limits import ReadHeldLimits
@@ -24,6 +32,7 @@ from models.commands.monitors import (
     SetMonitoringLevel,
     SetMonitors,
 )
+from models.commands.priorities import SetPriorityLimit, UpdateSchedule, UsePriority
 from models.commands.publishing import PublishFirmware, UnpublishFirmware
 from models.commands.reports import ReadBaseReport, ReadReport
 from models.commands.transactions import CheckTransaction
@@ -292,6 +301,15 @@ AnyCommand = (
     | AskCustomer
     | PublishFirmware
     | UnpublishFirmware
+    | TellCost
+    | SetDefaultTariff
+    | ReadTariffs
+    | ClearTariffs
+    | ChangeTransactionTariff
+    | AnnounceWebPayment
+    | UsePriority
+    | SetPriorityLimit
+    | UpdateSchedule
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

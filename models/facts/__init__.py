@@ -225,6 +225,9 @@ class TokenPresented(Fact, frozen=True, gc=False, kw_only=True):
     id_token: str
     token_type: str | None = None
     """2.x: ISO14443, eMAID, Central and so on; 1.6 does not say."""
+    contract: Literal["hashes", "whole"] | None = None
+    """2.x: it is the contract of a car (ISO 15118): its certificate was checked by the station,
+    and comes as hashes, or is to be checked here, and comes whole."""
 
 
 class TransactionReported(Fact, frozen=True, gc=False, kw_only=True):

@@ -2,6 +2,7 @@
 
 from models.tables import (
     access,
+    billing,
     booking,
     charging,
     customers,
@@ -23,6 +24,7 @@ from models.tables.base import Base
 __all__ = [
     "Base",
     "access",
+    "billing",
     "booking",
     "charging",
     "customers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,6 +50,15 @@ class Transaction(Base):
     seq_no: Mapped[int | None]
     suspect: Mapped[list[Any]] = mapped_column(default=list)
     """Why its data is doubted; empty when nothing is."""
+    tariff_id: Mapped[str | None]
+    """By which it is priced; null: it costs nothing here."""
+    currency: Mapped[str | None]
+    cost: Mapped[Decimal | None]
+    """So far, in whole minor units; `TransactionCost` has the parts."""
+    stopped_by: Mapped[str | None]
+    """The token that ended it, where one was shown."""
+    priority_charging: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether it may draw what its EVSE can give, whatever the plan (2.1)."""
     __table_args__ = (
         sa.UniqueConstraint("station", "ocpp_transaction_id"),
         sa.Index(None, "station", "start_key"),

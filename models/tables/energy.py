@@ -27,6 +27,10 @@ class Site(Kept, Base):
     battery: Mapped[dict[str, Any] | None]
     """As in a planning problem (DESIGN 4.6), or null."""
     tariff_id: Mapped[str | None]
+    master_pass: Mapped[str | None]
+    """A group (`IdToken.parent`) whose tokens may end every transaction, and begin none."""
+    plug_and_charge: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether contracts in cars (ISO 15118) are taken as tokens."""
 
 
 class Circuit(Base):

@@ -1,4 +1,4 @@
-"""Plans, and the wish for a new one."""
+"""Plans, the wish for a new one, and limits that change as they run."""
 
 from __future__ import annotations
 
@@ -44,3 +44,23 @@ class PlanRequest(Base):
     )
     reason: Mapped[str]
     requested_at: Mapped[datetime]
+
+
+class DynamicSchedule(Base):
+    """What a station was last told of a dynamic profile (2.1)."""
+
+    __tablename__ = "dynamic_schedule"
+    station: Mapped[str] = mapped_column(
+        sa.ForeignKey("station.identity", ondelete="CASCADE"), primary_key=True
+    )
+    profile_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    evse_id: Mapped[int | None]
+    """Whose limit by plan it follows when the station asks; null: nobody's."""
+    told: Mapped[dict[str, Any]]
+    """As `models.commands.priorities.ScheduleUpdate`, without what is not given."""
+    source: Mapped[str]
+    """`api`, or `plan`: an answer to the station's own question."""
+    state: Mapped[str]
+    """`told` or `refused`."""
+    why: Mapped[str | None]
+    changed_at: Mapped[datetime]

@@ -40,6 +40,8 @@ class Station(Base):
     cache_stale_at: Mapped[datetime | None]
     """Since when what it remembers of tokens may be wrong; null once it has been told to forget."""
     boot_interval_s: Mapped[int] = mapped_column(default=300)
+    tariff_id: Mapped[str | None]
+    """Null: that of its site."""
     online: Mapped[bool] = mapped_column(default=False)
     ocpp_version: Mapped[str | None]
     """The subprotocol of its last connection."""

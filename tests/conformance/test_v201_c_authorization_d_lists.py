@@ -54,11 +54,20 @@ async def test_tc_c_39_csms_authorization_by_group_id(cs: PlayedStation) -> None
     answer = await session.tell("Started", "Authorized", token="VALID")
     assert answer["idTokenInfo"]["groupIdToken"]["idToken"] == "GROUP"
     assert (await token_info(cs, "SIBLING"))["groupIdToken"]["idToken"] == "GROUP"
-    await session.over("StopAuthorized", "Local", token="SIBLING")
+    shown = await session.over("StopAuthorized", "Local", token="SIBLING")
+    assert (shown["id_token"], shown["stopped_by"], shown["suspect"]) == ("VALID", "SIBLING", [])
+    stranger = Session(cs, "tx-2")
+    await stranger.charging()
+    shown = await stranger.over("StopAuthorized", "Local", token="OTHER")
+    assert (shown["stopped_by"], shown["suspect"]) == ("OTHER", ["stopped-by-stranger"])
+    odd = (await cs.house.get("/reconciliation", kind="stopped-by-stranger"))["items"]
+    assert [each["transaction_id"] for each in odd] == [shown["id"]]
 
 
 async def with_master_pass(cs: PlayedStation) -> None:
-    """Presents a token of the group that may end every transaction."""
+    """Presents a token of the group that may end every transaction at its site."""
+    site = (await cs.house.get("/stations/CP-1"))["site_id"]
+    await cs.house.patch(f"/sites/{site}", {"master_pass": "MASTERPASS"})
     master = {"id_token": "MASTER", "type": "ISO14443", "parent": "MASTERPASS"}
     await cs.house.post("/id-tokens", master)
     info = await token_info(cs, "MASTER")
@@ -72,7 +81,8 @@ async def test_tc_c_47_csms_master_pass_with_ui_all_transactions(cs: PlayedStati
         await session.charging(token)
     await with_master_pass(cs)
     for session in sessions:
-        await session.over("StopAuthorized", "MasterPass")
+        shown = await session.over("StopAuthorized", "MasterPass", token="MASTER")
+        assert (shown["stopped_by"], shown["suspect"]) == ("MASTER", [])
 
 
 async def test_tc_c_48_csms_master_pass_with_ui_specific_transactions(cs: PlayedStation) -> None:
@@ -81,7 +91,7 @@ async def test_tc_c_48_csms_master_pass_with_ui_specific_transactions(cs: Played
     for session, token in zip(sessions, ("VALID", "OTHER"), strict=True):
         await session.charging(token)
     await with_master_pass(cs)
-    await sessions[0].over("StopAuthorized", "MasterPass")
+    await sessions[0].over("StopAuthorized", "MasterPass", token="MASTER")
     assert (await sessions[1].shown())["stopped_at"] is None
 
 
@@ -90,7 +100,58 @@ async def test_tc_c_49_csms_master_pass_without_ui(cs: PlayedStation) -> None:
     session = Session(cs)
     await session.charging()
     await with_master_pass(cs)
-    await session.over("StopAuthorized", "MasterPass")
+    shown = await session.over("StopAuthorized", "MasterPass", token="MASTER")
+    assert (shown["stopped_by"], shown["suspect"]) == ("MASTER", [])
+    # It is for ending what others have begun.
+    answer = await Session(cs, "tx-9").tell("Started", "Authorized", token="MASTER")
+    assert answer["idTokenInfo"]["status"] == "Invalid"
+
+
+async def contract(cs: PlayedStation, e_maid: str, **more: Any) -> tuple[str, str]:
+    """Presents the contract of a car; returns what is said of token and certificate."""
+    hashes = {
+        "hashAlgorithm": "SHA256",
+        "issuerNameHash": "a" * 64,
+        "issuerKeyHash": "b" * 64,
+        "serialNumber": "1234",
+        "responderURL": "http://ocsp.example.com",
+    }
+    shown = more or {"iso15118CertificateHashData": [hashes]}
+    payload = {"idToken": {"idToken": e_maid, "type": "eMAID"}, **shown}
+    answer = await cs.call("Authorize", payload)
+    return answer["idTokenInfo"]["status"], answer["certificateStatus"]
+
+
+async def with_contracts(cs: PlayedStation) -> None:
+    """Knows two contracts, one of them blocked, at a site that takes contracts."""
+    site = (await cs.house.get("/stations/CP-1"))["site_id"]
+    for name, status in (("ATABCC12345678X", "Accepted"), ("ATABCC87654321X", "Blocked")):
+        await cs.house.post("/id-tokens", {"id_token": name, "type": "eMAID", "status": status})
+    refused = await contract(cs, "ATABCC12345678X")
+    assert refused == ("NotAllowedTypeEVSE", "NoCertificateAvailable")
+    await cs.house.patch(f"/sites/{site}", {"plug_and_charge": True})
+
+
+async def test_tc_c_50_csms_contract_certificate_local_validation_accepted(
+    cs: PlayedStation,
+) -> None:
+    """A contract whose certificate the station has checked, at a site that takes contracts."""
+    await with_contracts(cs)
+    assert await contract(cs, "ATABCC12345678X") == ("Accepted", "Accepted")
+    session = Session(cs)
+    answer = await session.tell("Started", "Authorized", token="ATABCC12345678X")
+    assert answer["idTokenInfo"]["status"] == "Accepted"
+
+
+async def test_tc_c_51_csms_contract_certificate_local_validation_rejected(
+    cs: PlayedStation,
+) -> None:
+    """A contract that is blocked, and one that nobody has made."""
+    await with_contracts(cs)
+    assert await contract(cs, "ATABCC87654321X") == ("Blocked", "ContractCancelled")
+    assert await contract(cs, "ATNOBODY000000X") == ("Unknown", "ContractCancelled")
+    whole = await contract(cs, "ATABCC12345678X", certificate="-----BEGIN CERTIFICATE-----")
+    assert whole == ("Invalid", "CertChainError")
 
 
 async def synced(cs: PlayedStation, entries: int) -> None:

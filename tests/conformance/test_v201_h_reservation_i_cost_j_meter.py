@@ -109,10 +109,38 @@ async def test_tc_h_22_csms_reserve_configured_to_reject(cs: PlayedStation) -> N
 
 
 async def test_tc_i_01_csms_running_total_cost(cs: PlayedStation) -> None:
-    """CostUpdated for a running session."""
+    """CostUpdated for a running session: what it costs by the tariff of its site."""
+    await with_tariff(cs)
     session = Session(cs)
     await session.charging()
-    await cs.order("CostUpdated", {"totalCost": 1.25, "transactionId": session.name}, {})
+    for energy in (1000, 3500):
+        await session.tell("Updated", "MeterValuePeriodic", meterValue=[meter(energy)])
+    cs.replies["CostUpdated"] = {}
+    path = f"/transactions/{(await session.shown())['id']}"
+    await cs.house.post(f"{path}/cost-updates", {}, 200)
+    sent = await cs.expect("CostUpdated")
+    assert sent == {"totalCost": 1.25, "transactionId": session.name}
+
+
+async def with_tariff(cs: PlayedStation, **fields: Any) -> None:
+    """Gives the station a tariff of 0.50 per kWh."""
+    tariff = {"id": "t", "name": "T", "currency": "EUR", "energy_price_per_kwh": "0.50"}
+    await cs.house.post("/tariffs", tariff | fields)
+    await cs.house.patch("/stations/CP-1", {"tariff_id": "t"})
+
+
+async def test_tc_i_02_csms_final_total_cost_after_charging(cs: PlayedStation) -> None:
+    """The answer to the last event tells what the session has cost, where that is asked for."""
+    await with_tariff(cs, tell_cost="end")
+    session = Session(cs)
+    await session.charging()
+    answer = await session.tell("Updated", "MeterValuePeriodic", meterValue=[meter(1000)])
+    assert answer == {}
+    values = [meter(5000, "Transaction.End")]
+    info = {"stoppedReason": "Local"}
+    answer = await session.tell("Ended", "StopAuthorized", info=info, meterValue=values)
+    assert answer["totalCost"] == 2.0
+    assert (await session.shown())["cost"] == "2.00"
 
 
 CLOCK = "Sample.Clock"

@@ -22,6 +22,7 @@ THINGS = (
     *("firmware", "firmware_update", "campaign", "reconciliation", "station_log", "station_event"),
     *("inquiry", "display_message", "outside_limit"),
     *("firmware_publication",),
+    *("tariff", "settlement"),
 )
 EVENT = f"(?:{'|'.join(THINGS)})"
 NO_EVENTS = {"command.queued", "plan.requested", "plan.failed", "plan.refused"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from csms.access.intake import load_tokens, token_of
-from csms.access.rules import TokenState, judge
+from csms.access.intake import load_tokens, site_rules, token_of
+from csms.access.rules import TokenState, is_master, judge
 from csms.charging.intake.keeping import brief_of
 from csms.charging.intake.kinds import TRANSACTIONS
 from csms.charging.rules import TransactionState, holds_token, is_reused, token_after
@@ -101,7 +101,9 @@ def with_car(batch: Batch, state: TransactionState, brief: StationBrief) -> Tran
     status: TokenStatus | None = None
     if state.id_token is not None:
         token = token_of(batch, brief.tenant_id, state.id_token)
-        status = judge(token, batch.now)
+        # A master pass is for ending what others have begun.
+        master = is_master(token, site_rules(batch, brief.site_id))
+        status = "Invalid" if master else judge(token, batch.now)
         if status == "Accepted" and _held_elsewhere(batch, state, token):
             status = "ConcurrentTx"
     car = None if status == "ConcurrentTx" else _find_car(batch, state, token, brief)

@@ -8,7 +8,8 @@ from typing import cast
 
 import msgspec
 
-from csms.access.intake import load_tokens
+from csms.access.intake import load_site_rules, load_tokens
+from csms.billing.intake import COSTS, begin_cost, count_cost
 from csms.charging.intake.kinds import (
     ODDITIES,
     READING_KEY,
@@ -58,6 +59,8 @@ def load_presented(
             if fact.id_token is not None
         ],
     )
+    shown = [fact for fact in facts if fact.id_token is not None]
+    load_site_rules(batch, (brief_of(batch, fact).site_id for fact in shown))
 
 
 def load_transactions(
@@ -68,6 +71,7 @@ def load_transactions(
     named = [fact for fact in facts if fact.ocpp_transaction_id is not None]
     transactions.load((fact.station, fact.ocpp_transaction_id) for fact in named)
     cars: list[str] = []
+    priced_ones: list[str] = []
     doubtful: list[ReadingKey] = []
     for fact in named:
         known = transactions.get((fact.station, fact.ocpp_transaction_id))
@@ -75,12 +79,16 @@ def load_transactions(
             continue
         if known.vehicle_id is not None:
             cars.append(known.vehicle_id)
+        if known.tariff_id is not None:
+            priced_ones.append(known.id)
         doubtful += [
             reading_key(known, reading)
             for reading in fact.readings
             if may_be_known(known, reading.measured_at, fact.received_at)
         ]
     load_vehicles(batch, cars)
+    if priced_ones:
+        batch.rows(COSTS).load(priced_ones)
     if doubtful:
         found = STORED.fetch(batch.driver, READING_KEY, doubtful)
         stored: set[ReadingKey] = batch.memo.setdefault(_STORED_READINGS, set())
@@ -109,6 +117,29 @@ def meter(
     for reading in result.readings:
         batch.add(READINGS, reading)
     return result.transaction
+
+
+def with_tariff(batch: Batch, state: TransactionState) -> TransactionState:
+    """Returns a new transaction with what it is priced by, if it is."""
+    found = begin_cost(batch, state.station, state.id, state.started_at)
+    if found is None:
+        return state
+    tariff_id, currency, cost = found
+    return msgspec.structs.replace(state, tariff_id=tariff_id, currency=currency, cost=cost)
+
+
+def priced(batch: Batch, state: TransactionState) -> TransactionState:
+    """Returns a transaction with what it costs by what has been told of it."""
+    if state.tariff_id is None:
+        return state
+    cost = count_cost(
+        batch,
+        state.id,
+        until=state.stopped_at or state.last_reading_at or state.started_at,
+        energy_wh=state.energy_wh,
+        open_as=None if state.stopped_at else (state.station, state.ocpp_transaction_id),
+    )
+    return state if cost is None else msgspec.structs.replace(state, cost=cost)
 
 
 def keep_loose(

@@ -80,6 +80,11 @@ TRANSACTIONS = RowKind(
         "command_id",
         "seq_no",
         "suspect",
+        "tariff_id",
+        "currency",
+        "cost",
+        "priority_charging",
+        "stopped_by",
     ),
     often=(
         "updated_at",
@@ -90,6 +95,7 @@ TRANSACTIONS = RowKind(
         "last_reading_at",
         "charging_state",
         "seq_no",
+        "cost",
     ),
     settled=lambda row: row.stopped_at is not None,
 )

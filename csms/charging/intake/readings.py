@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from csms.access.intake import token_of
-from csms.access.rules import judge
+from csms.access.intake import site_rules, token_of
+from csms.access.rules import judge, judge_contract
 from csms.charging.intake.guesses import (
     guess_readings,
     load_open,
@@ -19,6 +19,7 @@ from csms.charging.intake.keeping import (
     load_transactions,
     meter,
     move_vehicle,
+    priced,
     tell,
     unknown_transaction,
 )
@@ -38,9 +39,15 @@ class TokenDecider:
 
     def decide(self, batch: Batch, fact: TokenPresented, note: MessageNote | None) -> Answer:  # noqa: ARG002
         """Says what is known of the token; changes nothing."""
-        token = token_of(batch, brief_of(batch, fact).tenant_id, fact.id_token)
+        brief = brief_of(batch, fact)
+        token = token_of(batch, brief.tenant_id, fact.id_token)
+        status, certificate = judge(token, batch.now), None
+        if fact.contract is not None:
+            rules = site_rules(batch, brief.site_id)
+            status, certificate = judge_contract(status, rules, whole=fact.contract == "whole")
         return TokenAnswer(
-            judge(token, batch.now),
+            status,
+            certificate=certificate,
             expires_at=token.expires_at if token else None,
             group_token=token.parent if token else None,
         )
@@ -70,6 +77,7 @@ class ReadingsDecider:
         whole, fact = whole_registers(batch, known, fact)
         state = meter(batch, whole, fact)
         if state is not known:
+            state = priced(batch, state)
             batch.rows(TRANSACTIONS).put(state)
             tell(batch, "transaction.updated", state)
             move_vehicle(batch, known, state, fact.readings)

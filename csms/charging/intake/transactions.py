@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
-from csms.access.intake import token_of
-from csms.access.rules import judge
+import msgspec
+
+from csms.access.intake import load_tokens, site_rules, token_of
+from csms.access.rules import is_family, is_master, judge, token_key
+from csms.billing.intake import cost_told
 from csms.charging.intake.cars import load_candidates, with_car, with_command
 from csms.charging.intake.guesses import (
     UNKNOWN_IDS,
@@ -23,9 +27,11 @@ from csms.charging.intake.keeping import (
     meter,
     move_vehicle,
     odd,
+    priced,
     tell,
     unknown_transaction,
     wish_plan,
+    with_tariff,
 )
 from csms.charging.intake.kinds import MESSAGES, TRANSACTIONS, MessageState
 from csms.charging.rules import (
@@ -50,6 +56,8 @@ from models.answers import Answer, TokenStatus, TransactionAnswer
 from models.facts import Reading, TransactionReported
 
 _STOP_SEQ_NO = -1
+_STOPPED = "StopAuthorized"
+_STRANGER = "stopped-by-stranger"
 _NEXT = "next transaction"
 _RESERVE = (
     "INSERT INTO sequence (name, value) VALUES ('transaction', ?)"
@@ -148,10 +156,10 @@ def _stop_16(batch: Batch, known: TransactionState, fact: TransactionReported) -
         odd(batch, fact, "second-stop", "its StopTransaction came with two contents", known)
         batch.rows(TRANSACTIONS).put(doubted(known, "second-stop", batch.now))
         return
-    known, fact = whole_registers(batch, known, fact)
+    known, fact = whole_registers(batch, _with_who_stopped(batch, known, fact), fact)
     state = meter(batch, closed(known, fact, batch.now), fact, history=True)
     assert state.stopped_at is not None
-    state = counted(state, fact.meter_wh, state.stopped_at, batch.now)
+    state = priced(batch, counted(state, fact.meter_wh, state.stopped_at, batch.now))
     batch.rows(TRANSACTIONS).put(state)
     _ended(batch, known, state, fact)
 
@@ -166,10 +174,12 @@ def _event_2x(
         before, state = known, continued(known, fact, batch.now)
         if may_find_car(known, fact):
             state = with_car(batch, state, brief_of(batch, fact))
+        if known.stopped_at is None or is_repaired(known):
+            state = _with_who_stopped(batch, state, fact)
     ending = fact.kind == "ended" and (state.stopped_at is None or is_repaired(state))
     if ending:
         state = closed(state, fact, batch.now)
-    state = meter(batch, state, fact, history=fact.kind == "ended")
+    state = priced(batch, meter(batch, state, fact, history=fact.kind == "ended"))
     batch.rows(TRANSACTIONS).put(state)
     if known is None:
         tell(batch, "transaction.started", state)
@@ -203,10 +213,12 @@ def _open(
         digest=digest,
         now=batch.now,
     )
+    state = with_tariff(batch, state)
     for other in batch.rows(TRANSACTIONS).group(fact.station):
         if other.stopped_at is None and other.evse_id == state.evse_id and state.evse_id:
             repaired = superseded(other, state, batch.now)
             if repaired is not None:
+                repaired = priced(batch, repaired)
                 batch.rows(TRANSACTIONS).put(repaired)
                 tell(batch, "transaction.repaired", repaired)
                 odd(batch, fact, "stop-missing", "the next one began on its EVSE", other)
@@ -246,15 +258,53 @@ def _answer(
     status: TokenStatus | None = None,
 ) -> TransactionAnswer:
     """Returns what a station is told; a function of what is kept, so that a replay is told it."""
+    cost = _told_cost(batch, fact)
     if fact.id_token is None:
-        return TransactionAnswer(transaction_id)
-    token = token_of(batch, brief_of(batch, fact).tenant_id, fact.id_token)
+        return TransactionAnswer(transaction_id, total_cost=cost)
+    brief = brief_of(batch, fact)
+    token = token_of(batch, brief.tenant_id, fact.id_token)
+    if status is None:
+        master = not _may_stop(fact) and is_master(token, site_rules(batch, brief.site_id))
+        status = "Invalid" if master else judge(token, batch.now)
     return TransactionAnswer(
         transaction_id,
-        token_status=status or judge(token, batch.now),
+        token_status=status,
         expires_at=token.expires_at if token else None,
         group_token=token.parent if token else None,
+        total_cost=cost,
     )
+
+
+def _may_stop(fact: TransactionReported) -> bool:
+    """Returns whether the token of a report has ended its transaction, or is about to."""
+    return fact.kind == "ended" or fact.trigger == _STOPPED
+
+
+def _with_who_stopped(
+    batch: Batch, state: TransactionState, fact: TransactionReported
+) -> TransactionState:
+    """Returns a transaction with the token that ends it; who had no right to is for a person."""
+    text = fact.id_token
+    if text is None or not _may_stop(fact):
+        return state
+    brief, owner = brief_of(batch, fact), state.id_token
+    if owner is not None and token_key(owner) != token_key(text):
+        load_tokens(batch, [(brief.tenant_id, owner)])
+        token, holder = (token_of(batch, brief.tenant_id, each) for each in (text, owner))
+        group = holder.parent if holder else None
+        family = is_family(owner, group, text, token.parent if token else None)
+        if not family and not is_master(token, site_rules(batch, brief.site_id)):
+            odd(batch, fact, _STRANGER, "it was ended by a token that is not of its group", state)
+            state = doubted(state, _STRANGER, batch.now)
+    return msgspec.structs.replace(state, stopped_by=text)
+
+
+def _told_cost(batch: Batch, fact: TransactionReported) -> Decimal | None:
+    """Returns what a 2.x station is to show as the cost of its transaction, if it is."""
+    known = batch.rows(TRANSACTIONS).peek((fact.station, fact.ocpp_transaction_id))
+    if known is None or known.tariff_id is None or fact.scheme == "1.6":
+        return None
+    return known.cost if cost_told(batch, known.id, fact.kind) else None
 
 
 def _may_find_car(batch: Batch, fact: TransactionReported) -> bool:

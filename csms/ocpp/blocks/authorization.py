@@ -19,6 +19,11 @@ def token_presented(
     request: v201.AuthorizeRequest | v21.AuthorizeRequest, hearing: Hearing
 ) -> facts.TokenPresented:
     """Returns which token an Authorize asks about."""
+    contract = None
+    if request.certificate is not UNSET:
+        contract = "whole"
+    elif request.iso15118_certificate_hash_data is not UNSET:
+        contract = "hashes"
     return facts.TokenPresented(
         station=hearing.station,
         received_at=hearing.received_at,
@@ -26,12 +31,16 @@ def token_presented(
         scheme="2.x",
         id_token=request.id_token.id_token,
         token_type=request.id_token.type,
+        contract=contract,
     )
 
 
 def token_answer(_fact: facts.TokenPresented, answer: answers.TokenAnswer) -> msgspec.Struct:
     """Returns the response to an Authorize."""
-    return v201.AuthorizeResponse(id_token_info=token_info(answer.status, answer))
+    return v201.AuthorizeResponse(
+        id_token_info=token_info(answer.status, answer),
+        certificate_status=optional(answer.certificate),
+    )
 
 
 def token_info(

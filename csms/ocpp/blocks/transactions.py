@@ -59,10 +59,12 @@ def transaction_reported(
 def transaction_answer(
     _fact: facts.TransactionReported, answer: answers.TransactionAnswer
 ) -> msgspec.Struct:
-    """Returns the response to a TransactionEvent: what its token may, if it had one."""
-    if answer.token_status is None:
-        return v201.TransactionEventResponse()
-    return v201.TransactionEventResponse(id_token_info=token_info(answer.token_status, answer))
+    """Returns the response to a TransactionEvent: what it costs, and what its token may."""
+    token = answer.token_status
+    return v201.TransactionEventResponse(
+        total_cost=UNSET if answer.total_cost is None else float(answer.total_cost),
+        id_token_info=UNSET if token is None else token_info(token, answer),
+    )
 
 
 def _check(command: CheckTransaction) -> msgspec.Struct:

@@ -14,6 +14,10 @@ from csms.ocpp.table import Heard, Refusal, Understood
 from csms.ocpp.versions import DIALECTS, dialect_of, newest
 from csms.ocpp.wire import v16, v21, v201
 from models import answers, facts
+from models.companies import Company
+from models.facts.payments import SettlementReported, VatNumberPresented
+from models.facts.priorities import SchedulePulled
+from models.schedules import ScheduleUpdate
 from tests.builders.ocpp_payloads import request_schema, schema_names, valid, wire_name
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -47,6 +51,13 @@ def answer_to(fact: facts.Fact) -> answers.Answer:  # noqa: PLR0911 - one for ea
             return answers.DataAnswer("UnknownVendorId", '"data"')
         case facts.CertificateRequested():
             return answers.SigningAnswer(accepted=True)
+        case SettlementReported():
+            return answers.SettlementAnswer("R-1")
+        case VatNumberPresented():
+            company = Company(name="Acme", address1="Ring 1", city="Wien", country="AT")
+            return answers.VatAnswer(accepted=True, company=company)
+        case SchedulePulled():
+            return answers.ScheduleAnswer(ScheduleUpdate(limit=1.5, discharge_limit_l2=-2.0))
         case _:
             return answers.EMPTY
 

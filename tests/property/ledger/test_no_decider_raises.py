@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from csms.intake import deciders
 from csms.ledger import migrate
+from models.companies import Company
 from models.facts import (
     BootReported,
     CertificatePresented,
@@ -54,6 +56,17 @@ from models.facts import (
     VariablesReported,
     VariableState,
 )
+from models.facts.payments import (
+    HeldTariff,
+    SettlementReported,
+    TariffNews,
+    TariffsTold,
+    VatNumberPresented,
+)
+from models.facts.priorities import PriorityReported, SchedulePulled, ScheduleTold
+from models.schedules import ScheduleUpdate
+from models.tables.billing import Tariff
+from models.tables.energy import Site
 from models.tables.ledger import Quarantine
 from models.tables.stations import Station
 from simulators.keys import ask
@@ -99,6 +112,13 @@ NOTICED = [
     for n in (1, 2, -1)
     for at in (NOON, datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 ]
+COMPANY = Company(name="Acme", address1="Ring 1", city="Wien", country="AT")
+HELD = [
+    HeldTariff(tariff_id=name, kind="DefaultTariff", evse_ids=evses)
+    for name in ("day", "night")
+    for evses in ((), (1,), (1, 2, 10**12))
+]
+PROFILES = st.sampled_from([11, 21, 77, -1, 2**63 - 1])
 COMMAND_IDS = st.sampled_from(["c-1", "c-2"])
 
 
@@ -180,6 +200,49 @@ FACTS: dict[type[Fact], st.SearchStrategy[Fact]] = {
     EventsReported: st.builds(
         EventsReported, **COMMON, events=st.lists(st.sampled_from(NOTICED), max_size=3).map(tuple)
     ),
+    SettlementReported: st.builds(
+        SettlementReported,
+        **COMMON,
+        psp_ref=st.sampled_from(["p-1", "p-2"]),
+        status=st.sampled_from(["Settled", "Failed"]),
+        amount=st.sampled_from([Decimal("1.5"), Decimal(-(10**12))]),
+        settled_at=TIMES,
+        ocpp_transaction_id=st.one_of(st.none(), NUMBERS),
+        receipt_id=st.sampled_from([None, "R-1"]),
+        vat_number=st.sampled_from([None, "ATU13585627"]),
+        company=st.sampled_from([None, COMPANY]),
+    ),
+    VatNumberPresented: st.builds(
+        VatNumberPresented,
+        **COMMON,
+        vat_number=st.sampled_from(["ATU13585627", "", "?"]),
+        evse_id=st.one_of(st.none(), EVSES),
+    ),
+    TariffsTold: st.builds(
+        TariffsTold,
+        **COMMON,
+        news=st.builds(
+            TariffNews,
+            held=st.lists(st.sampled_from(HELD), max_size=3).map(tuple),
+            wished=st.booleans(),
+            refused=st.sampled_from([None, "Rejected"]),
+            gone=st.lists(st.sampled_from(["day", "ghost"]), max_size=2).map(tuple),
+            all_gone=st.booleans(),
+            whole_of=st.sampled_from([None, 0, 1]),
+        ),
+    ),
+    PriorityReported: st.builds(
+        PriorityReported, **COMMON, ocpp_transaction_id=NUMBERS, activated=st.booleans()
+    ),
+    SchedulePulled: st.builds(SchedulePulled, **COMMON, profile_id=PROFILES),
+    ScheduleTold: st.builds(
+        ScheduleTold,
+        **COMMON,
+        profile_id=PROFILES,
+        evse_id=st.one_of(st.none(), EVSES),
+        update=st.just(ScheduleUpdate(limit=1e18, setpoint_l2=-3.0)),
+        refused=st.sampled_from([None, "Rejected"]),
+    ),
     NoteReported: st.builds(NoteReported, **COMMON, action=st.just("x"), payload=st.just(b"{}")),
     SecurityReported: st.builds(
         SecurityReported, **COMMON, kind=st.just("Tamper"), measured_at=TIMES
@@ -255,6 +318,31 @@ def test_every_fact_of_a_known_station_is_decided(
     asyncio.run(play(template, batches, forget=forget))
 
 
+async def with_tariff(house: SmallHouse) -> None:
+    """Prices all that charges at A-1 and A-2, as dearly as it goes."""
+    dear = Decimal("999999999.999999999")
+    night = {"energy_price_per_kwh": "0.1", "start_time": "22:00", "end_time": "06:00"}
+    tariff = Tariff(
+        id="day",
+        name="Day",
+        currency="EUR",
+        energy_price_per_kwh=dear,
+        charging_price_per_hour=dear,
+        idle_price_per_hour=dear,
+        fixed_fee=dear,
+        elements=[night],
+        tell_cost="running",
+        cost_step_wh=100.0,
+        cost_interval_s=60,
+        created_at=NOON,
+        updated_at=NOON,
+    )
+    await house.add(tariff)
+    async with house.db.write(house.clock, house.ids) as work:
+        site = await work.session.get_one(Site, "A")
+        site.tariff_id, site.master_pass, site.plug_and_charge = "day", "CREW", True
+
+
 async def play(template: Path, batches: Sequence[Sequence[Fact]], *, forget: bool) -> None:
     house = SmallHouse("sqlite://", inline=True)
     shutil.copy(template, house.db.path)
@@ -263,6 +351,7 @@ async def play(template: Path, batches: Sequence[Sequence[Fact]], *, forget: boo
         await house.furnish()
         for number, token in enumerate(("CAR-1", "ANNA"), start=1):
             await house.add(a_reservation(house.clock, number=number, id_token=token))
+        await with_tariff(house)
         await house.add(
             Station(identity="pending", approval="pending", created_at=NOON, updated_at=NOON)
         )

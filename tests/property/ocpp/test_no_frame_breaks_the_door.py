@@ -16,6 +16,8 @@ from csms.ocpp.peer import Peer
 from csms.ocpp.table import Understood
 from csms.ocpp.versions import DIALECTS
 from models import answers, facts
+from models.facts.payments import SettlementReported, VatNumberPresented
+from models.facts.priorities import SchedulePulled
 from tests.builders.ocpp_payloads import mutants, request_schema, valid
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -55,6 +57,12 @@ def answer_to(fact: facts.Fact) -> answers.Answer:  # noqa: PLR0911 - one for ea
             return answers.DataAnswer("Rejected")
         case facts.CertificateRequested():
             return answers.SigningAnswer(accepted=False)
+        case SettlementReported():
+            return answers.SettlementAnswer()
+        case VatNumberPresented():
+            return answers.VatAnswer(accepted=False, why="none")
+        case SchedulePulled():
+            return answers.ScheduleAnswer(why="none")
         case _:
             return answers.EMPTY
 

@@ -1,0 +1,1 @@
+"""REST of plans, and of who charges before them."""
