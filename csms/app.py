@@ -44,8 +44,10 @@ from csms.displays.api import router as displays_router
 from csms.displays.api import sites_router as site_displays_router
 from csms.energy.api import router as energy_router
 from csms.energy.reactions import Forecaster
+from csms.event_streams.api import router as event_streams_router
 from csms.fleet.api import router as fleet_router
 from csms.gateway.server import Gateway
+from csms.grid.api import router as grid_router
 from csms.inquiries.api import router as inquiries_router
 from csms.intake import Intake, deciders
 from csms.keyring import Keyring
@@ -54,6 +56,7 @@ from csms.ledger.database import Database
 from csms.ledger.relay import Relay
 from csms.messages.api import router as messages_router
 from csms.messages.reactions import LogKeeper
+from csms.needs.api import router as needs_router
 from csms.planning.api.plans import router as planning_router
 from csms.planning.api.priorities import router as priorities_router
 from csms.planning.reactions import FOLLOWED, LimitKeeper
@@ -69,6 +72,9 @@ from csms.security.reactions.changes import ChangeKeeper
 from csms.security.reactions.signer import CertificateSigner
 from csms.stations.api import router as stations_router
 from csms.stations.reactions import StationHost
+from csms.swapping.api import router as swapping_router
+from csms.trust.api import router as trust_router
+from csms.trust.errands import CertificateErrands
 from csms.updates.api.campaigns import router as campaigns_router
 from csms.updates.api.firmware import router as firmware_router
 from csms.updates.api.publishing import router as publishing_router
@@ -101,6 +107,7 @@ ROUTERS: Sequence[APIRouter] = (
     energy_router,
     stations_router,
     security_router,
+    trust_router,
     messages_router,
     firmware_router,
     campaigns_router,
@@ -108,6 +115,9 @@ ROUTERS: Sequence[APIRouter] = (
     logs_router,
     monitors_router,
     uploads_router,
+    event_streams_router,
+    grid_router,
+    swapping_router,
     reports_router,
     inquiries_router,
     displays_router,
@@ -119,6 +129,7 @@ ROUTERS: Sequence[APIRouter] = (
     tariffs_router,
     costs_router,
     payments_router,
+    needs_router,
     reservations_router,
     reconciliation_router,
     checks_router,
@@ -237,6 +248,7 @@ class House:
         self._options = options
         self.db = Database.open(settings.database_url, inline=times.in_line)
         self._keyring = keyring
+        self._errands = CertificateErrands.of(settings, RealClock())
         self._pool: InlinePool | ProcessPool | None = None
         self._parts: list[Any] = []
         self.gateway: Gateway
@@ -266,6 +278,7 @@ class House:
             ids=ids,
             activity=activity,
             own_authority=authority.root,
+            errands=self._errands.errand_for,
         )
         self.planner = Planner(
             db=db,
@@ -406,6 +419,7 @@ class House:
         committer, relay, bus, watchman, sun, *others = self._parts
         self.api.state.streams.close()
         await self.gateway.drain(timeout_s)
+        await self._errands.close()
         if self._controlled:
             await self.planner.stop()
         await watchman.stop()

@@ -47,6 +47,13 @@ def _split(value: object) -> object:
 Files = Annotated[tuple[Path, ...], Field(max_length=2), BeforeValidator(_split)]
 """One file, or two parted by a comma (in TOML: a list)."""
 
+Names = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?$")], ...],
+    Field(max_length=50),
+    BeforeValidator(_split),
+]
+"""Hosts parted by commas (in TOML: a list)."""
+
 Days = Annotated[int, Field(ge=0, le=36500)]
 
 
@@ -109,6 +116,16 @@ class Settings(BaseModel):
     """How long a station has for the upload of a log that it was asked for."""
     log_retention_days: Days = 30
     """How long logs of stations are kept; 0: for ever."""
+    ocsp_hosts: Names = ()
+    """Hosts that are asked whether certificates of contracts were revoked, as `ocsp.example.org` or
+    `ocsp.example.org:8080`, parted by commas (in TOML: a list). Unset: nobody is asked."""
+    contract_authorities: Path | None = None
+    """Certificates of those whose contracts (ISO 15118) are trusted, roots and those below them,
+    PEM."""
+    contract_pool_url: str | None = None
+    """Where cars' requests for contract certificates are posted to. Unset: they fail."""
+    contract_pool_token: SecretStr | None = None
+    """The bearer token for the contract pool."""
     node_name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")] = "node-1"
     """Name of this process among others on the same database."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -165,7 +182,7 @@ class Settings(BaseModel):
             raise ValueError("needs ocpp_tls_port")
         return only
 
-    @field_validator("public_url")
+    @field_validator("public_url", "contract_pool_url")
     @classmethod
     def _web_address(cls, url: str | None) -> str | None:
         if url is None:
@@ -201,7 +218,7 @@ class Settings(BaseModel):
             elif isinstance(value, Path):
                 value = str(value)
             elif isinstance(value, tuple):
-                value = ",".join(map(str, cast("tuple[Path, ...]", value))) or None
+                value = ",".join(map(str, cast("tuple[object, ...]", value))) or None
             shown[name] = value
         shown["database_url"] = _without_password(self.database_url)
         shown["secret_key_file"] = str(self.key_file)

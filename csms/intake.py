@@ -28,10 +28,26 @@ from csms.displays.intake import (
     DisplaysDecider,
     forget_displays,
 )
+from csms.event_streams.intake import (
+    AdjustedDecider,
+    ClosedDecider,
+    ListedDecider,
+    OpenedDecider,
+    ValuesDecider,
+)
 from csms.fleet.intake import PlugDecider
-from csms.inquiries.intake import AnsweredDecider, WithParts
+from csms.grid.intake import (
+    AlarmDecider,
+    ReportDecider,
+    StartStopDecider,
+)
+from csms.grid.intake import AnsweredDecider as DerAnsweredDecider
+from csms.inquiries.intake import AnsweredDecider as InquiryAnsweredDecider
+from csms.inquiries.intake import WithParts
 from csms.ledger.batch import Batch, Decider, MessageNote
 from csms.ledger.committer import Committer, Done
+from csms.needs.intake import NeedsDecider
+from csms.needs.intake import ScheduleDecider as CarScheduleDecider
 from csms.planning.intake import PriorityDecider, ScheduleDecider, ScheduleToldDecider
 from csms.reconciliation.intake import CheckDecider
 from csms.reservations.intake import (
@@ -60,6 +76,8 @@ from csms.stations.intake import (
     SeenDecider,
     VariablesDecider,
 )
+from csms.swapping.intake import SwapDecider
+from csms.trust.intake import CertificateDecider, ChainDecider, ContractDecider
 from csms.updates.intake.notices import NoticeDecider
 from csms.updates.intake.publishing import PublishDecider
 from models.answers import (
@@ -72,6 +90,7 @@ from models.answers import (
     TokenAnswer,
     TransactionAnswer,
     VatAnswer,
+    VerdictAnswer,
 )
 from models.facts import (
     BootReported,
@@ -103,19 +122,43 @@ from models.facts import (
 from models.facts.checks import TransactionChecked
 from models.facts.customers import CustomerTold
 from models.facts.displays import DisplayAnswered, DisplaysReported
+from models.facts.event_streams import (
+    StreamAdjusted,
+    StreamClosed,
+    StreamOpened,
+    StreamsListed,
+    StreamValuesReported,
+)
+from models.facts.grid import (
+    DerAlarmReported,
+    DerControlAnswered,
+    DerControlsReported,
+    DerStartStopReported,
+)
 from models.facts.held_limits import (
     HeldLimitsReported,
     OutsideLimitCleared,
     OutsideLimitReported,
 )
 from models.facts.inquiries import InquiryAnswered
+from models.facts.needs import CarScheduleReported, NeedsReported
 from models.facts.payments import SettlementReported, TariffsTold, VatNumberPresented
 from models.facts.priorities import PriorityReported, SchedulePulled, ScheduleTold
 from models.facts.publishing import PublishAnswered, PublishReported, Unpublished
+from models.facts.swapping import BatterySwapped
+from models.facts.trust import CertificateChainAsked, CertificateStatusAsked, ContractAsked
 from models.tables.diagnostics import LogNotice
 from models.tables.updates import FirmwareNotice
 
 F = TypeVar("F", bound=Fact)
+_WANT_A_VERDICT = (
+    CarScheduleReported,
+    CertificateChainAsked,
+    CertificateStatusAsked,
+    ContractAsked,
+    NeedsReported,
+    StreamOpened,
+)
 
 
 class Accepted(Generic[F]):
@@ -152,6 +195,8 @@ def _turned_away(batch: Batch, fact: Fact) -> Answer:
             reserve_numbers(batch, 1) if numbered else None,
             token_status="Invalid" if fact.id_token is not None else None,
         )
+    if isinstance(fact, _WANT_A_VERDICT):
+        return VerdictAnswer(accepted=False)
     return _NO.get(type(fact), EMPTY)
 
 
@@ -197,7 +242,7 @@ def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[A
         OutsideLimitReported: Accepted(OutsideLimitDecider()),
         OutsideLimitCleared: Accepted(OutsideLimitDecider()),
         InquiryAnswered: Accepted(
-            AnsweredDecider(
+            InquiryAnsweredDecider(
                 {"displays": (MESSAGES, forget_displays), "limits": (HELD, forget_held)}
             )
         ),
@@ -214,6 +259,21 @@ def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[A
         SecurityReported: SecurityDecider(),
         CertificateRequested: Accepted(CertificateRequestDecider(operator_name)),
         CertificatePresented: CertificateSeenDecider(),
+        CertificateStatusAsked: Accepted(CertificateDecider()),
+        CertificateChainAsked: Accepted(ChainDecider()),
+        ContractAsked: Accepted(ContractDecider()),
+        NeedsReported: Accepted(NeedsDecider()),
+        CarScheduleReported: Accepted(CarScheduleDecider()),
+        DerControlAnswered: Accepted(DerAnsweredDecider()),
+        DerControlsReported: Accepted(ReportDecider()),
+        DerStartStopReported: Accepted(StartStopDecider()),
+        DerAlarmReported: Accepted(AlarmDecider()),
+        StreamOpened: Accepted(OpenedDecider()),
+        StreamClosed: Accepted(ClosedDecider()),
+        StreamAdjusted: Accepted(AdjustedDecider()),
+        StreamsListed: Accepted(ListedDecider()),
+        StreamValuesReported: Accepted(ValuesDecider()),
+        BatterySwapped: Accepted(SwapDecider()),
         LoginProved: LoginDecider(),
         Quarantined: Accepted(QuarantineDecider()),
         CommandSent: CommandSentDecider(),

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from models.companies import Company
+from models.proofs import ProofStatus
 from models.schedules import ScheduleUpdate
 
 BootStatus = Literal["Accepted", "Pending", "Rejected"]
@@ -30,10 +31,6 @@ TokenStatus = Literal[
     "Unknown",
 ]
 """The words of OCPP 2.x; a 1.6 station is told `Invalid` for those that 1.6 has not."""
-CertificateStatus = Literal[
-    "Accepted", "NoCertificateAvailable", "CertChainError", "ContractCancelled"
-]
-"""Of the words of OCPP 2.x about a contract's certificate, those that are said here."""
 DataStatus = Literal["Accepted", "Rejected", "UnknownMessageId", "UnknownVendorId"]
 
 
@@ -62,8 +59,8 @@ class TokenAnswer(msgspec.Struct, frozen=True, gc=False):
     group_token: str | None = None
     """The group (1.6: parent) whose members may stop each other's transactions."""
     group_token_type: str | None = None
-    certificate: CertificateStatus | None = None
-    """Of a contract in a car (2.x); None: none was shown."""
+    proof: ProofStatus | None = None
+    """What the certificates that came with it are worth; None: none came."""
 
 
 class TransactionAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -120,6 +117,14 @@ class ScheduleAnswer(msgspec.Struct, frozen=True, gc=False):
     """Why there is not."""
 
 
+class VerdictAnswer(msgspec.Struct, frozen=True, gc=False):
+    """To what wants a yes or a no; what else the station is told stands in its fact."""
+
+    accepted: bool
+    later: bool = False
+    """Taken, and what follows from it comes later."""
+
+
 class EmptyAnswer(msgspec.Struct, frozen=True, gc=False):
     """To everything else: heard and kept."""
 
@@ -134,6 +139,7 @@ Answer = (
     | SettlementAnswer
     | VatAnswer
     | ScheduleAnswer
+    | VerdictAnswer
     | EmptyAnswer
 )
 

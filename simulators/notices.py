@@ -7,6 +7,7 @@ said hours later, after a lost connection, still tells the truth.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -250,7 +251,7 @@ class EventNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Told:
     """Something that the station's version has words for, and they are chosen already (2.x)."""
 
     action: str
@@ -295,6 +296,22 @@ class ScheduleQuestion:
     profile_id: int
 
 
+def _unheard(_answer: dict[str, Any]) -> None:
+    """Nobody waits for the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A call as the specification spells it, of a part that is seldom spoken of (2.x)."""
+
+    action: str
+    payload: dict[str, Any]
+    answered: Callable[[dict[str, Any]], None] = _unheard
+    """Takes the payload of the answer."""
+    unanswered: bool = False
+    """It is a SEND (2.1)."""
+
+
 Notice = (
     Boot
     | Heartbeat
@@ -312,6 +329,7 @@ Notice = (
     | MonitorPart
     | EventNote
     | Words
+    | Told
     | Payment
     | VatQuestion
     | PriorityPress

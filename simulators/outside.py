@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from simulators.notices import Words
+from simulators.notices import Told
 from simulators.profiles import Period, Profile, Purpose
 from simulators.station import Station
 
@@ -43,10 +43,10 @@ def impose(
     }
     limit = {"charging_limit_source": source, "is_grid_critical": source == "SO"}
     told = {"charging_limit": limit, "charging_schedule": [schedule], "evse_id": 0}
-    station.outbox.append(Words("NotifyChargingLimit", told))
+    station.outbox.append(Told("NotifyChargingLimit", told))
 
 
 def release(station: Station, *, source: str = "EMS") -> None:
     """Takes such a limit away."""
     station.limits.clear(profile_id=OUTSIDE_ID, evse_id=None, purpose=None, stack_level=None)
-    station.outbox.append(Words("ClearedChargingLimit", {"charging_limit_source": source}))
+    station.outbox.append(Told("ClearedChargingLimit", {"charging_limit_source": source}))

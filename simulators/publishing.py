@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from simulators.notices import Words
+from simulators.notices import Told
 
 STATUS = "PublishFirmwareStatusNotification"
 
@@ -54,7 +54,7 @@ class Publisher:
             return "DownloadOngoing"
         return "NoFirmware" if self._shelf.pop(checksum, None) is None else "Unpublished"
 
-    def play(self, at: datetime) -> Iterator[Words]:
+    def play(self, at: datetime) -> Iterator[Told]:
         """Yields how far it is, as far as that is to be told now."""
         order = self._fetching
         while order is not None and self._next and self._due_at is not None and self._due_at <= at:
@@ -64,6 +64,6 @@ class Publisher:
             if word == "Published":
                 self._shelf[order.checksum] = order
                 told["location"] = [f"http://192.168.1.1/{order.location.rsplit('/', 1)[-1]}"]
-            yield Words(STATUS, told)
+            yield Told(STATUS, told)
             if not self._next:
                 self._fetching = None

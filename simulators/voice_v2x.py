@@ -40,6 +40,7 @@ from simulators.notices import (
     SignRequest,
     Started,
     Status,
+    Told,
     Transaction,
     Updated,
     VatQuestion,
@@ -56,6 +57,7 @@ from simulators.voice_v2x_displays import DisplayVoiceV2X
 from simulators.voice_v2x_inventory import InventoryVoiceV2X
 from simulators.voice_v2x_limits import LimitVoiceV2X
 from simulators.voice_v2x_money import MoneyVoiceV2X, MoneyVoiceV21
+from simulators.voice_v2x_plain import PlainVoiceV2X
 from simulators.voice_v2x_publishing import PublishingVoiceV2X
 from simulators.voice_v2x_tokens import TokenVoiceV2X, yes_no
 from simulators.voice_v21_priority import PriorityVoiceV21
@@ -82,6 +84,7 @@ class VoiceV2X(
     CustomerVoiceV2X,
     PublishingVoiceV2X,
     MoneyVoiceV2X,
+    PlainVoiceV2X,
 ):
     """What 2.0.1 and 2.1 share."""
 
@@ -140,8 +143,10 @@ class VoiceV2X(
             case PriorityPress() | ScheduleQuestion():
                 assert isinstance(self, VoiceV21), "2.0.1 has no words for it"
                 await self.prefer(notice)
-            case Words():
+            case Told():
                 await self.ask(getattr(self.requests, notice.action)(**notice.fields))
+            case Words():
+                await self.speak(notice)
             case _:
                 raise TypeError(f"2.x has no words for {notice!r}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ocpp.routing import on
 
-from simulators.notices import Words
+from simulators.notices import Told
 from simulators.voice import Voice
 
 
@@ -36,7 +36,7 @@ class CustomerVoiceV2X(Voice):
                     "data": line,
                     "tbc": number + 1 < len(lines),
                 }
-                self.station.outbox.append(Words("NotifyCustomerInformation", part))
+                self.station.outbox.append(Told("NotifyCustomerInformation", part))
         return self.results.CustomerInformation(status="Accepted")
 
 

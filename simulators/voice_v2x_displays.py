@@ -11,7 +11,7 @@ from typing import Any
 from ocpp.routing import on
 
 from simulators.displays import Message
-from simulators.notices import Words
+from simulators.notices import Told
 from simulators.voice import Voice, read_instant
 
 
@@ -58,7 +58,7 @@ class DisplayVoiceV2X(Voice):
                 "message_info": [self._shown(message)],
                 "tbc": number < len(found),
             }
-            self.station.outbox.append(Words("NotifyDisplayMessages", part))
+            self.station.outbox.append(Told("NotifyDisplayMessages", part))
         return self.results.GetDisplayMessages(status="Accepted" if found else "Unknown")
 
     def _shown(self, message: Message) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ocpp.routing import on
 
-from simulators.notices import Words
+from simulators.notices import Told
 from simulators.profiles import Profile, Purpose
 from simulators.voice import Voice
 
@@ -37,7 +37,7 @@ class LimitVoiceV2X(Voice):
                 "evse_id": profile.evse_id,
                 "tbc": number < len(fitting),
             }
-            self.station.outbox.append(Words("ReportChargingProfiles", part))
+            self.station.outbox.append(Told("ReportChargingProfiles", part))
         return self.results.GetChargingProfiles(status="Accepted" if fitting else "NoProfiles")
 
     def _held(self, profile: Profile) -> dict[str, Any]:

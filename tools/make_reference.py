@@ -110,6 +110,8 @@ def _allowed(schema: dict[str, Any]) -> str:
     if "maxLength" in schema:
         letters = "letters, digits, `_`, `.`, `-`" if "pattern" in schema else "characters"
         return f"{schema['minLength']} to {schema['maxLength']} {letters}"
+    if schema["type"] == "array" and "pattern" in schema["items"]:
+        return "names, parted by commas"
     kinds = {"boolean": "`true`, `false`", "array": "one file, or two parted by a comma"}
     formats = {"path": "a file", "password": "a secret"}
     return kinds.get(schema["type"]) or formats.get(schema.get("format", ""), "text")

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from models.answers import CertificateStatus, TokenStatus
+from models.answers import TokenStatus
 from models.commands import ListedToken, SendLocalList
 from models.states import LocalListState
 
@@ -84,24 +84,9 @@ def is_master(token: TokenState | None, rules: SiteRules | None) -> bool:
     return master is not None and group is not None and token_key(master) == token_key(group)
 
 
-def judge_contract(
-    status: TokenStatus, rules: SiteRules | None, *, whole: bool
-) -> tuple[TokenStatus, CertificateStatus]:
-    """Returns what a station is told of a contract in a car, and of its certificate (C07).
-
-    A station that has checked the certificate itself asks by its hashes: then the contract is as
-    good as its token. One that leaves the check to us sends it whole, and it has no chain here.
-
-    Args:
-        status: of the contract's token.
-        rules: of the site.
-        whole: whether the certificate came itself.
-    """
-    if rules is None or not rules.plug_and_charge:
-        return "NotAllowedTypeEVSE", "NoCertificateAvailable"
-    if whole:
-        return "Invalid", "CertChainError"
-    return status, "Accepted" if status == "Accepted" else "ContractCancelled"
+def takes_contracts(rules: SiteRules | None) -> bool:
+    """Returns whether cars may charge by their contracts at a site (OCPP 2.0.1 C07)."""
+    return rules is not None and rules.plug_and_charge
 
 
 PER_MESSAGE = 50

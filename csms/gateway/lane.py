@@ -13,11 +13,11 @@ What a message means is the dialect's business (`csms.ocpp`), what follows from 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 
@@ -29,7 +29,7 @@ from csms.ocpp.dialects import Dialect
 from csms.ocpp.frame import Call, ErrorCode, Malformed, Send
 from csms.ocpp.manner import BY_THE_BOOK, Manner, manner_of
 from csms.ocpp.peer import Answered, Disputed, Failed, Garbled, Peer, Stray
-from csms.ocpp.table import Refusal
+from csms.ocpp.table import HeardKind, Refusal
 from csms.ocpp.versions import dialect_of
 from models.answers import Answer, BootAnswer, HeartbeatAnswer
 from models.clocks import Activity, Clock, WireClock
@@ -57,6 +57,14 @@ class FactSink(Protocol):
         ...
 
 
+Errands = Callable[[Fact], Coroutine[Any, Any, Fact] | None]
+"""Returns what has to be found out before a fact is decided, which ends in the fact with it."""
+
+
+def no_errands(_fact: Fact) -> None:
+    """Finds nothing out."""
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """What all lanes share."""
@@ -75,6 +83,8 @@ class House:
     """Told when a lane has ended, with the reason; once."""
     on_unavailable: Callable[[], None]
     """Told when the ledger could not take a fact."""
+    errands: Errands
+    """What has to be found out elsewhere; the station waits meanwhile, and no other does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ class Lane:
         "_accepted",
         "_busy",
         "_call_end",
+        "_errand",
         "_house",
         "_paused",
         "_peer",
@@ -141,6 +152,7 @@ class Lane:
         self._paused = False
         self._accepted = False
         self._call_end: asyncio.Future[CallEnd] | None = None
+        self._errand: asyncio.Task[Fact] | None = None
 
     def open(self) -> None:
         """Begins, once the transport is connected: a station that has booted before is ready."""
@@ -234,15 +246,36 @@ class Lane:
         if heard.kind == "heartbeat":
             self._reply(call, dialect.answer(fact, HeartbeatAnswer(now)))
             return
+        self._busy = True
+        errand = self._house.errands(fact)
+        if errand is None:
+            self._hand_in(call, heard.kind, fact)
+            return
+        self._errand = asyncio.create_task(errand, name=f"errand for {self.identity}")
+        self._errand.add_done_callback(partial(self._found_out, call, heard.kind))
+
+    def _found_out(self, call: Call | Send, kind: HeardKind, errand: asyncio.Task[Fact]) -> None:
+        """Goes on with what was found out, unless the station has left meanwhile."""
+        self._errand = None
+        if errand.cancelled():
+            self._house.activity.end()
+        elif (error := errand.exception()) is not None:
+            _log.error("errand_failed", station=self.identity, error=repr(error))
+            self._busy = False
+            self._send_refusal(call, "InternalError", "this could not be found out")
+            self._go_on()
+        else:
+            self._hand_in(call, kind, errand.result())
+
+    def _hand_in(self, call: Call | Send, kind: HeardKind, fact: Fact) -> None:
         note = MessageNote(
             "in",
             call.action,
             call.message_id,
             call.payload,
-            encode=partial(dialect.answer, fact),
-            outcome="quarantined" if heard.kind == "quarantine" else "result",
+            encode=partial(self.dialect.answer, fact),
+            outcome="quarantined" if kind == "quarantine" else "result",
         )
-        self._busy = True
         self._house.intake.hand_in(fact, note, partial(self._committed, call, note))
 
     def _committed(
@@ -391,6 +424,8 @@ class Lane:
         for _ in self._queue:
             self._house.activity.end()
         self._queue.clear()
+        if self._errand is not None:
+            self._errand.cancel()
         self._peer.close()
         if self._call_end is not None and not self._call_end.done():
             self._call_end.set_result(CallEnd("lost", detail=f"connection lost: {reason}"))

@@ -1,9 +1,8 @@
 """The gateway: the station door as the rest of the house sees it.
 
 It listens, has the porter let stations in (`csms.gateway.porter`), keeps their records fresh, and
-has the courier take commands to them. `connect_memory` is the same
-door without a socket, for `replay`. What stations say is turned into facts by the lanes and judged
-elsewhere; nothing here knows a transaction or a limit.
+has the courier take commands to them. `connect_memory` is the same door without a socket, for
+`replay`. What stations say is judged elsewhere; nothing here knows a transaction or a limit.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from csms.gateway import memory
 from csms.gateway.connection import GOING_AWAY, SERVICE_RESTART
 from csms.gateway.courier import Courier, submit_quietly
 from csms.gateway.follower import Follower
-from csms.gateway.lane import FactSink, House, Lane
+from csms.gateway.lane import Errands, FactSink, House, Lane, no_errands
 from csms.gateway.limits import Limits
 from csms.gateway.login import Login
 from csms.gateway.onboarding import Onboarding
@@ -79,11 +78,12 @@ class Gateway:
         limits: Limits | None = None,
         wall: Clock | None = None,
         own_authority: Callable[[], Awaitable[str | None]] = _no_authority,
+        errands: Errands = no_errands,
     ) -> None:
         """Takes the parts of the house.
 
         Those that may be left out: the bounds; real time (`wall`), by which certificates are valid
-        even where life time is simulated; and the certificate (PEM) of the house's own authority.
+        even where life time is simulated; the house's own authority (PEM); and errands.
         """
         self.limits = limits or Limits()
         self._intake = intake
@@ -124,6 +124,7 @@ class Gateway:
             on_ready=self._on_ready,
             on_end=self._on_end,
             on_unavailable=self._on_unavailable,
+            errands=errands,
         )
         self._porter = Porter(
             house=self._house,

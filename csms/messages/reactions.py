@@ -18,8 +18,13 @@ from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
 from models.tables.diagnostics import LogNotice, StationEvent
+from models.tables.event_streams import StreamValue
+from models.tables.grid import DerAlarm
 from models.tables.inquiries import Inquiry
 from models.tables.ledger import Event, Message
+from models.tables.needs import EvNeeds, EvSchedule
+from models.tables.swapping import BatterySwap
+from models.tables.trust import CertificateCheck, ContractRequest
 from models.tables.updates import FirmwareNotice
 
 EVERY = timedelta(hours=1)
@@ -28,6 +33,23 @@ REST_S = 0.1
 """Between two steps, for those who wait to write."""
 
 _log = structlog.get_logger("log_keeper")
+
+Forgotten = (
+    Message
+    | FirmwareNotice
+    | LogNotice
+    | CertificateCheck
+    | ContractRequest
+    | EvNeeds
+    | EvSchedule
+    | BatterySwap
+    | DerAlarm
+    | StreamValue
+    | Event
+    | StationEvent
+    | Inquiry
+)
+"""Rows that are numbered as they come, and forgotten in that order."""
 
 
 class LogKeeper:
@@ -54,6 +76,13 @@ class LogKeeper:
             (Message, Message.received_at, messages_kept),
             (FirmwareNotice, FirmwareNotice.received_at, messages_kept),
             (LogNotice, LogNotice.received_at, messages_kept),
+            (CertificateCheck, CertificateCheck.asked_at, messages_kept),
+            (ContractRequest, ContractRequest.asked_at, messages_kept),
+            (EvNeeds, EvNeeds.received_at, messages_kept),
+            (EvSchedule, EvSchedule.received_at, messages_kept),
+            (BatterySwap, BatterySwap.received_at, messages_kept),
+            (DerAlarm, DerAlarm.received_at, events_kept),
+            (StreamValue, StreamValue.received_at, events_kept),
             (Event, Event.time, events_kept),
             (StationEvent, StationEvent.received_at, events_kept),
             (Inquiry, Inquiry.asked_at, messages_kept),
@@ -93,7 +122,7 @@ class LogKeeper:
 
     async def _step(
         self,
-        table: type[Message | FirmwareNotice | LogNotice | Event | StationEvent | Inquiry],
+        table: type[Forgotten],
         too_old: sa.ColumnElement[bool],
     ) -> int:
         """Forgets the oldest rows that are too old; returns how many."""

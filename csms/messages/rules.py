@@ -6,8 +6,11 @@ from typing import Any, cast
 
 MASK = "********"
 
-_FREE_TEXT = frozenset({"data", "signedMeterData"})
-"""Members in which a vendor, or a signed meter value, may say anything, tokens too."""
+_FREE_TEXT = frozenset(
+    {"certificate", "data", "exiRequest", "exiResponse", "prioritizedEMAIDs", "signedMeterData"}
+)
+"""Members in which a vendor, a car's certificate or a signed meter value may say anything, tokens
+too."""
 _TOKENS = frozenset(
     {
         "idTag",

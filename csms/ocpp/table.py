@@ -121,7 +121,7 @@ class Block:
     sent: tuple[str, ...] = ()
     """All requests that we make, whether by a command of ours or raw over REST."""
     unanswered: tuple[str, ...] = ()
-    """Those of `notes` that are SENDs (2.1): never answered."""
+    """Those of `heard` and `notes` that are SENDs (2.1): never answered."""
 
 
 def action_of(request: type[msgspec.Struct]) -> str:

@@ -7,7 +7,15 @@ refused, and everything that we may send can be sent over REST.
 
 from __future__ import annotations
 
-from csms.ocpp.blocks import payment, priority, tariffs
+from csms.ocpp.blocks import (
+    contracts,
+    event_streams,
+    grid,
+    payment,
+    priority,
+    swapping,
+    tariffs,
+)
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.table import Block
 from csms.ocpp.v201 import BLOCKS
@@ -15,25 +23,7 @@ from csms.ocpp.wire import v21
 
 CERTIFICATES = Block(
     "M. ISO 15118 certificate management (2.1)",
-    unsupported={"GetCertificateChainStatus": "there is no OCSP client here yet"},
-)
-DIAGNOSTICS = Block(
-    "N. Diagnostics: periodic event streams (2.1)",
-    notes=("ClosePeriodicEventStream", "NotifyPeriodicEventStream"),
-    unsupported={"OpenPeriodicEventStream": "event streams are not read yet"},
-    sent=("AdjustPeriodicEventStream", "GetPeriodicEventStream"),
-    unanswered=("NotifyPeriodicEventStream",),
-)
-BIDIRECTIONAL = Block(
-    "Q. Bidirectional power transfer (2.1)", sent=("AFRRSignal", "NotifyAllowedEnergyTransfer")
-)
-DER = Block(
-    "R. DER control (2.1)",
-    notes=("NotifyDERAlarm", "NotifyDERStartStop", "ReportDERControl"),
-    sent=("ClearDERControl", "GetDERControl", "SetDERControl"),
-)
-BATTERY_SWAP = Block(
-    "S. Battery swapping (2.1)", notes=("BatterySwap",), sent=("RequestBatterySwap",)
+    heard=(contracts.CHAIN,),
 )
 
 V21 = Dialect(
@@ -47,9 +37,9 @@ V21 = Dialect(
         tariffs.TARIFF,
         priority.BLOCK,
         CERTIFICATES,
-        DIAGNOSTICS,
-        BIDIRECTIONAL,
-        DER,
-        BATTERY_SWAP,
+        event_streams.BLOCK,
+        grid.BIDIRECTIONAL,
+        grid.DER,
+        swapping.BLOCK,
     ),
 )

@@ -24,6 +24,14 @@ from models.commands.costs import (
 )
 from models.commands.customers import AskCustomer
 from models.commands.displays import ClearMessage, ReadMessages, ShowMessage
+from models.commands.event_streams import AdjustStream, ReadStreams
+from models.commands.grid import (
+    AllowEnergyTransfer,
+    ClearDerControl,
+    ReadDerControls,
+    SendAfrrSignal,
+    SetDerControl,
+)
 from models.commands.held_limits import ReadHeldLimits
 from models.commands.monitors import (
     ClearMonitors,
@@ -35,6 +43,7 @@ from models.commands.monitors import (
 from models.commands.priorities import SetPriorityLimit, UpdateSchedule, UsePriority
 from models.commands.publishing import PublishFirmware, UnpublishFirmware
 from models.commands.reports import ReadBaseReport, ReadReport
+from models.commands.swapping import SwapBattery
 from models.commands.transactions import CheckTransaction
 from models.commands.upkeep import (
     DeleteRootCertificate,
@@ -310,6 +319,14 @@ AnyCommand = (
     | UsePriority
     | SetPriorityLimit
     | UpdateSchedule
+    | AllowEnergyTransfer
+    | SendAfrrSignal
+    | SetDerControl
+    | ReadDerControls
+    | ClearDerControl
+    | AdjustStream
+    | ReadStreams
+    | SwapBattery
     | RawCommand
 )
 """Every command there is, for typed matching and for reading them back."""

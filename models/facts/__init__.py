@@ -10,7 +10,9 @@ path: a frozen dataclass costs five times as much.
 
 Which answer (`models.answers`) each wants: BootReported a BootAnswer, HeartbeatReported a
 HeartbeatAnswer, TokenPresented a TokenAnswer, TransactionReported a TransactionAnswer,
-DataReceived a DataAnswer, CertificateRequested a SigningAnswer, all others EMPTY.
+DataReceived a DataAnswer, CertificateRequested a SigningAnswer; CertificateStatusAsked,
+CertificateChainAsked, ContractAsked, NeedsReported, CarScheduleReported and StreamOpened a
+VerdictAnswer; all others EMPTY.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+
+from models.proofs import Proof
 
 Scheme = Literal["1.6", "2.x"]
 """Whose rules of identity apply: who numbers transactions, and how a replay is known."""
@@ -225,9 +229,8 @@ class TokenPresented(Fact, frozen=True, gc=False, kw_only=True):
     id_token: str
     token_type: str | None = None
     """2.x: ISO14443, eMAID, Central and so on; 1.6 does not say."""
-    contract: Literal["hashes", "whole"] | None = None
-    """2.x: it is the contract of a car (ISO 15118): its certificate was checked by the station,
-    and comes as hashes, or is to be checked here, and comes whole."""
+    proof: Proof | None = None
+    """2.x: certificates that come with the name of a contract."""
 
 
 class TransactionReported(Fact, frozen=True, gc=False, kw_only=True):

@@ -291,7 +291,13 @@ def _validator(version: str, name: str) -> Any:
 
 @asynccontextmanager
 async def played_station(
-    url: str, version: str, *, come: bool = True, known: bool = True, **fields: Any
+    url: str,
+    version: str,
+    *,
+    come: bool = True,
+    known: bool = True,
+    settings: dict[str, Any] | None = None,
+    **fields: Any,
 ) -> AsyncGenerator[PlayedStation]:
     """Runs the house and a station of two EVSEs that has booted, unless it is not to come.
 
@@ -300,9 +306,10 @@ async def played_station(
         version: of OCPP.
         come: whether it connects and boots before the test.
         known: whether somebody has created it; else it waits for approval.
+        settings: of the house, where they are not the usual ones.
         fields: of the station, as it is created over REST.
     """
-    async with rest_house(url, limits=LIMITS) as house:
+    async with rest_house(url, limits=LIMITS, settings=settings) as house:
         parts: dict[str, Any] = {
             "db": house.db,
             "clock": house.clock,

@@ -32,6 +32,7 @@ from csms.ledger.relay import Relay
 from csms.security.authority import BuiltInAuthority
 from csms.security.reactions.changes import ChangeKeeper
 from csms.security.reactions.signer import CertificateSigner
+from csms.trust.errands import CertificateErrands
 from csms.web.application import build_api
 from csms.web.services import Services
 from models.clocks import Activity, Clock, RealClock, RealWireClock, SteppedClock
@@ -211,6 +212,7 @@ async def rest_house(
         db=db, keyring=keyring, wall=wall, ids=ids, operator_name=effective.operator_name
     )
     signer = CertificateSigner(db=db, clock=clock, wall=wall, ids=ids, authority=authority)
+    errands = CertificateErrands.of(effective, wall)
     gateway = Gateway(
         db=db,
         intake=Intake(committer),
@@ -223,6 +225,7 @@ async def rest_house(
         activity=activity,
         limits=limits or Limits(refusal_delay_s=0.0, call_s=0.6, call_quiet_s=0.2, close_s=0.3),
         own_authority=authority.root,
+        errands=errands.errand_for,
     )
     services = Services(
         db=db,
@@ -263,6 +266,7 @@ async def rest_house(
     finally:
         app.state.streams.close()
         await gateway.drain(1.0)
+        await errands.close()
         await committer.drain()
         await relay.close()
         await bus.close()

@@ -107,53 +107,6 @@ async def test_tc_c_49_csms_master_pass_without_ui(cs: PlayedStation) -> None:
     assert answer["idTokenInfo"]["status"] == "Invalid"
 
 
-async def contract(cs: PlayedStation, e_maid: str, **more: Any) -> tuple[str, str]:
-    """Presents the contract of a car; returns what is said of token and certificate."""
-    hashes = {
-        "hashAlgorithm": "SHA256",
-        "issuerNameHash": "a" * 64,
-        "issuerKeyHash": "b" * 64,
-        "serialNumber": "1234",
-        "responderURL": "http://ocsp.example.com",
-    }
-    shown = more or {"iso15118CertificateHashData": [hashes]}
-    payload = {"idToken": {"idToken": e_maid, "type": "eMAID"}, **shown}
-    answer = await cs.call("Authorize", payload)
-    return answer["idTokenInfo"]["status"], answer["certificateStatus"]
-
-
-async def with_contracts(cs: PlayedStation) -> None:
-    """Knows two contracts, one of them blocked, at a site that takes contracts."""
-    site = (await cs.house.get("/stations/CP-1"))["site_id"]
-    for name, status in (("ATABCC12345678X", "Accepted"), ("ATABCC87654321X", "Blocked")):
-        await cs.house.post("/id-tokens", {"id_token": name, "type": "eMAID", "status": status})
-    refused = await contract(cs, "ATABCC12345678X")
-    assert refused == ("NotAllowedTypeEVSE", "NoCertificateAvailable")
-    await cs.house.patch(f"/sites/{site}", {"plug_and_charge": True})
-
-
-async def test_tc_c_50_csms_contract_certificate_local_validation_accepted(
-    cs: PlayedStation,
-) -> None:
-    """A contract whose certificate the station has checked, at a site that takes contracts."""
-    await with_contracts(cs)
-    assert await contract(cs, "ATABCC12345678X") == ("Accepted", "Accepted")
-    session = Session(cs)
-    answer = await session.tell("Started", "Authorized", token="ATABCC12345678X")
-    assert answer["idTokenInfo"]["status"] == "Accepted"
-
-
-async def test_tc_c_51_csms_contract_certificate_local_validation_rejected(
-    cs: PlayedStation,
-) -> None:
-    """A contract that is blocked, and one that nobody has made."""
-    await with_contracts(cs)
-    assert await contract(cs, "ATABCC87654321X") == ("Blocked", "ContractCancelled")
-    assert await contract(cs, "ATNOBODY000000X") == ("Unknown", "ContractCancelled")
-    whole = await contract(cs, "ATABCC12345678X", certificate="-----BEGIN CERTIFICATE-----")
-    assert whole == ("Invalid", "CertChainError")
-
-
 async def synced(cs: PlayedStation, entries: int) -> None:
     """Returns once the list in the station is known to be as it should."""
     await cs.until("/stations/CP-1/local-list", state="synced", entries=entries)

@@ -23,6 +23,7 @@ THINGS = (
     *("inquiry", "display_message", "outside_limit"),
     *("firmware_publication",),
     *("tariff", "settlement"),
+    *("ev_needs", "ev_schedule", "der_control", "der_alarm", "event_stream", "battery_swap"),
 )
 EVENT = f"(?:{'|'.join(THINGS)})"
 NO_EVENTS = {"command.queued", "plan.requested", "plan.failed", "plan.refused"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from csms.access.intake import site_rules, token_of
-from csms.access.rules import judge, judge_contract
+from csms.access.rules import judge, takes_contracts
 from csms.charging.intake.guesses import (
     guess_readings,
     load_open,
@@ -26,6 +26,8 @@ from csms.charging.intake.keeping import (
 from csms.charging.intake.kinds import TRANSACTIONS
 from csms.ledger.batch import Batch, MessageNote
 from csms.stations.intake import BRIEFS
+from csms.trust.intake import keep_proof
+from csms.trust.rules import token_status
 from models.answers import EMPTY, Answer, TokenAnswer
 from models.facts import ReadingsReported, TokenPresented
 
@@ -38,16 +40,19 @@ class TokenDecider:
         load_presented(batch, facts)
 
     def decide(self, batch: Batch, fact: TokenPresented, note: MessageNote | None) -> Answer:  # noqa: ARG002
-        """Says what is known of the token; changes nothing."""
+        """Says what is known of the token, and keeps what was found out about its certificates."""
         brief = brief_of(batch, fact)
         token = token_of(batch, brief.tenant_id, fact.id_token)
-        status, certificate = judge(token, batch.now), None
-        if fact.contract is not None:
-            rules = site_rules(batch, brief.site_id)
-            status, certificate = judge_contract(status, rules, whole=fact.contract == "whole")
+        status, worth = judge(token, batch.now), None
+        if fact.proof is not None:
+            keep_proof(batch, fact, fact.proof)
+            status = token_status(status, fact.proof)
+            worth = fact.proof.status or "NoCertificateAvailable"
+            if not takes_contracts(site_rules(batch, brief.site_id)):
+                status, worth = "NotAllowedTypeEVSE", "NoCertificateAvailable"
         return TokenAnswer(
             status,
-            certificate=certificate,
+            proof=worth,
             expires_at=token.expires_at if token else None,
             group_token=token.parent if token else None,
         )

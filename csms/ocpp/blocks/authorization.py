@@ -8,22 +8,18 @@ from typing import Any, cast, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from csms.ocpp.fields import optional, wire_time
+from csms.ocpp.blocks import contracts
+from csms.ocpp.fields import given, optional, wire_time
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import Block, Heard, Outcome, Said, by_status
 from csms.ocpp.wire import v21, v201
-from models import answers, commands, facts
+from models import answers, commands, facts, proofs
 
 
 def token_presented(
     request: v201.AuthorizeRequest | v21.AuthorizeRequest, hearing: Hearing
 ) -> facts.TokenPresented:
     """Returns which token an Authorize asks about."""
-    contract = None
-    if request.certificate is not UNSET:
-        contract = "whole"
-    elif request.iso15118_certificate_hash_data is not UNSET:
-        contract = "hashes"
     return facts.TokenPresented(
         station=hearing.station,
         received_at=hearing.received_at,
@@ -31,15 +27,23 @@ def token_presented(
         scheme="2.x",
         id_token=request.id_token.id_token,
         token_type=request.id_token.type,
-        contract=contract,
+        proof=_proof(request),
     )
+
+
+def _proof(request: v201.AuthorizeRequest | v21.AuthorizeRequest) -> proofs.Proof | None:
+    """Returns what is shown of a contract: its certificates, or the hashes of them (C07)."""
+    hashes = given(request.iso15118_certificate_hash_data) or ()
+    chain = given(request.certificate)
+    if chain is None and not hashes:
+        return None
+    return proofs.Proof(chain=chain, wanted=tuple(contracts.wanted(each) for each in hashes))
 
 
 def token_answer(_fact: facts.TokenPresented, answer: answers.TokenAnswer) -> msgspec.Struct:
     """Returns the response to an Authorize."""
     return v201.AuthorizeResponse(
-        id_token_info=token_info(answer.status, answer),
-        certificate_status=optional(answer.certificate),
+        id_token_info=token_info(answer.status, answer), certificate_status=optional(answer.proof)
     )
 
 

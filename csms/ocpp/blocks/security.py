@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from csms.ocpp.blocks import contracts
 from csms.ocpp.certificates import found
 from csms.ocpp.fields import given, optional
 from csms.ocpp.hearing import Hearing
@@ -123,10 +124,7 @@ BLOCK = Block(
 )
 CERTIFICATES = Block(
     "M. ISO 15118 certificate management",
-    unsupported={
-        "Get15118EVCertificate": "there is no contract certificate pool here yet",
-        "GetCertificateStatus": "there is no OCSP client here yet",
-    },
+    heard=(contracts.CONTRACT, contracts.STATUS),
     said=(
         Said(upkeep.InstallRootCertificate, _install, by_status, ("InstallCertificate",)),
         Said(upkeep.ReadRootCertificates, _read, found, ("GetInstalledCertificateIds",)),

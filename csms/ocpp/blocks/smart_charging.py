@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from csms.ocpp import profiles
+from csms.ocpp.blocks import needs
 from csms.ocpp.fields import optional
 from csms.ocpp.table import Block, Outcome, Said, by_status
 from csms.ocpp.wire import v201
@@ -47,10 +48,7 @@ def _limit_read(command: commands.ReadLimit, response: Mapping[str, Any]) -> Out
 
 BLOCK = Block(
     "K. Smart charging",
-    unsupported={
-        "NotifyEVChargingNeeds": "needs of ISO 15118 cars are not planned with yet",
-        "NotifyEVChargingSchedule": "schedules of ISO 15118 cars are not planned with yet",
-    },
+    heard=(needs.NEEDS, needs.SCHEDULE),
     said=(
         Said(commands.SetLimit, profiles.set_profile_2x, by_status, ("SetChargingProfile",)),
         Said(commands.ClearLimit, _clear_limit, profiles.cleared, ("ClearChargingProfile",)),

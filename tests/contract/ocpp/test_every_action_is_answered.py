@@ -15,6 +15,7 @@ from csms.ocpp.versions import DIALECTS, dialect_of, newest
 from csms.ocpp.wire import v16, v21, v201
 from models import answers, facts
 from models.companies import Company
+from models.facts import event_streams, needs, trust
 from models.facts.payments import SettlementReported, VatNumberPresented
 from models.facts.priorities import SchedulePulled
 from models.schedules import ScheduleUpdate
@@ -58,6 +59,12 @@ def answer_to(fact: facts.Fact) -> answers.Answer:  # noqa: PLR0911 - one for ea
             return answers.VatAnswer(accepted=True, company=company)
         case SchedulePulled():
             return answers.ScheduleAnswer(ScheduleUpdate(limit=1.5, discharge_limit_l2=-2.0))
+        case trust.CertificateStatusAsked() | trust.CertificateChainAsked() | trust.ContractAsked():
+            return answers.VerdictAnswer(accepted=True)
+        case event_streams.StreamOpened():
+            return answers.VerdictAnswer(accepted=True)
+        case needs.NeedsReported() | needs.CarScheduleReported():
+            return answers.VerdictAnswer(accepted=True, later=True)
         case _:
             return answers.EMPTY
 

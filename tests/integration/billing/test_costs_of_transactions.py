@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from simulators.notices import Ended
 from tests.builders.paying import Paying, a_tariff, paying
 
 ON_2X = pytest.mark.parametrize("version", ["ocpp2.0.1", "ocpp2.1"])
@@ -136,6 +137,28 @@ async def test_a_transaction_goes_on_by_another_tariff(sqlite_url: str) -> None:
         assert refused["code"] == "no-currency-change"
         refused = await it.put(path, {"tariff_id": "nothing"}, 422)
         assert refused["errors"][0]["field"] == "/tariff_id"
+
+
+async def test_energy_that_a_person_puts_right_costs_as_much_less(sqlite_url: str) -> None:
+    async with paying(sqlite_url, "ocpp1.6") as it:
+        await priced(it)
+        transaction = await it.charge()
+        kept = it.box.evses[1].transaction
+        assert kept is not None
+        it.draw(5000.0)
+        await costs(it, transaction, "2.50")
+        it.box.unplug(1, it.house.clock.now())
+        await it.until(f"/transactions/{transaction['id']}", lambda t: t["stopped_at"])
+        # The box tells its end once more, and otherwise.
+        sample = it.box.evses[1].sample(it.house.clock.now())
+        it.box.outbox.append(Ended(kept, sample, 9, "Remote", offline=False))
+        odd = await it.until(
+            "/reconciliation",
+            lambda page: next((e for e in page["items"] if e["kind"] == "second-stop"), None),
+        )
+        choice = {"choice": "correct", "energy_wh": 1000.0}
+        await it.house.post(f"/reconciliation/{odd['id']}/resolve", choice, 200)
+        await costs(it, transaction, "0.90")
 
 
 async def test_bad_tariffs_are_refused_by_field(sqlite_url: str) -> None:

@@ -31,6 +31,12 @@ def test_free_text_is_hidden_whole() -> None:
     assert without_tokens({"signedMeterValue": {"signedMeterData": "ADA"}}) == {
         "signedMeterValue": {"signedMeterData": MASK}
     }
+    contract = {"action": "Install", "exiRequest": "QURB", "prioritizedEMAIDs": ["ADA"]}
+    assert without_tokens(contract) == {
+        "action": "Install",
+        "exiRequest": MASK,
+        "prioritizedEMAIDs": MASK,
+    }
 
 
 def test_what_holds_no_token_is_left_as_it_is() -> None:

@@ -101,6 +101,18 @@ def test_certificates_and_keys_of_tls_come_in_pairs_and_with_a_port(tmp_path: Pa
     assert load_settings({}, config_file=file).ocpp_tls_certificate == (Path("a"),)
 
 
+def test_who_may_be_asked_about_certificates_is_a_list_of_hosts() -> None:
+    hosts = "ocsp.example.org, other.example:8080,[2001:db8::1]:80"
+    settings = load_settings({"HELIOFLEET_OCSP_HOSTS": hosts})
+    assert settings.ocsp_hosts == ("ocsp.example.org", "other.example:8080", "[2001:db8::1]:80")
+    assert load_settings({}).ocsp_hosts == ()
+    for wrong in ("http://ocsp.example.org", "user@host", "a b", "host:port"):
+        assert "HELIOFLEET_OCSP_HOSTS" in refusal({"HELIOFLEET_OCSP_HOSTS": wrong})
+    assert "http or https" in refusal({"HELIOFLEET_CONTRACT_POOL_URL": "pool.example"})
+    secret = {"HELIOFLEET_CONTRACT_POOL_TOKEN": "letmein"}
+    assert load_settings(secret).mask()["contract_pool_token"] == MASK
+
+
 def test_a_broken_or_missing_file_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     assert "own.toml" in refusal({}, config_file=file)

@@ -223,7 +223,7 @@ async def test_what_the_package_leaves_unanswered_gets_the_codes_of_the_specific
     await wired.up()
     assert await wired.order("MakeCoffee", {}) == "NotImplemented"
     if version != "ocpp1.6":
-        assert await wired.order("PublishFirmware", {}) == "NotSupported"
+        assert await wired.order("StatusNotification", {}) == "NotSupported"
     await wired.down()
 
 

@@ -1,0 +1,1 @@
+"""Needs: what cars of ISO 15118 ask for, and the schedules by which they mean to charge."""

@@ -1,0 +1,1 @@
+"""Swapping: stations that swap batteries (OCPP 2.1)."""

@@ -1,0 +1,102 @@
+"""A house with REST and one simulated station on a real socket, which tells what tests want."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from simulators.checks import Checks
+from simulators.line import Line
+from simulators.link import websocket_door
+from simulators.notices import Notice
+from simulators.station import Station as Box
+from tests.builders.rest_house import RestHouse, rest_house
+from tests.builders.stations import a_kind
+
+IDENTITY = "ST-1"
+
+
+class Talking:
+    """The house, the station and its line."""
+
+    def __init__(self, house: RestHouse, box: Box, line: Line) -> None:
+        self.house = house
+        self.box = box
+        self.line = line
+
+    async def tell(self, *notices: Notice) -> None:
+        """Has the station say something, and waits until it was said and answered."""
+        self.box.outbox.extend(notices)
+        async with asyncio.timeout(20):
+            while self.box.outbox or self.busy:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        await self.house.activity.quiet()
+
+    busy = False
+
+    async def talk(self) -> None:
+        """Plays the station, as its driver would."""
+        while True:
+            self.box.advance(self.house.clock.now())
+            self.box.speak_up(self.house.clock.now())
+            if not self.line.connected:
+                await self.line.dial()
+            if self.line.due():
+                self.busy = True
+                await self.line.drain()
+                self.busy = False
+            await asyncio.sleep(0.005)
+
+    async def shown(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """Returns the rows of a list about the station."""
+        await self.house.activity.quiet()
+        return (await self.house.get(f"/stations/{IDENTITY}/{path}", **query))["items"]
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Waits until something is so."""
+        async with asyncio.timeout(10):
+            while not await condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    async def put(self, path: str, body: Any, status: int = 200) -> Any:
+        """Puts something of the station."""
+        answer = await self.house.http.put(f"/api/v1/stations/{IDENTITY}/{path}", json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def post(self, path: str, body: Any, status: int = 200) -> Any:
+        """Posts something of the station."""
+        return await self.house.post(f"/stations/{IDENTITY}/{path}", body, status)
+
+
+@asynccontextmanager
+async def talking(url: str, version: str, **settings: Any) -> AsyncIterator[Talking]:
+    """Runs the house and the station, which has booted."""
+    async with rest_house(url, settings=settings) as house:
+        port = await house.gateway.start("127.0.0.1", 0)
+        await house.site(id="A", plug_and_charge=True)
+        made = await house.station(IDENTITY, "A", evses=[{"evse_id": 1}, {"evse_id": 2}])
+        now = house.clock.now
+        box = Box(IDENTITY, a_kind(subprotocol=version), now=now())
+        line = Line(
+            box,
+            connect=websocket_door(f"ws://127.0.0.1:{port}/ocpp"),
+            password=made["password"],
+            now=now,
+            checks=(checks := Checks()),
+        )
+        it = Talking(house, box, line)
+        box.boot("PowerUp", now())
+        playing = asyncio.create_task(it.talk())
+        try:
+            async with asyncio.timeout(10):
+                while not (await house.get(f"/stations/{IDENTITY}"))["online"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            yield it
+            assert checks.complaints == []
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+            await line.hang_up()
