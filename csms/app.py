@@ -28,6 +28,7 @@ from csms.booking.desk import Desk
 from csms.booking.reactions import Watchman
 from csms.bus.base import EventNote
 from csms.bus.local import LocalBus
+from csms.certificates import CertificateAuthority
 from csms.charging.api.held import router as held_router
 from csms.charging.api.transactions import router as charging_router
 from csms.charging.reactions import FOLLOWED as SUN_FOLLOWS
@@ -68,7 +69,9 @@ from csms.reservations.api import router as reservations_router
 from csms.reservations.reactions import ReservationKeeper
 from csms.security.api import router as security_router
 from csms.security.authority import BuiltInAuthority
+from csms.security.est import EstAccess, EstAuthority
 from csms.security.reactions.changes import ChangeKeeper
+from csms.security.reactions.renewals import RenewalKeeper
 from csms.security.reactions.signer import CertificateSigner
 from csms.stations.api import router as stations_router
 from csms.stations.reactions import StationHost
@@ -266,7 +269,8 @@ class House:
         table = deciders(self.settings.operator_name)
         committer = Committer(db, table, clock, ids, activity, times.wire)
         intake = Intake(committer)
-        authority = self._authority()
+        built_in = self._built_in_authority()
+        authority = self._authority_outside() or built_in
         self.gateway = Gateway(
             db=db,
             intake=intake,
@@ -277,7 +281,7 @@ class House:
             wire=times.wire,
             ids=ids,
             activity=activity,
-            own_authority=authority.root,
+            own_authority=built_in.root if authority is built_in else built_in.kept_root,
             errands=self._errands.errand_for,
         )
         self.planner = Planner(
@@ -316,10 +320,10 @@ class House:
         await watchman.start()
         await sun.start()
         bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
-        await self._secure_stations(bus, authority)
+        renewals = await self._secure_stations(bus, authority)
         log_keeper = await self._keep_log()
         keepers = await self._start_keepers(bus)
-        self._parts = [committer, relay, bus, watchman, sun, *keepers, log_keeper]
+        self._parts = [committer, relay, bus, watchman, sun, *keepers, *renewals, log_keeper]
         if self._controlled:
             bus.subscribe("stations", host.follows, host.heard)
             await keeper.start()
@@ -328,7 +332,22 @@ class House:
             await self.planner.start()
         await self.gateway.open()
 
-    def _authority(self) -> BuiltInAuthority:
+    def _authority_outside(self) -> EstAuthority | None:
+        settings = self.settings
+        if settings.est_url is None:
+            return None
+        password = settings.est_password
+        return EstAuthority(
+            EstAccess(
+                settings.est_url,
+                user=settings.est_user,
+                password=None if password is None else password.get_secret_value(),
+                ca=settings.est_ca,
+                certificate=settings.est_certificate,
+            )
+        )
+
+    def _built_in_authority(self) -> BuiltInAuthority:
         return BuiltInAuthority(
             db=self.db,
             keyring=self._keyring,
@@ -337,12 +356,14 @@ class House:
             operator_name=self.settings.operator_name,
         )
 
-    async def _secure_stations(self, bus: LocalBus, authority: BuiltInAuthority) -> None:
-        """Starts what signs certificates, and what changes how stations log in."""
-        db, clock, ids = self.db, self.times.clock, self.times.ids
-        signer = CertificateSigner(
-            db=db, clock=clock, wall=RealClock(), ids=ids, authority=authority
-        )
+    async def _secure_stations(self, bus: LocalBus, authority: CertificateAuthority) -> list[Any]:
+        """Starts what signs certificates and renews them, and what changes how stations log in.
+
+        Returns:
+            Those parts that are to be stopped.
+        """
+        db, clock, ids, wall = self.db, self.times.clock, self.times.ids, RealClock()
+        signer = CertificateSigner(db=db, clock=clock, wall=wall, ids=ids, authority=authority)
         changes = ChangeKeeper(
             db=db,
             clock=clock,
@@ -354,6 +375,20 @@ class House:
         await changes.start()
         bus.subscribe("certificates", signer.follows, signer.heard)
         bus.subscribe("security changes", changes.follows, changes.heard)
+        ahead = timedelta(days=self.settings.certificate_renewal_days)
+        if not ahead:
+            return []
+        renewals = RenewalKeeper(
+            db=db,
+            clock=clock,
+            wall=wall,
+            ids=ids,
+            activity=self.times.activity,
+            ahead=ahead,
+        )
+        await renewals.start()
+        bus.subscribe("renewals", renewals.follows, renewals.heard)
+        return [renewals]
 
     async def _start_keepers(self, bus: LocalBus) -> list[Any]:
         """Starts what looks after one thing each, by what it hears and by the clock."""

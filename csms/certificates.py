@@ -9,6 +9,7 @@ A00.FR.401 to 429 and A00.FR.501 to 511.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,6 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from models.errors import BadInput
@@ -26,6 +28,7 @@ LEAST_RSA_BITS = 2048
 LEAST_EC_BITS = 224
 AUTHORITY_LIFE = timedelta(days=20 * 365)
 STATION_LIFE = timedelta(days=365)
+_LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 _BACKDATED = timedelta(hours=1)
 """Stations' clocks are a little behind; a certificate that is not valid yet would be refused."""
 
@@ -46,6 +49,11 @@ class Certificate:
     not_after: datetime
     pem: str
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """By which revocation lists name it: issuer and serial number."""
+        return self.issuer, self.serial
+
     def valid_at(self, instant: datetime) -> bool:
         """Returns whether the instant lies in its time."""
         return self.not_before <= instant < self.not_after
@@ -62,6 +70,14 @@ class SigningRequest:
 
 class CertificateAuthority(Protocol):
     """Signs certificates of stations."""
+
+    async def root(self) -> str:
+        """Returns the certificate that those of stations chain to, as PEM.
+
+        Raises:
+            Unavailable: if it can't be had now.
+        """
+        ...
 
     async def sign(self, request: SigningRequest) -> str:
         """Returns the certificate that was asked for, and those between it and the root, as PEM.
@@ -128,6 +144,99 @@ def read_request(pem: str) -> SigningRequest:
     if not strong:
         raise BadInput("allowed are RSA keys of at least 2048 bits and EC keys of at least 224")
     return request
+
+
+def request_bytes(request: SigningRequest) -> bytes:
+    """Returns a request as DER."""
+    wanted = x509.load_pem_x509_csr(request.pem.encode())
+    return wanted.public_bytes(serialization.Encoding.DER)
+
+
+def certificates_of(answer: bytes) -> list[Certificate]:
+    """Returns the certificates that an authority has sent (PKCS#7, DER), in its order.
+
+    Raises:
+        BadInput: if there are none.
+    """
+    return [
+        read_certificate(each.public_bytes(serialization.Encoding.DER)) for each in _sent(answer)
+    ]
+
+
+def answered_chain(answer: bytes, request: SigningRequest) -> str:
+    """Returns what an authority has signed, and those between it and the root, as PEM.
+
+    Args:
+        answer: PKCS#7, DER; the certificates in any order, with or without a root.
+        request: that it answers.
+
+    Raises:
+        BadInput: if there is none of the request's key and names.
+    """
+    wanted = x509.load_pem_x509_csr(request.pem.encode())
+    held = _sent(answer)
+    leaf = next((each for each in held if each.public_key() == wanted.public_key()), None)
+    if leaf is None:
+        raise BadInput("none of its certificates is of the key that was asked for")
+    names = _only(leaf.subject, NameOID.COMMON_NAME), _only(leaf.subject, NameOID.ORGANIZATION_NAME)
+    if names != (request.common_name, request.organisation):
+        asked = f"CN {request.common_name}, O {request.organisation}"
+        raise BadInput(f"it has signed CN {names[0]}, O {names[1]}; asked for was {asked}")
+    chain = [leaf]
+    while True:
+        last = chain[-1]
+        above = [each for each in held if each.subject == last.issuer and each not in chain]
+        if not above or above[0].subject == above[0].issuer:
+            break
+        chain.append(above[0])
+    return "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in chain)
+
+
+def _sent(answer: bytes) -> list[x509.Certificate]:
+    try:
+        held = pkcs7.load_der_pkcs7_certificates(answer)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadInput(f"no certificates (PKCS#7): {error}") from None
+    if not held:
+        raise BadInput("no certificate is in its answer")
+    return held
+
+
+def read_revocations(lists: bytes, authorities: bytes) -> frozenset[tuple[str, str]]:
+    """Returns the certificates that revocation lists (RFC 5280) name, by issuer and serial number.
+
+    A list that should have been followed by a newer one long ago counts all the same: what is on
+    it stays revoked.
+
+    Args:
+        lists: one or several, PEM.
+        authorities: certificates, PEM, one of which must have signed each list.
+
+    Raises:
+        BadInput: if there is none, or one is signed by somebody else.
+    """
+    try:
+        parts = _LIST.findall(lists)
+        found = [x509.load_pem_x509_crl(part) for part in parts]
+        signers = x509.load_pem_x509_certificates(authorities)
+        named: set[tuple[str, str]] = set()
+        for each in found:
+            above = [signer for signer in signers if signer.subject == each.issuer]
+            if not any(_has_signed(signer, each) for signer in above):
+                raise BadInput(f"the list of {each.issuer.rfc4514_string()} is not signed by it")
+            issuer = each.issuer.rfc4514_string()
+            named.update((issuer, f"{revoked.serial_number:X}") for revoked in each)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadInput(f"no revocation list (CRL): {error}") from None
+    if not found:
+        raise BadInput("no revocation list (CRL) in it")
+    return frozenset(named)
+
+
+def _has_signed(signer: x509.Certificate, made: x509.CertificateRevocationList) -> bool:
+    key = signer.public_key()
+    known = isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
+    return known and made.is_signature_valid(key)
 
 
 def make_authority(organisation: str, at: datetime, passphrase: str) -> tuple[str, str]:

@@ -80,10 +80,27 @@ class Settings(BaseModel):
     """Key of each certificate, in their order, PEM, not encrypted."""
     ocpp_tls_client_ca: Path | None = None
     """Roots whose station certificates are taken (profile 3), besides those made here."""
+    ocpp_tls_client_crl: Path | None = None
+    """What those roots have revoked: their lists (CRL, PEM), taken anew when the file changes."""
     ocpp_tls_rsa_key_exchange: bool = False
     """Take the two TLS 1.2 suites without forward secrecy, for stations that have no others."""
     ocpp_tls_only: bool = False
     """Open no port without TLS."""
+    est_url: str | None = None
+    """Authority outside that signs certificates of stations, by EST (RFC 7030), as
+    `https://ca.example.org/.well-known/est`; its root belongs into `ocpp_tls_client_ca`. Unset: one
+    of the house."""
+    est_user: str | None = None
+    """Name that we log in with there."""
+    est_password: SecretStr | None = None
+    """Password of that name."""
+    est_ca: Path | None = None
+    """Root that its server is trusted by; unset: those of the system."""
+    est_certificate: Path | None = None
+    """Certificate that we log in with there, and its key, in one PEM file, not encrypted."""
+    certificate_renewal_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    """How long before its end a station's certificate is renewed, at most a third of its life; 0:
+    only when somebody asks for it."""
     operator_name: Annotated[str, Field(min_length=1, max_length=64)] = OPERATOR_NAME
     """The organisation (O) that certificates of our stations name."""
     bootstrap_api_key: SecretStr | None = None
@@ -181,6 +198,25 @@ class Settings(BaseModel):
         if only and info.data.get("ocpp_tls_port") is None:
             raise ValueError("needs ocpp_tls_port")
         return only
+
+    @field_validator("ocpp_tls_client_crl")
+    @classmethod
+    def _list_of_a_root(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("ocpp_tls_client_ca") is None:
+            raise ValueError("needs ocpp_tls_client_ca")
+        return file
+
+    @field_validator("est_url")
+    @classmethod
+    def _authority_by_tls(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.netloc or set(" ?#@") & set(url):
+            raise ValueError("allowed is an https address")
+        if info.data.get("ocpp_tls_client_ca") is None:
+            raise ValueError("needs its root as ocpp_tls_client_ca, or its stations can't come")
+        return url
 
     @field_validator("public_url", "contract_pool_url")
     @classmethod

@@ -164,8 +164,10 @@ _WANT_A_VERDICT = (
 class Accepted(Generic[F]):
     """Lets a decider see only what accepted stations say; the others are told a polite no."""
 
-    def __init__(self, decider: Decider[F]) -> None:
+    def __init__(self, decider: Decider[F], *, pending_too: bool = False) -> None:
+        """Takes the decider; `pending_too`: stations that wait say this only if we have asked."""
         self._decider = decider
+        self._heard = {"accepted", "pending"} if pending_too else {"accepted"}
 
     def load(self, batch: Batch, facts: Sequence[F]) -> None:
         """Fetches the stations, and what the decider needs for the accepted ones."""
@@ -184,7 +186,7 @@ class Accepted(Generic[F]):
 
     def _hears(self, batch: Batch, fact: F) -> bool:
         station = batch.rows(BRIEFS).get(fact.station)
-        return station is not None and station.approval == "accepted"
+        return station is not None and station.approval in self._heard
 
 
 def _turned_away(batch: Batch, fact: Fact) -> Answer:
@@ -228,7 +230,7 @@ def deciders(operator_name: str = OPERATOR_NAME) -> Mapping[type[Any], Decider[A
         TransactionReported: Accepted(ReservedTransactions(TransactionDecider())),
         ReadingsReported: Accepted(ReadingsDecider()),
         ReservationReported: Accepted(ReservationDecider()),
-        VariablesReported: Accepted(WithParts(VariablesDecider())),
+        VariablesReported: Accepted(WithParts(VariablesDecider()), pending_too=True),
         DataReceived: Accepted(DataDecider()),
         FirmwareReported: Accepted(NoticeDecider(FirmwareNotice, "firmware.reported")),
         LogReported: Accepted(NoticeDecider(LogNotice, "station_log.reported")),

@@ -31,6 +31,8 @@ class Credentials:
         self.roots: dict[str, list[str]] = {}
         self.wants_redial = False
         """Something has changed that holds from the next connection on."""
+        self._redial_due = False
+        """The connection is to be dropped, once the answer is out."""
         self._pending: keys.Request | None = None
         self._own: tuple[Path, Path] | None = None
 
@@ -56,8 +58,20 @@ class Credentials:
         key.touch(mode=0o600)
         key.write_text(pending.key)
         self._own, self._pending = (certificate, key), None
-        self.wants_redial = self.profile == 3
+        self._redial_due = self.profile == 3
         return True
+
+    def answered(self) -> None:
+        """Goes by the certificate that it has said to have taken."""
+        self.wants_redial = self.wants_redial or self._redial_due
+        self._redial_due = False
+
+    def keep(self, directory: Path) -> None:
+        """Keeps its keys in a folder, and uses the one that lies there from a former life."""
+        self.directory = directory
+        certificate, key = (directory / f"{self.identity}.{end}" for end in ("pem", "key"))
+        if certificate.exists() and key.exists():
+            self._own = (certificate, key)
 
     def use(self, certificate: Path, key: Path) -> None:
         """Takes a certificate that it was delivered with."""

@@ -18,6 +18,7 @@ from typing import Literal
 from models.clocks import Clock
 from models.errors import FleetError, Unavailable
 from simulators.checks import Checks
+from simulators.credentials import Credentials
 from simulators.evse import NOTEWORTHY_W, Evse
 from simulators.line import Line
 from simulators.link import Caller, Connect, Link, LinkRefused
@@ -52,7 +53,7 @@ class SoloStation:
 async def run_station(
     solo: SoloStation,
     *,
-    connect: Connect,
+    door_of: Callable[[Credentials], Connect],
     clock: Clock,
     say: Callable[[str], None],
     connect_within_s: float = 10.0,
@@ -61,7 +62,8 @@ async def run_station(
 
     Args:
         solo: what it is.
-        connect: opens its link, for example `simulators.link.websocket_door(url)`.
+        door_of: returns what opens its link by the credentials that it is born with, for example
+            `simulators.link.websocket_door(url)` whatever they are.
         clock: life time; the real one.
         say: takes each line about what has changed.
         connect_within_s: how long the service may take to answer the first Boot.
@@ -69,8 +71,8 @@ async def run_station(
     Raises:
         Unavailable: if the service has not answered a Boot by then.
     """
-    dialled = _Dialled(connect)
     station = Station(solo.identity, _kind(solo), now=clock.now(), meter_every_s=solo.meter_every_s)
+    dialled = _Dialled(door_of(station.credentials))
     line = Line(
         station,
         connect=dialled,

@@ -13,7 +13,7 @@ from abc import abstractmethod
 from types import ModuleType
 from typing import Any, ClassVar
 
-from ocpp.routing import on
+from ocpp.routing import after, on
 from ocpp.v16 import call as call_v16
 from ocpp.v16 import call_result as result_v16
 from ocpp.v16.enums import (
@@ -89,6 +89,11 @@ class KeysV16(_Keys):
         yes, no = CertificateSignedStatus.accepted, CertificateSignedStatus.rejected
         return result_v16.CertificateSigned(yes if taken else no)
 
+    @after(Action.certificate_signed)
+    def after_certificate_signed(self, **_: Any) -> None:
+        """The answer is out."""
+        self.station.credentials.answered()
+
     @on(Action.install_certificate)
     def on_install(self, certificate_type: str, certificate: str, **_: Any) -> object:
         """InstallCertificate.req."""
@@ -138,6 +143,11 @@ class KeysV2X(_Keys):
         """CertificateSignedRequest."""
         taken = self.station.credentials.take(certificate_chain)
         return self.results.CertificateSigned(status="Accepted" if taken else "Rejected")
+
+    @after("CertificateSigned")
+    def after_certificate_signed(self, **_: Any) -> None:
+        """The answer is out."""
+        self.station.credentials.answered()
 
     @on("InstallCertificate")
     def on_install(self, certificate_type: str, certificate: str, **_: Any) -> object:

@@ -51,13 +51,17 @@ def print_json(result: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
 
 
-def check_ocpp_url(url: str) -> None:
+def check_ocpp_url(url: str, option: str = "--ocpp-url") -> None:
     """Lets addresses of a door for stations pass.
+
+    Args:
+        url: as it was given.
+        option: by which.
 
     Raises:
         BadInput: for all others.
     """
-    allowed = f"--ocpp-url: {url} is no address of stations; allowed is ws://HOST:PORT/ocpp or wss"
+    allowed = f"{option}: {url} is no address of stations; allowed is ws://HOST:PORT/ocpp or wss"
     try:
         parts = urlsplit(url)
         has_place = bool(parts.hostname) and parts.port != 0

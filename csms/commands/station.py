@@ -13,6 +13,8 @@ import re
 import signal
 import ssl
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +23,7 @@ import typer
 from csms.commands.options import check_ocpp_url, group
 from models.clocks import RealClock
 from models.errors import BadInput
+from simulators.credentials import Credentials, secure_door
 from simulators.keys import client_context
 from simulators.link import Connect, websocket_door
 from simulators.solo import SoloStation, Subprotocol, run_station
@@ -55,6 +58,20 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     key: Annotated[
         Path | None, typer.Option(help="Of the certificate.", show_default=False)
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a key of its own: it asks for a certificate when told, and uses it.",
+            show_default=False,
+        ),
+    ] = None,
+    tls_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where it goes by security profile 2 or 3, once it is told to.",
+            show_default=False,
+        ),
+    ] = None,
     version: Annotated[str, typer.Option(help=f"OCPP {', '.join(VERSIONS)}.")] = "2.0.1",
     token: Annotated[
         str | None,
@@ -85,7 +102,8 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     if re.fullmatch(r"[^\s/\x00-\x1f\x7f]{1,48}", identity) is None:
         raise BadInput("IDENTITY: allowed are 1 to 48 characters, no spaces and no slash")
     check_ocpp_url(ocpp_url)
-    connect = websocket_door(ocpp_url, _tls(ocpp_url, tls_ca, certificate, key))
+    given = _Given(ocpp_url, tls_ca, certificate, key, keys, tls_url)
+    given.check()
     solo = SoloStation(
         identity=identity,
         password=password,
@@ -97,7 +115,49 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     )
     # What a lost link leaves unanswered is told in a line of our own.
     logging.getLogger("simulators.voice").setLevel(logging.CRITICAL)
-    asyncio.run(_run_until_told(solo, connect, connect_within_s))
+    asyncio.run(_run_until_told(solo, given.door, connect_within_s))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """How the station is to come, as the command line has it."""
+
+    url: str
+    root: Path | None
+    certificate: Path | None
+    key: Path | None
+    keys: Path | None
+    tls_url: str | None
+
+    def check(self) -> None:
+        """Raises BadInput for what does not go together, or can't be read."""
+        if self.keys is not None and not self.keys.is_dir():
+            raise BadInput(f"--keys: {self.keys} is no folder")
+        if self.tls_url is None:
+            _tls(self.url, self.root, self.certificate, self.key)
+            if self.keys is not None and not self.url.startswith("wss:"):
+                raise BadInput("--keys goes with a wss address, or with one as --tls-url")
+            return
+        check_ocpp_url(self.tls_url, "--tls-url")
+        if not self.tls_url.startswith("wss:"):
+            raise BadInput(f"--tls-url: {self.tls_url} is no wss address")
+        if self.root or self.certificate or self.key:
+            _tls(self.tls_url, self.root, self.certificate, self.key)
+
+    def door(self, credentials: Credentials) -> Connect:
+        """Returns what opens the station's links by the profile that it uses at the time."""
+        if self.keys is None and self.tls_url is None:
+            made = _tls(self.url, self.root, self.certificate, self.key)
+            return websocket_door(self.url, made)
+        if self.keys is not None:
+            credentials.keep(self.keys)
+        if self.certificate is not None and self.key is not None:
+            credentials.use(self.certificate, self.key)
+        if self.root is not None:
+            credentials.install("csms", self.root.read_text(encoding="utf-8"))
+        if self.url.startswith("wss:"):
+            credentials.profile = 3 if credentials.certified else 2
+        return secure_door(credentials, plain_url=self.url, tls_url=self.tls_url or self.url)
 
 
 def _tls(
@@ -124,12 +184,14 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def _run_until_told(solo: SoloStation, connect: Connect, connect_within_s: float) -> None:
+async def _run_until_told(
+    solo: SoloStation, door_of: Callable[[Credentials], Connect], connect_within_s: float
+) -> None:
     """Ends in order on SIGINT and SIGTERM; a second one ends it at once."""
     running = asyncio.create_task(
         run_station(
             solo,
-            connect=connect,
+            door_of=door_of,
             clock=RealClock(),
             say=_say,
             connect_within_s=connect_within_s,

@@ -12,7 +12,7 @@ import asyncio
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import msgspec
@@ -23,26 +23,24 @@ from csms.bus.base import COMMAND_QUEUED, Bus, EventNote, Subscription
 from csms.gateway.lane import CallEnd, FactSink, Lane
 from csms.gateway.limits import Limits
 from csms.gateway.redaction import redact
+from csms.gateway.told import facts_told
 from csms.ledger.batch import MessageNote
 from csms.ledger.database import Database
-from csms.ocpp.table import Outcome
+from csms.ocpp.portions import PORTIONED, joined, portions
+from csms.ocpp.waiting import refusal_while_waiting
 from models.answers import Answer
 from models.clocks import Activity, Clock, WireClock
-from models.commands import AnyCommand, decode_command
-from models.errors import FleetError, NotFound, Unavailable
+from models.commands import AnyCommand, RawCommand, decode_command
+from models.errors import BadInput, FleetError, NotFound, Unavailable
 from models.facts import (
     CommandSent,
     CommandSettled,
     Fact,
-    MonitorNews,
-    MonitorsReported,
+    NoteReported,
     OutcomeStatus,
-    VariablesReported,
-    VariableState,
 )
-from models.facts.payments import TariffsTold
-from models.facts.priorities import PriorityReported, ScheduleTold
 from models.tables.ledger import Command
+from models.tables.stations import StationVariable
 
 _BATCH = 20
 _LOOKED_UP_AT_ONCE = 500
@@ -80,6 +78,20 @@ class _Errand:
     command_id: str
     command: AnyCommand
     lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request, and how its call ended."""
+
+    action: str
+    payload: bytes
+    message_id: str
+    end: CallEnd
+
+    def note(self) -> MessageNote:
+        """Returns its line in the message log, without an answer yet."""
+        return MessageNote("out", self.action, self.message_id, redact(self.action, self.payload))
 
 
 class Courier:
@@ -161,7 +173,7 @@ class Courier:
     def wake(self, identity: str) -> None:
         """Takes a station that is ready the commands that wait for it."""
         lane = self._lane_of(identity)
-        if lane is None or not lane.ready:
+        if lane is None or not (lane.ready or lane.waiting):
             self._left_waiting.set()
             return
         if identity in self._workers:
@@ -231,13 +243,17 @@ class Courier:
             while True:
                 self._again.discard(identity)
                 lane = self._lane_of(identity)
-                if lane is None or not lane.ready:
+                if lane is None or not (lane.ready or lane.waiting):
                     self._left_waiting.set()
                     return
-                rows = await self._queued(identity)
+                rows = await self._queued(identity, raw_only=lane.waiting)
                 for row in rows:
                     await self._take(row, lane)
-                if len(rows) < _BATCH and lane.ready and identity not in self._again:
+                if lane.waiting:
+                    # The others are for when it is accepted, and may be too old by then.
+                    self._left_waiting.set()
+                in_reach = lane.ready or lane.waiting
+                if len(rows) < _BATCH and in_reach and identity not in self._again:
                     return
         except Unavailable as error:
             _log.warning("commands_waiting", station=identity, error=error.detail)
@@ -247,11 +263,15 @@ class Courier:
             del self._workers[identity]
             self._activity.end()
 
-    async def _queued(self, identity: str) -> list[Command]:
+    async def _queued(self, identity: str, *, raw_only: bool) -> list[Command]:
+        """Returns the next commands; `raw_only`: those that an operator has written alone."""
+        wanted = [Command.state == "queued", Command.station == identity]
+        if raw_only:
+            wanted.append(Command.kind == RawCommand.__name__)
         async with self._db.read() as session:
             query = (
                 sa.select(Command)
-                .where(Command.state == "queued", Command.station == identity)
+                .where(*wanted)
                 .order_by(Command.created_at, Command.id)
                 .limit(_BATCH)
             )
@@ -261,10 +281,12 @@ class Courier:
         if row.expires_at <= self._clock.now():
             await self._fail(row, EXPIRED, "it waited for too long")
             return
-        if not lane.ready:
+        if not (lane.ready or lane.waiting):
             return
         try:
             command = decode_command(row.body)
+            if lane.waiting:
+                _check_waiting(lane, command)
             action, payload = lane.dialect.say(lane.manner.said(command))
         except (msgspec.MsgspecError, FleetError, ValueError) as error:
             await self._fail(row, "NotSupported", str(error))
@@ -275,9 +297,57 @@ class Courier:
         )
         await self._intake.enqueue(sent)
         errand = _Errand(row.id, command, lane)
+        await self._carry(errand, action, await self._portions(lane, action, payload))
+
+    async def _portions(self, lane: Lane, action: str, payload: bytes) -> list[bytes]:
+        """Returns what is sent of a request, as far as the station takes so much at once."""
+        row = PORTIONED.get(action)
+        if row is None:
+            return [payload]
+        async with self._db.read() as session:
+            query = sa.select(StationVariable.value).where(
+                StationVariable.station == lane.identity,
+                StationVariable.component == row.component,
+                StationVariable.variable.in_(row.limits),
+                StationVariable.attribute == "Actual",
+            )
+            told = await session.scalar(query.limit(1))
+        if told is None or not told.isdecimal() or int(told) == 0:
+            return [payload]
+        return portions(row, payload, int(told))
+
+    async def _carry(self, errand: _Errand, action: str, parts: list[bytes]) -> None:
+        """Takes a command to its station, part by part; what ends one part badly ends it all."""
+        first, *others = parts
+        exchange = await self._exchange(errand.lane, action, first)
+        answers = [exchange.end.payload]
+        for part in others:
+            if exchange.end.kind != "answered":
+                break
+            await self._log_part(errand.lane, exchange)
+            exchange = await self._exchange(errand.lane, action, part)
+            answers.append(exchange.end.payload)
+        end = exchange.end
+        if others and end.kind != "answered":
+            detail = f"part {len(answers)} of {len(parts)}: {end.detail or end.code}"
+            exchange = replace(exchange, end=replace(end, detail=detail))
+        await self._report(errand, exchange, joined(action, answers))
+
+    async def _exchange(self, lane: Lane, action: str, payload: bytes) -> _Exchange:
         message_id, answer = lane.call(action, payload)
-        end = await self._await_answer(lane, answer)
-        await self._report(errand, action, payload, message_id, end)
+        return _Exchange(action, payload, message_id, await self._await_answer(lane, answer))
+
+    async def _log_part(self, lane: Lane, exchange: _Exchange) -> None:
+        """Writes a part of a command that is not its last into the message log."""
+        note = exchange.note()
+        note.answer = redact(exchange.action, exchange.end.payload)
+        fact = NoteReported(
+            station=lane.identity,
+            received_at=self._clock.now(),
+            action=exchange.action,
+            payload=note.payload,
+        )
+        await self._intake.enqueue(fact, note)
 
     async def _await_answer(self, lane: Lane, answer: asyncio.Future[CallEnd]) -> CallEnd:
         """Waits for a station; a stepped clock waits with us for the first seconds only."""
@@ -294,11 +364,12 @@ class Courier:
         lane.give_up_call()
         return CallEnd("lost", detail=f"no answer within {self._limits.call_s:g} s")
 
-    async def _report(
-        self, errand: _Errand, action: str, payload: bytes, message_id: str, end: CallEnd
-    ) -> None:
-        """Makes the end of a call durable, with the exchange in the message log."""
-        note = MessageNote("out", action, message_id, redact(action, payload))
+    async def _report(self, errand: _Errand, exchange: _Exchange, whole: bytes) -> None:
+        """Makes the end of a call durable, with its last exchange in the message log.
+
+        `whole` is what the station has answered to all parts of the request.
+        """
+        note, end, message_id = exchange.note(), exchange.end, exchange.message_id
         outcome: OutcomeStatus | None = None
         response: str | None = None
         limits: tuple[tuple[int, float], ...] = ()
@@ -307,9 +378,9 @@ class Courier:
         match end.kind:
             case "answered":
                 state = "answered"
-                note.answer = redact(action, end.payload)
-                response = note.answer.decode("utf-8", "replace")
-                told = errand.lane.dialect.outcome(errand.command, end.payload)
+                note.answer = redact(exchange.action, end.payload)
+                response = redact(exchange.action, whole).decode("utf-8", "replace")
+                told = errand.lane.dialect.outcome(errand.command, whole)
                 outcome, detail = told.status, told.detail or None
                 list_version = told.list_version
                 if told.faults and outcome == "unknown":
@@ -317,11 +388,8 @@ class Courier:
                 limits = tuple(
                     (each.start_s, min(each.limit_w, _NO_LIMIT_W)) for each in told.periods
                 )
-                self._tell_variables(errand.lane.identity, told.variables)
-                self._tell_monitors(errand.lane.identity, told.monitors)
-                self._tell_news(errand.lane.identity, told)
-                if told.tells is not None:
-                    fact = told.tells(errand.lane.identity, self._clock.now())
+                identity, now = errand.lane.identity, self._clock.now()
+                for fact in facts_told(identity, told, now):
                     submit_quietly(self._intake, fact)
             case "refused":
                 state = "failed"
@@ -345,48 +413,6 @@ class Courier:
             ),
             note,
         )
-
-    def _tell_variables(self, identity: str, variables: tuple[VariableState, ...]) -> None:
-        """Hands on what an answer tells of the station's settings."""
-        if variables:
-            fact = VariablesReported(
-                station=identity, received_at=self._clock.now(), variables=variables
-            )
-            submit_quietly(self._intake, fact)
-
-    def _tell_monitors(self, identity: str, news: MonitorNews | None) -> None:
-        """Hands on what an answer tells of what the station watches."""
-        if news is not None:
-            fact = MonitorsReported(station=identity, received_at=self._clock.now(), news=news)
-            submit_quietly(self._intake, fact)
-
-    def _tell_news(self, identity: str, told: Outcome) -> None:
-        """Hands on what else an answer tells that others than who asked must know."""
-        now = self._clock.now()
-        news: list[Fact] = []
-        if told.tariffs is not None:
-            news.append(TariffsTold(station=identity, received_at=now, news=told.tariffs))
-        if told.priority is not None:
-            name, active = told.priority
-            news.append(
-                PriorityReported(
-                    station=identity, received_at=now, ocpp_transaction_id=name, activated=active
-                )
-            )
-        if told.schedule is not None:
-            order, refused = told.schedule
-            news.append(
-                ScheduleTold(
-                    station=identity,
-                    received_at=now,
-                    profile_id=order.profile_id,
-                    evse_id=order.evse_id,
-                    update=order.update,
-                    refused=refused,
-                )
-            )
-        for fact in news:
-            submit_quietly(self._intake, fact)
 
     async def _fail(self, row: Command, code: str, detail: str) -> None:
         await self._settle(
@@ -446,6 +472,14 @@ class Courier:
         for row in rows:
             if row.expires_at <= now and row.station not in self._workers:
                 await self._fail(row, EXPIRED, "the station was not connected in time")
+
+
+def _check_waiting(lane: Lane, command: AnyCommand) -> None:
+    """Raises BadInput for what a station that waits for approval is not to be sent."""
+    assert isinstance(command, RawCommand)
+    why = refusal_while_waiting(lane.dialect.version, command.action, command.payload)
+    if why is not None:
+        raise BadInput(why)
 
 
 def submit_quietly(intake: FactSink, fact: Fact) -> None:

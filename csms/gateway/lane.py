@@ -31,6 +31,7 @@ from csms.ocpp.manner import BY_THE_BOOK, Manner, manner_of
 from csms.ocpp.peer import Answered, Disputed, Failed, Garbled, Peer, Stray
 from csms.ocpp.table import HeardKind, Refusal
 from csms.ocpp.versions import dialect_of
+from csms.ocpp.waiting import REPORT, calls_for_reports
 from models.answers import Answer, BootAnswer, HeartbeatAnswer
 from models.clocks import Activity, Clock, WireClock
 from models.errors import Unavailable
@@ -111,6 +112,8 @@ class Lane:
         "_paused",
         "_peer",
         "_queue",
+        "_reports_due",
+        "_waiting",
         "dialect",
         "ended",
         "epoch",
@@ -151,6 +154,8 @@ class Lane:
         self._busy = False
         self._paused = False
         self._accepted = False
+        self._waiting = False
+        self._reports_due = 0
         self._call_end: asyncio.Future[CallEnd] | None = None
         self._errand: asyncio.Task[Fact] | None = None
 
@@ -173,6 +178,11 @@ class Lane:
     def ready(self) -> bool:
         """The station has booted and may be sent commands."""
         return self._accepted and not self.ended
+
+    @property
+    def waiting(self) -> bool:
+        """The station's Boot was answered Pending: it may be sent little (`csms.ocpp.waiting`)."""
+        return self._waiting and not self._accepted and not self.ended
 
     @property
     def stalled(self) -> bool:
@@ -236,7 +246,7 @@ class Lane:
             record.identity,
             now,
             strict=record.strict,
-            accepted=self._accepted,
+            accepted=self._accepted or self._was_asked(call.action),
             long_tokens=self.manner.long_tokens,
         )
         if isinstance(heard, Refusal):
@@ -278,6 +288,13 @@ class Lane:
         )
         self._house.intake.hand_in(fact, note, partial(self._committed, call, note))
 
+    def _was_asked(self, action: str) -> bool:
+        """Returns whether a station that waits says what we have asked it for."""
+        if action != REPORT or not self._reports_due:
+            return False
+        self._reports_due -= 1
+        return True
+
     def _committed(
         self,
         call: Call | Send,
@@ -294,6 +311,8 @@ class Lane:
             self._send_refusal(call, "InternalError", "this could not be stored")
         else:
             self._reply(call, note.answer or b"{}")
+            if isinstance(answer, BootAnswer):
+                self._waiting = answer.status == "Pending"
             if isinstance(answer, BootAnswer) and answer.status == "Accepted":
                 if (quirks := frozenset(answer.quirks)) != self.record.quirks:
                     self.take_record(replace(self.record, quirks=quirks))
@@ -375,6 +394,8 @@ class Lane:
         if self.ended:
             future.set_result(CallEnd("lost", detail="the connection is gone"))
             return "", future
+        if not self._accepted and calls_for_reports(action):
+            self._reports_due = self._house.limits.reports_while_pending
         frame = self._peer.call(action, payload, self._house.wire.monotonic())
         out = self._peer.outstanding
         assert out is not None

@@ -54,6 +54,8 @@ class Limits:
     """Of these, from one address."""
     pending_life_h: float = 24.0
     """After these hours of life time a station that nobody has approved is forgotten."""
+    reports_while_pending: int = 500
+    """Parts of a report that a station which waits for approval may send once it is asked."""
     call_s: float = 30.0
     """How long a station may take to answer our call."""
     call_quiet_s: float = 2.0

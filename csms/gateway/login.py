@@ -205,7 +205,7 @@ class Login:
             shown,
             names=names,
             elsewhere=owner not in {None, identity},
-            revoked=self._records.revoked(shown.fingerprint),
+            revoked=self._records.revoked(shown),
             operator_name=self._operator_name,
             now=self._wall.now(),
         )
@@ -281,7 +281,7 @@ def certificate_fault(
         shown: signed by somebody whom we trust.
         names: of the station, one of which its CN must be.
         elsewhere: it was issued to another station, or first seen with one.
-        revoked: an operator has revoked it.
+        revoked: an operator has revoked it, or the authority that has issued it.
         operator_name: what its O must be.
         now: real time.
     """

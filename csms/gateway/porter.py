@@ -11,7 +11,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from csms.gateway.connection import POLICY_VIOLATION, PROTOCOL_ERROR, Knock, Transport
+from csms.gateway.connection import (
+    POLICY_VIOLATION,
+    PROTOCOL_ERROR,
+    SERVICE_RESTART,
+    Knock,
+    Transport,
+)
 from csms.gateway.courier import submit_quietly
 from csms.gateway.lane import House, Lane
 from csms.gateway.login import Admitted, Login, Mute, TurnedAway
@@ -51,6 +57,18 @@ class Porter:
         """Takes a well-formed handshake request."""
         self._house.activity.begin()
         self._spawn(self._admit(transport, knock, self._house.wire.monotonic()))
+
+    def take_revocations(self, listed: frozenset[tuple[str, str]]) -> None:
+        """Lets nobody in by a certificate of this list, and those out who are."""
+        self._records.take_list(listed)
+        for lane in tuple(self._registry.lanes()):
+            if not self._records.holds(lane.record, lane.proof):
+                self.turn_out(lane)
+
+    def turn_out(self, lane: Lane) -> None:
+        """Closes a connection whose login is good no more."""
+        lane.transport.close(SERVICE_RESTART, "the station's login has changed")
+        lane.end("the station's login has changed")
 
     async def _admit(self, transport: Transport, knock: Knock, came_at_s: float) -> None:
         verdict: Admitted | Mute | TurnedAway | None = None

@@ -110,6 +110,8 @@ class StationRecords:
         self._caseless: dict[str, str] = {}
         """Stations that may write their name in any case, by their name in lower case."""
         self._revoked: set[str] = set()
+        self._listed: frozenset[tuple[str, str]] = frozenset()
+        """By issuer and serial number, what authorities outside have revoked."""
         self._owners: dict[str, str] = {}
         """By fingerprint, the station whose certificate it is."""
         self._used: set[str] = set()
@@ -179,11 +181,15 @@ class StationRecords:
     def holds(self, record: StationRecord, proof: Proof) -> bool:
         """Returns whether a login that was good is good now."""
         shown = proof.certificate
-        return record.takes(proof) and (shown is None or not self.revoked(shown.fingerprint))
+        return record.takes(proof) and (shown is None or not self.revoked(shown))
 
-    def revoked(self, fingerprint: str) -> bool:
+    def revoked(self, certificate: Certificate) -> bool:
         """Returns whether a certificate is taken no more."""
-        return fingerprint in self._revoked
+        return certificate.fingerprint in self._revoked or certificate.name in self._listed
+
+    def take_list(self, listed: frozenset[tuple[str, str]]) -> None:
+        """Takes what authorities outside have revoked, in the place of what was known of it."""
+        self._listed = listed
 
     async def owner(self, fingerprint: str) -> str | None:
         """Returns the station that a certificate was issued to, or first seen with."""

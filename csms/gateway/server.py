@@ -33,6 +33,7 @@ from csms.gateway.tls import TlsDoor, TlsFiles
 from csms.gateway.transport import SocketTransport
 from csms.keyring import Keyring
 from csms.ledger.database import Database
+from csms.ocpp.waiting import refusal_while_waiting
 from models.clocks import Activity, Clock, RealClock, WireClock
 from models.errors import BadInput, FieldError, FleetError, Unavailable
 from models.facts import (
@@ -151,7 +152,7 @@ class Gateway:
         self._tls: TlsDoor | None = None
         self._sweeping = False
         self._transports: set[SocketTransport] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     # -- for the composition root ------------------------------------------------------------
 
@@ -184,10 +185,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                self._new_transport,
-                host,
-                port,
-                backlog=_BACKLOG,
+                self._new_transport, host, port, backlog=_BACKLOG
             )
         except OSError as error:
             raise PortTaken(f"can't listen on {host}:{port}: {error.strerror or error}") from None
@@ -204,16 +202,11 @@ class Gateway:
         """
         if not self._opened:
             await self.open()
-        settings = self._settings
         door = TlsDoor(
-            TlsFiles(
-                certificates=settings.ocpp_tls_certificate,
-                keys=settings.ocpp_tls_key,
-                client_ca=settings.ocpp_tls_client_ca,
-                rsa_key_exchange=settings.ocpp_tls_rsa_key_exchange,
-            ),
+            TlsFiles.named_in(self._settings),
             make_transport=self._new_transport,
             own_authority=self._own_authority,
+            on_revocations=self._porter.take_revocations,
             limits=self.limits,
             wire=self._wire,
         )
@@ -226,7 +219,7 @@ class Gateway:
     def reload_certificates(self) -> None:
         """Reads the files of certificates anew; where one is no use, the old ones stay."""
         if self._tls is not None:
-            self._spawn(self._reload_tls(self._tls))
+            self._spawn(self._tls.reload())
 
     async def drain(self, timeout_s: float) -> None:
         """Lets nobody in any more, answers what has been said, and closes with 1012.
@@ -265,6 +258,18 @@ class Gateway:
         """Returns whether the station is connected here and has booted."""
         lane = self._registry.get(identity)
         return lane is not None and lane.ready
+
+    def waiting(self, identity: str) -> bool:
+        """Returns whether the station is connected here and waits for approval."""
+        lane = self._registry.get(identity)
+        return lane is not None and lane.waiting
+
+    def refusal_while_waiting(
+        self, identity: str, action: str, payload: Mapping[str, Any]
+    ) -> str | None:
+        """Returns why a station that waits for approval is not sent a request; None: it may be."""
+        lane = self._registry.get(identity)
+        return lane and refusal_while_waiting(lane.dialect.version, action, payload)
 
     async def disconnect(self, identity: str) -> bool:
         """Closes a station's connection; returns whether there was one."""
@@ -422,16 +427,12 @@ class Gateway:
         if lane is None:
             return
         if record is None or not self._records.holds(record, lane.proof):
-            lane.transport.close(SERVICE_RESTART, "the station's login has changed")
-            lane.end("the station's login has changed")
+            self._porter.turn_out(lane)
         else:
             lane.take_record(replace(record, epoch=lane.epoch))
 
     def _new_transport(self) -> SocketTransport:
         return SocketTransport(self._porter, self.limits, self._wire, self._transports)
-
-    async def _reload_tls(self, door: TlsDoor) -> None:
-        await door.reload()
 
     def _sweep_from_now(self) -> None:
         if not self._sweeping:
@@ -470,11 +471,11 @@ class Gateway:
                 except Unavailable as error:
                     _log.warning("strangers_kept", error=error.detail)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], *, ends_activity: bool = False) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object], *, ends_activity: bool = False) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
 
-        def done(finished: asyncio.Task[None]) -> None:
+        def done(finished: asyncio.Task[object]) -> None:
             self._tasks.discard(finished)
             if ends_activity:
                 self._activity.end()

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import structlog
 
+from csms.certificates import read_revocations
+from csms.config import Settings
 from csms.gateway.limits import Limits
 from csms.gateway.transport import SocketTransport
 from models.clocks import WireClock
@@ -57,11 +59,24 @@ class TlsFiles:
     """In the order of the certificates, not encrypted."""
     client_ca: Path | None = None
     """Roots, besides our own authority, whose client certificates are taken."""
+    client_crl: Path | None = None
+    """What those roots have revoked."""
     rsa_key_exchange: bool = False
+
+    @classmethod
+    def named_in(cls, settings: Settings) -> TlsFiles:
+        """Returns those that the settings name."""
+        return cls(
+            certificates=settings.ocpp_tls_certificate,
+            keys=settings.ocpp_tls_key,
+            client_ca=settings.ocpp_tls_client_ca,
+            client_crl=settings.ocpp_tls_client_crl,
+            rsa_key_exchange=settings.ocpp_tls_rsa_key_exchange,
+        )
 
     def paths(self) -> tuple[Path, ...]:
         """Returns all files."""
-        extra = () if self.client_ca is None else (self.client_ca,)
+        extra = (each for each in (self.client_ca, self.client_crl) if each is not None)
         return (*self.certificates, *self.keys, *extra)
 
 
@@ -105,6 +120,24 @@ def _trust(context: ssl.SSLContext, client_ca: Path | None, own_authority: str |
     context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
 
 
+def _revocations(files: TlsFiles) -> frozenset[tuple[str, str]]:
+    """Returns what the operator's lists name, by issuer and serial number; blocks.
+
+    The handshake does not look at them: a refusal at the login is noted, and looks like any other.
+
+    Raises:
+        BadInput: naming the file that is no use.
+    """
+    if files.client_crl is None or files.client_ca is None:
+        return frozenset()
+    try:
+        return read_revocations(files.client_crl.read_bytes(), files.client_ca.read_bytes())
+    except OSError as error:
+        raise BadInput(f"client CRL {files.client_crl}: {error.strerror or error}") from None
+    except BadInput as error:
+        raise BadInput(f"client CRL {files.client_crl}: {error.detail}") from None
+
+
 def _stamp(files: TlsFiles) -> _Stamp:
     """Returns what tells one version of the files from another; blocks.
 
@@ -134,12 +167,14 @@ class TlsDoor:
         *,
         make_transport: Callable[[], SocketTransport],
         own_authority: Callable[[], Awaitable[str | None]],
+        on_revocations: Callable[[frozenset[tuple[str, str]]], None],
         limits: Limits,
         wire: WireClock,
     ) -> None:
         self._files = files
         self._make_transport = make_transport
         self._own_authority = own_authority
+        self._on_revocations = on_revocations
         self._limits = limits
         self._wire = wire
         self._socket: socket.socket | None = None
@@ -210,7 +245,9 @@ class TlsDoor:
         authority = await self._own_authority()
         stamp = await asyncio.to_thread(_stamp, self._files)
         context = await asyncio.to_thread(make_context, self._files, authority)
+        listed = await asyncio.to_thread(_revocations, self._files)
         self._stamp = stamp
+        self._on_revocations(listed)
         return context
 
     async def _serve(self, context: ssl.SSLContext) -> asyncio.Server:

@@ -115,7 +115,13 @@ class UnitOfWork:
         self._events.append(_Pending(type, subject, site_id, _JSON.encode(resource)))
 
     def order(
-        self, command: AnyCommand, *, station: str, origin: str, expires_in_s: float = 60
+        self,
+        command: AnyCommand,
+        *,
+        station: str,
+        origin: str,
+        expires_in_s: float = 60,
+        kind: str | None = None,
     ) -> str:
         """Queues a command for a station and returns its id.
 
@@ -124,6 +130,7 @@ class UnitOfWork:
             station: its identity.
             origin: `api`, `plan` or `rule`.
             expires_in_s: after this long in the queue it is not sent any more.
+            kind: of the command that this one stands for; None: its own.
         """
         command_id = self.ids.new()
         self.session.add(
@@ -131,7 +138,7 @@ class UnitOfWork:
                 id=command_id,
                 tenant_id=self.tenant,
                 station=station,
-                kind=type(command).__name__,
+                kind=kind or type(command).__name__,
                 body=encode_command(command).decode(),
                 origin=origin,
                 state="queued",

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from csms.reservations.actions import cancel, reserve
 from csms.reservations.queries import ReservationShown, reservation_resource
-from csms.stations.actions import COMMAND_TIMEOUT_S, outcome_of
+from csms.stations.actions import COMMAND_TIMEOUT_S, check_connected, outcome_of
 from csms.web.documents import Instant, KeptDocument
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
@@ -23,7 +23,6 @@ from csms.web.rows import find_for_change, find_row
 from csms.web.services import services_of
 from csms.web.shown import Page, Problem
 from csms.web.work import Once, Reading, begin_work
-from models.errors import Conflict
 from models.states import ReservationStatus
 from models.tables.reservations import Reservation
 from models.tables.stations import Station
@@ -93,8 +92,7 @@ async def post_reservation(
         station = await session.get(Station, body.station)
         if station is None or station.tenant_id != caller.tenant:
             raise bad_field("/station", f"there is no station {body.station}")
-    if not services.gateway.online(body.station):
-        raise Conflict(f"the station {body.station} is not connected", code="station-offline")
+    check_connected(services.gateway, body.station)
     values = body.model_dump(exclude={"id", "station"})
     async with begin_work(request) as work:
         row = await reserve(work, station, reservation_id=body.id, values=values)

@@ -34,12 +34,12 @@ def revoke(work: UnitOfWork, row: StationCertificate, wall: Clock) -> None:
         announce(work, "certificate.revoked", row, wall)
 
 
-def renew(work: UnitOfWork, identity: str) -> str:
+def renew(work: UnitOfWork, identity: str, *, origin: str = "api") -> str:
     """Asks a station to make a new key and send a request; returns the id of the command."""
     return work.order(
         TriggerMessage(message="SignCertificate"),
         station=identity,
-        origin="api",
+        origin=origin,
         expires_in_s=RENEWAL_EXPIRES_S,
     )
 

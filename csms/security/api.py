@@ -10,8 +10,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from csms.certificates import read_certificate
+from csms.ledger.work import ReadSession
 from csms.security.actions import find_certificate, renew, revoke
 from csms.security.authority import BuiltInAuthority
+from csms.security.est import EstAuthority
 from csms.security.handover import (
     V16,
     announce_change,
@@ -28,8 +30,14 @@ from csms.security.queries import (
     change_resource,
     state_of,
 )
-from csms.stations.actions import COMMAND_TIMEOUT_S, outcome_of, sealed_password
-from csms.web.documents import Document, Shown
+from csms.security.rules import RenewalStatus
+from csms.stations.actions import (
+    COMMAND_TIMEOUT_S,
+    check_connected,
+    outcome_of,
+    sealed_password,
+)
+from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
 from csms.web.problem import bad_field
@@ -58,10 +66,10 @@ Hash = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Fa-f]
 
 
 class AuthorityShown(Shown):
-    """The authority that signs certificates of stations here."""
+    """The authority that signs certificates of stations."""
 
     certificate: str
-    """Its root, PEM."""
+    """Its root, PEM; of one outside all that it gives."""
 
 
 class NewRoot(Document):
@@ -95,6 +103,14 @@ class RootQuery(Document):
     use: RootUse | None = None
 
 
+class CertificateQuery(ListQuery):
+    """Filters of the list of all stations' certificates."""
+
+    station: str | None = None
+    renewal: RenewalStatus | None = None
+    ends_before: Instant | None = None
+
+
 class NewPassword(Document):
     """The password that a station shall have."""
 
@@ -125,9 +141,9 @@ class RenewalAsked(Shown):
 
 @router.get("/certificate-authority", response_model=AuthorityShown, dependencies=[may("read")])
 async def get_authority(request: Request, _: CallerNow) -> Response:
-    """Show the root of the authority that signs certificates of stations here."""
+    """Show the root of the authority that signs certificates of stations."""
     authority = services_of(request).authority
-    assert isinstance(authority, BuiltInAuthority)
+    assert isinstance(authority, BuiltInAuthority | EstAuthority)
     return reply({"certificate": await authority.root()})
 
 
@@ -145,19 +161,32 @@ async def list_certificates(
 ) -> Response:
     """List a station's own certificates, the newest first."""
     await find_row(session, Station, identity, caller.tenant)
-    rows, cursor = await fetch_page(
-        session,
-        sa.select(StationCertificate).where(
-            StationCertificate.station == identity, StationCertificate.tenant_id == caller.tenant
-        ),
-        query,
-        sorts={"id": StationCertificate.id, "created_at": StationCertificate.created_at},
-        key=(StationCertificate.id,),
-        updated=(StationCertificate.updated_at,),
-        default="-id",
+    statement = sa.select(StationCertificate).where(
+        StationCertificate.station == identity, StationCertificate.tenant_id == caller.tenant
     )
-    now = services_of(request).wall.now()
-    return reply_page([certificate_resource(state_of(row), now) for row in rows], cursor)
+    return await _page_of_certificates(request, session, statement, query)
+
+
+@router.get(
+    "/station-certificates",
+    response_model=Page[CertificateShown],
+    dependencies=[may("read")],
+)
+async def list_all_certificates(
+    request: Request,
+    session: Reading,
+    caller: CallerNow,
+    query: Annotated[CertificateQuery, Query()],
+) -> Response:
+    """List the certificates of all stations; those that could not be renewed by `renewal`."""
+    statement = sa.select(StationCertificate).where(StationCertificate.tenant_id == caller.tenant)
+    if query.station is not None:
+        statement = statement.where(StationCertificate.station == query.station)
+    if query.renewal is not None:
+        statement = statement.where(StationCertificate.renewal == query.renewal)
+    if query.ends_before is not None:
+        statement = statement.where(StationCertificate.not_after < query.ends_before)
+    return await _page_of_certificates(request, session, statement, query)
 
 
 @router.post(
@@ -318,6 +347,25 @@ async def delete_root(
     return await _ask(request, caller.tenant, identity, command)
 
 
+async def _page_of_certificates(
+    request: Request,
+    session: ReadSession,
+    statement: sa.Select[StationCertificate],
+    query: ListQuery,
+) -> Response:
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"id": StationCertificate.id, "created_at": StationCertificate.created_at},
+        key=(StationCertificate.id,),
+        updated=(StationCertificate.updated_at,),
+        default="-id",
+    )
+    now = services_of(request).wall.now()
+    return reply_page([certificate_resource(state_of(row), now) for row in rows], cursor)
+
+
 def _check_pem(certificate: str, field: str) -> None:
     try:
         read_certificate(certificate)
@@ -336,8 +384,7 @@ async def _ask(request: Request, tenant: str, identity: str, command: AnyCommand
     services: Services = services_of(request)
     async with services.db.read() as session:
         await find_row(session, Station, identity, tenant)
-    if not services.gateway.online(identity):
-        raise Conflict(f"the station {identity} is not connected", code="station-offline")
+    check_connected(services.gateway, identity)
     async with begin_work(request) as work:
         command_id = work.order(
             command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S

@@ -2,8 +2,8 @@
 
 Its root is made when it is first needed and kept in the database, so that all nodes and every
 backup have it; its key is sealed by the secret key of this installation, without which the database
-is of no use to a thief. An operator with an authority of its own names its root in the setting
-`ocpp_tls_client_ca`, and its stations get their certificates from there.
+is of no use to a thief. An authority outside takes its place by the settings `est_*`
+(`csms.security.est`), or unknown to us: then its root is named in `ocpp_tls_client_ca` alone.
 """
 
 from __future__ import annotations
@@ -51,6 +51,15 @@ class BuiltInAuthority:
             Unavailable: if the database is away.
         """
         return (await self._authority()).certificate
+
+    async def kept_root(self) -> str | None:
+        """Returns the root's certificate as PEM if there is one already.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        kept = self._kept = self._kept or await self._read()
+        return kept and kept.certificate
 
     async def sign(self, request: SigningRequest) -> str:
         """Returns the certificate that was asked for, as PEM.

@@ -21,7 +21,7 @@ CERTIFICATES = RowKind(
     StationCertificate.__table__,
     CertificateState,
     key=("id",),
-    mutable=("used_at", "updated_at"),
+    mutable=("state", "why", "used_at", "updated_at"),
 )
 REQUEST_REFUSED = "certificate-request-refused"
 """Kind of the security event."""
@@ -156,7 +156,10 @@ class CertificateSeenDecider:
             )
             known[fact.fingerprint] = row.id
         if row.used_at is None:
-            row = msgspec.structs.replace(row, used_at=batch.now, updated_at=batch.now)
+            # It has it, whatever became of its answer.
+            row = msgspec.structs.replace(
+                row, state="installed", why=None, used_at=batch.now, updated_at=batch.now
+            )
             rows.put(row)
             emit_certificate(batch, "certificate.used", row)
         return EMPTY

@@ -8,9 +8,26 @@ from typing import Any, Literal
 import msgspec
 from pydantic import AwareDatetime
 
-from csms.security.rules import CertificateState, CertificateStatus, Step, status_of
+from csms.security.rules import (
+    CertificateState,
+    CertificateStatus,
+    RenewalStatus,
+    Step,
+    status_of,
+)
 from csms.web.documents import Shown
 from models.tables.security import SecurityChange, StationCertificate
+
+
+class RenewalShown(Shown):
+    """What is done about a certificate that has little left."""
+
+    state: RenewalStatus
+    tries: int
+    """How often its station was asked to renew it."""
+    since: AwareDatetime | None
+    why: str | None
+    """Why the last try has failed."""
 
 
 class CertificateShown(Shown):
@@ -31,6 +48,8 @@ class CertificateShown(Shown):
     used_at: AwareDatetime | None
     """When the station first logged in with it."""
     revoked_at: AwareDatetime | None
+    renewal: RenewalShown | None
+    """Null while it has time, or stands in no need of any."""
     certificate: str | None
     """PEM."""
     created_at: AwareDatetime
@@ -102,7 +121,19 @@ def certificate_resource(row: CertificateState, real_now: datetime) -> dict[str,
         "not_after": row.not_after,
         "used_at": row.used_at,
         "revoked_at": row.revoked_at,
+        "renewal": _renewal_resource(row),
         "certificate": row.pem,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+    }
+
+
+def _renewal_resource(row: CertificateState) -> dict[str, Any] | None:
+    if row.renewal is None:
+        return None
+    return {
+        "state": row.renewal,
+        "tries": row.renewal_tries or 0,
+        "since": row.renewal_at,
+        "why": row.renewal_why,
     }

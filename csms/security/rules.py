@@ -6,7 +6,7 @@ Pure. Reading X.509 is for `csms.certificates`, and who comes in is decided at t
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -49,6 +49,10 @@ class CertificateState(msgspec.Struct, frozen=True):
     not_after: datetime | None = None
     used_at: datetime | None = None
     revoked_at: datetime | None = None
+    renewal: str | None = None
+    renewal_tries: int | None = None
+    renewal_at: datetime | None = None
+    renewal_why: str | None = None
 
 
 def refusal_of(
@@ -98,6 +102,53 @@ def status_of(certificate: CertificateState, real_now: datetime) -> CertificateS
         "failed": "failed",
     }
     return states[certificate.state]
+
+
+RenewalStatus = Literal["asked", "failed", "renewed", "elsewhere"]
+"""The station was asked; the last try has failed; it has a new one; it is renewed by whoever has
+issued it."""
+Renewal = Literal["wait", "ask", "give-up", "tell"]
+ASKED = "asked"
+RENEWED_WITHIN = timedelta(hours=2)
+"""How long a station has to renew its certificate: an hour to come, and one to do it."""
+_FIRST_RETRY = timedelta(hours=1)
+_LONGEST_RETRY = timedelta(days=1)
+_LEAST_PART = 3
+"""A certificate is renewed when a third of its life is left, where that is little."""
+
+
+def next_of_renewal(
+    certificate: CertificateState, *, now: datetime, real_now: datetime, ahead: timedelta
+) -> Renewal:
+    """Returns what is to be done about a certificate that its station has.
+
+    Args:
+        certificate: the one of its station that ends last, not revoked.
+        now: life time, by which stations are asked.
+        real_now: real time, by which certificates end.
+        ahead: how long before its end it is renewed, at most a third of its life.
+    """
+    if not _has_little_left(certificate, real_now, ahead):
+        return "wait"
+    if certificate.request is None:
+        return "tell" if certificate.renewal is None else "wait"
+    since = certificate.renewal_at
+    if certificate.renewal not in {ASKED, "failed"} or since is None:
+        return "ask"
+    if certificate.renewal == ASKED:
+        return "give-up" if now >= since + RENEWED_WITHIN else "wait"
+    tries = certificate.renewal_tries or 1
+    pause = min(_FIRST_RETRY * 4 ** min(tries - 1, 4), _LONGEST_RETRY)
+    # One that has ended opens no door any more: what is left is for people.
+    ended = certificate.not_after is not None and real_now >= certificate.not_after
+    return "ask" if now >= since + pause and not ended else "wait"
+
+
+def _has_little_left(certificate: CertificateState, real_now: datetime, ahead: timedelta) -> bool:
+    begins, ends = certificate.not_before, certificate.not_after
+    if begins is None or ends is None:
+        return False
+    return ends - real_now <= min(ahead, (ends - begins) / _LEAST_PART)
 
 
 Step = Literal[

@@ -19,10 +19,10 @@ from csms.access.rules import is_family
 from csms.keyring import Keyring
 from csms.ledger.work import UnitOfWork
 from csms.stations.queries import safe_loads, show_station
-from csms.stations.rules import BOOT_INTERVAL_S, PENDING_INTERVAL_S, kept_from
+from csms.stations.rules import BOOT_INTERVAL_S, PENDING_INTERVAL_S, kept_from, remote_start
 from csms.web.problem import CallError, bad_field
 from csms.web.rows import add_row, change_row, check_reference, remove_row
-from csms.web.services import CommandOutcome
+from csms.web.services import CommandOutcome, StationGateway
 from models.errors import Conflict, FieldError, NoAnswer
 from models.states import RESERVATION_OPEN
 from models.tables.billing import Tariff
@@ -30,7 +30,7 @@ from models.tables.charging import Transaction
 from models.tables.energy import Circuit, Site
 from models.tables.reservations import Reservation
 from models.tables.security import StationCertificate
-from models.tables.stations import Connector, Evse, Station
+from models.tables.stations import Connector, Evse, Station, StationVariable
 
 COMMAND_TIMEOUT_S = 30.0
 """Wire time that a REST caller waits for a station (DESIGN 4.4)."""
@@ -103,6 +103,9 @@ async def accept_station(work: UnitOfWork, row: Station, *, site_id: str, seal: 
     if row.boot_interval_s == PENDING_INTERVAL_S:
         values["boot_interval_s"] = BOOT_INTERVAL_S
     change_row(work, row, {**values, "security_profile": max(1, row.security_profile)})
+    # What a stranger has told is not what the box tells that comes by the new password.
+    told = StationVariable.station == row.identity
+    await work.session.execute(sa.delete(StationVariable).where(told))
     await announce_station(work, "station.approved", row)
     work.request_plan(site_id, "station approved")
 
@@ -238,6 +241,41 @@ def outcome_of(settled: CommandOutcome) -> dict[str, Any]:
     raise NoAnswer(settled.detail or f"the station did not answer; the command is {settled.state}")
 
 
+def check_connected(gateway: StationGateway, identity: str) -> None:
+    """Lets a command pass if its station is connected, and one of ours.
+
+    Raises:
+        Conflict: `station-pending`, `station-offline`.
+    """
+    if gateway.online(identity):
+        return
+    if gateway.waiting(identity):
+        raise Conflict(f"the station {identity} waits for approval", code="station-pending")
+    raise Conflict(f"the station {identity} is not connected", code="station-offline")
+
+
+def check_reach(
+    gateway: StationGateway, identity: str, action: str, payload: Mapping[str, Any]
+) -> None:
+    """Lets a request pass if its station is connected, and may be sent it before it is accepted.
+
+    Args:
+        gateway: the station door.
+        identity: of the station.
+        action: of its OCPP version.
+        payload: which is right for that version.
+
+    Raises:
+        Conflict: `station-pending` with what may be sent, `station-offline`.
+    """
+    if not gateway.waiting(identity):
+        check_connected(gateway, identity)
+        return
+    why = gateway.refusal_while_waiting(identity, action, payload)
+    if why is not None:
+        raise Conflict(f"the station {identity} waits for approval: {why}", code="station-pending")
+
+
 async def check_not_kept(
     session: AsyncSession, station: str, action: str, payload: Mapping[str, Any], now: datetime
 ) -> None:
@@ -256,12 +294,11 @@ async def check_not_kept(
     Raises:
         Conflict: `evse-reserved`.
     """
-    if action == "RemoteStartTransaction":
-        evse_id, text, field = payload.get("connectorId"), payload["idTag"], "connectorId"
-    elif action == "RequestStartTransaction":
-        evse_id, text, field = payload.get("evseId"), payload["idToken"]["idToken"], "evseId"
-    else:
+    start = remote_start(action, payload)
+    if start is None:
         return
+    evse_id, text = start.evse_id, start.id_token
+    field = "connectorId" if action == "RemoteStartTransaction" else "evseId"
     query = sa.select(Reservation).where(
         Reservation.station == station,
         Reservation.state.in_(RESERVATION_OPEN),

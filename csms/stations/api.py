@@ -17,6 +17,7 @@ from csms.stations.actions import (
     accept_station,
     change_station,
     check_not_kept,
+    check_reach,
     create_station,
     delete_station,
     outcome_of,
@@ -33,6 +34,7 @@ from csms.stations.queries import (
     show_stations,
     variable_resource,
 )
+from csms.stations.rules import remote_start
 from csms.web.documents import (
     Custom,
     Document,
@@ -55,7 +57,7 @@ from csms.web.rows import find_for_change, find_row
 from csms.web.services import services_of
 from csms.web.shown import Page, Problem
 from csms.web.work import Once, Reading, Work, after_commit, begin_work
-from models.commands import AnyCommand, RawCommand
+from models.commands import AnyCommand, RawCommand, StartCharging
 from models.errors import BadInput, Conflict, FieldError, NotFound
 from models.quirks import SETTINGS
 from models.tables.stations import SecurityEvent, Station, StationVariable
@@ -324,15 +326,19 @@ async def command_station(
         await find_row(session, Station, identity, caller.tenant)
     found = services.gateway.validate_command(identity, body.action, body.payload)
     _refuse_payload(body.action, found)
-    if not services.gateway.online(identity):
-        raise Conflict(f"the station {identity} is not connected", code="station-offline")
+    check_reach(services.gateway, identity, body.action, body.payload)
     async with services.db.read() as session:
         now = services.clock.now()
         await check_not_kept(session, identity, body.action, body.payload, now)
     command = RawCommand(action=body.action, payload=body.payload)
+    starts = remote_start(body.action, body.payload) is not None
     async with begin_work(request) as work:
         command_id = work.order(
-            command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S
+            command,
+            station=identity,
+            origin="api",
+            expires_in_s=COMMAND_TIMEOUT_S,
+            kind=StartCharging.__name__ if starts else None,
         )
     return reply(outcome_of(await services.courier.settled(command_id, COMMAND_TIMEOUT_S)))
 

@@ -6,13 +6,14 @@ the wire to a station is not here, and neither are transactions (`csms.charging.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from models.answers import BootAnswer, BootStatus
+from models.commands import StartCharging
 from models.facts import (
     BootReported,
     CommandSent,
@@ -137,6 +138,28 @@ class CommandState(msgspec.Struct, frozen=True):
     outcome: str | None
     error_code: str | None
     detail: str | None
+
+
+def remote_start(action: str, payload: Mapping[str, Any]) -> StartCharging | None:
+    """Returns the remote start that a raw request of either version is; None where it is none.
+
+    Args:
+        action: of the station's OCPP version.
+        payload: which is right for that version.
+    """
+    if action == "RemoteStartTransaction":
+        return StartCharging(
+            evse_id=payload.get("connectorId"), id_token=payload["idTag"], remote_start_id=0
+        )
+    if action == "RequestStartTransaction":
+        token = payload["idToken"]
+        return StartCharging(
+            evse_id=payload.get("evseId"),
+            id_token=token["idToken"],
+            token_type=token["type"],
+            remote_start_id=payload["remoteStartId"],
+        )
+    return None
 
 
 def stranger(fact: BootReported, now: datetime) -> StationState:

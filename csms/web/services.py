@@ -60,6 +60,16 @@ class StationGateway(Protocol):
         """Returns whether the station is connected and booted here."""
         ...
 
+    def waiting(self, identity: str) -> bool:
+        """Returns whether the station is connected here and waits for approval."""
+        ...
+
+    def refusal_while_waiting(
+        self, identity: str, action: str, payload: Mapping[str, Any]
+    ) -> str | None:
+        """Returns why a station that waits for approval is not sent a request; None: it may be."""
+        ...
+
     async def disconnect(self, identity: str) -> bool:
         """Closes the station's connection; returns whether there was one."""
         ...

@@ -63,7 +63,7 @@ class Command(Base):
     tenant_id: Mapped[str] = mapped_column(default="default")
     station: Mapped[str]
     kind: Mapped[str]
-    """Name of the Command in `models.commands`."""
+    """Name of the Command in `models.commands`, or of that which a raw one stands for."""
     body: Mapped[str]
     """The Command as JSON text."""
     origin: Mapped[str]

@@ -42,6 +42,16 @@ class StationCertificate(Base):
     used_at: Mapped[datetime | None]
     """When the station first logged in with it."""
     revoked_at: Mapped[datetime | None]
+    renewal: Mapped[str | None]
+    """`asked`, `failed`, `renewed` or `elsewhere`; null: it has time, or nobody looks after it."""
+    renewal_tries: Mapped[int | None]
+    """How often its station was asked to renew it."""
+    renewal_at: Mapped[datetime | None]
+    """Since when `renewal` is so."""
+    renewal_why: Mapped[str | None]
+    """Why the last try has failed."""
+    renewal_command_id: Mapped[str | None]
+    """Which asked last."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -5,9 +5,27 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from models.commands import RawCommand, decode_command
+from models.tables.ledger import Command
 from tests.builders.played_station import PlayedStation, now
 
 ENERGY = "Energy.Active.Import.Register"
+
+
+async def started_by(station: PlayedStation) -> Any:
+    """Returns the payload of the remote start that the last transaction is shown to come from.
+
+    None: it began by itself.
+    """
+    command_id = (await station.transactions())[-1]["command_id"]
+    if command_id is None:
+        return None
+    async with station.house.db.read() as session:
+        row = await session.get(Command, command_id)
+    assert row is not None
+    command = decode_command(row.body)
+    assert isinstance(command, RawCommand)
+    return command.payload
 
 
 # -- 1.6 -------------------------------------------------------------------------------------

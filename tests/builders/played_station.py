@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from csms.updates.reactions.firmware import UpdateKeeper
 from models.clocks import RealClock
 from models.timeline import format_rfc3339
 from tests.builders.ocpp_payloads import request_schema, schema_of
+from tests.builders.pki import Pki
 from tests.builders.rest_house import RestHouse, rest_house
 
 IDENTITY = "CP-1"
@@ -60,6 +62,7 @@ class PlayedStation:
     def __init__(self, house: RestHouse, port: int, version: str, password: str) -> None:
         self.house = house
         self.port = port
+        self.tls_port = 0
         self.version = version
         self.password = password
         self.replies: dict[str, Reply | Callable[[Any], Reply]] = dict(_MEEK)
@@ -77,15 +80,22 @@ class PlayedStation:
     # -- the connection ----------------------------------------------------------------------
 
     async def dial(self, **changed: Any) -> ClientConnection:
-        """Opens a connection; `user`, `password` and `subprotocols` may be others than ours."""
+        """Opens a connection; `user`, `password` and `subprotocols` may be others than ours.
+
+        With `tls`, a context, it comes by the door with TLS. A password of None is not shown.
+        """
         user, password = changed.get("user", IDENTITY), changed.get("password", self.password)
         names = changed.get("subprotocols", [f"ocpp{self.version}"])
+        tls: ssl.SSLContext | None = changed.get("tls")
+        shown = {} if password is None else {"Authorization": basic(user, password)}
+        door = f"ws://127.0.0.1:{self.port}" if tls is None else f"wss://127.0.0.1:{self.tls_port}"
         link = await connect(
-            f"ws://127.0.0.1:{self.port}/ocpp/{IDENTITY}",
+            f"{door}/ocpp/{IDENTITY}",
             subprotocols=[Subprotocol(name) for name in names] or None,
-            additional_headers={"Authorization": basic(user, password)},
+            additional_headers=shown,
             compression=None,
             ping_interval=None,
+            ssl=tls,
         )
         self._link = link
         self._reading = asyncio.create_task(self._read(link))
@@ -289,6 +299,19 @@ def _validator(version: str, name: str) -> Any:
     return jsonschema_rs.validator_for(schema, validate_formats=True)
 
 
+def _tls_settings(pki: Pki | None) -> dict[str, Any]:
+    """Returns what gives the house a door with TLS: an ECDSA and an RSA certificate."""
+    if pki is None:
+        return {}
+    made = [pki.server(kind) for kind in ("ec", "rsa")]
+    return {
+        "ocpp_tls_port": 0,
+        "ocpp_tls_certificate": [certificate for certificate, _ in made],
+        "ocpp_tls_key": [key for _, key in made],
+        "ocpp_tls_client_ca": pki.ca,
+    }
+
+
 @asynccontextmanager
 async def played_station(
     url: str,
@@ -297,6 +320,7 @@ async def played_station(
     come: bool = True,
     known: bool = True,
     settings: dict[str, Any] | None = None,
+    pki: Pki | None = None,
     **fields: Any,
 ) -> AsyncGenerator[PlayedStation]:
     """Runs the house and a station of two EVSEs that has booted, unless it is not to come.
@@ -307,9 +331,12 @@ async def played_station(
         come: whether it connects and boots before the test.
         known: whether somebody has created it; else it waits for approval.
         settings: of the house, where they are not the usual ones.
+        pki: the authority that our server's certificates and the station's come from, where there
+            is a door with TLS.
         fields: of the station, as it is created over REST.
     """
-    async with rest_house(url, limits=LIMITS, settings=settings) as house:
+    chosen = {**(_tls_settings(pki) or {}), **(settings or {})}
+    async with rest_house(url, limits=LIMITS, settings=chosen or None) as house:
         parts: dict[str, Any] = {
             "db": house.db,
             "clock": house.clock,
@@ -335,6 +362,8 @@ async def played_station(
         for token in _TOKENS:
             await house.post("/id-tokens", {"type": "ISO14443", **token})
         station = PlayedStation(house, port, version, password)
+        if pki is not None:
+            station.tls_port = await house.gateway.start_tls("127.0.0.1", 0)
         try:
             if come:
                 await station.come()

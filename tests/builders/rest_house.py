@@ -30,6 +30,7 @@ from csms.ledger.committer import Committer
 from csms.ledger.database import Database
 from csms.ledger.relay import Relay
 from csms.security.authority import BuiltInAuthority
+from csms.security.est import EstAuthority
 from csms.security.reactions.changes import ChangeKeeper
 from csms.security.reactions.signer import CertificateSigner
 from csms.trust.errands import CertificateErrands
@@ -193,6 +194,7 @@ async def rest_house(
     onboarding: str = "pending",
     limits: Limits | None = None,
     settings: dict[str, Any] | None = None,
+    outside: EstAuthority | None = None,
 ) -> AsyncIterator[RestHouse]:
     """Runs a house on a database whose schema is up to date."""
     activity, wire = Activity(), RealWireClock()
@@ -208,9 +210,10 @@ async def rest_house(
     relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=wire)
     committer = Committer(db, deciders(), clock, ids, activity, wire)
     wall = RealClock()
-    authority = BuiltInAuthority(
+    built_in = BuiltInAuthority(
         db=db, keyring=keyring, wall=wall, ids=ids, operator_name=effective.operator_name
     )
+    authority = outside or built_in
     signer = CertificateSigner(db=db, clock=clock, wall=wall, ids=ids, authority=authority)
     errands = CertificateErrands.of(effective, wall)
     gateway = Gateway(
@@ -224,7 +227,7 @@ async def rest_house(
         ids=ids,
         activity=activity,
         limits=limits or Limits(refusal_delay_s=0.0, call_s=0.6, call_quiet_s=0.2, close_s=0.3),
-        own_authority=authority.root,
+        own_authority=built_in.root if outside is None else built_in.kept_root,
         errands=errands.errand_for,
     )
     services = Services(

@@ -24,6 +24,8 @@ class Service:
     http_url: str
     ocpp_url: str
     api: httpx.Client
+    tls_url: str = ""
+    """Of the door with TLS, where there is another one without."""
 
     def post(self, path: str, body: Any, status: int = 201) -> Any:
         answer = self.api.post(f"/api/v1{path}", json=body)
@@ -54,11 +56,12 @@ def running_service(folder: Path, *arguments: str, **settings: str) -> Iterator[
     )
     assert process.stdout is not None
     try:
-        doors = [process.stdout.readline().split(" ")[0] for _ in range(2)]
+        both = "ocpp_tls_port" in settings and "ocpp_tls_only" not in settings
+        doors = [process.stdout.readline().split(" ")[0] for _ in range(3 if both else 2)]
         assert all(doors), "the service has ended by itself"
         headers = {"Authorization": f"Bearer {KEY}"}
         with httpx.Client(base_url=doors[0], headers=headers, timeout=60.0) as api:
-            yield Service(doors[0], doors[1], api)
+            yield Service(doors[0], doors[1], api, *doors[2:])
         process.terminate()
         assert process.wait(20.0) == 0
     finally:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from csms.security.est import EstAuthority
 from models.clocks import RealClock
 from simulators.checks import Checks
 from simulators.credentials import secure_door
@@ -115,8 +116,17 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float 
 
 
 @asynccontextmanager
-async def tls_house(url: str, directory: Path) -> AsyncIterator[TlsHouse]:
-    """Runs the house with both doors on ports of their own."""
+async def tls_house(
+    url: str, directory: Path, *, outside: EstAuthority | None = None, **more: Any
+) -> AsyncIterator[TlsHouse]:
+    """Runs the house with both doors on ports of their own.
+
+    Args:
+        url: of a migrated database.
+        directory: for keys.
+        outside: who signs certificates; None: the house.
+        more: settings.
+    """
     pki = Pki(directory / "pki")
     certificate, key = pki.server("ec")
     settings = {
@@ -124,7 +134,7 @@ async def tls_house(url: str, directory: Path) -> AsyncIterator[TlsHouse]:
         "ocpp_tls_certificate": [certificate],
         "ocpp_tls_key": [key],
     }
-    async with rest_house(url, settings=settings) as house:
+    async with rest_house(url, settings=settings | more, outside=outside) as house:
         port = await house.gateway.start("127.0.0.1", 0)
         tls = await house.gateway.start_tls("127.0.0.1", 0)
         door = TlsHouse(house, pki, directory, port, tls)

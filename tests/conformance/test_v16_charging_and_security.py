@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.builders.played_sessions import begun
+from tests.builders.played_sessions import begun, ended, started_by
 from tests.builders.played_station import PlayedStation, now, played_station
 
 REJECTED = {"status": "Rejected"}
@@ -94,11 +94,15 @@ async def test_tc_057_csms_central_smart_charging_tx_profile(cp: PlayedStation) 
 
 
 async def test_tc_059_csms_remote_start_with_charging_profile(cp: PlayedStation) -> None:
-    """RemoteStartTransaction with a profile for the transaction."""
+    """RemoteStartTransaction with a profile, and the transaction, which is shown to be its."""
     await cp.status("Preparing")
     asked = {"connectorId": 1, "idTag": "VALID", "chargingProfile": profile(43, "TxProfile")}
     await cp.order("RemoteStartTransaction", asked)
-    await begun(cp)
+    number = await begun(cp)
+    assert await started_by(cp) == asked
+    await ended(cp, number)
+    await begun(cp, "SIBLING")
+    assert await started_by(cp) is None
 
 
 async def test_tc_066_csms_get_composite_schedule(cp: PlayedStation) -> None:

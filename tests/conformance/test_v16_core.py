@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from models.timeline import format_rfc3339
-from tests.builders.played_sessions import asked_to_begin, authorized, begun, ended
+from tests.builders.played_sessions import asked_to_begin, authorized, begun, ended, started_by
 from tests.builders.played_station import SILENCE, PlayedStation, played_station
 
 REJECTED = {"status": "Rejected"}
@@ -79,9 +79,11 @@ async def test_tc_007_csms_regular_start_cached_id(cp: PlayedStation) -> None:
 async def test_tc_010_csms_remote_start_cable_plugged_in_first(cp: PlayedStation) -> None:
     """RemoteStartTransaction after the cable, and the session that follows."""
     await cp.status("Preparing")
-    await cp.order("RemoteStartTransaction", {"connectorId": 1, "idTag": "VALID"})
+    asked = {"connectorId": 1, "idTag": "VALID"}
+    await cp.order("RemoteStartTransaction", asked)
     assert await authorized(cp) == "Accepted"
     await begun(cp)
+    assert await started_by(cp) == asked
 
 
 async def test_tc_011_1_csms_remote_start_first(cp: PlayedStation) -> None:
@@ -196,8 +198,10 @@ async def test_tc_024_csms_lock_failure(cp: PlayedStation) -> None:
 
 
 async def test_tc_026_csms_remote_start_rejected(cp: PlayedStation) -> None:
-    """RemoteStartTransaction that the station rejects; the user is told so."""
+    """RemoteStartTransaction that the station rejects; the user is told so, nothing comes of it."""
     await cp.order("RemoteStartTransaction", {"connectorId": 1, "idTag": "VALID"}, REJECTED)
+    await begun(cp)
+    assert await started_by(cp) is None
 
 
 async def test_tc_028_csms_remote_stop_rejected(cp: PlayedStation) -> None:

@@ -78,19 +78,24 @@ async def test_tc_b_01_csms_cold_boot_accepted(sqlite_url: str) -> None:
         assert await cs.shown() == "Available"
 
 
-async def test_tc_b_02_csms_cold_boot_pending(sqlite_url: str) -> None:
-    """A station that nobody has created is Pending until it is approved, and then Accepted."""
-    async with played_station(sqlite_url, "2.0.1", come=False, known=False) as cs:
-        await cs.dial()
-        assert (await cs.boot())["status"] == "Pending"
-        await cs.house.activity.quiet()
-        (site,) = (await cs.house.get("/sites"))["items"]
-        body = {"site_id": site["id"]}
-        made = await cs.house.post("/stations/CP-1/approve", body, 200)
-        await cs.house.activity.quiet()
-        await cs.hang_up()
-        await cs.dial(password=made["password"])
-        assert (await cs.boot())["status"] == "Accepted"
+async def waiting(cs: PlayedStation) -> None:
+    """Comes as a station that nobody has created."""
+    await cs.dial()
+    answer = await cs.boot()
+    assert answer["status"] == "Pending"
+    assert answer["interval"] > 0
+    await cs.house.activity.quiet()
+
+
+async def approved(cs: PlayedStation) -> None:
+    """Is approved, and comes back by the password that it was given."""
+    (site,) = (await cs.house.get("/sites"))["items"]
+    made = await cs.house.post("/stations/CP-1/approve", {"site_id": site["id"]}, 200)
+    await cs.house.activity.quiet()
+    await cs.hang_up()
+    await cs.dial(password=made["password"])
+    assert (await cs.boot())["status"] == "Accepted"
+    assert (await cs.call("Heartbeat", {}))["currentTime"].endswith("Z")
 
 
 HEARTBEAT = {
@@ -116,6 +121,49 @@ async def test_tc_b_07_csms_get_variables_multiple_values(cs: PlayedStation) -> 
     both = [HEARTBEAT, {"attributeType": "Target", **OFFLINE}]
     results = [{"attributeStatus": "Accepted", "attributeValue": "60", **each} for each in both]
     await cs.order("GetVariables", {"getVariableData": both}, {"getVariableResult": results})
+
+
+async def limited(cs: PlayedStation, action: str, most: int) -> None:
+    """Tells in a report how many items a message may have."""
+    entry = {
+        "component": {"name": "DeviceDataCtrlr"},
+        "variable": {"name": "ItemsPerMessage", "instance": action},
+        "variableAttribute": [{"value": str(most), "mutability": "ReadOnly"}],
+    }
+    told = {"requestId": 1, "generatedAt": now(), "seqNo": 0, "reportData": [entry]}
+    assert await cs.call("NotifyReport", told) == {}
+    await cs.house.activity.quiet()
+
+
+@pytest.mark.parametrize("action", ["GetVariables", "SetVariables"])
+async def test_tc_b_08_csms_get_variables_limit_to_maximum_number_of_values(
+    cs: PlayedStation, action: str
+) -> None:
+    """Five variables to a station that takes two at once: three requests, and one answer."""
+    await limited(cs, action, 2)
+    reading = action == "GetVariables"
+    asked, told = (
+        f"{action[0].lower()}{action[1:-1]}Data",
+        f"{action[0].lower()}{action[1:-1]}Result",
+    )
+    value = {} if reading else {"attributeValue": "7"}
+    names = [{"component": {"name": "C"}, "variable": {"name": f"V{n}"}} for n in range(5)]
+    got = {"attributeStatus": "Accepted"} | ({"attributeValue": "7"} if reading else {})
+
+    def reply(payload: Any) -> Any:
+        items = payload[asked]
+        assert len(items) <= 2
+        kept = ("component", "variable")
+        return {told: [got | {name: each[name] for name in kept} for each in items]}
+
+    cs.replies[action] = reply
+    body = {"action": action, "payload": {asked: [value | name for name in names]}}
+    answer = await cs.house.post("/stations/CP-1/commands", body, 200)
+    assert answer["response"] == {told: [got | name for name in names]}
+    sent = [payload[asked] for name, payload in cs.heard if name == action]
+    assert [len(items) for items in sent] == [2, 2, 1]
+    logged = [each["payload"][asked] for each in await cs.messages(action)]
+    assert sorted(map(str, logged)) == sorted(map(str, sent))
 
 
 @pytest.mark.parametrize("status", ["Accepted", "RebootRequired", "Rejected"])
@@ -240,13 +288,54 @@ async def test_tc_b_27_csms_reset_evse_with_transaction_immediate(cs: PlayedStat
     await reset(cs, {"type": "Immediate", "evseId": 1}, session=session)
 
 
-async def test_tc_b_30_csms_pending_security_error(sqlite_url: str) -> None:
-    """What a station says before it is accepted is refused with SecurityError."""
-    async with played_station(sqlite_url, "2.0.1", come=False, known=False) as cs:
-        await cs.dial()
+async def test_tc_b_02_csms_cold_boot_pending(sqlite_url: str, version: str) -> None:
+    """Pending until it is approved: looked into and configured, but started by nobody."""
+    async with played_station(sqlite_url, version, come=False, known=False) as cs:
+        await waiting(cs)
+        read = {"attributeStatus": "Accepted", "attributeValue": "300", **HEARTBEAT}
+        asked: dict[str, Any] = {"getVariableData": [HEARTBEAT]}
+        await cs.order("GetVariables", asked, {"getVariableResult": [read]})
+        written = {"attributeStatus": "Accepted", **HEARTBEAT}
+        asked = {"setVariableData": [{"attributeValue": "600", **HEARTBEAT}]}
+        await cs.order("SetVariables", asked, {"setVariableResult": [written]})
+        await cs.order("GetBaseReport", {"requestId": 905, "reportBase": "FullInventory"})
+        await reported(cs, 905)
+        token = {"idToken": "VALID", "type": "ISO14443"}
+        body = {
+            "action": "RequestStartTransaction",
+            "payload": {"remoteStartId": 1, "idToken": token},
+        }
+        refusal = await cs.house.post("/stations/CP-1/commands", body, 409)
+        assert refusal["code"] == "station-pending"
+        assert "not RequestStartTransaction" in refusal["detail"]
         assert (await cs.boot())["status"] == "Pending"
+        await approved(cs)
+
+
+async def test_tc_b_30_csms_pending_security_error(sqlite_url: str, version: str) -> None:
+    """What a station says by itself before it is accepted is refused with SecurityError."""
+    async with played_station(sqlite_url, version, come=False, known=False) as cs:
+        await waiting(cs)
         token = {"idToken": {"idToken": "VALID", "type": "ISO14443"}}
         assert await cs.refused("Authorize", token) == "SecurityError"
+        assert await cs.refused("Heartbeat", {}) == "SecurityError"
+        report = {"requestId": 1, "generatedAt": now(), "seqNo": 0}
+        assert await cs.refused("NotifyReport", report) == "SecurityError"
+        await approved(cs)
+
+
+async def test_tc_b_31_csms_pending_trigger_message(sqlite_url: str, version: str) -> None:
+    """A station that waits is asked for its boot, and sends it; for nothing else."""
+    async with played_station(sqlite_url, version, come=False, known=False) as cs:
+        await waiting(cs)
+        await cs.order("TriggerMessage", {"requestedMessage": "BootNotification"})
+        assert (await cs.boot("Triggered"))["status"] == "Pending"
+        body = {"action": "TriggerMessage", "payload": {"requestedMessage": "MeterValues"}}
+        refusal = await cs.house.post("/stations/CP-1/commands", body, 409)
+        assert refusal["code"] == "station-pending"
+        await approved(cs)
+        await cs.order("TriggerMessage", {"requestedMessage": "BootNotification"})
+        assert (await cs.boot("Triggered"))["status"] == "Accepted"
 
 
 NETWORK = {

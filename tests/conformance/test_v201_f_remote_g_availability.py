@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders.played_sessions import Session, meter, token_status
+from tests.builders.played_sessions import Session, meter, started_by, token_status
 from tests.builders.played_station import PlayedStation, now
 
 START = {"remoteStartId": 8, "idToken": {"idToken": "VALID", "type": "ISO14443"}, "evseId": 1}
@@ -27,6 +27,7 @@ async def test_tc_f_01_csms_remote_start_cable_plugin_first(cs: PlayedStation) -
     answer = await session.tell("Updated", "RemoteStart", token="VALID", info=info)
     assert answer["idTokenInfo"]["status"] == "Accepted"
     assert (await session.shown())["id_token"] == "VALID"
+    assert (await started_by(cs))["remoteStartId"] == 8
 
 
 async def started(cs: PlayedStation) -> Session:
@@ -34,6 +35,7 @@ async def started(cs: PlayedStation) -> Session:
     session = Session(cs)
     answer = await session.tell("Started", "RemoteStart", token="VALID", info={"remoteStartId": 8})
     assert answer["idTokenInfo"]["status"] == "Accepted"
+    assert (await started_by(cs))["remoteStartId"] == 8
     return session
 
 

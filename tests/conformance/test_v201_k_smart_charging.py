@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.builders.played_sessions import Session
+from tests.builders.played_sessions import Session, started_by
 from tests.builders.played_station import PlayedStation, now
 
 DEFAULT = "TxDefaultProfile"
@@ -160,7 +160,7 @@ async def test_tc_k_36_csms_get_charging_profiles_evse_purpose_and_level(
 
 
 async def test_tc_k_37_csms_remote_start_with_charging_profile(cs: PlayedStation) -> None:
-    """RequestStartTransaction with a profile for the transaction."""
+    """RequestStartTransaction with a profile, and the transaction, which is shown to be its."""
     asked = {
         "evseId": 1,
         "remoteStartId": 9,
@@ -171,6 +171,7 @@ async def test_tc_k_37_csms_remote_start_with_charging_profile(cs: PlayedStation
     session = Session(cs)
     answer = await session.tell("Started", "RemoteStart", token="VALID", info={"remoteStartId": 9})
     assert answer["idTokenInfo"]["status"] == "Accepted"
+    assert await started_by(cs) == asked
 
 
 async def composite(cs: PlayedStation, evse: int) -> None:

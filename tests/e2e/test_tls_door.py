@@ -79,6 +79,10 @@ def test_stations_of_profiles_2_and_3_come_to_a_service_that_has_no_other_door(
         (("--ocpp-url", "wss://h:1/ocpp"), "--tls-ca"),
         (("--ocpp-url", "wss://h:1/ocpp", "--tls-ca", "x", "--key", "k"), "go together"),
         (("--ocpp-url", "wss://h:1/ocpp", "--tls-ca", "missing.pem"), "--tls-ca"),
+        (("--ocpp-url", "ws://h:1/ocpp", "--keys", "."), "--tls-url"),
+        (("--ocpp-url", "ws://h:1/ocpp", "--keys", "no", "--tls-url", "wss://h:1/o"), "no folder"),
+        (("--ocpp-url", "ws://h:1/ocpp", "--tls-url", "ws://h:1/ocpp"), "--tls-url"),
+        (("--ocpp-url", "ws://h:1/ocpp", "--tls-url", "h"), "--tls-url"),
     ],
 )
 def test_wrong_tls_options_are_one_line(

@@ -17,9 +17,9 @@ from csms.fleet.intake import BOOKINGS, VEHICLES, change_vehicle, load_models, l
 from csms.fleet.rules import VehicleState, just_returned, on_trip, plugged, unplugged
 from csms.ledger.batch import Batch
 from csms.stations.intake import COMMANDS
-from csms.stations.rules import StationBrief
+from csms.stations.rules import StationBrief, remote_start
 from models.answers import TokenStatus
-from models.commands import StartCharging, decode_command
+from models.commands import RawCommand, StartCharging, decode_command
 from models.facts import TransactionReported
 
 Groups = dict[str, list[Any]]
@@ -125,12 +125,14 @@ def with_command(
     batch: Batch, state: TransactionState, fact: TransactionReported
 ) -> TransactionState:
     """Returns a transaction with the remote start of ours that has opened it, if one has."""
-    for command_id in _candidates(batch).commands.get(fact.station, ()):
-        command = batch.rows(COMMANDS).get(command_id)
-        if command is None or command.state not in {"sent", "answered", "unknown"}:
+    latest = map(batch.rows(COMMANDS).get, _candidates(batch).commands.get(fact.station, ()))
+    known = [command for command in latest if command is not None]
+    for command in sorted(known, key=lambda each: each.created_at, reverse=True):
+        if command.state not in {"sent", "answered", "unknown"}:
             continue
-        order = decode_command(command.body)
-        assert isinstance(order, StartCharging)
+        if command.outcome in {"rejected", "not-supported"}:
+            continue
+        order = _start_of(command.body)
         if fact.remote_start_id is not None:
             match = order.remote_start_id == fact.remote_start_id
         else:
@@ -143,6 +145,14 @@ def with_command(
         if match:
             return msgspec.structs.replace(state, command_id=command.id)
     return state
+
+
+def _start_of(body: str) -> StartCharging:
+    command = decode_command(body)
+    if isinstance(command, RawCommand):
+        command = remote_start(command.action, command.payload)
+    assert isinstance(command, StartCharging)
+    return command
 
 
 def _find_car(

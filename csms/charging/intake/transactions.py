@@ -88,7 +88,9 @@ class TransactionDecider:
         if starts:
             batch.memo[_NEXT] = reserve_numbers(batch, len(starts))
         load_open(batch, facts)
-        unknown = [fact for fact in facts if _may_find_car(batch, fact)]
+        unknown = [
+            fact for fact in facts if fact.remote_start_id is not None or _may_find_car(batch, fact)
+        ]
         if unknown:
             load_candidates(batch, unknown)
 
@@ -172,6 +174,9 @@ def _event_2x(
         before = state = _open(batch, fact, ocpp_id, None)
     else:
         before, state = known, continued(known, fact, batch.now)
+        if fact.remote_start_id is not None and state.command_id is None:
+            # The cable came first, so that the remote start found a transaction there.
+            state = with_command(batch, state, fact)
         if may_find_car(known, fact):
             state = with_car(batch, state, brief_of(batch, fact))
         if known.stopped_at is None or is_repaired(known):

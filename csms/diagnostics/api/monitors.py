@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from csms.diagnostics.queries import event_resource, monitor_resource
 from csms.diagnostics.rules import ALERTING_MAX
-from csms.stations.actions import COMMAND_TIMEOUT_S, outcome_of
+from csms.stations.actions import COMMAND_TIMEOUT_S, check_connected, outcome_of
 from csms.stations.api import StationAnswer
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
@@ -292,8 +292,7 @@ async def _asked(request: Request, tenant: str, identity: str, command: AnyComma
         station = await find_row(session, Station, identity, tenant)
     if station.ocpp_version == "ocpp1.6":
         raise Conflict("OCPP 1.6 stations watch nothing by themselves", code="not-in-1.6")
-    if not services.gateway.online(identity):
-        raise Conflict(f"the station {identity} is not connected", code="station-offline")
+    check_connected(services.gateway, identity)
     async with begin_work(request) as work:
         command_id = work.order(
             command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S

@@ -76,6 +76,7 @@ async def test_a_certificate_is_renewed_and_the_old_one_revoked(
     await door.house.post(path, None, 200)
     await until(lambda: not door.house.gateway.online("CP-1"))
     await until(lambda: "401" in box.line.refused)
+    await door.house.activity.quiet()
     events = (await door.house.get("/stations/CP-1/security-events"))["items"]
     assert events[0]["type"] == "certificate-revoked"
 

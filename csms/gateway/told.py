@@ -1,0 +1,44 @@
+"""What a station's answer tells besides its outcome, as facts for whom it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from csms.ocpp.table import Outcome
+from models.facts import Fact, MonitorsReported, VariablesReported
+from models.facts.payments import TariffsTold
+from models.facts.priorities import PriorityReported, ScheduleTold
+
+
+def facts_told(station: str, told: Outcome, now: datetime) -> Iterator[Fact]:
+    """Yields what an answer tells that others than who asked must know.
+
+    Args:
+        station: that has answered.
+        told: what its answer means.
+        now: by our clock.
+    """
+    if told.variables:
+        yield VariablesReported(station=station, received_at=now, variables=told.variables)
+    if told.monitors is not None:
+        yield MonitorsReported(station=station, received_at=now, news=told.monitors)
+    if told.tariffs is not None:
+        yield TariffsTold(station=station, received_at=now, news=told.tariffs)
+    if told.priority is not None:
+        name, active = told.priority
+        yield PriorityReported(
+            station=station, received_at=now, ocpp_transaction_id=name, activated=active
+        )
+    if told.schedule is not None:
+        order, refused = told.schedule
+        yield ScheduleTold(
+            station=station,
+            received_at=now,
+            profile_id=order.profile_id,
+            evse_id=order.evse_id,
+            update=order.update,
+            refused=refused,
+        )
+    if told.tells is not None:
+        yield told.tells(station, now)

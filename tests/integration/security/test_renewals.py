@@ -1,0 +1,252 @@
+"""Certificates are renewed before they end, and people are told where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from csms.security.reactions.renewals import RenewalKeeper
+from models.clocks import RealClock
+from models.tables.security import StationCertificate
+from tests.builders.pki import Pki
+from tests.builders.played_security import certificate_stands, renewed, trusting
+from tests.builders.played_station import SILENCE, played_station
+from tests.builders.tls_house import Box, TlsHouse, tls_house, until
+
+VERSIONS = ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
+
+
+@pytest.fixture
+async def door(sqlite_url: str, tmp_path: Path) -> AsyncIterator[TlsHouse]:
+    async with tls_house(sqlite_url, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def door_on_both(database_url: str, tmp_path: Path) -> AsyncIterator[TlsHouse]:
+    async with tls_house(database_url, tmp_path) as running:
+        yield running
+
+
+async def keeper_of(door: TlsHouse) -> RenewalKeeper:
+    """Returns a keeper as the house has one; it looks when it is told to."""
+    house = door.house
+    keeper = RenewalKeeper(
+        db=house.db,
+        clock=house.clock,
+        wall=RealClock(),
+        ids=house.services.ids,
+        activity=house.activity,
+        ahead=timedelta(days=30),
+    )
+    await keeper.start()
+    house.services.bus.subscribe(f"renewals {id(keeper)}", keeper.follows, keeper.heard)
+    return keeper
+
+
+async def certified(door: TlsHouse, subprotocol: str = "ocpp1.6") -> Box:
+    """Returns a station that comes by a certificate of ours."""
+    box = await door.box("CP-1", subprotocol, profile=2)
+    await door.house.post("/stations/CP-1/certificates/renew", None, 202)
+    await door.certificate("CP-1", "installed")
+    await door.house.patch("/stations/CP-1", {"security_profile": 3})
+    box.credentials.profile = 3
+    await door.certificate("CP-1", "in-use")
+    await until(lambda: box.line.online)
+    return box
+
+
+async def put(door: TlsHouse, **columns: Any) -> None:
+    """Changes the certificates' rows, as time would."""
+    await door.house.activity.quiet()
+    async with door.house.db.write(door.house.clock, door.house.services.ids) as work:
+        await work.session.execute(sa.update(StationCertificate).values(**columns))
+
+
+async def age(door: TlsHouse, left: timedelta) -> None:
+    """Lets the certificates have this much of their lives left."""
+    ends = RealClock().now() + left
+    await put(door, not_before=ends - timedelta(days=365), not_after=ends)
+
+
+async def renewal(door: TlsHouse, state: str) -> dict[str, Any]:
+    """Returns the station's first certificate once its renewal stands so."""
+    found: dict[str, Any] = {}
+
+    async def stands() -> bool:
+        found.update((await door.certificates("CP-1"))[-1])
+        return found["renewal"] is not None and found["renewal"]["state"] == state
+
+    await until(stands)
+    return found
+
+
+@pytest.mark.parametrize("subprotocol", VERSIONS)
+async def test_a_station_renews_its_certificate_before_it_ends(
+    door_on_both: TlsHouse, subprotocol: str
+) -> None:
+    door = door_on_both
+    keeper = await keeper_of(door)
+    box = await certified(door, subprotocol)
+    await keeper.look()
+    assert (await door.certificates("CP-1"))[0]["renewal"] is None
+    await age(door, timedelta(days=29))
+    await keeper.look()
+    old = await renewal(door, "renewed")
+    assert (old["renewal"]["tries"], old["renewal"]["why"]) == (1, None)
+    new = (await door.certificates("CP-1"))[0]
+    assert new["id"] != old["id"]
+    assert new["renewal"] is None
+    await until(lambda: box.line.online)
+    assert (await door.certificate("CP-1", "in-use"))["id"] == new["id"]
+    await keeper.look()
+    assert len(await door.certificates("CP-1")) == 2
+    await keeper.stop()
+    events = await door.house.events(f"certificate/{old['id']}")
+    assert events[-2:] == ["certificate.expiring", "certificate.renewed"]
+
+
+async def test_a_station_that_does_not_renew_is_an_alarm_and_is_asked_again(
+    door: TlsHouse,
+) -> None:
+    keeper = await keeper_of(door)
+    box = await certified(door)
+    box.credentials.directory = None
+    await age(door, timedelta(days=10))
+    await keeper.look()
+    failed = await renewal(door, "failed")
+    assert "NotImplemented" in failed["renewal"]["why"]
+    assert failed["renewal"]["tries"] == 1
+    events = (await door.house.get("/stations/CP-1/security-events"))["items"]
+    assert [each["type"] for each in events] == ["certificate-renewal-failed"]
+    listed = await door.house.get("/station-certificates", renewal="failed")
+    assert [each["id"] for each in listed["items"]] == [failed["id"]]
+    await keeper.look()
+    assert (await renewal(door, "failed"))["renewal"]["tries"] == 1, "only after a while"
+    box.credentials.directory = door.directory
+    await put(door, renewal_at=door.house.clock.now() - timedelta(hours=1, seconds=1))
+    await keeper.look()
+    assert (await renewal(door, "renewed"))["renewal"]["tries"] == 2
+    assert await door.house.events(f"certificate/{failed['id']}") == [
+        "certificate.requested",
+        "certificate.sent",
+        "certificate.installed",
+        "certificate.used",
+        "certificate.expiring",
+        "certificate.renewal_failed",
+        "certificate.renewal_asked",
+        "certificate.renewed",
+    ]
+    assert (await door.house.get("/station-certificates", renewal="failed"))["items"] == []
+    await keeper.stop()
+
+
+async def test_a_certificate_that_is_not_taken_is_an_alarm(door: TlsHouse) -> None:
+    keeper = await keeper_of(door)
+    box = await certified(door)
+    box.credentials.take = lambda chain: False  # type: ignore[method-assign]
+    await age(door, timedelta(days=10))
+    await keeper.look()
+    failed = await renewal(door, "failed")
+    assert "did not take it" in failed["renewal"]["why"]
+    await keeper.stop()
+
+
+async def test_a_station_that_agrees_and_does_nothing_is_an_alarm_after_two_hours(
+    door: TlsHouse,
+) -> None:
+    keeper = await keeper_of(door)
+    box = await certified(door)
+    box.credentials.ask = lambda: "nothing of use"  # type: ignore[method-assign]
+    box.station.outbox.clear()
+    box.running.cancel()
+    await age(door, timedelta(days=10))
+    await keeper.look()
+    await renewal(door, "asked")
+    await keeper.stop()
+    again = await keeper_of(door)
+    await put(door, renewal_at=door.house.clock.now() - timedelta(hours=2))
+    await again.look()
+    failed = await renewal(door, "failed")
+    assert failed["renewal"]["why"] == "no new certificate came of it in time"
+    await again.stop()
+
+
+async def test_a_renewal_that_a_former_process_began_is_finished_by_the_next(
+    door: TlsHouse,
+) -> None:
+    keeper = await keeper_of(door)
+    box = await certified(door)
+    await box.stop()
+    await until(lambda: not door.house.gateway.online("CP-1"))
+    await age(door, timedelta(days=10))
+    await keeper.look()
+    await renewal(door, "asked")
+    await keeper.stop()
+    await keeper_of(door)
+    box.go_on()
+    await renewal(door, "renewed")
+
+
+async def test_of_a_certificate_that_was_issued_elsewhere_it_is_only_said_that_it_ends(
+    door: TlsHouse,
+) -> None:
+    keeper = await keeper_of(door)
+    await certified(door)
+    await age(door, timedelta(days=3))
+    await put(door, request=None)
+    for _ in range(2):
+        await keeper.look()
+    (one,) = await door.certificates("CP-1")
+    assert (one["renewal"]["state"], one["renewal"]["tries"]) == ("elsewhere", 0)
+    events = await door.house.events(f"certificate/{one['id']}")
+    assert events.count("certificate.expiring") == 1
+    await keeper.stop()
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"revoked_at": RealClock().now()}, "revoked"),
+        ({"not_before": RealClock().now() - timedelta(days=20)}, "more than a third is left"),
+        ({"state": "failed"}, "the station does not have it"),
+    ],
+)
+async def test_a_certificate_that_stands_in_no_need_is_left_alone(
+    door: TlsHouse, columns: dict[str, Any], why: str
+) -> None:
+    keeper = await keeper_of(door)
+    await certified(door)
+    await age(door, timedelta(days=12))
+    await put(door, **columns)
+    await keeper.look()
+    assert (await door.certificates("CP-1"))[0]["renewal"] is None, why
+    await keeper.stop()
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+async def test_a_login_shows_that_a_certificate_was_taken_whose_answer_was_lost(
+    sqlite_url: str, tmp_path: Path, version: str
+) -> None:
+    pki = Pki(tmp_path / "pki")
+    async with played_station(sqlite_url, version, pki=pki) as cs:
+        own = await renewed(cs, tmp_path, SILENCE)
+        assert "no answer" in (await certificate_stands(cs, "failed"))["why"]
+        await cs.hang_up()
+        await cs.dial(tls=trusting(pki, *own), password=None)
+        assert (await certificate_stands(cs, "in-use"))["why"] is None
+
+
+async def test_all_stations_certificates_are_listed_and_filtered(door: TlsHouse) -> None:
+    await certified(door)
+    soon = {"ends_before": "2020-01-01T00:00:00Z"}
+    late = {"ends_before": "2100-01-01T00:00:00Z", "station": "CP-1"}
+    assert (await door.house.get("/station-certificates", **soon))["items"] == []
+    assert len((await door.house.get("/station-certificates", **late))["items"]) == 1
+    assert (await door.house.get("/station-certificates", station="CP-2"))["items"] == []
+    await door.house.get("/station-certificates", 422, renewal="perhaps")
