@@ -295,8 +295,6 @@ class House:
             options=self._options,
             tenant=TENANT,
         )
-        keeper = LimitKeeper(db=db, clock=clock, ids=ids)
-        host = StationHost(db=db, clock=clock, ids=ids)
         watchman = Watchman(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT)
         sun = SunLedger(db=db, clock=clock, ids=ids, activity=activity)
         services = Services(
@@ -325,12 +323,19 @@ class House:
         keepers = await self._start_keepers(bus)
         self._parts = [committer, relay, bus, watchman, sun, *keepers, *renewals, log_keeper]
         if self._controlled:
-            bus.subscribe("stations", host.follows, host.heard)
-            await keeper.start()
-            bus.subscribe("limits", FOLLOWED, keeper.heard, keeper.rest)
-            bus.subscribe("planner", HEARD, self.planner.heard)
-            await self.planner.start()
+            await self._control_charging(bus)
         await self.gateway.open()
+
+    async def _control_charging(self, bus: LocalBus) -> None:
+        """Starts what puts limits into stations: safe ones, and those of plans."""
+        db, clock, ids = self.db, self.times.clock, self.times.ids
+        host = StationHost(db=db, clock=clock, ids=ids)
+        keeper = LimitKeeper(db=db, clock=clock, ids=ids)
+        bus.subscribe("stations", host.follows, host.heard)
+        await keeper.start()
+        bus.subscribe("limits", FOLLOWED, keeper.heard, keeper.rest)
+        bus.subscribe("planner", HEARD, self.planner.heard)
+        await self.planner.start()
 
     def _authority_outside(self) -> EstAuthority | None:
         settings = self.settings
