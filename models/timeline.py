@@ -14,6 +14,8 @@ EARLIEST_PLAUSIBLE = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST_PLAUSIBLE = datetime(2100, 1, 1, tzinfo=UTC)
 """From this on, a station's time is `suspect`."""
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
 
 def utc(instant: datetime) -> datetime:
     """Returns the same instant in UTC.
@@ -24,6 +26,14 @@ def utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError(f"instant {instant.isoformat()} has no time zone")
     return instant.astimezone(UTC)
+
+
+def shifted(instant: datetime, seconds: float) -> datetime:
+    """Returns an instant so many seconds later (or earlier), within the years that there are."""
+    try:
+        return instant + timedelta(seconds=seconds)
+    except OverflowError:
+        return _LAST if seconds > 0 else _FIRST
 
 
 def parse_rfc3339(text: str) -> datetime:

@@ -218,21 +218,27 @@ class Courier:
         try:
             while self._come:
                 some = list(itertools.islice(self._come, _LOOKED_UP_AT_ONCE))
+                try:
+                    found = await self._awaited(some)
+                except Unavailable as error:
+                    _log.warning("commands_waiting", error=error.detail)
+                    await self._wire.sleep(_RETRY_S)
+                    continue
                 for identity in some:
                     del self._come[identity]
-                async with self._db.read() as session:
-                    query = sa.select(Command.station).where(
-                        Command.state == "queued", Command.station.in_(some)
-                    )
-                    found = set(await session.scalars(query.distinct()))
-                for identity in some:
                     if identity in found:
                         self.wake(identity)
-        except Unavailable as error:
-            _log.warning("commands_waiting", error=error.detail)
         finally:
             self._looker = None
             self._activity.end()
+
+    async def _awaited(self, stations: list[str]) -> set[str]:
+        """Returns those of the stations for which commands are queued."""
+        async with self._db.read() as session:
+            query = sa.select(Command.station).where(
+                Command.state == "queued", Command.station.in_(stations)
+            )
+            return set(await session.scalars(query.distinct()))
 
     async def _on_queued(self, note: EventNote) -> None:
         self.wake(note.subject.removeprefix("station/"))

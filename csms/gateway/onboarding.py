@@ -98,8 +98,10 @@ class Onboarding:
                 found[identity] = "full"
         trouble: BaseException = Unavailable("the service ends")
         try:
-            old = await self._create(taken)
-            await self._records.read_new([each for each in taken if each not in old])
+            # Those that find no room cost the database nothing.
+            old = await self._create(taken) if taken else set[str]()
+            if new := [each for each in taken if each not in old]:
+                await self._records.read_new(new)
             for identity in taken:
                 # One that somebody else has created in between: its own record decides.
                 known = await self._records.refresh(identity) if identity in old else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
 
 from models.facts.needs import SchedulePeriod
+from models.timeline import shifted
 
 TOLERANCE_W = 50.0
 """Cars speak in whole amperes or tenths of them: less than a tenth of one on three phases."""
@@ -15,7 +16,7 @@ _LONGEST_S = 10 * 366 * 86_400
 
 def at_second(base_at: datetime, start_s: int) -> datetime:
     """Returns an instant of a schedule; what is ten years away is not meant."""
-    return base_at + timedelta(seconds=max(0, min(start_s, _LONGEST_S)))
+    return shifted(base_at, max(0, min(start_s, _LONGEST_S)))
 
 
 def exceeds_at(

@@ -42,6 +42,9 @@ _LONG_PAYLOAD = 2 * frame.LIST_MAX
 
 _encode = msgspec.json.Encoder().encode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+_SENSELESS = (ArithmeticError, KeyError, TypeError, ValueError, msgspec.MsgspecError)
+"""What may be raised by reading something that a schema lets through: a time at the end of the
+calendar, a whole number with a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class Dialect:
             except _UNREADABLE:
                 pass
             else:
-                return Understood(ear.fact(request, hearing), ear.kind)
+                return self._understood(ear, request, hearing, strict=strict)
         return self._hear_slowly(ear, hearing, strict=strict, long_tokens=long_tokens)
 
     def answer(self, fact: Fact, answer: Answer) -> bytes:
@@ -206,7 +209,10 @@ class Dialect:
         if found:
             return Outcome(status="unknown", detail=schema.text_of(found), faults=wrong)
         interpret = by_status if isinstance(command, RawCommand) else self._row(command).outcome
-        read = interpret(command, cast("dict[str, Any]", document))
+        try:
+            read = interpret(command, cast("dict[str, Any]", document))
+        except _SENSELESS as problem:
+            return Outcome(status="unknown", detail=f"can't be read: {problem}"[:200], faults=wrong)
         return msgspec.structs.replace(read, faults=wrong) if wrong else read
 
     def validate_request(self, action: str, payload: object) -> list[FieldError]:
@@ -283,7 +289,16 @@ class Dialect:
         except _UNREADABLE as problem:
             refusal = Refusal("FormatViolation", str(problem))
             return self._unusable(ear, hearing, refusal, strict=strict)
-        return Understood(ear.fact(request, hearing), ear.kind)
+        return self._understood(ear, request, hearing, strict=strict)
+
+    def _understood(
+        self, ear: _Ear, request: object, hearing: Hearing, *, strict: bool
+    ) -> Understood | Refusal:
+        try:
+            return Understood(ear.fact(request, hearing), ear.kind)
+        except _SENSELESS as problem:
+            refusal = Refusal("PropertyConstraintViolation", f"can't be read: {problem}"[:200])
+            return self._unusable(ear, hearing, refusal, strict=strict)
 
     def _unusable(
         self, ear: _Ear, hearing: Hearing, refusal: Refusal, *, strict: bool

@@ -6,19 +6,21 @@ Source: OCPP 2.1 part 2, N11 to N14.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
 
 from csms.ocpp.fields import given, optional
 from csms.ocpp.hearing import Hearing
+from csms.ocpp.repair import whole_numbers
 from csms.ocpp.table import Block, Heard, Outcome, Said, by_status, nothing
 from csms.ocpp.wire import v21
 from models import answers
 from models.commands import event_streams as commands
 from models.facts import Fact
 from models.facts import event_streams as facts
+from models.timeline import shifted
 
 _FARTHEST_S = 366 * 86_400.0
 """A value is hardly a year from its stream's base."""
@@ -73,7 +75,7 @@ def _values(
 
 
 def _instant(base_at: datetime, offset_s: float) -> datetime:
-    return base_at + timedelta(seconds=max(-_FARTHEST_S, min(offset_s, _FARTHEST_S)))
+    return shifted(base_at, max(-_FARTHEST_S, min(offset_s, _FARTHEST_S)))
 
 
 def _adjust(command: commands.AdjustStream) -> msgspec.Struct:
@@ -106,7 +108,7 @@ def _read(_command: commands.ReadStreams) -> msgspec.Struct:
 
 def _listed(_command: commands.ReadStreams, response: Mapping[str, Any]) -> Outcome:
     streams = tuple(
-        _state(msgspec.convert(each, v21.ConstantStreamDataType))
+        _state(msgspec.convert(whole_numbers(each), v21.ConstantStreamDataType))
         for each in cast("list[dict[str, Any]]", response.get("constantStreamData") or [])
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, get_args, get_type_hints
 
@@ -14,6 +15,7 @@ from csms.ocpp.table import Heard, Refusal, Understood
 from csms.ocpp.versions import DIALECTS, dialect_of, newest
 from csms.ocpp.wire import v16, v21, v201
 from models import answers, facts
+from models.commands.event_streams import ReadStreams
 from models.companies import Company
 from models.facts import event_streams, needs, trust
 from models.facts.payments import SettlementReported, VatNumberPresented
@@ -173,3 +175,32 @@ def test_the_newest_common_subprotocol_is_chosen() -> None:
     assert dialect_of("ocpp2.0.1").version == "2.0.1"
     with pytest.raises(KeyError):
         dialect_of("ocpp2.0")
+
+
+@pytest.mark.parametrize(("base", "offset_s"), [("9999-12-31T23:59:59Z", 10), ("0001-01-01", -10)])
+def test_times_at_the_ends_of_the_calendar_are_heard(base: str, offset_s: int) -> None:
+    told = {"id": 1, "pending": 0, "basetime": base, "data": [{"t": offset_s, "v": "1"}]}
+    heard = hear(dialect_of("ocpp2.1"), "NotifyPeriodicEventStream", told)
+    assert isinstance(heard, Understood)
+
+
+def test_an_answer_with_whole_numbers_that_have_a_point_is_read() -> None:
+    monitor = {"id": 1.0, "variableMonitoringId": 2.0, "params": {"interval": 5.0}}
+    answer = msgspec.json.encode({"constantStreamData": [monitor]})
+    read = dialect_of("ocpp2.1").outcome(ReadStreams(), answer)
+    assert read.status == "accepted"
+    assert read.tells is not None
+
+
+def test_what_no_schema_forbids_and_nobody_can_read_is_an_unknown_outcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dialect = dialect_of("ocpp2.1")
+
+    def broken(_command: object, _response: object) -> None:
+        raise OverflowError("date value out of range")
+
+    row = dialect._said[ReadStreams]
+    monkeypatch.setitem(dialect._said, ReadStreams, replace(row, outcome=broken))
+    read = dialect.outcome(ReadStreams(), b"{}")
+    assert (read.status, read.detail) == ("unknown", "can't be read: date value out of range")

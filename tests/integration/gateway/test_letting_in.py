@@ -280,6 +280,10 @@ async def test_strangers_are_limited_in_number_and_per_address(tmp_path: Path) -
         assert len(await house.rows(sa.select(Station))) == 3
 
 
+def no_write(*_: Any, **__: Any) -> Any:
+    raise AssertionError("whoever finds no room costs the database nothing")
+
+
 async def test_of_many_strangers_at_once_no_more_wait_than_may(tmp_path: Path) -> None:
     async with rig(tmp_path, onboarding="pending", limits=Limits(refusal_delay_s=0.1)) as house:
         dialled = (house.dial(f"STRANGER-{n}") for n in range(60))
@@ -288,6 +292,8 @@ async def test_of_many_strangers_at_once_no_more_wait_than_may(tmp_path: Path) -
         assert len(turned_away) == 60 - Limits().pending_per_address
         stations = await house.rows(sa.select(Station))
         assert [each.approval for each in stations] == ["pending"] * Limits().pending_per_address
+        house.gateway._onboarding._create = no_write
+        assert await refused(house.dial("ONE-MORE")) == 401
 
 
 async def test_hundreds_may_be_taken_in_at_once(tmp_path: Path) -> None:
