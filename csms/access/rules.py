@@ -86,7 +86,7 @@ def is_master(token: TokenState | None, rules: SiteRules | None) -> bool:
 
 def takes_contracts(rules: SiteRules | None) -> bool:
     """Returns whether cars may charge by their contracts at a site (OCPP 2.0.1 C07)."""
-    return rules is not None and rules.plug_and_charge
+    return rules is None or rules.plug_and_charge
 
 
 PER_MESSAGE = 50

@@ -141,7 +141,7 @@ class NewSite(KeptDocument):
     """What charging costs here; null: nothing."""
     master_pass: Annotated[str, Field(min_length=1, max_length=36)] | None = None
     """A `parent` of tokens: those may end every transaction, and begin none."""
-    plug_and_charge: bool = False
+    plug_and_charge: bool = True
     """Take contracts in cars (ISO 15118) as tokens, by their eMAID in `/id-tokens`."""
 
 

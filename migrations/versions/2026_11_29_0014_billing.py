@@ -25,7 +25,7 @@ def upgrade() -> None:
     op.add_column("site", sa.Column("master_pass", sa.Text(), nullable=True))
     op.add_column(
         "site",
-        sa.Column("plug_and_charge", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("plug_and_charge", sa.Boolean(), nullable=False, server_default=sa.true()),
     )
     for column in (
         sa.Column("stopped_by", sa.Text(), nullable=True),

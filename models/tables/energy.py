@@ -29,7 +29,7 @@ class Site(Kept, Base):
     tariff_id: Mapped[str | None]
     master_pass: Mapped[str | None]
     """A group (`IdToken.parent`) whose tokens may end every transaction, and begin none."""
-    plug_and_charge: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    plug_and_charge: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     """Whether contracts in cars (ISO 15118) are taken as tokens."""
 
 

@@ -76,7 +76,7 @@ async def talking(url: str, version: str, **settings: Any) -> AsyncIterator[Talk
     """Runs the house and the station, which has booted."""
     async with rest_house(url, settings=settings) as house:
         port = await house.gateway.start("127.0.0.1", 0)
-        await house.site(id="A", plug_and_charge=True)
+        await house.site(id="A")
         made = await house.station(IDENTITY, "A", evses=[{"evse_id": 1}, {"evse_id": 2}])
         now = house.clock.now
         box = Box(IDENTITY, a_kind(subprotocol=version), now=now())

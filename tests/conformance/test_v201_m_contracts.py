@@ -56,8 +56,6 @@ async def it(sqlite_url: str, version: str, tmp_path: Path) -> AsyncIterator[Con
             "contract_pool_token": TOKEN,
         }
         async with played_station(sqlite_url, version, settings=settings) as cs:
-            site = (await cs.house.get("/stations/CP-1"))["site_id"]
-            await cs.house.patch(f"/sites/{site}", {"plug_and_charge": True})
             await cs.house.post("/id-tokens", {"id_token": EMAID, "type": "eMAID"})
             yield Contracts(cs, there)
 
