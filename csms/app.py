@@ -33,6 +33,8 @@ from csms.charging.api.held import router as held_router
 from csms.charging.api.transactions import router as charging_router
 from csms.charging.reactions import FOLLOWED as SUN_FOLLOWS
 from csms.charging.reactions import SunLedger
+from csms.checks.api import router as checks_router
+from csms.checks.reactions.checker import Checker
 from csms.config import Settings
 from csms.customers.api import router as customers_router
 from csms.diagnostics.api.logs import router as logs_router
@@ -62,7 +64,7 @@ from csms.planning.api.plans import router as planning_router
 from csms.planning.api.priorities import router as priorities_router
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Planner, Solve
-from csms.reconciliation.api.checks import router as checks_router
+from csms.reconciliation.api.checks import router as status_checks_router
 from csms.reconciliation.api.oddities import router as reconciliation_router
 from csms.reconciliation.reactions import Closer
 from csms.reservations.api import router as reservations_router
@@ -126,6 +128,7 @@ ROUTERS: Sequence[APIRouter] = (
     displays_router,
     site_displays_router,
     customers_router,
+    checks_router,
     fleet_router,
     charging_router,
     held_router,
@@ -135,7 +138,7 @@ ROUTERS: Sequence[APIRouter] = (
     needs_router,
     reservations_router,
     reconciliation_router,
-    checks_router,
+    status_checks_router,
     booking_router,
     planning_router,
     priorities_router,
@@ -411,6 +414,13 @@ class House:
                 activity=activity,
                 store=UploadStore(self.settings.upload_folder),
                 kept=_kept(self.settings.log_retention_days),
+            ),
+            "checks": Checker(
+                db=db,
+                clock=clock,
+                ids=ids,
+                activity=activity,
+                station_changed=self.gateway.station_changed,
             ),
         }
         if self.settings.clear_caches:

@@ -21,6 +21,7 @@ CampaignStationState = Literal["waiting", "running", "done", "failed", "skipped"
 StationLogState = Literal["requested", "unsent", "refused", "uploading", "uploaded", "failed"]
 PublicationState = Literal["requested", "refused", "running", "published", "failed", "withdrawn"]
 InquiryState = Literal["asked", "coming", "complete", "empty", "refused", "unsupported", "failed"]
+StationCheckState = Literal["running", "done", "cancelled", "broken-off"]
 LocalListState = Literal["pending", "synced", "failed", "unsupported"]
 ReservationStatus = Literal[
     "requested", "active", "refused", "used", "cancelled", "expired", "lost"
@@ -126,6 +127,14 @@ INQUIRY: Mapping[str, frozenset[str]] = {
 }
 """A report that a station was asked for: part after part, whole, or not to be had; one that nobody
 answered for may come all the same."""
+
+STATION_CHECK: Mapping[str, frozenset[str]] = {
+    "running": frozenset({"done", "cancelled", "broken-off"}),
+    "done": frozenset(),
+    "cancelled": frozenset(),
+    "broken-off": frozenset(),
+}
+"""A check of a station: under way, through, stopped by somebody, or ended without a verdict."""
 
 CAMPAIGN: Mapping[str, frozenset[str]] = {
     "running": frozenset({"paused", "aborted", "finished"}),

@@ -46,7 +46,8 @@ class Manner:
     def said(self, command: AnyCommand) -> AnyCommand:
         """Returns a command as this station can take it."""
         if isinstance(command, SetLimit):
-            for change in self.limit:
+            tried = tuple(change for name, change in _LIMITS if name in command.quirks)
+            for change in (*self.limit, *tried):
                 command = change(command)
         return command
 

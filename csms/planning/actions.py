@@ -24,6 +24,7 @@ from csms.planning.queries import LIVE_BOOKINGS, limit_resource, plan_heading
 from csms.planning.rules import (
     SENT_AHEAD,
     Period,
+    bears_trial,
     must_send,
     probability_ready,
     read_periods,
@@ -220,6 +221,8 @@ def _order_limits(
         settled_badly = held is not None and held.state in ("rejected", "unknown")
         if held is not None and not settled_badly:
             in_box = read_periods(held.periods)
+            if bears_trial(in_box, held.valid_to, periods, snapshot.now):
+                continue  # the check puts back what it has found, and asks for a plan
             if not must_send(in_box, held.valid_to, periods, snapshot.now):
                 continue
         ordered.append(

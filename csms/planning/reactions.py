@@ -29,6 +29,7 @@ from csms.planning.rules import (
     Period,
     breaks_limit,
     holds,
+    is_trial,
     limit_at,
     read_periods,
 )
@@ -208,7 +209,9 @@ class LimitKeeper:
         elif limit.purpose != "transaction":
             return  # it is ordered again when the station boots or comes back
         elif limit.state == "rejected":
-            if await _first_rejection(work, limit):
+            # A check goes on to the next way by itself.
+            tried = is_trial(read_periods(limit.periods))
+            if not tried and await _first_rejection(work, limit):
                 work.request_plan(limit.site_id, "limit-rejected")
         else:
             self._doubt(limit)
@@ -359,7 +362,7 @@ class LimitKeeper:
             await work.session.execute(
                 update(ChargingLimit)
                 .where(ChargingLimit.id.in_(obeyed), ChargingLimit.state == "accepted")
-                .values(state="obeyed")
+                .values(state="obeyed", obeyed_at=work.now)
                 .execution_options(synchronize_session=False)
             )
         del self._obeyed[: len(obeyed)]

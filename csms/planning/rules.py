@@ -29,6 +29,8 @@ TOLERANCE_W = 100.0
 """Meters and contactors are not exact: a limit is broken beyond both tolerances."""
 REACTION_TIME = timedelta(seconds=60)
 """How long a station may take to follow a limit, unless its model says otherwise."""
+TRIAL = "CHECK"
+"""The reason of a limit that a check of a station tries: no plan wants it."""
 SAMPLES_TO_CONDEMN = 2
 """One sample may straddle the change; two in a row may not."""
 
@@ -79,6 +81,21 @@ def wanted_periods(
             start = now if step == first else grid.instant(step)
             periods.append(Period(start, limit_w, reasons.get(step, ("KEEP",))))
     return tuple(periods)
+
+
+def is_trial(periods: Iterable[Period]) -> bool:
+    """Returns whether a limit is one that a check tries."""
+    return any(TRIAL in each.reasons for each in periods)
+
+
+def bears_trial(
+    in_box: Sequence[Period], valid_to: datetime | None, wanted: Sequence[Period], now: datetime
+) -> bool:
+    """Returns whether a box holds a check's limit that may go on: the plan wants no less."""
+    if valid_to is None or valid_to <= now or not is_trial(in_box):
+        return False
+    tried_w, wish_w = limit_at(in_box, now), limit_at(wanted, now)
+    return tried_w is not None and wish_w is not None and tried_w <= wish_w
 
 
 def limit_at(periods: Sequence[Period], instant: datetime) -> float | None:

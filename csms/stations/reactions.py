@@ -67,7 +67,9 @@ _read = msgspec.json.Decoder(_StationNote)
 _read_ended = msgspec.json.Decoder(_EndedNote)
 
 
-def safe_limit(safe_limit_w: float, *, evses: int, phases: int) -> SetLimit:
+def safe_limit(
+    safe_limit_w: float, *, evses: int, phases: int, quirks: tuple[str, ...] = ()
+) -> SetLimit:
     """Returns the order that puts a station's safe limit into its box.
 
     A default for EVSE 0 holds for each EVSE by itself, so each gets its part of the whole.
@@ -77,6 +79,7 @@ def safe_limit(safe_limit_w: float, *, evses: int, phases: int) -> SetLimit:
         safe_limit_w: of the whole station.
         evses: how many it has; 0 where it has reported none yet.
         phases: the most that any of them uses, for stations that count in amperes.
+        quirks: that are tried beside those of the station's record.
     """
     return SetLimit(
         evse_id=0,
@@ -85,6 +88,7 @@ def safe_limit(safe_limit_w: float, *, evses: int, phases: int) -> SetLimit:
         stack_level=0,
         periods=(LimitPeriod(0, safe_limit_w / max(1, evses)),),
         phases=phases,
+        quirks=quirks,
     )
 
 

@@ -172,6 +172,8 @@ class SetLimit(Command, frozen=True, kw_only=True):
     """How many phases the EVSE charges on: turns W into A where a period does not say."""
     voltage_v: float = NOMINAL_VOLTAGE_V
     """Phase to neutral; turns W into A."""
+    quirks: tuple[str, ...] = ()
+    """Say it as to a station that has these too: a check tries them before they are known."""
 
     def __post_init__(self) -> None:
         if not self.periods or self.periods[0].start_s != 0:

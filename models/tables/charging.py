@@ -176,6 +176,8 @@ class ChargingLimit(Base):
     command_id: Mapped[str | None] = mapped_column(index=True)
     sent_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+    obeyed_at: Mapped[datetime | None]
+    """When metering had shown that it was kept; stays when another one has taken its place."""
     detail: Mapped[str | None]
     __table_args__ = (
         sa.Index(None, "station", "evse_id", "created_at"),

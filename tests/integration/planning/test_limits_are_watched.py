@@ -309,7 +309,9 @@ async def test_a_limit_of_a_plan_goes_before_the_safe_limit_for_its_time_only(
         for number in range(1, 5):
             await meter(house, number, 3700.0)
         assert [row.state for row in await safe_limits(house)] == ["accepted"]
-        assert (await house.one(ChargingLimit, purpose="transaction")).state == "obeyed"
+        row = await house.one(ChargingLimit, purpose="transaction")
+        assert row.state == "obeyed"
+        assert row.obeyed_at is not None
         # The plan's time is over; the box has the reaction time to fall back.
         for number in range(5, 8):
             await meter(house, number, 3700.0)

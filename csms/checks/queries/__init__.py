@@ -1,0 +1,1 @@
+"""What is kept of checks and known of stations, as it is shown."""

@@ -1,0 +1,193 @@
+"""A house that checks stations, and a simulated one on a real socket, with a car or without."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from csms.checks.reactions.checker import Checker
+from csms.checks.reactions.talk import Pace
+from csms.planning.reactions import FOLLOWED, LimitKeeper
+from csms.stations.reactions import StationHost
+from models.tables.charging import ChargingLimit
+from simulators.checks import Checks
+from simulators.line import Line
+from simulators.link import websocket_door
+from simulators.odd_station import OddStation
+from tests.builders.rest_house import RestHouse, rest_house
+from tests.builders.stations import a_car, a_kind
+
+ADDRESS = "/stations/ST-1/checks"
+PACE = Pace(
+    look_every=timedelta(milliseconds=20),
+    trigger_every=timedelta(milliseconds=60),
+    say_within=timedelta(seconds=2),
+    obey_within=timedelta(seconds=2),
+    rise_within=timedelta(seconds=2),
+)
+TOKEN = "04AABBCC"
+
+
+class Checking:
+    """The house, its checker, the box and its line."""
+
+    def __init__(self, house: RestHouse, box: OddStation, line: Line, checker: Checker) -> None:
+        self.house = house
+        self.box = box
+        self.line = line
+        self.checker = checker
+        self.dials = True
+
+    async def talk(self) -> None:
+        """Plays the station, as its driver would."""
+        while True:
+            now = self.house.clock.now()
+            self.box.advance(now)
+            self.box.speak_up(now)
+            if self.dials and not self.line.connected:
+                await self.line.dial()
+            if self.line.due():
+                await self.line.drain()
+            await asyncio.sleep(0.005)
+
+    async def charge(self, **car: Any) -> None:
+        """Plugs a car in and has it charge."""
+        now = self.house.clock.now()
+        self.box.plug(1, a_car(token=TOKEN, **car), now)
+        assert self.box.remote_start(1, TOKEN, None, now)
+        async with asyncio.timeout(10):
+            while True:
+                found = (await self.house.get("/transactions", station="ST-1"))["items"]
+                if found and self.box.evses[1].power_w > 0:
+                    return
+                await asyncio.sleep(0.02)
+
+    async def begin(self, status: int = 201, **body: Any) -> Any:
+        """Asks for a check."""
+        return await self.house.post(ADDRESS, body, status)
+
+    async def until(self, check_id: str, *states: str) -> Any:
+        """Returns the check once it is in one of these states."""
+        shown: Any = None
+        try:
+            async with asyncio.timeout(30):
+                while True:
+                    shown = await self.house.get(f"{ADDRESS}/{check_id}")
+                    if shown["state"] in states:
+                        return shown
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(shown) from None
+
+    async def check(self, **body: Any) -> Any:
+        """Has the station checked; returns the check once it is over."""
+        begun = await self.begin(**body)
+        return await self.until(begun["id"], "done", "cancelled", "broken-off")
+
+    async def limits(self) -> list[ChargingLimit]:
+        """Returns the limits of transactions, oldest first."""
+        query = sa.select(ChargingLimit).where(ChargingLimit.purpose == "transaction")
+        async with self.house.db.read() as session:
+            return list(await session.scalars(query.order_by(ChargingLimit.created_at)))
+
+
+def states(check: Any) -> dict[str, str]:
+    """Returns how each step of a check has ended."""
+    return {each["step"]: each["state"] for each in check["steps"]}
+
+
+def codes(check: Any) -> set[str]:
+    """Returns what was found."""
+    return {each["code"] for each in check["findings"]}
+
+
+@asynccontextmanager
+async def checking(
+    url: str,
+    version: str,
+    *quirks: str,
+    car: bool = True,
+    record: tuple[str, ...] = (),
+    pace: Pace = PACE,
+    **kind: Any,
+) -> AsyncIterator[Checking]:
+    """Runs the house and the station, which has booted and holds its safe limit.
+
+    Args:
+        url: of a migrated database.
+        version: the subprotocol.
+        quirks: of the box.
+        car: whether one charges.
+        record: the quirks on the station's record.
+        pace: of the checker.
+        kind: what is different about the box.
+    """
+    a_box = {"evses": 1, "reaction_s": 0.2, "safe_limit_w": 3000.0, "phases": 1, **kind}
+    async with rest_house(url) as house:
+        parts: dict[str, Any] = {"db": house.db, "clock": house.clock, "ids": house.services.ids}
+        bus = house.services.bus
+        host, limits = StationHost(**parts), LimitKeeper(**parts)
+        checker = Checker(
+            **parts,
+            activity=house.activity,
+            station_changed=house.gateway.station_changed,
+            pace=pace,
+        )
+        await limits.start()
+        await checker.start()
+        bus.subscribe("stations", host.follows, host.heard)
+        bus.subscribe("limits", FOLLOWED, limits.heard, limits.rest)
+        bus.subscribe("checks", checker.follows, checker.heard)
+        port = await house.gateway.start("127.0.0.1", 0)
+        await house.site(id="A")
+        await house.post("/id-tokens", {"id_token": TOKEN, "type": "ISO14443"})
+        box_kind = a_kind(subprotocol=version, **a_box)
+        evse = {
+            "evse_id": 1,
+            "max_power_w": box_kind.max_power_w,
+            "phases": box_kind.phases,
+            "connectors": [{"connector_id": 1}],
+        }
+        made = await house.station(
+            "ST-1", "A", evses=[evse], safe_limit_w=box_kind.safe_limit_w, quirks=list(record)
+        )
+        now = house.clock.now
+        box = OddStation("ST-1", box_kind, now=now(), quirks=frozenset(quirks), meter_every_s=30)
+        line = Line(
+            box,
+            connect=websocket_door(f"ws://127.0.0.1:{port}/ocpp"),
+            password=made["password"],
+            now=now,
+            checks=(complaints := Checks()),
+        )
+        it = Checking(house, box, line, checker)
+        box.boot("PowerUp", now())
+        talking = asyncio.create_task(it.talk())
+        try:
+            await _settled(it)
+            if car:
+                await it.charge()
+            yield it
+            assert complaints.complaints == []
+        finally:
+            await checker.stop()
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+            await line.hang_up()
+
+
+async def _settled(it: Checking) -> None:
+    """Returns once the safe limit was answered."""
+    query = sa.select(ChargingLimit.state).where(ChargingLimit.purpose == "default")
+    async with asyncio.timeout(10):
+        while True:
+            async with it.house.db.read() as session:
+                found = list(await session.scalars(query))
+            if found and found[-1] in ("accepted", "obeyed", "rejected"):
+                return
+            await asyncio.sleep(0.02)
