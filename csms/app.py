@@ -405,7 +405,7 @@ class House:
             "lists": ListKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "reservations": ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "closer": Closer(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT),
-            "costs": CostTeller(db=db, clock=clock, ids=ids),
+            "costs": CostTeller(db=db, clock=clock, ids=ids, activity=activity),
             "firmware": UpdateKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "logs": UploadKeeper(
                 db=db,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from csms.billing.queries import cost_state, is_used, tariff_of, tariff_resource, terms_for
-from csms.billing.rules.costs import changed, counted, station_terms, total
+from csms.billing.rules.costs import changed, counted, shortened, station_terms, total
 from csms.ledger.work import UnitOfWork
 from csms.web.problem import bad_field
 from csms.web.rows import add_row, change_row, find_row, remove_row
@@ -86,7 +86,7 @@ async def change_transaction_tariff(
     check_running(row)
     check_currency(row, tariff)
     terms = await terms_for(work.session, tariff, station)
-    kept = await work.session.get(TransactionCost, row.id)
+    kept = await work.session.get(TransactionCost, row.id, with_for_update=True)
     if kept is None:
         kept = TransactionCost(
             transaction_id=row.id,
@@ -100,6 +100,9 @@ async def change_transaction_tariff(
             idle_cost=Decimal(0),
             told_at=work.now,
             told_wh=row.energy_wh,
+            held_s=0.0,
+            runs=[],
+            suspect=[],
         )
         work.session.add(kept)
     after = changed(cost_state(kept), terms)
@@ -115,12 +118,13 @@ async def change_transaction_tariff(
 
 
 async def count_again(work: UnitOfWork, row: Transaction) -> None:
-    """Counts what a transaction costs after somebody has put its energy right."""
-    kept = await work.session.get(TransactionCost, row.id)
+    """Counts what a transaction costs after somebody has put its energy or its end right."""
+    kept = await work.session.get(TransactionCost, row.id, with_for_update=True)
     if kept is None:
         return
     until = row.stopped_at or kept.counted_until
-    after = counted(cost_state(kept), until=until, energy_wh=row.energy_wh)
+    before = shortened(cost_state(kept), until=until, started_at=row.started_at)
+    after = counted(before, until=until, energy_wh=row.energy_wh)
     for name in after.__struct_fields__:
         setattr(kept, name, getattr(after, name))
     row.cost = total(after)

@@ -12,15 +12,16 @@ import msgspec
 from csms.billing.queries import settlement_resource
 from csms.billing.rules.costs import (
     CostState,
-    Terms,
+    Told,
     begun,
-    counted,
     is_due,
     is_valid,
+    reported,
     terms_of,
     told,
     total,
 )
+from csms.billing.rules.prices import Terms
 from csms.billing.rules.vat import fault_of, tidy
 from csms.ledger.batch import Batch, MessageNote
 from csms.ledger.bulk import RowKind, placed
@@ -44,8 +45,8 @@ from models.tables.billing import (
 )
 
 _TARIFF_OF = (
-    "SELECT coalesce(s.tariff_id, p.tariff_id), p.timezone FROM station s"
-    " JOIN site p ON p.id = s.site_id WHERE s.identity = ?"
+    "SELECT coalesce(s.tariff_id, p.tariff_id), coalesce(p.timezone, 'UTC') FROM station s"
+    " LEFT JOIN site p ON p.id = s.site_id WHERE s.identity = ?"
 )
 _COMPANY_OF = (
     "SELECT company FROM settlement WHERE tenant_id = ? AND vat_number = ?"
@@ -122,7 +123,11 @@ COSTS = RowKind(
     TransactionCost.__table__,
     CostState,
     key=("transaction_id",),
-    mutable=tuple(name for name in CostState.__struct_fields__ if name != "transaction_id"),
+    # The REST door changes the terms, in between on PostgreSQL: a batch that has read the old ones
+    # leaves the new ones alone.
+    mutable=tuple(
+        name for name in CostState.__struct_fields__ if name not in {"transaction_id", "terms"}
+    ),
 )
 _TARIFFS = RowKind(Tariff.__table__, TariffState, key=("id",))
 _SETTLEMENTS = RowKind(
@@ -169,8 +174,9 @@ def begin_cost(
 def count_cost(
     batch: Batch,
     transaction_id: str,
+    report: Told,
     *,
-    until: datetime,
+    ended_at: datetime | None,
     energy_wh: float,
     open_as: tuple[str, str] | None,
 ) -> Decimal | None:
@@ -181,7 +187,8 @@ def count_cost(
     Args:
         batch: of facts.
         transaction_id: ours.
-        until: up to when it has been told.
+        report: what was told of how it charges.
+        ended_at: when it has ended, if it has.
         energy_wh: what it has drawn by then.
         open_as: its station and that one's name for it; None: it is over.
     """
@@ -190,7 +197,7 @@ def count_cost(
     before = rows.get(transaction_id)
     if before is None:
         return None
-    cost = counted(before, until=until, energy_wh=energy_wh)
+    cost = reported(before, report, ended_at=ended_at, energy_wh=energy_wh)
     sum_now = total(cost)
     if open_as is not None and is_due(cost):
         cost = told(cost)

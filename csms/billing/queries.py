@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from csms.billing.rules.costs import CostState, TellCost, Terms, total
+from csms.billing.rules.costs import CostState, total
+from csms.billing.rules.prices import TellCost, Terms
 from csms.web.documents import KeptShown, Shown
 from models.tables.billing import StationTariff, Tariff, TransactionCost, VatCheck
 from models.tables.energy import Site
@@ -62,11 +63,16 @@ class CostShown(Shown):
     """ISO 8601; in which energy has flowed."""
     charging_cost: str
     idle_time: str
-    """ISO 8601; in which none has."""
+    """ISO 8601; in which none has, and the station did not hold the car back."""
     idle_cost: str
+    held_time: str
+    """ISO 8601; in which the station held the car back. It costs nothing."""
     fixed_fee: str
     counted_until: AwareDatetime
-    """Up to when the station has told."""
+    """Up to when the station has told of its energy."""
+    suspect: list[str]
+    """Why the cost is doubted: `time-gap`: more than a day without a word of its energy, which
+    costs no time; `cut-by-share`: time was taken back in equal shares. Empty when nothing is."""
 
 
 class StationTariffShown(Shown):
@@ -158,8 +164,10 @@ def cost_resource(row: TransactionCost) -> dict[str, Any]:
         "charging_cost": format(row.charging_cost, "f"),
         "idle_time": timedelta(seconds=row.idle_s),
         "idle_cost": format(row.idle_cost, "f"),
+        "held_time": timedelta(seconds=row.held_s),
         "fixed_fee": terms.fixed_fee,
         "counted_until": row.counted_until,
+        "suspect": row.suspect,
     }
 
 

@@ -30,7 +30,7 @@ GUESSED = "transaction-guessed"
 END_GUESSED = "stop-guessed"
 """It was ended by an end that named another transaction, or none."""
 START_GUESSED = "meter-start-guessed"
-_METERED_AT = "Outlet"
+METERED_AT = "Outlet"
 
 
 class TransactionState(msgspec.Struct, frozen=True):
@@ -436,8 +436,7 @@ def _adds(state: TransactionState, reading: Reading) -> bool:
         reading.soc_pct not in (None, state.soc_pct)
         or (state.stopped_at is None and reading.power_w not in (None, state.power_w))
         or (
-            reading.location == _METERED_AT
-            and (reading.energy_wh or 0) > (state.meter_last_wh or 0)
+            reading.location == METERED_AT and (reading.energy_wh or 0) > (state.meter_last_wh or 0)
         )
     )
 
@@ -448,7 +447,7 @@ def _advance(
     """Moves a transaction on to what a reading says; a register that falls is only noted."""
     start_wh, last_wh = state.meter_start_wh, state.meter_last_wh
     energy_wh = state.energy_wh
-    register_wh = reading.energy_wh if reading.location == _METERED_AT else None
+    register_wh = reading.energy_wh if reading.location == METERED_AT else None
     if register_wh is not None:
         if start_wh is None:
             start_wh = register_wh
@@ -472,7 +471,7 @@ def _advance(
 
 def _caught_up(state: TransactionState, reading: Reading, now: datetime) -> TransactionState:
     """Counts a register that is higher than the last, though its time is older: clocks go wrong."""
-    if reading.location != _METERED_AT or reading.energy_wh is None:
+    if reading.location != METERED_AT or reading.energy_wh is None:
         return state
     start_wh = reading.energy_wh if state.meter_start_wh is None else state.meter_start_wh
     return msgspec.structs.replace(

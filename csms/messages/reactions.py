@@ -2,7 +2,8 @@
 
 These tables grow with every message, and a full disk stops a house. Rows go in small steps, so that
 stations never wait behind a long deletion. The newest event stays whatever its age, because the
-next one is numbered after it.
+next one is numbered after it. Settlements are no part of this: they are money, which books have to
+show for years.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
+from models.tables.billing import VatCheck
 from models.tables.diagnostics import LogNotice, StationEvent
 from models.tables.event_streams import StreamValue
 from models.tables.grid import DerAlarm
@@ -43,6 +45,7 @@ Forgotten = (
     | EvNeeds
     | EvSchedule
     | BatterySwap
+    | VatCheck
     | DerAlarm
     | StreamValue
     | Event
@@ -50,6 +53,10 @@ Forgotten = (
     | Inquiry
 )
 """Rows that are numbered as they come, and forgotten in that order."""
+
+
+_WHOLLY: tuple[type[Forgotten], ...] = (Inquiry, VatCheck)
+"""Rows that may be about people, and after which none is numbered that others hold on to."""
 
 
 class LogKeeper:
@@ -81,6 +88,7 @@ class LogKeeper:
             (EvNeeds, EvNeeds.received_at, messages_kept),
             (EvSchedule, EvSchedule.received_at, messages_kept),
             (BatterySwap, BatterySwap.received_at, messages_kept),
+            (VatCheck, VatCheck.received_at, messages_kept),
             (DerAlarm, DerAlarm.received_at, events_kept),
             (StreamValue, StreamValue.received_at, events_kept),
             (Event, Event.time, events_kept),
@@ -128,7 +136,7 @@ class LogKeeper:
         """Forgets the oldest rows that are too old; returns how many."""
         oldest = sa.select(table.id).order_by(table.id).limit(STEP_ROWS).subquery()
         found = sa.select(table.id).where(table.id.in_(sa.select(oldest.c.id)), too_old)
-        if table is not Inquiry:  # which are not numbered, and may be about people
+        if table not in _WHOLLY:
             newest = sa.select(sa.func.max(table.id)).scalar_subquery()
             found = found.where(table.id != newest)
         async with self._db.read() as session:

@@ -7,23 +7,34 @@ from typing import Any, cast
 MASK = "********"
 
 _FREE_TEXT = frozenset(
-    {"certificate", "data", "exiRequest", "exiResponse", "prioritizedEMAIDs", "signedMeterData"}
+    {
+        "certificate",
+        "company",
+        "data",
+        "exiRequest",
+        "exiResponse",
+        "prioritizedEMAIDs",
+        "signedMeterData",
+        "vatCompany",
+    }
 )
 """Members in which a vendor, a car's certificate or a signed meter value may say anything, tokens
-too."""
+too, and who somebody with a VAT number is."""
 _TOKENS = frozenset(
     {
         "idTag",
         "parentIdTag",
         "idToken",
+        "idTokens",
         "groupIdToken",
         "additionalIdToken",
         "customerIdentifier",
         "evccId",
         "emaid",
+        "vatNumber",
     }
 )
-"""Members that say who a person or a car is (OCPP 1.6 and 2.x)."""
+"""Members that say who a person or a car is (OCPP 1.6 and 2.x), once or in a list."""
 
 
 def without_tokens(document: Any) -> Any:
@@ -43,7 +54,11 @@ def without_tokens(document: Any) -> Any:
 def _shown(name: str, value: Any) -> Any:
     if name in _FREE_TEXT and value is not None:
         return MASK
-    return MASK if name in _TOKENS and isinstance(value, str) else without_tokens(value)
+    if name not in _TOKENS:
+        return without_tokens(value)
+    if isinstance(value, list):
+        return [_shown(name, item) for item in cast("list[Any]", value)]
+    return MASK if isinstance(value, str) else without_tokens(value)
 
 
 def cell(text: str) -> str:

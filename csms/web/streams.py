@@ -199,7 +199,7 @@ async def follow_events(request: Request, query: Annotated[EventQuery, Query()])
     seen = last_event_id(request)
     last = await newest_event(services) if seen is None else seen
     if not caller.sees_people:
-        for kind in ("id_token/", "driver/"):
+        for kind in ("id_token/", "driver/", "settlement/"):  # who somebody is, and has paid
             statement = statement.where(~Event.subject.startswith(kind, autoescape=True))
     read = _events_after(services, statement, people=caller.sees_people)
     return stream_of(streams.chunks(read, last))

@@ -28,7 +28,7 @@ class Tariff(Kept, Base):
     valid_from: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
     elements: Mapped[list[Any]] = mapped_column(default=list)
-    """Other prices at some times: each as `csms.billing.rules.Element`."""
+    """Other prices at some times: each as `csms.billing.rules.prices.Element`."""
     tell_cost: Mapped[str]
     """`never`, `end` or `running`: what stations are told of it by themselves."""
     cost_step_wh: Mapped[float]
@@ -52,6 +52,14 @@ class TransactionCost(Base):
     told_at: Mapped[datetime]
     """Up to when, and up to which energy, the station was last told."""
     told_wh: Mapped[float]
+    held_s: Mapped[float] = mapped_column(default=0.0, server_default=sa.text("0"))
+    """In which the station held the car back; it costs nothing."""
+    seen: Mapped[str | None]
+    """`charging` or `held`: what was told within the piece that is not over yet."""
+    runs: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """Its time: each run of one sort, as `csms.billing.rules.costs.Run`."""
+    suspect: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """Why it is doubted: `time-gap`, `cut-by-share`; empty when nothing is."""
 
 
 class StationTariff(Base):
@@ -78,7 +86,7 @@ class StationTariff(Base):
 
 
 class Settlement(Base):
-    """What a payment terminal has made of a payment."""
+    """What a payment terminal has made of a payment; it is money, so it is never forgotten."""
 
     __tablename__ = "settlement"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -106,7 +114,7 @@ class Settlement(Base):
 
 
 class VatCheck(Base):
-    """A VAT number that a station has asked about."""
+    """A VAT number that a station has asked about; it is forgotten with the messages."""
 
     __tablename__ = "vat_check"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)

@@ -101,7 +101,9 @@ def a_tariff(**fields: Any) -> dict[str, Any]:
 async def paying(url: str, version: str, **station: Any) -> AsyncIterator[Paying]:
     """Runs the house and the station, which has booted."""
     async with rest_house(url) as house:
-        teller = CostTeller(db=house.db, clock=house.clock, ids=house.services.ids)
+        teller = CostTeller(
+            db=house.db, clock=house.clock, ids=house.services.ids, activity=house.activity
+        )
         await teller.start()
         house.services.bus.subscribe("costs", teller.follows, teller.heard)
         port = await house.gateway.start("127.0.0.1", 0)

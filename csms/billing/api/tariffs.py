@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from csms.billing.actions import change_tariff, create_tariff, delete_tariff
 from csms.billing.queries import TariffShown, tariff_resource
-from csms.billing.rules.costs import TellCost
+from csms.billing.rules.prices import TellCost
 from csms.web.documents import Currency, Document, Instant, KeptDocument, Money, Name, patched
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow

@@ -1,72 +1,47 @@
 """What charging costs, by a tariff: pure, exact, and the same whoever asks.
 
-A transaction is counted piece by piece, as its meter tells: what was drawn since the last piece is
-taken as spread evenly over it, and where prices change within a piece, it is cut there. Time in
-which energy has flowed is charging time, the rest is idle time. Parts are exact; only their sum is
-rounded, to the currency's smallest coin.
+A transaction is counted piece by piece. A piece ends where the energy register of the outlet was
+read, or at the end of the transaction: what was drawn within it is taken as spread evenly over it,
+and where prices change within a piece, it is cut there. A piece in which energy has flowed is
+charging time; so is one whose register stood still while the metered power or the station's word
+says that the car was charging, for many registers count whole kilowatt-hours. A piece in which the
+station held the car back (SuspendedEVSE: our limit) costs no time; the rest is idle time. Parts are
+exact; only their sum is rounded, to the currency's smallest coin.
 
-Source of the terms: OCPI 2.2.1, Tariffs (the first element that holds gives a price); OCPP 2.1
-part 2, block I.
+Source of the terms: OCPP 2.1 part 2, block I. Which price holds when is in `.prices`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any, Literal, get_args
-from zoneinfo import ZoneInfo
+from typing import Any, Literal
 
 import msgspec
 
-from models.commands.costs import Price, StationTerms, Weekday
+from csms.billing.rules.prices import Terms, pieces, prices_at
+from models.commands.costs import Price, StationTerms
 
-TellCost = Literal["never", "end", "running"]
-"""What stations are told by themselves: nothing; the total at the end; also how it grows."""
-
-_DAYS: tuple[Weekday, ...] = get_args(Weekday)
 _NANO = Decimal("1e-9")
 _WIDE = Context(prec=60)
 """Whatever a meter says, its price can be written down."""
 _MOST_WH = 1e12
 """No transaction takes more; a register that says so is broken."""
-_CUT_WITHIN = timedelta(days=62)
-"""A longer piece is no charging that anybody has watched: it has one price."""
+_LONGEST = timedelta(days=1)
+"""In a longer piece nobody knows what the time was used for, if a clock was not wrong besides."""
+_CHARGING_W = 100.0
+"""More than a car's electronics draw while it waits."""
+_MOST_RUNS = 100
+"""So many pieces of time of one sort are remembered of a transaction, the newest."""
+TIME_GAP = "time-gap"
+"""Mark of a cost: it has a piece that is longer than a day, whose time costs nothing."""
+CUT_BY_SHARE = "cut-by-share"
+"""Mark of a cost: time was taken back of which it was not known what sort it was."""
+
+Sort = Literal["charging", "held", "idle"]
+"""What a piece of time is; time in which the station holds the car back costs nothing."""
 _NO_COINS = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "VND", "XAF", "XOF", "XPF"})
 _THOUSANDTHS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
-
-
-class Element(msgspec.Struct, frozen=True):
-    """Other prices at some times; None leaves a price to the next element."""
-
-    energy_price_per_kwh: Decimal | None = None
-    charging_price_per_hour: Decimal | None = None
-    idle_price_per_hour: Decimal | None = None
-    start_time: str | None = None
-    """`HH:MM` at the site; later than `end_time`: over midnight."""
-    end_time: str | None = None
-    days: tuple[Weekday, ...] = ()
-    """None of them: every day."""
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """A tariff as it was taken for a transaction."""
-
-    tariff_id: str
-    name: str
-    currency: str
-    energy_price_per_kwh: Decimal
-    charging_price_per_hour: Decimal
-    idle_price_per_hour: Decimal
-    fixed_fee: Decimal
-    min_cost: Decimal | None
-    max_cost: Decimal | None
-    elements: tuple[Element, ...]
-    timezone: str
-    """Of the site, as an IANA name."""
-    tell_cost: TellCost
-    cost_step_wh: float
-    cost_interval_s: int
 
 
 class CostState(msgspec.Struct, frozen=True):
@@ -83,6 +58,31 @@ class CostState(msgspec.Struct, frozen=True):
     idle_cost: Decimal
     told_at: datetime
     told_wh: float
+    held_s: float = 0.0
+    seen: str | None = None
+    """`charging` or `held`: what was told within the piece that is not over yet."""
+    runs: list[Any] = msgspec.field(default_factory=list[Any])
+    """Its time, each run of one sort, as `Run`."""
+    suspect: list[Any] = msgspec.field(default_factory=list[Any])
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Time of one sort, as it was counted."""
+
+    start: datetime
+    end: datetime
+    sort: Sort
+    cost: Decimal
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a report says of how a car charges."""
+
+    registered_at: datetime | None = None
+    """When the energy register of the outlet was read, by the instant that we go by."""
+    charging_state: str | None = None
+    """As it is from now on."""
+    powers: tuple[tuple[datetime, float], ...] = ()
 
 
 def terms_of(cost: CostState) -> Terms:
@@ -113,6 +113,33 @@ def begun(transaction_id: str, terms: Terms, started_at: datetime) -> CostState:
     )
 
 
+def reported(
+    cost: CostState, told: Told, *, ended_at: datetime | None, energy_wh: float
+) -> CostState:
+    """Returns what a transaction costs after a report of it.
+
+    A report without an energy register ends no piece: that nothing was drawn is not known by it.
+
+    Args:
+        cost: so far.
+        told: what the report says.
+        ended_at: when the transaction has ended, if it has.
+        energy_wh: of the whole transaction by then.
+    """
+    seen = cost.seen
+    if _drawing(told, cost.counted_until):
+        seen = "charging"
+    until = ended_at or told.registered_at
+    if until is None:
+        seen = _stronger(seen, _word(told.charging_state))
+        return cost if seen == cost.seen else msgspec.structs.replace(cost, seen=seen)
+    is_over = until > cost.counted_until or energy_wh > cost.counted_wh
+    after = counted(msgspec.structs.replace(cost, seen=seen), until=until, energy_wh=energy_wh)
+    then = "charging" if _drawing(told, until) else _word(told.charging_state)
+    after = msgspec.structs.replace(after, seen=then if is_over else _stronger(seen, then))
+    return cost if after == cost else after
+
+
 def counted(cost: CostState, *, until: datetime, energy_wh: float) -> CostState:
     """Returns what a transaction costs after another piece of it.
 
@@ -131,26 +158,62 @@ def counted(cost: CostState, *, until: datetime, energy_wh: float) -> CostState:
         energy_cost = _rounded(cost.energy_cost * left)
         cost = msgspec.structs.replace(cost, energy_cost=energy_cost, counted_wh=energy_wh)
     drawn_wh = energy_wh - cost.counted_wh
-    whole_s = (until - cost.counted_until).total_seconds()
-    energy_cost, time_cost = Decimal(0), Decimal(0)
-    terms = terms_of(cost)
-    for start, end in _pieces(terms, cost.counted_until, until):
-        seconds = (end - start).total_seconds()
-        share = seconds / whole_s if whole_s else 1.0
-        prices = prices_at(terms, start)
-        energy_cost += prices.energy_per_kwh * _exact(drawn_wh * share) / 1000
-        per_hour = prices.charging_per_hour if drawn_wh > 0 else prices.idle_per_hour
-        time_cost += per_hour * _exact(seconds) / 3600
-    is_charging = drawn_wh > 0
+    energy_cost = _energy_cost(terms_of(cost), cost.counted_until, until, drawn_wh)
+    sort: Sort = "charging" if drawn_wh > 0 or cost.seen == "charging" else "idle"
+    if sort == "idle" and cost.seen == "held":
+        sort = "held"
+    cost = _with_time(cost, until, sort)
     return msgspec.structs.replace(
         cost,
         counted_until=until,
         counted_wh=energy_wh,
-        charging_s=cost.charging_s + (whole_s if is_charging else 0.0),
-        idle_s=cost.idle_s + (0.0 if is_charging else whole_s),
         energy_cost=_rounded(cost.energy_cost + energy_cost),
-        charging_cost=cost.charging_cost + (_rounded(time_cost) if is_charging else 0),
-        idle_cost=cost.idle_cost + (0 if is_charging else _rounded(time_cost)),
+    )
+
+
+def shortened(cost: CostState, *, until: datetime, started_at: datetime) -> CostState:
+    """Returns a cost without the time after an end that was put right to an earlier one.
+
+    What is remembered run by run is taken back as it was counted; of time that is older than that,
+    the same share of each sort, and the cost is marked.
+    """
+    if until >= cost.counted_until:
+        return cost
+    terms = terms_of(cost)
+    runs = msgspec.convert(cost.runs, list[Run])
+    left = [_run_until(terms, run, until) for run in runs if run.start < until]
+    first_at = runs[0].start if runs else cost.counted_until
+    share = Decimal(1)
+    if until < first_at:
+        whole_s = (first_at - started_at).total_seconds()
+        left_s = max(0.0, (until - started_at).total_seconds())
+        share = _exact(left_s) / _exact(whole_s) if whole_s > 0 else Decimal(0)
+    is_shared = False
+    parts: dict[Sort, tuple[float, Decimal]] = {
+        "charging": (cost.charging_s, cost.charging_cost),
+        "idle": (cost.idle_s, cost.idle_cost),
+        "held": (cost.held_s, Decimal(0)),
+    }
+    for sort, (seconds, price) in parts.items():
+        known_s, known = _sum_of(runs, sort)
+        new_s, new = _sum_of(left, sort)
+        is_shared |= share != 1 and (seconds - known_s > 1 or price != known)
+        older_s = max(0.0, seconds - known_s)
+        parts[sort] = (
+            older_s * float(share) + new_s,
+            _rounded((price - known) * share + new),
+        )
+    return msgspec.structs.replace(
+        cost,
+        counted_until=until,
+        charging_s=parts["charging"][0],
+        idle_s=parts["idle"][0],
+        held_s=parts["held"][0],
+        charging_cost=parts["charging"][1],
+        idle_cost=parts["idle"][1],
+        seen=None,
+        runs=msgspec.to_builtins(left),
+        suspect=_marked(cost.suspect, CUT_BY_SHARE) if is_shared else cost.suspect,
     )
 
 
@@ -190,31 +253,6 @@ def changed(cost: CostState, terms: Terms) -> CostState:
     return msgspec.structs.replace(cost, terms=msgspec.to_builtins(terms))
 
 
-class Prices(msgspec.Struct, frozen=True):
-    """What holds at an instant."""
-
-    energy_per_kwh: Decimal
-    charging_per_hour: Decimal
-    idle_per_hour: Decimal
-
-
-def prices_at(terms: Terms, at: datetime) -> Prices:
-    """Returns the prices at an instant: of the first elements that hold then, else the tariff's."""
-    energy = charging = idle = None
-    if terms.elements:
-        local = at.astimezone(ZoneInfo(terms.timezone))
-        for element in terms.elements:
-            if _holds(element, local):
-                energy = _first(energy, element.energy_price_per_kwh)
-                charging = _first(charging, element.charging_price_per_hour)
-                idle = _first(idle, element.idle_price_per_hour)
-    return Prices(
-        terms.energy_price_per_kwh if energy is None else energy,
-        terms.charging_price_per_hour if charging is None else charging,
-        terms.idle_price_per_hour if idle is None else idle,
-    )
-
-
 def station_terms(terms: Terms) -> StationTerms:
     """Returns a tariff as a station takes it: what it is not told costs nothing there."""
     return StationTerms(
@@ -242,42 +280,88 @@ def _told_prices(terms: Terms, name: str) -> tuple[Price, ...]:
     return (*special, Price(price=base)) if special or base else ()
 
 
-def _holds(element: Element, local: datetime) -> bool:
-    if element.days and _DAYS[local.weekday()] not in element.days:
-        return False
-    time = f"{local:%H:%M}"
-    start, end = element.start_time or "00:00", element.end_time or "24:00"
-    if start < end:
-        return start <= time < end
-    return time >= start or time < end
+def _word(charging_state: str | None) -> str | None:
+    return {"Charging": "charging", "SuspendedEVSE": "held"}.get(charging_state or "")
 
 
-def _pieces(terms: Terms, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Yields a period cut where prices may change."""
-    if terms.elements and start < end and end - start <= _CUT_WITHIN:
-        for border in _borders(terms, start, end):
-            yield start, border
-            start = border
-    yield start, end
+def _stronger(one: str | None, other: str | None) -> str | None:
+    return "charging" if "charging" in (one, other) else one or other
 
 
-def _borders(terms: Terms, start: datetime, end: datetime) -> list[datetime]:
-    zone = ZoneInfo(terms.timezone)
-    times = {"00:00"}
-    for element in terms.elements:
-        times.update(time for time in (element.start_time, element.end_time) if time is not None)
-    found: set[datetime] = set()
-    midnight = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    while midnight.astimezone(start.tzinfo) < end:
-        for time in times:
-            hour, minute = int(time[:2]), int(time[3:])
-            found.add(midnight.replace(hour=hour, minute=minute).astimezone(start.tzinfo))
-        midnight += timedelta(days=1)
-    return sorted(border for border in found if start < border < end)
+def _drawing(told: Told, since: datetime) -> bool:
+    return any(at >= since and power_w > _CHARGING_W for at, power_w in told.powers)
 
 
-def _first(found: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return other if found is None else found
+def _with_time(cost: CostState, until: datetime, sort: Sort) -> CostState:
+    """Returns a cost with a piece of time; one that nobody can have watched costs nothing."""
+    start = cost.counted_until
+    if until == start:
+        return cost
+    if until - start > _LONGEST:
+        return msgspec.structs.replace(cost, suspect=_marked(cost.suspect, TIME_GAP))
+    seconds = (until - start).total_seconds()
+    price = _rounded(_time_cost(terms_of(cost), sort, start, until))
+    runs = msgspec.convert(cost.runs, list[Run])
+    if runs and runs[-1].sort == sort and runs[-1].end == start:
+        runs[-1] = msgspec.structs.replace(runs[-1], end=until, cost=runs[-1].cost + price)
+    else:
+        runs.append(Run(start, until, sort, price))
+    return msgspec.structs.replace(
+        cost,
+        charging_s=cost.charging_s + (seconds if sort == "charging" else 0.0),
+        idle_s=cost.idle_s + (seconds if sort == "idle" else 0.0),
+        held_s=cost.held_s + (seconds if sort == "held" else 0.0),
+        charging_cost=cost.charging_cost + (price if sort == "charging" else 0),
+        idle_cost=cost.idle_cost + (price if sort == "idle" else 0),
+        runs=msgspec.to_builtins(runs[-_MOST_RUNS:]),
+    )
+
+
+def _run_until(terms: Terms, run: Run, until: datetime) -> Run:
+    """Returns the part of a run before an instant."""
+    if run.end <= until:
+        return run
+    whole = _time_cost(terms, run.sort, run.start, run.end)
+    share = _exact((until - run.start).total_seconds()) / _exact(_seconds(run))
+    if whole:  # by the prices of then: most of a night may have cost nothing
+        share = _time_cost(terms, run.sort, run.start, until) / whole
+    return msgspec.structs.replace(run, end=until, cost=_rounded(run.cost * share))
+
+
+def _time_cost(terms: Terms, sort: Sort, start: datetime, end: datetime) -> Decimal:
+    cost = Decimal(0)
+    if sort == "held":
+        return cost
+    for since, until in pieces(terms, start, end):
+        prices = prices_at(terms, since)
+        per_hour = prices.charging_per_hour if sort == "charging" else prices.idle_per_hour
+        cost += per_hour * _exact((until - since).total_seconds()) / 3600
+    return cost
+
+
+def _energy_cost(terms: Terms, start: datetime, end: datetime, drawn_wh: float) -> Decimal:
+    whole_s = (end - start).total_seconds()
+    if whole_s > _LONGEST.total_seconds():
+        # The register is right whatever the clock says; only when it flowed is not known.
+        return prices_at(terms, end).energy_per_kwh * _exact(drawn_wh) / 1000
+    cost = Decimal(0)
+    for since, until in pieces(terms, start, end):
+        share = (until - since).total_seconds() / whole_s if whole_s else 1.0
+        cost += prices_at(terms, since).energy_per_kwh * _exact(drawn_wh * share) / 1000
+    return cost
+
+
+def _sum_of(runs: list[Run], sort: Sort) -> tuple[float, Decimal]:
+    mine = [run for run in runs if run.sort == sort]
+    return sum(map(_seconds, mine)), sum((run.cost for run in mine), Decimal(0))
+
+
+def _seconds(run: Run) -> float:
+    return (run.end - run.start).total_seconds()
+
+
+def _marked(suspect: list[Any], mark: str) -> list[Any]:
+    return suspect if mark in suspect else [*suspect, mark]
 
 
 def _rounded(amount: Decimal) -> Decimal:

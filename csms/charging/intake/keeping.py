@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import blake2b
 from typing import cast
 
@@ -10,6 +11,7 @@ import msgspec
 
 from csms.access.intake import load_site_rules, load_tokens
 from csms.billing.intake import COSTS, begin_cost, count_cost
+from csms.billing.rules.costs import Told
 from csms.charging.intake.kinds import (
     ODDITIES,
     READING_KEY,
@@ -20,8 +22,10 @@ from csms.charging.intake.kinds import (
 )
 from csms.charging.queries import transaction_news
 from csms.charging.rules import (
+    METERED_AT,
     ReadingKey,
     TransactionState,
+    judge_time,
     may_be_known,
     metered,
     reading_key,
@@ -128,18 +132,48 @@ def with_tariff(batch: Batch, state: TransactionState) -> TransactionState:
     return msgspec.structs.replace(state, tariff_id=tariff_id, currency=currency, cost=cost)
 
 
-def priced(batch: Batch, state: TransactionState) -> TransactionState:
-    """Returns a transaction with what it costs by what has been told of it."""
+def priced(batch: Batch, state: TransactionState, fact: Metering | None = None) -> TransactionState:
+    """Returns a transaction with what it costs by what has been told of it.
+
+    Args:
+        batch: of facts.
+        state: after the fact.
+        fact: that tells of it; None where it was ended without one.
+    """
     if state.tariff_id is None:
         return state
+    readings = () if fact is None else fact.readings
+    received_at = batch.now if fact is None else fact.received_at
+    report = Told(
+        registered_at=_registered_at(readings, received_at),
+        charging_state=state.charging_state,
+        powers=tuple(
+            (judge_time(each.measured_at, received_at)[0], each.power_w)
+            for each in readings
+            if each.power_w is not None
+        ),
+    )
     cost = count_cost(
         batch,
         state.id,
-        until=state.stopped_at or state.last_reading_at or state.started_at,
+        report,
+        ended_at=state.stopped_at,
         energy_wh=state.energy_wh,
         open_as=None if state.stopped_at else (state.station, state.ocpp_transaction_id),
     )
     return state if cost is None else msgspec.structs.replace(state, cost=cost)
+
+
+def _registered_at(readings: Sequence[Reading], received_at: datetime) -> datetime | None:
+    """Returns when the energy register of the outlet was last read; None: it was not."""
+    return max(
+        (
+            judge_time(each.measured_at, received_at)[0]
+            for each in readings
+            if each.energy_wh is not None and each.location == METERED_AT
+        ),
+        default=None,
+    )
 
 
 def keep_loose(

@@ -80,9 +80,7 @@ TRANSACTIONS = RowKind(
         "command_id",
         "seq_no",
         "suspect",
-        "tariff_id",
-        "currency",
-        "cost",
+        "cost",  # its tariff is the REST door's to change
         "priority_charging",
         "stopped_by",
     ),

@@ -82,7 +82,7 @@ class ReadingsDecider:
         whole, fact = whole_registers(batch, known, fact)
         state = meter(batch, whole, fact)
         if state is not known:
-            state = priced(batch, state)
+            state = priced(batch, state, fact)
             batch.rows(TRANSACTIONS).put(state)
             tell(batch, "transaction.updated", state)
             move_vehicle(batch, known, state, fact.readings)

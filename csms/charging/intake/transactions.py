@@ -161,7 +161,7 @@ def _stop_16(batch: Batch, known: TransactionState, fact: TransactionReported) -
     known, fact = whole_registers(batch, _with_who_stopped(batch, known, fact), fact)
     state = meter(batch, closed(known, fact, batch.now), fact, history=True)
     assert state.stopped_at is not None
-    state = priced(batch, counted(state, fact.meter_wh, state.stopped_at, batch.now))
+    state = priced(batch, counted(state, fact.meter_wh, state.stopped_at, batch.now), fact)
     batch.rows(TRANSACTIONS).put(state)
     _ended(batch, known, state, fact)
 
@@ -184,7 +184,7 @@ def _event_2x(
     ending = fact.kind == "ended" and (state.stopped_at is None or is_repaired(state))
     if ending:
         state = closed(state, fact, batch.now)
-    state = priced(batch, meter(batch, state, fact, history=fact.kind == "ended"))
+    state = priced(batch, meter(batch, state, fact, history=fact.kind == "ended"), fact)
     batch.rows(TRANSACTIONS).put(state)
     if known is None:
         tell(batch, "transaction.started", state)

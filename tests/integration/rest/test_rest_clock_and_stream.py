@@ -101,6 +101,22 @@ async def test_events_arrive_as_they_happen_and_can_be_resumed(house: RestHouse)
             assert first["resource"] == before
 
 
+@pytest.mark.parametrize("subject", ["settlement/s", "driver/d", "id_token/t"])
+async def test_a_stream_has_nothing_of_people_for_those_who_may_not_see_them(
+    house: RestHouse, subject: str
+) -> None:
+    async with house.db.write(house.clock, house.services.ids) as work:
+        work.emit("it.happened", subject=subject, resource={"amount": "12.34", "psp_ref": "P"})
+    made = await house.site(name="after")
+    async with served(house) as http:
+        async with listening(http, "0") as listener:
+            assert (await listener.event())["event"] == "it.happened"
+        http.headers["Authorization"] = f"Bearer {await house.key('driver')}"
+        async with listening(http, "0") as listener:
+            first = msgspec.json.decode((await listener.event())["data"])
+            assert first["subject"] == f"site/{made['id']}"
+
+
 async def test_a_stream_is_filtered_by_type_and_site(house: RestHouse) -> None:
     one, two = await house.site(), await house.site()
     async with (

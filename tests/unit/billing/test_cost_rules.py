@@ -6,24 +6,26 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from csms.billing.rules.costs import (
     CostState,
-    Element,
-    Terms,
+    Told,
     begun,
     changed,
     counted,
     is_due,
     is_valid,
-    prices_at,
+    reported,
+    shortened,
     station_terms,
     told,
     total,
 )
+from csms.billing.rules.prices import Element, Terms, prices_at
 
 FRIDAY = datetime(2026, 6, 19, 16, 0, tzinfo=UTC)
 """18:00 in Paris."""
@@ -53,6 +55,107 @@ def after(cost: CostState, minutes: float, energy_wh: float) -> CostState:
     return counted(cost, until=FRIDAY + timedelta(minutes=minutes), energy_wh=energy_wh)
 
 
+TIMED = {"charging_price_per_hour": Decimal("1.20"), "idle_price_per_hour": Decimal("6.00")}
+
+
+def said(
+    cost: CostState,
+    minutes: float,
+    *,
+    wh: float | None = None,
+    state: str | None = None,
+    power_w: float | None = None,
+    is_end: bool = False,
+) -> CostState:
+    """Returns a cost after a report; `wh` is what an energy register makes of it."""
+    at = FRIDAY + timedelta(minutes=minutes)
+    return reported(
+        cost,
+        Told(
+            registered_at=None if wh is None else at,
+            charging_state=state,
+            powers=() if power_w is None else ((at, power_w),),
+        ),
+        ended_at=at if is_end else None,
+        energy_wh=cost.counted_wh if wh is None else wh,
+    )
+
+
+def test_a_report_without_an_energy_register_ends_no_piece() -> None:
+    cost = begun("x", terms(**TIMED), FRIDAY)
+    for minute in range(1, 30):
+        cost = said(cost, minute)
+    cost = said(cost, 30, wh=2000.0)
+    assert (cost.charging_s, cost.idle_s) == (1800.0, 0.0)
+    # What comes after the last register ends with the transaction.
+    cost = said(said(cost, 35), 40, is_end=True)
+    assert (cost.charging_s, cost.idle_s, cost.idle_cost) == (1800.0, 600.0, Decimal(1))
+
+
+@pytest.mark.parametrize("word", [{"state": "Charging"}, {"power_w": 3700.0}])
+def test_a_coarse_register_makes_no_idle_time_of_charging(word: dict[str, Any]) -> None:
+    cost = said(begun("x", terms(**TIMED), FRIDAY), 0, wh=0.0, **word)
+    for minute in range(1, 16):
+        cost = said(cost, minute, wh=1000.0 * (minute // 15), **word)
+    assert (cost.charging_s, cost.idle_s) == (900.0, 0.0)
+
+
+def test_a_register_that_stands_still_while_nothing_else_charges_is_idle_time() -> None:
+    cost = said(begun("x", terms(**TIMED), FRIDAY), 0, wh=0.0, state="SuspendedEV", power_w=20.0)
+    # The car begins just now: what lies before was idle.
+    cost = said(cost, 30, wh=0.0, state="Charging")
+    cost = said(cost, 60, wh=4000.0, state="SuspendedEV", power_w=20.0)
+    cost = said(cost, 90, wh=4000.0, state="SuspendedEV")
+    assert (cost.charging_s, cost.idle_s) == (1800.0, 3600.0)
+
+
+def test_time_in_which_our_limit_holds_a_car_back_costs_nothing() -> None:
+    cost = said(begun("x", terms(**TIMED), FRIDAY), 0, wh=0.0, state="SuspendedEVSE")
+    cost = said(cost, 30, wh=0.0, state="SuspendedEVSE")
+    cost = said(said(cost, 40, state="SuspendedEVSE"), 60, is_end=True, wh=0.0)
+    assert (cost.charging_s, cost.idle_s, cost.held_s) == (0.0, 0.0, 3600.0)
+    assert total(cost) == 0
+
+
+def test_more_than_a_day_without_a_word_costs_no_time() -> None:
+    start = datetime(2015, 1, 1, tzinfo=UTC)
+    cost = begun("x", terms(**TIMED), start)
+    cost = counted(cost, until=FRIDAY, energy_wh=1000.0)
+    assert (total(cost), cost.suspect) == (Decimal("0.40"), ["time-gap"])
+    assert (cost.charging_s, cost.idle_s, cost.counted_until) == (0.0, 0.0, FRIDAY)
+    # From then on it is counted as ever.
+    assert total(after(cost, 10, 1000.0)) == Decimal("1.40")
+    still = counted(begun("y", terms(**TIMED), start), until=FRIDAY, energy_wh=0.0)
+    assert (total(still), still.suspect) == (0, ["time-gap"])
+
+
+def test_an_end_that_is_put_right_takes_time_back_as_it_was_counted() -> None:
+    night = Element(idle_price_per_hour=Decimal(0), start_time="20:00", end_time="06:00")
+    cost = after(begun("x", terms(**TIMED, elements=(night,)), FRIDAY), 60, 5000.0)
+    for hour in range(2, 14):
+        cost = after(cost, 60 * hour, 5000.0)
+    assert (cost.charging_s, cost.idle_s, cost.idle_cost) == (3600.0, 12 * 3600.0, Decimal(12))
+    for minutes, charging_s, idle_s, idle_cost in (
+        (240, 3600.0, 3 * 3600.0, Decimal(6)),
+        (90, 3600.0, 1800.0, Decimal(3)),
+        (30, 1800.0, 0.0, Decimal(0)),
+    ):
+        until = FRIDAY + timedelta(minutes=minutes)
+        less = shortened(cost, until=until, started_at=FRIDAY)
+        assert (less.charging_s, less.idle_s, less.counted_until) == (charging_s, idle_s, until)
+        assert (less.idle_cost, less.suspect) == (idle_cost, [])
+        assert less.charging_cost == Decimal("1.20") * int(charging_s) / 3600
+    assert shortened(cost, until=cost.counted_until, started_at=FRIDAY) is cost
+
+
+def test_time_of_which_nothing_is_remembered_is_taken_back_in_shares() -> None:
+    cost = after(after(begun("x", terms(**TIMED), FRIDAY), 60, 5000.0), 120, 5000.0)
+    old = msgspec.structs.replace(cost, runs=[])
+    less = shortened(old, until=FRIDAY + timedelta(minutes=30), started_at=FRIDAY)
+    assert (less.charging_s, less.idle_s, less.suspect) == (900.0, 900.0, ["cut-by-share"])
+    assert (less.charging_cost, less.idle_cost) == (Decimal("0.30"), Decimal("1.50"))
+
+
 def test_energy_time_and_fee_add_up() -> None:
     it = terms(
         charging_price_per_hour=Decimal("1.20"),
@@ -74,6 +177,21 @@ def test_prices_change_within_a_piece() -> None:
     cost = after(begun("x", terms(elements=(evening,)), FRIDAY), 120, 2000.0)
     # Half of it before 19:00 at 0.40, half after at 0.60.
     assert total(cost) == Decimal("1.00")
+
+
+def test_prices_change_by_the_clock_on_the_days_it_is_changed() -> None:
+    def cost_of(start: datetime, hours: int, element: Element) -> Decimal:
+        cost = begun("x", terms(elements=(element,)), start)
+        return total(counted(cost, until=start + timedelta(hours=hours), energy_wh=hours * 1000.0))
+
+    # In autumn 02:30 to 03:00 comes twice.
+    autumn = datetime(2026, 10, 24, 22, 0, tzinfo=UTC)
+    cheap = Element(energy_price_per_kwh=Decimal("0.10"), start_time="02:30", end_time="03:00")
+    assert cost_of(autumn, 5, cheap) == Decimal("2.00") - 2 * Decimal("0.15")
+    # In spring 02:30 never comes: it holds from 03:00.
+    spring = datetime(2026, 3, 28, 23, 0, tzinfo=UTC)
+    late = Element(energy_price_per_kwh=Decimal("0.10"), start_time="02:30", end_time="04:00")
+    assert cost_of(spring, 5, late) == Decimal("2.00") - Decimal("0.30")
 
 
 def test_elements_hold_by_day_and_over_midnight() -> None:

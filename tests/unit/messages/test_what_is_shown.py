@@ -24,6 +24,20 @@ def test_no_token_is_left_wherever_it_stands() -> None:
     }
 
 
+def test_whose_tariff_and_whose_receipt_it_is_is_hidden() -> None:
+    held = {"tariffAssignments": [{"tariffId": "day", "idTokens": ["ADA", "BOB"]}]}
+    assert without_tokens(held) == {
+        "tariffAssignments": [{"tariffId": "day", "idTokens": [MASK, MASK]}]
+    }
+    assert without_tokens({"idTokens": [{"idToken": "ADA", "type": "Central"}]}) == {
+        "idTokens": [{"idToken": MASK, "type": "Central"}]
+    }
+    paid = {"pspRef": "P", "vatNumber": "DE1", "vatCompany": {"name": "Ada"}}
+    assert without_tokens(paid) == {"pspRef": "P", "vatNumber": MASK, "vatCompany": MASK}
+    asked = {"vatNumber": "DE1", "company": {"name": "Ada", "city": "Ulm"}, "status": "Accepted"}
+    assert without_tokens(asked) == {"vatNumber": MASK, "company": MASK, "status": "Accepted"}
+
+
 def test_free_text_is_hidden_whole() -> None:
     assert without_tokens({"vendorId": "V", "data": "card ADA"}) == {"vendorId": "V", "data": MASK}
     signed = {"format": "SignedData", "value": "OCMF|ADA", "measurand": "Energy"}
