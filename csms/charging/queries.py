@@ -171,7 +171,11 @@ def outside_limit_resource(limit: Any) -> dict[str, Any]:
         "source": limit.source,
         "grid_critical": limit.grid_critical,
         "local_generation": limit.local_generation,
-        "schedules": limit.schedules,
+        "schedules": [
+            {name: value for name, value in each.items() if name != "cut"}
+            for each in limit.schedules
+        ],
+        "cut": any(each.get("cut", False) for each in limit.schedules),
         "active": limit.cleared_at is None,
         "told_at": limit.told_at,
         "cleared_at": limit.cleared_at,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from csms.displays.queries import message_resource
 from csms.displays.rules import MessageNow, cleared, missing, refused, reported, shown
-from csms.inquiries.intake import load_inquiries, take_part
+from csms.inquiries.intake import awaited_part, load_inquiries, take_part
 from csms.inquiries.rules import InquiryNow
 from csms.ledger.batch import Batch, MessageNote
 from csms.ledger.bulk import RowKind
@@ -21,25 +22,34 @@ MESSAGES = RowKind(
     key=("station", "message_id"),
     mutable=("wish", "wish_state", "why", "told", "told_at", "gone", "updated_at"),
 )
+MESSAGES_MAX = 200
+"""No screen has room for more; what a station tells beyond it is in the message log alone."""
 
 
 class DisplaysDecider:
     """A station tells what it shows."""
 
     def load(self, batch: Batch, facts: Sequence[DisplaysReported]) -> None:
-        """Fetches all that these stations are known to show, and who has asked."""
+        """Fetches who has asked, and all that the stations that were asked are known to show."""
         batch.rows(BRIEFS).load(fact.station for fact in facts)
-        rows = batch.rows(MESSAGES)
-        rows.find(("station",), [fact.station for fact in facts])
-        rows.load((fact.station, each.message_id) for fact in facts for each in fact.messages)
         load_inquiries(batch, ((fact.station, "displays", fact.request_id) for fact in facts))
+        asked = [f for f in facts if awaited_part(batch, f.station, "displays", f.request_id)]
+        rows = batch.rows(MESSAGES)
+        rows.find(("station",), [fact.station for fact in asked])
+        rows.load((fact.station, each.message_id) for fact in asked for each in fact.messages)
 
     def decide(self, batch: Batch, fact: DisplaysReported, note: MessageNote | None) -> Answer:  # noqa: ARG002
-        """Keeps what is there; what a whole report does not tell is gone."""
+        """Keeps what is there; what a whole report does not tell is gone.
+
+        What nobody has asked for stays in the message log: its numbers have no end.
+        """
+        if not awaited_part(batch, fact.station, "displays", fact.request_id):
+            return EMPTY
         rows = batch.rows(MESSAGES)
         for each in fact.messages:
-            former = rows.get((fact.station, each.message_id))
-            _put(batch, reported(former, fact.station, each, batch.now))
+            key = (fact.station, each.message_id)
+            if rows.make_room(key, MESSAGES_MAX, _gone_since):
+                _put(batch, reported(rows.get(key), fact.station, each, batch.now))
         inquiry = take_part(batch, fact.station, "displays", fact.request_id, last=fact.last)
         if inquiry is not None:
             forget_displays(batch, inquiry)
@@ -73,6 +83,10 @@ def forget_displays(batch: Batch, inquiry: InquiryNow) -> None:
         after = missing(row, inquiry.asked_at, batch.now)
         if after is not None:
             _put(batch, after)
+
+
+def _gone_since(message: MessageNow) -> datetime | None:
+    return message.updated_at if message.gone and message.wish is None else None
 
 
 def _put(batch: Batch, message: MessageNow) -> None:

@@ -46,6 +46,8 @@ _STREAMS = RowKind(
     mutable=StreamRow.__struct_fields__[2:],
     often=("told", "pending", "last_value_at", "updated_at"),
 )
+STREAMS_MAX = 100
+"""So many streams of a station are kept; of others neither they nor their values."""
 _VALUES = RowKind(StreamValue.__table__, ValueRow, key=("id",))
 
 
@@ -57,7 +59,9 @@ class OpenedDecider:
         _load(batch, ((fact.station, fact.stream.stream_id) for fact in facts))
 
     def decide(self, batch: Batch, fact: StreamOpened, note: MessageNote | None) -> Answer:  # noqa: ARG002
-        """Takes it: what is sent is kept."""
+        """Takes it: what is sent is kept, unless there are too many."""
+        if not _has_room(batch, fact.station, fact.stream.stream_id):
+            return VerdictAnswer(accepted=False)
         _keep(batch, fact, opened(fact.station, fact.stream, fact.received_at), "opened")
         return VerdictAnswer(accepted=True)
 
@@ -112,6 +116,8 @@ class ListedDecider:
         rows, now = batch.rows(_STREAMS), fact.received_at
         there = {each.stream_id for each in fact.streams}
         for stream in fact.streams:
+            if not _has_room(batch, fact.station, stream.stream_id):
+                continue
             former = rows.get((fact.station, stream.stream_id))
             after = listed(former, fact.station, stream, now)
             if former is None or former.closed_at is not None:
@@ -134,6 +140,8 @@ class ValuesDecider:
     def decide(self, batch: Batch, fact: StreamValuesReported, note: MessageNote | None) -> Answer:  # noqa: ARG002
         """Keeps them all."""
         rows = batch.rows(_STREAMS)
+        if not _has_room(batch, fact.station, fact.stream_id):
+            return EMPTY
         for measured_at, value in fact.values:
             row = ValueRow(fact.station, fact.stream_id, measured_at, fact.received_at, value)
             batch.add(_VALUES, row)
@@ -144,7 +152,17 @@ class ValuesDecider:
 def _load(batch: Batch, keys: Iterable[tuple[str, int]]) -> None:
     wanted = list(keys)
     batch.rows(BRIEFS).load(station for station, _ in wanted)
-    batch.rows(_STREAMS).load(wanted)
+    rows = batch.rows(_STREAMS)
+    rows.load(wanted)
+    # Only who tells of a new one is asked how many there are: values come all the time.
+    rows.find(("station",), {key[0] for key in wanted if rows.get(key) is None})
+
+
+def _has_room(batch: Batch, station: str, stream_id: int) -> bool:
+    """Returns whether a stream is kept; where there are too many, what was closed first goes."""
+    return batch.rows(_STREAMS).make_room(
+        (station, stream_id), STREAMS_MAX, lambda row: row.closed_at
+    )
 
 
 def _keep(batch: Batch, fact: Fact, row: StreamRow, what: str) -> None:

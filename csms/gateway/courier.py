@@ -23,7 +23,7 @@ from csms.bus.base import COMMAND_QUEUED, Bus, EventNote, Subscription
 from csms.gateway.lane import CallEnd, FactSink, Lane
 from csms.gateway.limits import Limits
 from csms.gateway.redaction import redact
-from csms.gateway.told import facts_told
+from csms.gateway.told import commit, facts_told
 from csms.ledger.batch import MessageNote
 from csms.ledger.database import Database
 from csms.ocpp.portions import PORTIONED, joined, portions
@@ -45,7 +45,6 @@ from models.tables.stations import StationVariable
 _BATCH = 20
 _LOOKED_UP_AT_ONCE = 500
 _REMEMBERED = 1_000
-_RETRY_S = 1.0
 _NO_LIMIT_W = 1e12
 """Stands for no limit where a number is needed."""
 _EXPIRE_EVERY = timedelta(seconds=60)
@@ -394,9 +393,8 @@ class Courier:
                 limits = tuple(
                     (each.start_s, min(each.limit_w, _NO_LIMIT_W)) for each in told.periods
                 )
-                identity, now = errand.lane.identity, self._clock.now()
-                for fact in facts_told(identity, told, now):
-                    submit_quietly(self._intake, fact)
+                for fact in facts_told(errand.lane.identity, told, self._clock.now()):
+                    await self._keep(fact)
             case "refused":
                 state = "failed"
                 note.outcome = "error"
@@ -420,6 +418,13 @@ class Courier:
             note,
         )
 
+    async def _keep(self, fact: Fact) -> None:
+        """Commits what an answer has told before its command is settled: nobody tells it again."""
+        try:
+            await commit(self._intake, self._wire, fact)
+        except Exception as error:  # noqa: BLE001 - the outcome is kept whatever becomes of it
+            _log.warning("fact_lost", fact=type(fact).__name__, error=str(error))
+
     async def _fail(self, row: Command, code: str, detail: str) -> None:
         await self._settle(
             CommandSettled(
@@ -434,14 +439,7 @@ class Courier:
 
     async def _settle(self, fact: CommandSettled, note: MessageNote | None = None) -> None:
         """Commits an outcome, as often as it takes, and tells who waits for it."""
-        while True:
-            try:
-                await self._intake.enqueue(fact, note)
-            except Unavailable as error:
-                _log.warning("outcome_waiting", command=fact.command_id, error=error.detail)
-                await self._wire.sleep(_RETRY_S)
-            else:
-                break
+        await commit(self._intake, self._wire, fact, note)
         settled = Settled(fact.state, fact.response, fact.error_code, fact.detail)
         self._recent[fact.command_id] = settled
         if len(self._recent) > _REMEMBERED:

@@ -5,10 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+import structlog
+
+from csms.gateway.lane import FactSink
+from csms.ledger.batch import MessageNote
 from csms.ocpp.table import Outcome
+from models.clocks import WireClock
+from models.errors import Unavailable
 from models.facts import Fact, MonitorsReported, VariablesReported
 from models.facts.payments import TariffsTold
 from models.facts.priorities import PriorityReported, ScheduleTold
+
+_RETRY_S = 1.0
+
+_log = structlog.get_logger("courier")
+
+
+async def commit(
+    intake: FactSink, wire: WireClock, fact: Fact, note: MessageNote | None = None
+) -> None:
+    """Makes a fact durable, as often as it takes while the database is away."""
+    while True:
+        try:
+            await intake.enqueue(fact, note)
+        except Unavailable as error:
+            name = type(fact).__name__
+            _log.warning("outcome_waiting", station=fact.station, fact=name, error=error.detail)
+            await wire.sleep(_RETRY_S)
+        else:
+            return
 
 
 def facts_told(station: str, told: Outcome, now: datetime) -> Iterator[Fact]:

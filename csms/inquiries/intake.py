@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from csms.inquiries.queries import inquiry_resource
-from csms.inquiries.rules import InquiryNow, answered, part_heard, tells_all
+from csms.inquiries.rules import InquiryNow, answered, is_awaited, part_heard, tells_all
 from csms.ledger.batch import Batch, Decider, MessageNote
 from csms.ledger.bulk import RowKind
 from csms.stations.intake import BRIEFS
@@ -114,6 +114,14 @@ def question_of(
 ) -> InquiryNow | None:
     """Returns the question that a part of a report answers, if it is one of ours."""
     return _find(batch, (station, subject, request_id))
+
+
+def awaited_part(
+    batch: Batch, station: str, subject: InquirySubject, request_id: int
+) -> InquiryNow | None:
+    """Returns the question that a part of a report answers, if there may be more parts of it."""
+    known = _find(batch, (station, subject, request_id))
+    return known if known is not None and is_awaited(known) else None
 
 
 def _find(batch: Batch, question: Question) -> InquiryNow | None:

@@ -149,6 +149,36 @@ class Rows(Generic[R]):
         self._rows[key] = row
         self._changed[key] = None
 
+    def remove(self, key: Any) -> None:
+        """Takes a row away, now and in the database; it is known to be missing from then on."""
+        self._kind.delete(self._driver, key)
+        self._stored.pop(key, None)
+        self._changed.pop(key, None)
+        self._rows[key] = None
+        if isinstance(key, tuple):
+            self._groups.get(cast("tuple[Any, ...]", key)[0], {}).pop(key, None)
+
+    def make_room(self, key: Any, most: int, ended_at: Callable[[R], datetime | None]) -> bool:
+        """Returns whether a row may be put: a station may tell of more and more things for ever.
+
+        All rows of the group must have been found. Where it is full, what has ended first goes.
+
+        Args:
+            key: of the row.
+            most: how many rows a group may have.
+            ended_at: since when a row is of no more use; None: it still is.
+        """
+        if self._rows.get(key) is not None:
+            return True
+        group = self.group(key[0])
+        if len(group) < most:
+            return True
+        ended = [(at, self._kind.key_of(row)) for row in group if (at := ended_at(row)) is not None]
+        if not ended:
+            return False
+        self.remove(min(ended)[1])
+        return True
+
     def rekey(self, old: Any, row: R) -> None:
         """Takes note that a stored row has another key from now on."""
         del self._rows[old]

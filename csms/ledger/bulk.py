@@ -212,6 +212,11 @@ class RowKind(Generic[R]):
             compiled = self.on(driver.dialect)
             driver.many(compiled.insert_sql, [compiled.to_values(row) for row in rows])
 
+    def delete(self, driver: Driver, key: Any) -> None:
+        """Takes the row of a key away."""
+        compiled = self.on(driver.dialect)
+        driver.many(compiled.delete_sql, [compiled.to_key(key)])
+
     def update(self, driver: Driver, changes: Sequence[tuple[R, R | None]]) -> None:
         """Writes the mutable columns of rows that are there.
 
@@ -265,10 +270,18 @@ class _Compiled:
             f'INSERT INTO "{kind.name}" ({names}) VALUES ({marks}) {clash}',
             dialect,
         )
+        match = " AND ".join(f'"{column}" = ?' for column in kind.key)
+        self.delete_sql = placed(f'DELETE FROM "{kind.name}" WHERE {match}', dialect)
         self.whole = _Update(kind, dialect, kind.mutable)
         self.slight = _Update(kind, dialect, kind.often) if kind.often else self.whole
         self._names = ", ".join(f't."{column}"' for column in kind.columns)
         self._selects: dict[tuple[tuple[str, ...], str, int], str] = {}
+
+    def to_key(self, key: Any) -> Sequence[Any]:
+        """Returns the columns of a key, in the driver's form."""
+        parts = cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
+        encode = (_converters(self._kind.types[name], self._dialect)[0] for name in self._kind.key)
+        return [part if to is None else to(part) for part, to in zip(parts, encode, strict=True)]
 
     def to_row(self, values: Sequence[Any]) -> Any:
         """Returns the struct of one fetched row."""

@@ -68,12 +68,18 @@ class PriorityDecider:
         batch.rows(TRANSACTIONS).load((fact.station, fact.ocpp_transaction_id) for fact in facts)
 
     def decide(self, batch: Batch, fact: PriorityReported, note: MessageNote | None) -> Answer:  # noqa: ARG002
-        """Marks it, and has the site planned anew: no limit holds it meanwhile."""
+        """Marks it, and has the site planned anew: no limit holds it meanwhile.
+
+        What it drew while a limit held it says nothing of what it draws from now on.
+        """
         known = batch.rows(TRANSACTIONS).get((fact.station, fact.ocpp_transaction_id))
         if known is None or known.stopped_at or known.priority_charging == fact.activated:
             return EMPTY
         state = msgspec.structs.replace(
-            known, priority_charging=fact.activated, updated_at=batch.now
+            known,
+            priority_charging=fact.activated,
+            power_w=None if fact.activated else known.power_w,
+            updated_at=batch.now,
         )
         batch.rows(TRANSACTIONS).put(state)
         tell(batch, "transaction.priority_changed", state)

@@ -9,10 +9,9 @@ an hour is taken to last, because a plan is made anew each quarter.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import msgspec
 
@@ -29,6 +28,7 @@ LEAST_W = 1380.0
 AHEAD = timedelta(minutes=15)
 _LONG_S = 10 * 366 * 86_400
 """Ten years: for ever, as far as a plan is concerned."""
+_NO_LIMIT_W = float("inf")
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -67,11 +67,14 @@ def look_outside(rows: Rows, grid: StepGrid, now: datetime, boxes: Boxes) -> Out
     for limit in rows.outside:
         all_of_it = evses[limit.station]
         mine = [evse for evse in all_of_it if limit.evse_id in {0, evse.evse_id}]
-        spans = _spans([power_w < LEAST_W for power_w in _by_step(limit, grid)])
+        if not mine or limit.local_generation:
+            # What a roof gives comes on top of what the grid does: it takes nothing away (2.1).
+            continue
+        by_step, power_w = _lowest(limit, grid, now)
+        spans = _spans([power_w < LEAST_W for power_w in by_step])
         for evse in mine if spans else ():
             closed[evse_name(evse)] = (*closed.get(evse_name(evse), ()), *spans)
-        power_w = _lowest(limit, now, now + AHEAD)
-        if power_w is None or power_w < LEAST_W or not mine:
+        if power_w == _NO_LIMIT_W or power_w < LEAST_W:
             continue
         shared = {boxes.circuit_of(evse) for evse in all_of_it}
         if limit.evse_id == 0 and len(shared) == 1:
@@ -86,31 +89,47 @@ def look_outside(rows: Rows, grid: StepGrid, now: datetime, boxes: Boxes) -> Out
             name = evse_name(evse)
             share_w = power_w / len(mine)
             allowed_w[name] = min(allowed_w.get(name, share_w), share_w)
-    return Outside(circuits, allowed_w, {name: _merged(each) for name, each in closed.items()})
+    return Outside(circuits, allowed_w, {name: merged(each) for name, each in closed.items()})
 
 
-def _by_step(limit: OutsideLimit, grid: StepGrid) -> list[float]:
-    """Returns the least that a limit allows in each step, in W; infinite where it says nothing."""
-    instants = [grid.instant(step) for step in range(grid.steps + 1)]
-    return [
-        float("inf") if (power_w := _lowest(limit, begin, end)) is None else power_w
-        for begin, end in pairwise(instants)
-    ]
+def _lowest(limit: OutsideLimit, grid: StepGrid, now: datetime) -> tuple[list[float], float]:
+    """Returns the least that a limit allows, in W; infinite where it says nothing.
 
+    Its schedules are read once and their periods walked once: a station may tell thousands, and
+    all else waits meanwhile.
 
-def _lowest(limit: OutsideLimit, begin: datetime, end: datetime) -> float | None:
-    """Returns the least that a limit allows between two instants, in W; None: it says nothing."""
-    found: list[float] = []
+    Returns:
+        The least of each step, and of the time just `AHEAD`.
+    """
+    by_step, soon_w = [_NO_LIMIT_W] * grid.steps, _NO_LIMIT_W
     for schedule in msgspec.convert(limit.schedules, list[HeldSchedule]):
-        start = schedule.start_at or limit.told_at
-        if start >= end:
-            continue
-        over = _FOR_EVER if schedule.duration_s is None else start + _span(schedule.duration_s)
-        edges = [start + _span(period.start_s) for period in schedule.periods]
-        for period, from_at, until in zip(schedule.periods, edges, [*edges[1:], over], strict=True):
-            if period.limit_w is not None and from_at < end and min(until, over) > begin:
-                found.append(max(0.0, period.limit_w))
-    return min(found, default=None)
+        for begin, end, power_w in _pieces(schedule, limit.told_at, grid.end):
+            if end > now and begin < now + AHEAD:
+                soon_w = min(soon_w, power_w)
+            if end > grid.start and begin < grid.end:
+                first, last = max(0, grid.floor(begin)), min(grid.steps, grid.ceil(end))
+                for step in range(first, last):
+                    by_step[step] = min(by_step[step], power_w)
+    return by_step, soon_w
+
+
+def _pieces(
+    schedule: HeldSchedule, told_at: datetime, before: datetime
+) -> Iterator[tuple[datetime, datetime, float]]:
+    """Yields from when until when a schedule allows how much, in W; none overlaps another.
+
+    One that begins no earlier than `before` has nothing to say.
+    """
+    start = schedule.start_at or told_at
+    if start >= before:
+        return  # and some are so far off that nothing can be added to them
+    over = _FOR_EVER if schedule.duration_s is None else start + _span(schedule.duration_s)
+    periods = sorted(schedule.periods, key=lambda period: period.start_s)
+    edges = [start + _span(period.start_s) for period in periods]
+    for period, begin, end in zip(periods, edges, [*edges[1:], over], strict=True):
+        until = min(end, over)
+        if period.limit_w is not None and begin < until:
+            yield begin, until, max(0.0, period.limit_w)
 
 
 def _span(seconds: int) -> timedelta:
@@ -131,12 +150,12 @@ def _spans(closed: Sequence[bool]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _merged(spans: Sequence[Span]) -> tuple[Span, ...]:
+def merged(spans: Sequence[Span]) -> tuple[Span, ...]:
     """Returns windows in order, those that touch as one."""
-    merged: list[Span] = []
+    found: list[Span] = []
     for begin, end in sorted(spans):
-        if merged and merged[-1][1] >= begin:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        if found and found[-1][1] >= begin:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
         else:
-            merged.append((begin, end))
-    return tuple(merged)
+            found.append((begin, end))
+    return tuple(found)

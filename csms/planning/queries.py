@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,18 +13,32 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from csms.energy.queries import forecasts_that_count
+from models.commands import decode_command
+from models.commands.priorities import SetPriorityLimit, UsePriority
 from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site
 from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.held_limits import OutsideLimit
+from models.tables.ledger import Command
 from models.tables.planning import DynamicSchedule, Plan
 from models.tables.stations import Connector, Evse, Station
 
+_FIRST = ("UsePriority", "SetPriorityLimit")
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
 LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "disobeyed", "rejected", "unknown")
 REMEMBERED_FOR = timedelta(days=7)
 """How long a box that broke a limit is taken to be able to do so again."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoesFirst:
+    """How a transaction has come by its priority, where we had a part in that."""
+
+    told_at: datetime | None = None
+    """When its station last took an order about it: what was metered before says nothing now."""
+    limit_w: float | None = None
+    """What it may draw, where somebody has said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,8 @@ class Rows:
     """Oldest issue first."""
     outside: Sequence[OutsideLimit] = ()
     """What others allow stations now."""
+    first: Mapping[str, GoesFirst] = field(default_factory=dict[str, GoesFirst])
+    """By their ids, the transactions that go before all others."""
 
 
 def schedule_resource(row: DynamicSchedule) -> dict[str, Any]:
@@ -97,6 +113,7 @@ async def read_rows(
         .where(Booking.start < now + horizon)
         .order_by(Booking.start, Booking.id)
     )
+    transactions = await _open_transactions(session, tenant)
     return Rows(
         sites=sites,
         circuits=(
@@ -119,7 +136,8 @@ async def read_rows(
         ).all(),
         vehicles=[(vehicle, model) for vehicle, model in vehicles],
         bookings=bookings.all(),
-        transactions=await _open_transactions(session, tenant),
+        transactions=transactions,
+        first=await _going_first(session, transactions),
         limits=await _live_limits(session, tenant),
         caught=await _caught_stations(session, tenant, now),
         forecasts=await forecasts_that_count(session, site_ids, now),
@@ -147,6 +165,38 @@ async def _open_transactions(session: AsyncSession, tenant: str) -> Sequence[Tra
         .order_by(Transaction.started_at, Transaction.id)
     )
     return rows.all()
+
+
+async def _going_first(
+    session: AsyncSession, transactions: Sequence[Transaction]
+) -> dict[str, GoesFirst]:
+    """Returns the transactions with priority, and what their stations were ordered about it."""
+    first = {each.id: GoesFirst() for each in transactions if each.priority_charging}
+    if not first:
+        return first
+    orders = await session.execute(
+        select(Command.station, Command.body, Command.settled_at)
+        .where(Command.kind.in_(_FIRST), Command.outcome == "accepted")
+        .where(Command.station.in_({e.station for e in transactions if e.id in first}))
+        .where(Command.created_at >= min(e.started_at for e in transactions if e.id in first))
+        .order_by(Command.created_at, Command.id)
+    )
+    for station, body, settled_at in orders:
+        command = decode_command(body)
+        for each in transactions:
+            if each.id not in first or each.station != station:
+                continue
+            if settled_at is None or settled_at < each.started_at:
+                continue
+            known = first[each.id]
+            match command:
+                case UsePriority(ocpp_transaction_id=name) if name == each.ocpp_transaction_id:
+                    first[each.id] = replace(known, told_at=settled_at)
+                case SetPriorityLimit(evse_id=evse_id) if evse_id == each.evse_id:
+                    first[each.id] = GoesFirst(settled_at, command.limit_w)
+                case _:
+                    pass
+    return first
 
 
 async def _live_limits(session: AsyncSession, tenant: str) -> Sequence[ChargingLimit]:

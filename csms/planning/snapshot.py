@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN
 from csms.planning.boxes import Boxes, evse_name, look_at_boxes
-from csms.planning.outside import Outside, look_outside
+from csms.planning.outside import Outside, look_outside, merged
 from csms.planning.queries import Rows
 from csms.planning.urgency import read_promises
 from csms.stations.rules import rated_power_w
@@ -78,8 +78,11 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         if each.power_w is not None
         and each.last_reading_at is not None
         and now - each.last_reading_at <= METERED_FRESH_FOR
+        and _is_of_now(each, rows)
     }
-    vehicles, uncontrolled_w = _vehicles(rows, grid, now, lying, metered_w)
+    vehicles, uncontrolled_w = _vehicles(
+        rows, grid, now, lying, metered_w=metered_w, first_w=_first_w(rows, open_at)
+    )
     outside = look_outside(rows, grid, now, boxes)
     sites = tuple(
         _site(site, rows, grid, boxes, outside=outside, uncontrolled_w=uncontrolled_w.get(site.id))
@@ -163,8 +166,48 @@ def _evse(evse: EvseRow, boxes: Boxes, outside: Outside) -> Evse:
         max_power_w=max_power_w,
         min_power_w=min(min_power_w, max_power_w),
         current_type="DC" if evse.current_type == "DC" else "AC",
-        unavailable=boxes.unavailable.get(name, ()) or outside.closed.get(name, ()),
+        unavailable=merged((*boxes.unavailable.get(name, ()), *outside.closed.get(name, ()))),
     )
+
+
+def _is_of_now(transaction: Transaction, rows: Rows) -> bool:
+    """Returns whether a transaction was metered after it went first, where it does."""
+    first, read_at = rows.first.get(transaction.id), transaction.last_reading_at
+    return (
+        first is None or first.told_at is None or (read_at is not None and read_at > first.told_at)
+    )
+
+
+def _first_w(rows: Rows, open_at: Mapping[str, Transaction]) -> dict[str, tuple[float, bool]]:
+    """Returns what may flow where a transaction goes first, in W, and whether that is DC."""
+    found: dict[str, tuple[float, bool]] = {}
+    for evse in rows.evses:
+        transaction = open_at.get(evse_name(evse))
+        first = None if transaction is None else rows.first.get(transaction.id)
+        if first is not None:
+            power_w = rated_power_w(evse.max_power_w, evse.phases)
+            if first.limit_w is not None:
+                # What an EVSE gives is often not known, and then no bound to what was ordered.
+                known_w = first.limit_w if evse.max_power_w is None else evse.max_power_w
+                power_w = min(first.limit_w, known_w)
+            found[evse_name(evse)] = (power_w, evse.current_type == "DC")
+    return found
+
+
+def _flows_w(
+    vehicle: Vehicle, metered_w: float | None, first_w: tuple[float, bool] | None
+) -> float:
+    """Returns what a car draws that no limit holds, in W.
+
+    What was metered before it went first was held by a limit: until more is known it draws what it
+    and its EVSE can.
+    """
+    if metered_w is not None:
+        return metered_w
+    if first_w is None:
+        return vehicle.max_ac_power_w
+    evse_w, is_dc = first_w
+    return min(evse_w, vehicle.max_dc_power_w if is_dc else vehicle.max_ac_power_w)
 
 
 def _vehicles(
@@ -172,7 +215,9 @@ def _vehicles(
     grid: StepGrid,
     now: datetime,
     lying: frozenset[str],
+    *,
     metered_w: Mapping[str, float],
+    first_w: Mapping[str, tuple[float, bool]],
 ) -> tuple[tuple[Vehicle, ...], dict[str, Series]]:
     """Returns the cars as the plan sees them, and the load of those that no limit holds."""
     on_the_road = {
@@ -191,7 +236,7 @@ def _vehicles(
             planned = _as_the_step_began(planned, power_w, now - grid.start)
         if planned.evse in lying:
             leaves = next_start.get(vehicle.id, grid.end)
-            flows_w = planned.max_ac_power_w if power_w is None else power_w
+            flows_w = _flows_w(planned, power_w, first_w.get(planned.evse or ""))
             planned, load_w = _as_uncontrolled(planned, grid, leaves, flows_w)
             total_w = uncontrolled_w.setdefault(planned.site, np.zeros(grid.steps))
             total_w += load_w

@@ -35,11 +35,13 @@ EVERY = timedelta(minutes=STEP_MINUTES)
 METERS_IN_AFTER = timedelta(minutes=1)
 """When the meters of a quarter of an hour have told what they measured: planning by the clock waits
 for them, since the newest measurement says most about the sun of the step that has begun."""
-HEARD = frozenset({PLAN_REQUESTED, "booking.late", "site.measured"})
+_PRIORITY = "transaction.priority_changed"
+HEARD = frozenset({PLAN_REQUESTED, "booking.late", "site.measured", _PRIORITY})
 """What the planner subscribes to."""
 SURPRISE_W = 500.0
 """Sun to spare that differs by more from what was planned with is worth a new plan."""
-URGENT = frozenset({"booking.late"})
+URGENT = frozenset({"booking.late", _PRIORITY})
+"""Who goes first draws at once what the plan in force has given to others."""
 
 Solve = Callable[[Problem, Plan | None, PlanOptions], Awaitable[Made]]
 """Solves outside the event loop; falls back by itself and does not raise on a valid problem. What

@@ -49,6 +49,7 @@ class OutsideLimit(Base):
     grid_critical: Mapped[bool | None]
     local_generation: Mapped[bool | None]
     schedules: Mapped[list[Any]]
-    """`models.facts.held_limits.HeldSchedule` as JSON; empty: how much it allows is not known."""
+    """`models.facts.held_limits.HeldSchedule` as JSON, the last one with `cut` where more was told
+    than is kept; empty: how much it allows is not known."""
     told_at: Mapped[datetime]
     cleared_at: Mapped[datetime | None]

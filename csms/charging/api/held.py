@@ -85,6 +85,8 @@ class OutsideLimitShown(Shown):
     local_generation: bool | None
     schedules: list[HeldScheduleShown]
     """Empty: the station does not say how much."""
+    cut: bool
+    """Whether it has told more than 10 schedules, or 1024 periods in all: the rest is not read."""
     active: bool
     told_at: AwareDatetime
     cleared_at: AwareDatetime | None

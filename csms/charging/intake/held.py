@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import structlog
 
 from csms.charging.queries import outside_limit_resource
-from csms.inquiries.intake import load_inquiries, take_part
+from csms.inquiries.intake import awaited_part, load_inquiries, take_part
 from csms.inquiries.rules import InquiryNow
 from csms.ledger.batch import Batch, MessageNote
 from csms.ledger.bulk import RowKind
@@ -18,11 +19,14 @@ from models.answers import EMPTY, Answer
 from models.facts.held_limits import (
     HeldLimit,
     HeldLimitsReported,
+    HeldSchedule,
     OutsideLimitCleared,
     OutsideLimitReported,
 )
 from models.tables.held_limits import HeldLimit as HeldTable
 from models.tables.held_limits import OutsideLimit
+
+_log = structlog.get_logger("charging")
 
 
 class HeldRow(msgspec.Struct, frozen=True):
@@ -57,6 +61,15 @@ class OutsideRow(msgspec.Struct, frozen=True):
     cleared_at: datetime | None
 
 
+HELD_MAX = 200
+"""So many limits of a station are kept; no box takes nearly as many (`MaxChargingProfiles`)."""
+OUTSIDE_MAX = 20
+"""So many limits from elsewhere of a station are kept: a few sources, for some EVSEs."""
+SCHEDULES_MAX = 10
+PERIODS_MAX = 1024
+"""So much of a limit from elsewhere is kept, all its schedules taken together: the specification
+lets a schedule have as many periods, and sets no bound to schedules, which each plan has to read.
+"""
 _HELD_KEY = ("station", "evse_id", "profile_id")
 _OUTSIDE_KEY = ("station", "evse_id", "source")
 HELD = RowKind(
@@ -77,17 +90,26 @@ class HeldLimitsDecider:
     """A station tells which limits it holds."""
 
     def load(self, batch: Batch, facts: Sequence[HeldLimitsReported]) -> None:
-        """Fetches all that these stations are known to hold, and who has asked."""
+        """Fetches who has asked, and all that the stations that were asked are known to hold."""
         batch.rows(BRIEFS).load(fact.station for fact in facts)
-        rows = batch.rows(HELD)
-        rows.find(("station",), [fact.station for fact in facts])
-        rows.load((f.station, f.evse_id, each.profile_id) for f in facts for each in f.limits)
         load_inquiries(batch, ((fact.station, "limits", fact.request_id) for fact in facts))
+        asked = [f for f in facts if awaited_part(batch, f.station, "limits", f.request_id)]
+        rows = batch.rows(HELD)
+        rows.find(("station",), [fact.station for fact in asked])
+        rows.load((f.station, f.evse_id, each.profile_id) for f in asked for each in f.limits)
 
     def decide(self, batch: Batch, fact: HeldLimitsReported, note: MessageNote | None) -> Answer:  # noqa: ARG002
-        """Keeps what is there; what a whole report does not tell is gone."""
+        """Keeps what is there; what a whole report does not tell is gone.
+
+        What nobody has asked for stays in the message log: its numbers have no end.
+        """
+        if not awaited_part(batch, fact.station, "limits", fact.request_id):
+            return EMPTY
+        rows = batch.rows(HELD)
         for each in fact.limits:
-            batch.rows(HELD).put(_held_row(fact, each, batch.now))
+            row = _held_row(fact, each, batch.now)
+            if rows.make_room(HELD.key_of(row), HELD_MAX, _gone_since):
+                rows.put(row)
         inquiry = take_part(batch, fact.station, "limits", fact.request_id, last=fact.last)
         if inquiry is not None:
             forget_held(batch, inquiry)
@@ -103,22 +125,37 @@ class OutsideLimitDecider:
         """Fetches what others allow these stations."""
         batch.rows(BRIEFS).load(fact.station for fact in facts)
         rows = batch.rows(_OUTSIDE)
-        rows.find(("station",), [fact.station for fact in facts])
         rows.load((f.station, f.evse_id, f.source) for f in facts if f.evse_id is not None)
+        # Those that have changed are known by now: the others matter to what ends, or is new.
+        rows.find(
+            ("station",),
+            {
+                f.station
+                for f in facts
+                if isinstance(f, OutsideLimitCleared)
+                or rows.get((f.station, f.evse_id, f.source)) is None
+            },
+        )
 
     def decide(
         self,
         batch: Batch,
         fact: OutsideLimitReported | OutsideLimitCleared,
-        note: MessageNote | None,  # noqa: ARG002
+        note: MessageNote | None,
     ) -> Answer:
         """Keeps the newest, and has the site planned anew."""
+        rows = batch.rows(_OUTSIDE)
         if isinstance(fact, OutsideLimitReported):
             changed = [_outside_row(fact, batch.now)]
+            if not rows.make_room(_OUTSIDE.key_of(changed[0]), OUTSIDE_MAX, _cleared_at):
+                _log.warning("outside_limit_not_kept", station=fact.station, source=fact.source)
+                if note is not None:
+                    note.outcome = "quarantined"
+                return EMPTY
         else:
             changed = [
                 msgspec.structs.replace(row, cleared_at=batch.now)
-                for row in batch.rows(_OUTSIDE).group(fact.station)
+                for row in rows.group(fact.station)
                 if row.source == fact.source
                 and row.cleared_at is None
                 and fact.evse_id in {None, row.evse_id}
@@ -126,7 +163,7 @@ class OutsideLimitDecider:
         station = batch.rows(BRIEFS).get(fact.station)
         assert station is not None  # `Accepted` lets no others through
         for row in changed:
-            batch.rows(_OUTSIDE).put(row)
+            rows.put(row)
             batch.emit(
                 "outside_limit.changed",
                 subject=f"station/{fact.station}",
@@ -167,7 +204,29 @@ def _outside_row(fact: OutsideLimitReported, now: datetime) -> OutsideRow:
         source=fact.source,
         grid_critical=fact.grid_critical,
         local_generation=fact.local_generation,
-        schedules=msgspec.to_builtins(fact.schedules),
+        schedules=_read_of(fact.schedules),
         told_at=now,
         cleared_at=None,
     )
+
+
+def _read_of(told: Sequence[HeldSchedule]) -> list[Any]:
+    """Returns the first of what was told, as it is kept; the last one is marked where it ends."""
+    kept: list[dict[str, Any]] = []
+    left = PERIODS_MAX
+    for schedule in told[:SCHEDULES_MAX]:
+        if left > 0:
+            periods = schedule.periods[:left]
+            kept.append(msgspec.to_builtins(msgspec.structs.replace(schedule, periods=periods)))
+            left -= len(periods)
+    if sum(len(each["periods"]) for each in kept) < sum(len(each.periods) for each in told):
+        kept[-1]["cut"] = True
+    return kept
+
+
+def _gone_since(row: HeldRow) -> datetime | None:
+    return row.told_at if row.gone else None
+
+
+def _cleared_at(row: OutsideRow) -> datetime | None:
+    return row.cleared_at

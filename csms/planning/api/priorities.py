@@ -17,6 +17,7 @@ from csms.stations.rules import plan_profile_id
 from csms.web.documents import Document, PowerW, Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
+from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -32,7 +33,7 @@ from models.errors import Conflict
 from models.schedules import ScheduleUpdate
 from models.tables.charging import Transaction
 from models.tables.planning import DynamicSchedule
-from models.tables.stations import Station
+from models.tables.stations import Evse, Station
 
 router = api_router("plans")
 
@@ -113,9 +114,13 @@ async def put_priority(
     async with services.db.read() as session:
         row = await find_row(session, Transaction, transaction_id, caller.tenant)
         station = await find_row(session, Station, row.station, caller.tenant)
+        evse = await session.get(Evse, (row.station, row.evse_id))
     if row.stopped_at is not None:
         raise Conflict("the transaction is over", code="transaction-over")
     check_asked(request, station, ON_21)
+    most_w = None if evse is None else evse.max_power_w
+    if body.limit_w is not None and most_w is not None and body.limit_w > most_w:
+        raise bad_field("/limit_w", f"the EVSE gives no more than {most_w:g} W")
     if body.active and body.limit_w is not None:
         limit = SetPriorityLimit(
             evse_id=row.evse_id,

@@ -21,7 +21,7 @@ from models.commands import (
     TriggerMessage,
     Unlock,
 )
-from models.errors import NotFound
+from models.errors import NotFound, Unavailable
 from models.facts import CommandSent
 from models.tables.ledger import Command, Message
 from models.tables.stations import StationVariable
@@ -369,6 +369,27 @@ async def test_the_settings_of_a_new_station_are_read_once_and_kept(tmp_path: Pa
         await boot(link)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(link.recv(), 0.1)
+
+
+async def test_what_an_answer_tells_waits_for_a_database_that_is_away(tmp_path: Path) -> None:
+    async with rig(tmp_path) as house:
+        password = await house.add_station("CP-1")
+        link = await house.dial("CP-1", password)
+        await boot(link)
+        frame = await answer(link)
+        assert frame[2] == "GetConfiguration"
+        await house.activity.quiet()
+        house.sink.failure = Unavailable("the database is away")
+        key = {"key": "HeartbeatInterval", "readonly": False, "value": "300"}
+        await link.send(encode([3, frame[1], {"configurationKey": [key]}]))
+        await asyncio.sleep(0.3)
+        house.sink.failure = None
+        (command_id,) = await house.rows(sa.select(Command.id))
+        settled = await house.gateway.courier.settled(command_id, 5)
+        assert settled.state == "answered"
+        # By then all that it has told is known.
+        (kept,) = await house.rows(sa.select(StationVariable))
+        assert (kept.variable, kept.value) == ("HeartbeatInterval", "300")
 
 
 async def test_a_stepped_clock_waits_for_answers_but_not_for_ever(tmp_path: Path) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+import pytest
+
+from csms.planning import outside
 from csms.planning.queries import read_rows
 from csms.planning.snapshot import Snapshot, snapshot_of
 from models.facts.held_limits import (
@@ -67,7 +72,7 @@ def limited(*powers_w: float, evse_id: int = 0, source: str = "EMS", **more: Any
         source=source,
         evse_id=evse_id,
         grid_critical=None,
-        local_generation=None,
+        local_generation=more.get("local_generation"),
         schedules=(schedule,) if powers_w else (),
     )
 
@@ -127,3 +132,50 @@ async def test_what_says_nothing_sensible_changes_no_plan(sqlite_url: str) -> No
         for wrong in (limited(), limited(1.0, start_at=far), limited(5.0, evse_id=99)):
             await house.submit(wrong)
             assert (await seen(house)).problem == before
+
+
+async def test_what_a_roof_gives_takes_nothing_away(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, "cars", "cars")
+        before = (await seen(house)).problem
+        await house.submit(limited(0.0, 3_000.0, local_generation=True))
+        assert (await seen(house)).problem == before
+
+
+async def test_a_station_that_is_away_hides_no_later_limit(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, "cars", "cars")
+        await house.submit(limited(*[9_000.0] * 40, 0.0))
+        async with house.db.write(house.clock, house.ids) as work:
+            (await work.session.get_one(Station, "A-1")).online = False
+        away, later = evses(await seen(house))["A-1/1"].unavailable
+        assert (away[0], later) == (0, (160, 164))
+
+
+async def test_a_limit_is_read_once_for_a_plan_and_not_for_evses_that_are_not_there(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, "cars", "cars")
+        for number in range(3):
+            await house.submit(limited(9_000.0, evse_id=99, source=f"S{number}"))
+        await house.submit(limited(*[8_000.0 - number for number in range(100)]))
+        read: list[Any] = []
+
+        def convert(value: Any, kind: Any) -> Any:
+            read.append(value)
+            return msgspec.convert(value, kind)
+
+        monkeypatch.setattr(outside, "msgspec", SimpleNamespace(convert=convert))
+        assert circuits(await seen(house))["A-1 (limit from elsewhere)"] == 8_000.0
+        assert len(read) == 1
+
+
+async def test_periods_count_in_the_order_of_time(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        await furnished(house, "cars", "cars")
+        fact = limited(0.0, 9_000.0, 0.0)
+        (schedule,) = fact.schedules
+        turned = msgspec.structs.replace(schedule, periods=schedule.periods[::-1])
+        await house.submit(msgspec.structs.replace(fact, schedules=(turned,)))
+        assert evses(await seen(house))["A-1/1"].unavailable == ((0, 4), (8, 12))

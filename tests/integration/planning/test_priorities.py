@@ -6,8 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from csms.planning.queries import read_rows
-from csms.planning.snapshot import HORIZON, snapshot_of
-from models.tables.charging import ChargingLimit
+from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
+from csms.planning.worker import HEARD, URGENT
+from models.tables.charging import ChargingLimit, Transaction
+from models.tables.fleet import Vehicle, VehicleModel
+from models.tables.stations import Evse
 from models.timeline import format_rfc3339
 from simulators.notices import PriorityPress, ScheduleQuestion
 from simulators.profiles import Period, Profile, Purpose
@@ -16,12 +19,16 @@ from tests.builders.paying import Paying, paying
 DYNAMIC = "/stations/ST-1/dynamic-schedules"
 
 
-async def unheld(it: Paying) -> frozenset[str]:
-    """Returns the EVSEs that the next plan takes as held by no limit."""
+async def seen(it: Paying) -> Snapshot:
     now = it.house.clock.now()
     async with it.house.db.read() as session:
         rows = await read_rows(session, tenant="default", now=now, horizon=HORIZON)
-    return snapshot_of(rows, now).lying
+    return snapshot_of(rows, now)
+
+
+async def unheld(it: Paying) -> frozenset[str]:
+    """Returns the EVSEs that the next plan takes as held by no limit."""
+    return (await seen(it)).lying
 
 
 def profile(it: Paying, number: int, limit_w: float = 1000.0) -> Profile:
@@ -152,3 +159,84 @@ async def test_other_versions_have_no_priority(sqlite_url: str) -> None:
         viewer = it.house.client(await it.house.key("viewer"))
         answer = await viewer.put(f"/api/v1{path}", json={"active": True})
         assert answer.status_code == 403
+
+
+async def parked(it: Paying, max_power_w: float) -> str:
+    """Has a known car stand paused at the first EVSE; returns the id of its transaction."""
+    transaction = await it.charge()
+    services, now = it.house.services, it.house.clock.now()
+    kept: dict[str, Any] = {"created_at": now, "updated_at": now}
+    async with services.db.write(services.clock, services.ids, actor="t", tenant="default") as work:
+        work.session.add(
+            VehicleModel(
+                id="zoe",
+                name="Zoe",
+                vehicle_class="city",
+                battery_capacity_wh=50_000,
+                max_ac_power_w=22_000,
+                consumption_wh_per_km=140,
+                **kept,
+            )
+        )
+        await work.session.flush()
+        work.session.add(
+            Vehicle(
+                id="zoe-1",
+                model_id="zoe",
+                site_id="A",
+                at_site_id="A",
+                plugged_evse="ST-1/1",
+                soc_pct=10.0,
+                **kept,
+            )
+        )
+        row = await work.session.get_one(Transaction, transaction["id"])
+        row.vehicle_id, row.power_w, row.last_reading_at = "zoe-1", 0.0, now
+        evse = await work.session.get_one(Evse, ("ST-1", 1))
+        evse.max_power_w, evse.phases = max_power_w, 3
+    return transaction["id"]
+
+
+async def metered(it: Paying, transaction_id: str, power_w: float, ago_s: float = 0.0) -> None:
+    services = it.house.services
+    async with services.db.write(services.clock, services.ids, actor="t", tenant="default") as work:
+        row = await work.session.get_one(Transaction, transaction_id)
+        row.power_w, row.last_reading_at = power_w, work.now - timedelta(seconds=ago_s)
+
+
+async def load_w(it: Paying) -> float:
+    (site,) = (await seen(it)).problem.sites
+    return site.load_power_w[0]
+
+
+async def test_who_goes_first_counts_with_what_may_flow_until_it_is_metered(
+    database_url: str,
+) -> None:
+    async with paying(database_url, "ocpp2.1", evses=[{"evse_id": 1}]) as it:
+        transaction_id = await parked(it, 11_000.0)
+        path = f"/transactions/{transaction_id}/priority"
+        wrong = await it.put(path, {"active": True, "limit_w": 11_001.0}, 422)
+        assert wrong["errors"][0]["field"] == "/limit_w"
+        before_w = await load_w(it)
+        await it.put(path, {"active": True, "limit_w": 7_000.0})
+        assert await load_w(it) - before_w == 7_000.0
+        # A reading of before, that comes late, tells of the time when it was held back.
+        await metered(it, transaction_id, 0.0, ago_s=60.0)
+        assert await load_w(it) - before_w == 7_000.0
+        await metered(it, transaction_id, 6_500.0)
+        assert await load_w(it) - before_w == 6_500.0
+
+
+async def test_a_driver_s_wish_counts_with_what_the_evse_gives(sqlite_url: str) -> None:
+    async with paying(sqlite_url, "ocpp2.1", evses=[{"evse_id": 1}]) as it:
+        transaction_id = await parked(it, 11_000.0)
+        before_w = await load_w(it)
+        async with it.house.db.read() as session:
+            name = (await session.get_one(Transaction, transaction_id)).ocpp_transaction_id
+        it.box.outbox.append(PriorityPress(name, active=True))
+        await it.until(f"/transactions/{transaction_id}", lambda shown: shown["priority_charging"])
+        assert await load_w(it) - before_w == 11_000.0
+
+
+def test_a_change_of_priority_is_planned_at_once() -> None:
+    assert "transaction.priority_changed" in HEARD & URGENT
