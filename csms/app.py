@@ -371,7 +371,10 @@ class House:
             Those parts that are to be stopped.
         """
         db, clock, ids, wall = self.db, self.times.clock, self.times.ids, RealClock()
-        signer = CertificateSigner(db=db, clock=clock, wall=wall, ids=ids, authority=authority)
+        activity = self.times.activity
+        signer = CertificateSigner(
+            db=db, clock=clock, wall=wall, ids=ids, activity=activity, authority=authority
+        )
         changes = ChangeKeeper(
             db=db,
             clock=clock,
@@ -385,18 +388,13 @@ class House:
         bus.subscribe("security changes", changes.follows, changes.heard)
         ahead = timedelta(days=self.settings.certificate_renewal_days)
         if not ahead:
-            return []
+            return [signer]
         renewals = RenewalKeeper(
-            db=db,
-            clock=clock,
-            wall=wall,
-            ids=ids,
-            activity=self.times.activity,
-            ahead=ahead,
+            db=db, clock=clock, wall=wall, ids=ids, activity=activity, ahead=ahead
         )
         await renewals.start()
         bus.subscribe("renewals", renewals.follows, renewals.heard)
-        return [renewals]
+        return [signer, renewals]
 
     async def _start_keepers(self, bus: LocalBus) -> list[Any]:
         """Starts what looks after one thing each, by what it hears and by the clock."""

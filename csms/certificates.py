@@ -29,6 +29,7 @@ LEAST_EC_BITS = 224
 AUTHORITY_LIFE = timedelta(days=20 * 365)
 STATION_LIFE = timedelta(days=365)
 _LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 _BACKDATED = timedelta(hours=1)
 """Stations' clocks are a little behind; a certificate that is not valid yet would be refused."""
 
@@ -115,7 +116,7 @@ def read_certificate(data: bytes | str) -> Certificate:
             not_after=found.not_valid_after_utc,
             pem=found.public_bytes(serialization.Encoding.PEM).decode(),
         )
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         raise BadInput(f"no X.509 certificate: {error}") from None
 
 
@@ -134,7 +135,7 @@ def read_request(pem: str) -> SigningRequest:
             organisation=_only(found.subject, NameOID.ORGANIZATION_NAME),
             pem=found.public_bytes(serialization.Encoding.PEM).decode(),
         )
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
+    except (*_UNREADABLE, InvalidSignature) as error:
         raise BadInput(f"no certificate signing request (PKCS#10): {error}") from None
     if not signed:
         raise BadInput("the signing request is not signed by the key that it holds")
@@ -195,7 +196,7 @@ def answered_chain(answer: bytes, request: SigningRequest) -> str:
 def _sent(answer: bytes) -> list[x509.Certificate]:
     try:
         held = pkcs7.load_der_pkcs7_certificates(answer)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         raise BadInput(f"no certificates (PKCS#7): {error}") from None
     if not held:
         raise BadInput("no certificate is in its answer")
@@ -226,7 +227,7 @@ def read_revocations(lists: bytes, authorities: bytes) -> frozenset[tuple[str, s
                 raise BadInput(f"the list of {each.issuer.rfc4514_string()} is not signed by it")
             issuer = each.issuer.rfc4514_string()
             named.update((issuer, f"{revoked.serial_number:X}") for revoked in each)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         raise BadInput(f"no revocation list (CRL): {error}") from None
     if not found:
         raise BadInput("no revocation list (CRL) in it")

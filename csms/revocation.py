@@ -31,7 +31,16 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA384": hashes.SHA384(),
     "SHA512": hashes.SHA512(),
 }
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    OverflowError,
+    # These three are neither of the above, and whoever makes a certificate may provoke them.
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +87,17 @@ def ocsp_request(certificate: CertificateId) -> bytes:
         raise BadInput(f"the certificate's hashes or serial number are wrong: {error}") from None
 
 
-def read_ocsp(data: bytes, certificate: CertificateId, authorities: Sequence[str]) -> StatusWord:
+def read_ocsp(
+    data: bytes, certificate: CertificateId, authorities: Sequence[str], at: datetime
+) -> StatusWord:
     """Returns what an OCSP response says of a certificate.
 
     Args:
         data: DER, as it came.
         certificate: that was asked about.
         authorities: certificates of those who may have issued it, PEM.
+        at: real time, at which one whom the issuer lets sign must still be allowed to. By the
+            answer's own time, who has an old signer's key could sign for ever.
 
     Raises:
         BadInput: if it is none, is about another certificate, or says that it can't tell.
@@ -104,7 +117,7 @@ def read_ocsp(data: bytes, certificate: CertificateId, authorities: Sequence[str
         issuer = _issuer_of(certificate, authorities)
         return StatusWord(
             status=status,
-            verified=issuer is not None and _is_signed(response, issuer, word.this_update_utc),
+            verified=issuer is not None and _is_signed(response, issuer, at),
             this_update_at=word.this_update_utc,
             next_update_at=word.next_update_utc,
         )

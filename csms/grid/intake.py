@@ -1,4 +1,8 @@
-"""Takes in what stations tell of their controls, and of the grid."""
+"""Takes in what stations tell of their controls, and of the grid.
+
+Ids of controls are the station's to choose, so each station has room for so many; what we have set
+is kept in any case.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import msgspec
 from csms.grid.queries import alarm_resource, control_resource
 from csms.grid.rules import ControlState, answered, missing, reported, started, superseded
 from csms.ledger.batch import Batch, MessageNote
-from csms.ledger.bulk import RowKind
+from csms.ledger.bulk import RowKind, placed
 from csms.stations.intake import BRIEFS
 from models.answers import EMPTY, Answer
 from models.facts import Fact
@@ -22,6 +26,9 @@ from models.facts.grid import (
     DerStartStopReported,
 )
 from models.tables.grid import DerAlarm, DerControl
+
+CONTROLS_MAX = 200
+"""Controls of one station that are kept; beyond that, those that we did not set are not."""
 
 
 class AlarmRow(msgspec.Struct, frozen=True):
@@ -45,6 +52,9 @@ _CONTROLS = RowKind(
 _ALARMS = RowKind(DerAlarm.__table__, AlarmRow, key=("id",))
 
 
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM der_control WHERE station = ? LIMIT ?) AS stored"
+
+
 class AnsweredDecider:
     """A station has answered about a control."""
 
@@ -64,17 +74,20 @@ class ReportDecider:
     """A station tells its controls."""
 
     def load(self, batch: Batch, facts: Sequence[DerControlsReported]) -> None:
-        """Fetches all controls of these stations."""
-        told = ((fact.station, tuple(each.control_id for each in fact.controls)) for fact in facts)
+        """Fetches the controls that are told, and those that a whole report may say are gone."""
+        told = [(fact.station, tuple(each.control_id for each in fact.controls)) for fact in facts]
         _load(batch, told)
-        batch.rows(_CONTROLS).find(("station",), [fact.station for fact in facts])
+        whole = [fact.station for fact in facts if fact.request_id is not None]
+        batch.rows(BRIEFS).load(whole)
+        batch.rows(_CONTROLS).find(("station",), whole, "t.state = 'accepted'")
 
     def decide(self, batch: Batch, fact: DerControlsReported, note: MessageNote | None) -> Answer:  # noqa: ARG002
         """Keeps what is there, and remembers what is not."""
         rows = batch.rows(_CONTROLS)
         for control in fact.controls:
             former = rows.get((fact.station, control.control_id))
-            _keep(batch, fact, former, reported(former, fact, control))
+            if former is not None or _has_room(batch, fact.station):
+                _keep(batch, fact, former, reported(former, fact, control))
         for former in rows.group(fact.station):
             gone = missing(former, fact)
             if gone is not None:
@@ -92,7 +105,8 @@ class StartStopDecider:
     def decide(self, batch: Batch, fact: DerStartStopReported, note: MessageNote | None) -> Answer:  # noqa: ARG002
         """Keeps whether it is in force, and in whose place."""
         former = batch.rows(_CONTROLS).get((fact.station, fact.control_id))
-        _keep(batch, fact, former, started(former, fact))
+        if former is not None or _has_room(batch, fact.station):
+            _keep(batch, fact, former, started(former, fact))
         _supersede(batch, fact, fact.superseded, superseded_now=fact.started)
         return EMPTY
 
@@ -126,11 +140,27 @@ def _load(batch: Batch, told: Iterable[tuple[str, Sequence[str]]]) -> None:
     batch.rows(_CONTROLS).load(keys)
 
 
+def _has_room(batch: Batch, station: str) -> bool:
+    """Returns whether a control is kept that a station has and that is not known yet."""
+    return _counts(batch, station)[station] < CONTROLS_MAX
+
+
+def _counts(batch: Batch, station: str) -> dict[str, int]:
+    """Returns how many controls stations have with those of this batch, this station among them."""
+    counts: dict[str, int] = batch.memo.setdefault("controls", {})
+    if station not in counts:
+        count = placed(_COUNT, batch.driver.dialect)
+        ((counts[station],),) = batch.driver.fetch(count, (station, CONTROLS_MAX))
+    return counts
+
+
 def _keep(
     batch: Batch, fact: Fact, former: ControlState | None, after: ControlState | None
 ) -> None:
     if after is None or after == former:
         return
+    if former is None:
+        _counts(batch, fact.station)[fact.station] += 1
     batch.rows(_CONTROLS).put(after)
     _tell(batch, fact, "der_control.changed", control_resource(cast("Any", after)))
 

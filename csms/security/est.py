@@ -8,6 +8,7 @@ stations, by a name and password or a certificate of our own. Renewal is the sam
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import ssl
@@ -26,6 +27,7 @@ from csms.certificates import (
 from models.errors import BadInput, Unavailable
 
 _TIMEOUT_S = 20.0
+"""For all of a request: an answer that drips must not take as long as it likes."""
 _LONGEST_ANSWER = 256 * 1024
 _DETAIL = 200
 """Characters of a refusal that are told on."""
@@ -81,30 +83,44 @@ class EstAuthority:
         """Returns the bytes of an answer: certificates as PKCS#7."""
         access, place = self._access, f"the authority at {httpx.URL(self._access.url).host}"
         login = (access.user, access.password or "") if access.user is not None else None
-        headers = {"Accept": "application/pkcs7-mime"}
+        headers = {"Accept": "application/pkcs7-mime", "Accept-Encoding": "identity"}
         if body is not None:
             headers |= {"Content-Type": "application/pkcs10"}
             headers |= {"Content-Transfer-Encoding": "base64"}
+        method = "GET" if body is None else "POST"
+        url = f"{access.url.rstrip('/')}/{operation}"
         try:
-            async with httpx.AsyncClient(
-                verify=self._tls, auth=login, timeout=_TIMEOUT_S, trust_env=False
-            ) as client:
-                method = "GET" if body is None else "POST"
-                url = f"{access.url.rstrip('/')}/{operation}"
-                answer = await client.request(method, url, content=body, headers=headers)
+            async with (
+                asyncio.timeout(_TIMEOUT_S),
+                httpx.AsyncClient(
+                    verify=self._tls, auth=login, timeout=_TIMEOUT_S, trust_env=False
+                ) as client,
+                client.stream(method, url, content=body, headers=headers) as answer,
+            ):
+                status, content = answer.status_code, await _read(answer, place)
+        except TimeoutError:
+            raise Unavailable(f"{place} does not answer within {_TIMEOUT_S:g} s") from None
         except httpx.HTTPError as error:
             raise Unavailable(f"{place} can't be reached: {error}") from None
-        if answer.status_code == HTTPStatus.ACCEPTED:
+        if status == HTTPStatus.ACCEPTED:
             raise Unavailable(f"{place} wants somebody to agree first; ask again later")
-        if answer.status_code != HTTPStatus.OK:
-            told = " ".join(answer.text.split())[:_DETAIL]
-            raise Unavailable(f"{place} answers {answer.status_code} {told}".rstrip())
-        if len(answer.content) > _LONGEST_ANSWER:
-            raise Unavailable(f"{place} answers more than {_LONGEST_ANSWER} bytes")
+        if status != HTTPStatus.OK:
+            told = " ".join(content.decode(errors="replace").split())[:_DETAIL]
+            raise Unavailable(f"{place} answers {status} {told}".rstrip())
         try:
-            return base64.b64decode(b"".join(answer.content.split()), validate=True)
+            return base64.b64decode(b"".join(content.split()), validate=True)
         except binascii.Error as error:
             raise Unavailable(f"{place} answers no base64: {error}") from None
+
+
+async def _read(answer: httpx.Response, place: str) -> bytes:
+    """Returns the bytes of an answer as they come, so that one without end is not kept."""
+    read = bytearray()
+    async for piece in answer.aiter_raw():
+        read += piece
+        if len(read) > _LONGEST_ANSWER:
+            raise Unavailable(f"{place} answers more than {_LONGEST_ANSWER} bytes")
+    return bytes(read)
 
 
 def _context(access: EstAccess) -> ssl.SSLContext:

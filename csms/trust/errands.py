@@ -11,7 +11,8 @@ import asyncio
 import base64
 import binascii
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,11 +42,14 @@ from models.proofs import ContractFound, Proof, StatusFound, StatusWanted
 ERRAND_S = 8.0
 """Wire time for all that one message needs; stations wait 30 s, cars hardly longer than this."""
 ASK_S = 4.0
+"""Wire time that a host has for its answer, from when it is asked."""
 OCSP_BYTES_MAX = 65_536
 CRL_BYTES_MAX = 2_097_152
 POOL_BYTES_MAX = 262_144
 AT_ONCE = 16
+"""Questions that one host, or the pool, has before it at a time."""
 _OK = 200
+_POOL_TURN = "the contract pool"
 REMEMBERED = 1_000
 DOUBTED = timedelta(minutes=10)
 """How long an answer is kept whose signer nobody knows: who forged it must not say how long."""
@@ -68,6 +72,34 @@ class _PoolAnswer(msgspec.Struct):
     exi_response: str = ""
     remaining_contracts: int | None = None
     reason: str | None = None
+
+
+class Turns:
+    """Lets each place be asked so much at a time: one that is slow holds up its own questions only.
+
+    A place is kept as long as somebody asks there or waits to, so there are never more than those.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @asynccontextmanager
+    async def at(self, place: str) -> AsyncGenerator[None]:
+        """Holds a turn at a place; how long to wait for it is the caller's to say."""
+        turn, users = self._places.get(place) or (asyncio.Semaphore(AT_ONCE), 0)
+        self._places[place] = turn, users + 1
+        try:
+            async with turn:
+                yield
+        finally:
+            users = self._places[place][1] - 1
+            if users:
+                self._places[place] = turn, users
+            else:
+                del self._places[place]
 
 
 class CertificateErrands:
@@ -94,7 +126,7 @@ class CertificateErrands:
         self._pool = pool
         self._wall = wall
         self._http: httpx.AsyncClient | None = None
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns()
         self._known: OrderedDict[tuple[object, str], tuple[StatusFound, datetime]] = OrderedDict()
         """What holds, and until when."""
 
@@ -173,16 +205,19 @@ class CertificateErrands:
     ) -> tuple[StatusFound, ...]:
         """Asks about all of them at once, and about each wherever it may be asked about."""
         asking = [asyncio.ensure_future(self._ask_one(each, authorities)) for each in wanted]
-        if asking:
-            await asyncio.wait(asking, timeout=ERRAND_S)
-        found: list[StatusFound] = []
-        for each in asking:
-            if each.done() and each.exception() is None:
-                found.append(each.result())
-                continue
-            each.cancel()
-            found.append(StatusFound(status="failed", why="the responder was too slow"))
+        try:
+            if asking:
+                await asyncio.wait(asking, timeout=ERRAND_S)
+        finally:
+            # Also where the station has left: nobody else ends those that wait for a turn.
+            for each in asking:
+                each.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
+        slow = StatusFound(status="failed", why="the responder was too slow")
+        found = (
+            slow if each.cancelled() or each.exception() is not None else each.result()
+            for each in asking
+        )
         return tuple(found)
 
     async def _ask_one(self, wanted: StatusWanted, authorities: Sequence[str]) -> StatusFound:
@@ -237,7 +272,7 @@ class CertificateErrands:
         kinds = ("application/ocsp-request", "application/ocsp-response")
         headers = {"Content-Type": kinds[0], "Accept": kinds[1]}
         data = await self._fetch("POST", url, question, headers, OCSP_BYTES_MAX)
-        return data, read_ocsp(data, wanted.certificate, authorities)
+        return data, read_ocsp(data, wanted.certificate, authorities, self._wall.now())
 
     async def _fetch_contract(self, fact: ContractAsked) -> Fact:
         try:
@@ -264,7 +299,9 @@ class CertificateErrands:
             headers["Authorization"] = f"Bearer {self._pool.token}"
         body = msgspec.json.encode(question)
         try:
-            data = await self._fetch("POST", self._pool.url, body, headers, POOL_BYTES_MAX)
+            data = await self._fetch(
+                "POST", self._pool.url, body, headers, POOL_BYTES_MAX, turn=_POOL_TURN
+            )
             answer = msgspec.json.decode(data, type=_PoolAnswer)
             base64.b64decode(answer.exi_response, validate=True)
         except BadInput as error:
@@ -284,20 +321,41 @@ class CertificateErrands:
         )
 
     async def _fetch(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str], most: int
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        most: int,
+        *,
+        turn: str | None = None,
     ) -> bytes:
-        """Returns what an address answers with status 200.
+        """Returns what an address answers with status 200, as `most` bytes at most.
+
+        Args:
+            method: of HTTP.
+            url: where.
+            body: what is asked.
+            headers: that go with it.
+            most: bytes of the answer.
+            turn: with whom it shares a turn; None: with whatever else is asked of its host.
 
         Raises:
             BadInput: if it answers otherwise, too slowly, too much, or not at all.
         """
         if self._http is None:
-            self._http = httpx.AsyncClient(timeout=ASK_S, follow_redirects=False)
+            # The turns are the limit: connections to one host must not keep others waiting.
+            self._http = httpx.AsyncClient(
+                timeout=ASK_S,
+                follow_redirects=False,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE),
+            )
         read = bytearray()
         try:
             async with (
+                # The turn first: who has to wait for it is not slow. `ERRAND_S` ends the wait.
+                self._turns.at(turn or _place(url)),
                 asyncio.timeout(ASK_S),
-                self._turns,
                 self._http.stream(method, url, content=body, headers=headers) as answer,
             ):
                 if answer.status_code != _OK:

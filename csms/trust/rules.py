@@ -6,13 +6,16 @@ Source: OCPP 2.0.1 part 2, C07 (a contract that was revoked is refused whatever 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from models.answers import TokenStatus
 from models.proofs import Proof, ProofStatus, StatusFound
 
 _EMAID_CHARACTERS = 14
+_UNBOUND = timedelta(hours=1)
+"""How long an answer holds that does not say how long: who has one of long ago could show it for
+ever, and of a responder that makes each anew (RFC 6960, 2.4) it is of this minute."""
 _PORTS = {"http": 80, "https": 443}
 _HARD: frozenset[ProofStatus] = frozenset(
     {"CertChainError", "CertificateExpired", "CertificateRevoked"}
@@ -62,13 +65,13 @@ def why_out_of_time(
 
     Args:
         this_update_at: from when it holds.
-        next_update_at: until when; None: only at once.
+        next_update_at: until when; None: it does not say, and holds for an hour.
         latest: now, and how far another clock may be ahead.
         now: real time.
     """
     if this_update_at > latest:
         return "the answer is of the future"
-    if next_update_at is not None and next_update_at <= now:
+    if (next_update_at or this_update_at + _UNBOUND) <= now:
         return "the answer is too old"
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ssl
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,10 @@ class EstServer:
     """Status and body of the next answers, in the place of what it would say."""
     changed: dict[str, Any] = field(default_factory=dict[str, Any])
     """What it signs in the place of what it was asked for: `name`, `organisation` or `key`."""
+    pause_s: float = 0.0
+    """Between two bytes of what it says."""
+    written: int = 0
+    """Bytes of its answers that were taken off it."""
 
     def signed(self, body: bytes) -> bytes:
         """Returns the answer to a request."""
@@ -84,7 +89,13 @@ def est_server(directory: Path) -> Generator[EstServer]:
             self.send_header("Content-Type", "application/pkcs7-mime; smime-type=certs-only")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            size = 1 if server.pause_s else 65_536
+            try:
+                for start in range(0, len(body), size):
+                    server.written += self.wfile.write(body[start : start + size])
+                    time.sleep(server.pause_s)
+            except OSError:
+                self.close_connection = True  # the client has had enough
 
         def log_message(self, *_: Any) -> None:
             """Stays silent."""

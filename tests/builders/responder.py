@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -40,6 +40,10 @@ class Mobility:
     def contract(self, emaid: str, *, ends: timedelta = DAY) -> x509.Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
         return self._signed(emaid, key.public_key(), ends=ends)
+
+    def old_delegate(self) -> x509.Certificate:
+        """Returns the certificate of a responder whose time is up."""
+        return self._signed("Responder", self.delegate_key.public_key(), answers=True, ends=-DAY)
 
     def _signed(
         self,
@@ -89,6 +93,10 @@ class Responder:
         self.headers: list[str] = []
         self.mood = "willing"
         """`slow`, `silent`, `huge`, `broken`, `another`, `moved`, `refusing`, `wordy` and so on."""
+        self.said_at: datetime | None = None
+        """When it says what it says; None: now."""
+        self.holds: timedelta | None = DAY
+        """How long that holds; None: it does not say."""
         self.url = ""
         self.port = 0
 
@@ -132,6 +140,7 @@ class Responder:
         serial = request.serial_number + (self.mood == "another")
         now = RealClock().now()
         gone = serial in self.revoked
+        said_at = self.said_at or now
         delegating = self.mood == "delegating"
         signer = self.authority.delegate if delegating else self.authority.root
         builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
@@ -140,9 +149,9 @@ class Responder:
             serial_number=serial,
             algorithm=request.hash_algorithm,
             cert_status=ocsp.OCSPCertStatus.REVOKED if gone else ocsp.OCSPCertStatus.GOOD,
-            this_update=now,
-            next_update=now + DAY,
-            revocation_time=now if gone else None,
+            this_update=said_at,
+            next_update=None if self.holds is None else said_at + self.holds,
+            revocation_time=said_at if gone else None,
             revocation_reason=None,
         )
         builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer)

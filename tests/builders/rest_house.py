@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from csms.app import ROUTERS
 from csms.booking.desk import Desk
 from csms.bus.local import LocalBus
+from csms.certificates import CertificateAuthority
 from csms.config import Settings
 from csms.gateway.limits import Limits
 from csms.gateway.memory import MemoryLink
@@ -30,7 +31,6 @@ from csms.ledger.committer import Committer
 from csms.ledger.database import Database
 from csms.ledger.relay import Relay
 from csms.security.authority import BuiltInAuthority
-from csms.security.est import EstAuthority
 from csms.security.reactions.changes import ChangeKeeper
 from csms.security.reactions.signer import CertificateSigner
 from csms.trust.errands import CertificateErrands
@@ -194,7 +194,7 @@ async def rest_house(
     onboarding: str = "pending",
     limits: Limits | None = None,
     settings: dict[str, Any] | None = None,
-    outside: EstAuthority | None = None,
+    outside: CertificateAuthority | None = None,
 ) -> AsyncIterator[RestHouse]:
     """Runs a house on a database whose schema is up to date."""
     activity, wire = Activity(), RealWireClock()
@@ -214,7 +214,9 @@ async def rest_house(
         db=db, keyring=keyring, wall=wall, ids=ids, operator_name=effective.operator_name
     )
     authority = outside or built_in
-    signer = CertificateSigner(db=db, clock=clock, wall=wall, ids=ids, authority=authority)
+    signer = CertificateSigner(
+        db=db, clock=clock, wall=wall, ids=ids, activity=activity, authority=authority
+    )
     errands = CertificateErrands.of(effective, wall)
     gateway = Gateway(
         db=db,
@@ -270,6 +272,7 @@ async def rest_house(
         app.state.streams.close()
         await gateway.drain(1.0)
         await errands.close()
+        await signer.stop()
         await committer.drain()
         await relay.close()
         await bus.close()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from csms.security.est import EstAuthority
+from csms.certificates import CertificateAuthority
 from models.clocks import RealClock
 from simulators.checks import Checks
 from simulators.credentials import secure_door
@@ -117,7 +117,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float 
 
 @asynccontextmanager
 async def tls_house(
-    url: str, directory: Path, *, outside: EstAuthority | None = None, **more: Any
+    url: str, directory: Path, *, outside: CertificateAuthority | None = None, **more: Any
 ) -> AsyncIterator[TlsHouse]:
     """Runs the house with both doors on ports of their own.
 

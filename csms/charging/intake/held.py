@@ -16,6 +16,7 @@ from csms.ledger.batch import Batch, MessageNote
 from csms.ledger.bulk import RowKind
 from csms.stations.intake import BRIEFS
 from models.answers import EMPTY, Answer
+from models.commands.held_limits import SOURCES
 from models.facts.held_limits import (
     HeldLimit,
     HeldLimitsReported,
@@ -177,10 +178,11 @@ class OutsideLimitDecider:
 
 
 def forget_held(batch: Batch, inquiry: InquiryNow) -> None:
-    """Remembers of what a whole report did not tell that it is not there."""
+    """Remembers of what a whole report did not tell that it is not there, if it was asked for."""
     rows = batch.rows(HELD)
     for row in rows.group(inquiry.station):
-        if not row.gone and row.told_at < inquiry.asked_at:
+        asked = row.source in SOURCES and row.told_at < inquiry.asked_at
+        if asked and not row.gone:
             rows.put(msgspec.structs.replace(row, gone=True))
 
 

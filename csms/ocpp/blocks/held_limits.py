@@ -16,7 +16,7 @@ from csms.ocpp.inquiries import report_promised
 from csms.ocpp.table import Block, Heard, Said, nothing
 from csms.ocpp.wire import v21, v201
 from models import answers
-from models.commands.held_limits import ReadHeldLimits
+from models.commands.held_limits import SOURCES, ReadHeldLimits
 from models.facts.held_limits import (
     HeldLimit,
     HeldLimitsReported,
@@ -130,10 +130,9 @@ def _period(
 
 
 def _read(command: ReadHeldLimits) -> msgspec.Struct:
-    # All of them: K09 wants a criterion, so every source there is.
-    criteria = v201.ChargingProfileCriterionType(
-        charging_limit_source=["CSO", "EMS", "Other", "SO"]
-    )
+    # All of them: K09.FR.03 wants a criterion, so every source that the specification names. 2.1
+    # lets stations name others, and has no room for a fifth.
+    criteria = v201.ChargingProfileCriterionType(charging_limit_source=list(SOURCES))
     return v201.GetChargingProfilesRequest(request_id=command.request_id, charging_profile=criteria)
 
 

@@ -129,10 +129,11 @@ class RenewalKeeper:
         async with self._turn:
             async with self._db.read() as session:
                 rows = list(await session.scalars(_ending(self._wall, self._ahead)))
-            for row in rows[:_AT_ONCE]:
-                if self._next(row) != "wait":
-                    async with self._changing(row.id, row.tenant_id) as (work, fresh):
-                        self._go_on(work, fresh)
+            # First those that stand in need: many that wait must not keep later ones from it.
+            needy = [row for row in rows if self._next(row) != "wait"]
+            for row in needy[:_AT_ONCE]:
+                async with self._changing(row.id, row.tenant_id) as (work, fresh):
+                    self._go_on(work, fresh)
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -144,6 +145,8 @@ class RenewalKeeper:
                     await self.look()
                 except Unavailable as error:
                     _log.warning("renewals_waiting", error=error.detail)
+                except Exception:  # noqa: BLE001 - whatever broke one look, the next one comes
+                    _log.exception("renewals_failed")
 
     def _next(self, row: StationCertificate) -> Renewal:
         return next_of_renewal(
@@ -232,8 +235,14 @@ class RenewalKeeper:
 
 
 def _ending(wall: Clock, ahead: timedelta) -> sa.Select[StationCertificate]:
-    """Finds each station's certificate that ends last, where that may be soon."""
-    later = aliased(StationCertificate)
+    """Finds each station's certificate that ends last, where that may be soon.
+
+    Those of which no look makes anything any more (`next_of_renewal`) are left out: they stay in
+    the table for good.
+    """
+    now, later = wall.now(), aliased(StationCertificate)
+    state, ended = StationCertificate.renewal, StationCertificate.not_after <= now
+    done = (state == "elsewhere") | ((state == "failed") & ended)
     replaced = sa.select(later.id).where(
         later.station == StationCertificate.station,
         later.state == "installed",
@@ -248,7 +257,8 @@ def _ending(wall: Clock, ahead: timedelta) -> sa.Select[StationCertificate]:
             Station.tenant_id == StationCertificate.tenant_id,
             StationCertificate.state == "installed",
             StationCertificate.revoked_at.is_(None),
-            StationCertificate.not_after <= wall.now() + ahead,
+            StationCertificate.not_after <= now + ahead,
+            state.is_(None) | ~done,
             ~replaced.exists(),
         )
         .order_by(StationCertificate.not_after, StationCertificate.id)

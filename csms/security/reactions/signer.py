@@ -1,12 +1,14 @@
 """The signer: requests that were accepted are signed, and the certificates go to their stations.
 
 That a request was accepted is a row; so whatever ends in between is found and done at the next
-start. Signing is for a `CertificateAuthority`. What the station says to its certificate is noted;
-whether it can log in with it is seen at the door (`csms.security.intake`).
+start. Signing is for a `CertificateAuthority`, which may be slow: it is a task of its own, so that
+neither the bus nor the start of the house waits for it. What the station says to its certificate is
+noted; whether it can log in with it is seen at the door (`csms.security.intake`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 
 import msgspec
@@ -18,13 +20,17 @@ from csms.certificates import CertificateAuthority, read_certificate, read_reque
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from csms.security.actions import announce
-from models.clocks import Clock
+from models.clocks import Activity, Clock
 from models.commands.upkeep import InstallSignedCertificate
 from models.errors import FleetError
 from models.ids import IdMaker
 from models.tables.security import StationCertificate
 
 _EXPIRES_S = 3600.0
+_WAITING_MAX = 1_000
+"""Requests that wait in memory; the others wait in the table, where all of them are."""
+_AT_ONCE = 4
+"""Requests that an authority has before it at a time: one that hangs does not hold up all."""
 
 _log = structlog.get_logger("certificates")
 
@@ -49,35 +55,107 @@ class CertificateSigner:
         clock: Clock,
         wall: Clock,
         ids: IdMaker,
+        activity: Activity,
         authority: CertificateAuthority,
     ) -> None:
         self._db = db
         self._clock = clock
         self._wall = wall
         self._ids = ids
+        self._activity = activity
         self._authority = authority
         self._sent: set[str] = set()
         """Commands that take certificates to stations."""
+        self._waiting: dict[str, str] = {}
+        """Requests to be signed, in their order, and their tenants."""
+        self._more = False
+        """There may be requests in the table that are not among those that wait."""
+        self._filled = asyncio.Event()
+        """Something is to be done; as long as it is set, the house is busy."""
+        self._signing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Does what a former process has left."""
-        query = sa.select(StationCertificate).where(
-            StationCertificate.state.in_(("requested", "sent"))
-        )
+        """Begins to sign, with what a former process has left; waits for none of it."""
+        query = sa.select(StationCertificate.command_id).where(StationCertificate.state == "sent")
         async with self._db.read() as session:
-            rows = list(await session.scalars(query))
-        self._sent.update(row.command_id for row in rows if row.command_id is not None)
-        for row in rows:
-            if row.state == "requested":
-                await self._sign(row.id, row.tenant_id)
+            self._sent.update(each for each in await session.scalars(query) if each is not None)
+        loop = asyncio.get_running_loop()
+        self._signing = loop.create_task(self._sign_for_ever(), name="certificates")
+        self._more = True
+        self._wake()
+
+    async def stop(self) -> None:
+        """Signs no more; what is left is found at the next start."""
+        signing, self._signing = self._signing, None
+        if signing is not None:
+            signing.cancel()
+            await asyncio.gather(signing, return_exceptions=True)
+            self._rest()
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the events that `follows` names."""
         if note.type == "certificate.requested":
-            await self._sign(note.subject.removeprefix("certificate/"), note.tenant)
+            if self._more or len(self._waiting) >= _WAITING_MAX:
+                self._more = True
+            else:
+                self._waiting[note.subject.removeprefix("certificate/")] = note.tenant
+            self._wake()
         elif note.subject.removeprefix("command/") in self._sent:
             told = msgspec.json.decode(note.resource, type=_CommandNote)
             await self._settled(told, note.tenant)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        if self._signing is not None and not self._filled.is_set():
+            self._activity.begin()
+            self._filled.set()
+
+    def _rest(self) -> None:
+        if self._filled.is_set():
+            self._filled.clear()
+            self._activity.end()
+
+    async def _sign_for_ever(self) -> None:
+        while True:
+            await self._filled.wait()
+            try:
+                await self._sign_all()
+            except Exception:  # noqa: BLE001 - one bad request must not stop the others
+                # Such as a database that is away: the next request wakes us, and all are sought.
+                self._waiting.clear()
+                self._more = True
+                _log.exception("signer_failed")
+            self._rest()
+
+    async def _sign_all(self) -> None:
+        while self._waiting or self._more:
+            if not self._waiting:
+                await self._refill()
+            first = list(self._waiting.items())[:_AT_ONCE]
+            for certificate_id, _ in first:
+                del self._waiting[certificate_id]
+            async with asyncio.TaskGroup() as group:
+                for certificate_id, tenant in first:
+                    group.create_task(self._sign(certificate_id, tenant))
+
+    async def _refill(self) -> None:
+        """Finds what waits in the table; only while nothing is being signed: none comes twice."""
+        query = (
+            sa.select(StationCertificate.id, StationCertificate.tenant_id)
+            .where(
+                StationCertificate.state == "requested",
+                StationCertificate.request.is_not(None),
+            )
+            .order_by(StationCertificate.id)
+            .limit(_WAITING_MAX)
+        )
+        # Before it is read: what is asked for meanwhile may not be in it.
+        self._more = False
+        async with self._db.read() as session:
+            found = {row.id: row.tenant_id for row in await session.execute(query)}
+        self._more = self._more or len(found) == _WAITING_MAX
+        self._waiting = found | self._waiting
 
     async def _sign(self, certificate_id: str, tenant: str) -> None:
         async with self._db.read() as session:
@@ -91,6 +169,10 @@ class CertificateSigner:
         except FleetError as error:
             _log.error("certificate_not_signed", station=row.station, error=error.detail)
             await self._fail(certificate_id, tenant, f"could not be signed: {error.detail}")
+            return
+        except Exception as error:  # noqa: BLE001 - it would be tried for ever
+            _log.exception("certificate_not_signed", station=row.station)
+            await self._fail(certificate_id, tenant, f"could not be signed: {error!r}")
             return
         async with self._write(tenant) as work:
             row = await work.session.get(StationCertificate, certificate_id, with_for_update=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from csms.grid import intake
 from models.timeline import format_rfc3339, parse_rfc3339
 from tests.builders.stations import a_car
 from tests.builders.talking import Talking, talking
@@ -154,6 +155,29 @@ async def test_one_control_is_in_the_place_of_another(database_url: str) -> None
         assert (found["high"]["started"], found["low"]["superseded"]) == (False, False)
         await it.tell(grid.begin("never heard of", now))
         assert (await controls(it))["never heard of"]["control_type"] is None
+
+
+async def test_a_station_has_room_for_so_many_controls_and_ours_are_kept_in_any_case(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "CONTROLS_MAX", 3)
+    async with talking(database_url, VERSION) as it:
+        grid, now = it.box.outfit.grid, it.house.clock.now().replace(microsecond=0)
+        for number in range(5):
+            await it.tell(grid.begin(f"theirs-{number}", now))
+        assert not it.box.outbox, "they are answered all the same"
+        assert (await controls(it)).keys() == {"theirs-0", "theirs-1", "theirs-2"}
+        await it.tell(grid.begin("theirs-0", now, started=False))
+        assert (await controls(it))["theirs-0"]["started"] is False
+        told = await it.put("der-controls/mine", a_control("FixedVar"))
+        assert told["response"]["status"] == "Accepted"
+        grid.controls["more"] = {**grid.controls["mine"], "controlId": "more"}
+        await asyncio.sleep(1.1)  # reports count in seconds
+        await reported(it)
+        found = await controls(it)
+        assert found.keys() == {"theirs-0", "theirs-1", "theirs-2", "mine"}
+        assert found["mine"]["reported"] is not None
+        assert found["theirs-1"]["state"] == "gone"
 
 
 async def test_what_a_station_refuses_is_shown(database_url: str) -> None:

@@ -15,6 +15,7 @@ from csms.app import House, real_times
 from csms.certificates import read_certificate, read_request
 from csms.config import Settings
 from csms.keyring import Keyring
+from csms.security import est as est_module
 from csms.security.est import EstAccess, EstAuthority
 from models.errors import BadInput, Unavailable
 from simulators import keys
@@ -107,6 +108,24 @@ async def test_an_answer_of_no_use_is_named(
     est.answers.append(answer)
     with pytest.raises(Unavailable, match=why):
         await authority_of(est).sign(a_request())
+
+
+async def test_an_answer_that_drips_is_given_up(
+    est: EstServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(est_module, "_TIMEOUT_S", 0.5)
+    est.answers.append((200, b"A" * 30))
+    est.pause_s = 0.1
+    with pytest.raises(Unavailable, match=r"does not answer within 0\.5 s"):
+        await authority_of(est).sign(a_request())
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_an_answer_without_end_is_not_read_to_its_end(est: EstServer, status: int) -> None:
+    est.answers.append((status, b"A" * 50_000_000))
+    with pytest.raises(Unavailable, match="more than 262144 bytes"):
+        await authority_of(est).sign(a_request())
+    assert est.written < 40_000_000
 
 
 @pytest.mark.parametrize("changed", ["name", "organisation", "key"])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from csms.security.reactions.renewals import RenewalKeeper
-from models.clocks import RealClock
+from csms.security.reactions import renewals
+from csms.security.reactions.renewals import RenewalKeeper, _ending
+from models.clocks import Clock, RealClock
 from models.tables.security import StationCertificate
 from tests.builders.pki import Pki
 from tests.builders.played_security import certificate_stands, renewed, trusting
@@ -33,12 +35,12 @@ async def door_on_both(database_url: str, tmp_path: Path) -> AsyncIterator[TlsHo
         yield running
 
 
-async def keeper_of(door: TlsHouse) -> RenewalKeeper:
+async def keeper_of(door: TlsHouse, clock: Clock | None = None) -> RenewalKeeper:
     """Returns a keeper as the house has one; it looks when it is told to."""
     house = door.house
     keeper = RenewalKeeper(
         db=house.db,
-        clock=house.clock,
+        clock=clock or house.clock,
         wall=RealClock(),
         ids=house.services.ids,
         activity=house.activity,
@@ -227,6 +229,85 @@ async def test_a_certificate_that_stands_in_no_need_is_left_alone(
     await keeper.look()
     assert (await door.certificates("CP-1"))[0]["renewal"] is None, why
     await keeper.stop()
+
+
+async def held(door: TlsHouse, identity: str, left: timedelta, **columns: Any) -> None:
+    """Lets a station that is away have a certificate with so much left."""
+    await door.house.station(identity, "A")
+    ends = RealClock().now() + left
+    async with door.house.db.write(door.house.clock, door.house.services.ids) as work:
+        row = {
+            "id": f"C-{identity}",
+            "tenant_id": "default",
+            "station": identity,
+            "state": "installed",
+            "request": "as it was sent",
+            "not_before": ends - timedelta(days=365),
+            "not_after": ends,
+            "created_at": work.now,
+            "updated_at": work.now,
+        }
+        work.session.add(StationCertificate(**(row | columns)))
+
+
+async def renewals_of(door: TlsHouse) -> dict[str, str | None]:
+    query = sa.select(StationCertificate.station, StationCertificate.renewal)
+    async with door.house.db.read() as session:
+        return {row.station: row.renewal for row in await session.execute(query)}
+
+
+async def test_certificates_that_wait_do_not_keep_others_waiting(
+    door_on_both: TlsHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = door_on_both
+    monkeypatch.setattr(renewals, "_AT_ONCE", 1)
+    await door.house.site(id="A", name="A")
+    now = door.house.clock.now()
+    tried = {"renewal": "failed", "renewal_tries": 1, "renewal_at": now}
+    await held(door, "CP-1", timedelta(days=1), **tried)
+    await held(door, "CP-2", timedelta(days=2))
+    await held(door, "CP-3", timedelta(days=3))
+    keeper = await keeper_of(door)
+    assert await renewals_of(door) == {"CP-1": "failed", "CP-2": "asked", "CP-3": None}
+    await keeper.look()
+    assert (await renewals_of(door))["CP-3"] == "asked"
+    await keeper.stop()
+
+
+async def test_certificates_that_are_done_with_are_not_even_read(door_on_both: TlsHouse) -> None:
+    door = door_on_both
+    await door.house.site(id="A", name="A")
+    day = timedelta(days=1)
+    await held(door, "CP-1", -day, renewal="failed", renewal_at=door.house.clock.now())
+    await held(door, "CP-2", day, renewal="elsewhere", request=None)
+    await held(door, "CP-3", -day, renewal="asked", renewal_at=door.house.clock.now())
+    await held(door, "CP-4", day, renewal="failed", renewal_at=door.house.clock.now())
+    await held(door, "CP-5", day)
+    async with door.house.db.read() as session:
+        rows = list(await session.scalars(_ending(RealClock(), 30 * day)))
+    assert [row.station for row in rows] == ["CP-3", "CP-4", "CP-5"]
+
+
+async def test_whatever_breaks_one_look_the_next_one_comes(
+    door: TlsHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = await keeper_of(door, Quick())
+    looked: list[int] = []
+
+    async def look() -> None:
+        looked.append(1)
+        raise RuntimeError("as no look should")
+
+    monkeypatch.setattr(keeper, "look", look)
+    await until(lambda: len(looked) > 1)
+    await keeper.stop()
+
+
+class Quick(RealClock):
+    """A clock on which hours are short."""
+
+    async def sleep_until(self, when: datetime) -> None:
+        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("version", ["1.6", "2.0.1"])

@@ -17,6 +17,12 @@ from cryptography.x509 import ocsp
 from csms.gateway.memory import MemoryLink
 from csms.revocation import certificate_id
 from csms.trust import errands
+from models.clocks import RealClock
+from tests.builders.hostile_certificates import (
+    of_a_strange_name,
+    of_no_version,
+    of_one_extension_twice,
+)
 from tests.builders.responder import CONTRACT, TOKEN, Mobility, Responder, pem, responder
 from tests.builders.rest_house import frame
 from tests.builders.talking import Talking, talking
@@ -261,6 +267,30 @@ async def test_a_contract_charges_while_it_is_good(
         assert [each["status"] for each in checks] == ["good", "failed", "revoked", "good"]
 
 
+async def test_an_old_answer_and_an_old_signer_are_not_believed(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with trusting(sqlite_url, "ocpp2.0.1", tmp_path) as (it, there):
+        hour = timedelta(hours=1)
+        there.holds = None
+        there.said_at = RealClock().now() - hour / 2
+        answer = await shown_by(it, there.authority.contract(EMAID), there)
+        assert answer["certificateStatus"] == "Accepted"
+        there.said_at = RealClock().now() - hour
+        answer = await shown_by(it, there.authority.contract(EMAID), there)
+        assert answer["certificateStatus"] == "NoCertificateAvailable"
+        there.mood, there.holds = "delegating", timedelta(days=30)
+        there.said_at = RealClock().now() - 36 * hour
+        answer = await shown_by(it, there.authority.contract(EMAID), there)
+        assert answer["certificateStatus"] == "Accepted"
+        there.authority.delegate = there.authority.old_delegate()
+        answer = await shown_by(it, there.authority.contract(EMAID), there)
+        assert answer["certificateStatus"] == "NoCertificateAvailable"
+        checks = await it.shown("certificate-checks")
+        assert "nobody who is trusted" in checks[0]["why"]
+        assert "too old" in checks[2]["why"]
+
+
 async def test_who_is_not_trusted_can_vouch_for_nobody(sqlite_url: str, tmp_path: Path) -> None:
     async with trusting(sqlite_url, "ocpp2.0.1", tmp_path) as (it, there):
         there.authority = Mobility(there.url)
@@ -309,6 +339,9 @@ async def test_the_house_judges_a_chain_itself(
             (pem(there.authority.contract("DEHEL0000000009")), "CertChainError"),
             (pem(there.authority.contract(EMAID)) + there.authority.pem, "Accepted"),
             ("no certificate", "CertChainError"),
+            (of_no_version(), "CertChainError"),
+            (of_one_extension_twice(), "CertChainError"),
+            (of_a_strange_name(), "CertChainError"),
         ):
             await it.tell(contracts.show(EMAID, chain=certificate))
             answer = contracts.answers[-1][1]

@@ -61,6 +61,12 @@ def test_an_answer_holds_from_its_time_to_its_time() -> None:
     assert "too old" in (why_out_of_time(NOW - second, NOW, latest, NOW) or "")
 
 
+def test_an_answer_that_does_not_say_how_long_it_holds_is_good_for_an_hour() -> None:
+    second, hour = timedelta(seconds=1), timedelta(hours=1)
+    assert why_out_of_time(NOW - hour + second, None, NOW, NOW) is None
+    assert "too old" in (why_out_of_time(NOW - hour, None, NOW, NOW) or "")
+
+
 def test_a_chain_is_worth_what_its_weakest_part_is() -> None:
     revoked = StatusFound(status="revoked", verified=True)
     unsure = StatusFound(status="good", why="nobody has signed")
