@@ -23,7 +23,7 @@ from csms.bus.base import COMMAND_QUEUED, Bus, EventNote, Subscription
 from csms.gateway.lane import CallEnd, FactSink, Lane
 from csms.gateway.limits import Limits
 from csms.gateway.redaction import redact
-from csms.gateway.told import commit, facts_told
+from csms.gateway.told import RETRY_S, commit, facts_told
 from csms.ledger.batch import MessageNote
 from csms.ledger.database import Database
 from csms.ocpp.portions import PORTIONED, joined, portions
@@ -221,7 +221,7 @@ class Courier:
                     found = await self._awaited(some)
                 except Unavailable as error:
                     _log.warning("commands_waiting", error=error.detail)
-                    await self._wire.sleep(_RETRY_S)
+                    await self._wire.sleep(RETRY_S)
                     continue
                 for identity in some:
                     del self._come[identity]

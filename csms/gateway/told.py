@@ -16,7 +16,8 @@ from models.facts import Fact, MonitorsReported, VariablesReported
 from models.facts.payments import TariffsTold
 from models.facts.priorities import PriorityReported, ScheduleTold
 
-_RETRY_S = 1.0
+RETRY_S = 1.0
+"""How long to wait until a database that was away is asked again."""
 
 _log = structlog.get_logger("courier")
 
@@ -31,7 +32,7 @@ async def commit(
         except Unavailable as error:
             name = type(fact).__name__
             _log.warning("outcome_waiting", station=fact.station, fact=name, error=error.detail)
-            await wire.sleep(_RETRY_S)
+            await wire.sleep(RETRY_S)
         else:
             return
 
