@@ -34,7 +34,7 @@ from csms.charging.rules import (
 from csms.fleet.intake import MODELS, VEHICLES, change_vehicle, load_vehicles
 from csms.fleet.rules import charged, jumped
 from csms.ledger.batch import Batch, MessageNote, clean_text
-from csms.stations.intake import BRIEFS
+from csms.stations.intake import BRIEFS, CONNECTORS, EVSES, STATIONS
 from csms.stations.rules import StationBrief
 from models.facts import Fact, Reading, ReadingsReported, TokenPresented, TransactionReported
 
@@ -76,6 +76,7 @@ def load_transactions(
     transactions.load((fact.station, fact.ocpp_transaction_id) for fact in named)
     cars: list[str] = []
     priced_ones: list[str] = []
+    plugs: list[tuple[str, int, int]] = []
     doubtful: list[ReadingKey] = []
     for fact in named:
         known = transactions.get((fact.station, fact.ocpp_transaction_id))
@@ -85,6 +86,7 @@ def load_transactions(
             cars.append(known.vehicle_id)
         if known.tariff_id is not None:
             priced_ones.append(known.id)
+            plugs.append(_plug_of(known))
         doubtful += [
             reading_key(known, reading)
             for reading in fact.readings
@@ -93,6 +95,10 @@ def load_transactions(
     load_vehicles(batch, cars)
     if priced_ones:
         batch.rows(COSTS).load(priced_ones)
+        # Rows are written in the order in which their kinds came: a connector needs its EVSE.
+        batch.rows(STATIONS)
+        batch.rows(EVSES)
+        batch.rows(CONNECTORS).load(plugs)
     if doubtful:
         found = STORED.fetch(batch.driver, READING_KEY, doubtful)
         stored: set[ReadingKey] = batch.memo.setdefault(_STORED_READINGS, set())
@@ -146,7 +152,7 @@ def priced(batch: Batch, state: TransactionState, fact: Metering | None = None) 
     received_at = batch.now if fact is None else fact.received_at
     report = Told(
         registered_at=_registered_at(readings, received_at),
-        charging_state=state.charging_state,
+        charging_state=state.charging_state or _status_of(batch, state),
         powers=tuple(
             (judge_time(each.measured_at, received_at)[0], each.power_w)
             for each in readings
@@ -162,6 +168,16 @@ def priced(batch: Batch, state: TransactionState, fact: Metering | None = None) 
         open_as=None if state.stopped_at else (state.station, state.ocpp_transaction_id),
     )
     return state if cost is None else msgspec.structs.replace(state, cost=cost)
+
+
+def _plug_of(state: TransactionState) -> tuple[str, int, int]:
+    return state.station, state.evse_id, state.connector_id or 1
+
+
+def _status_of(batch: Batch, state: TransactionState) -> str | None:
+    """Returns the status of its connector: 1.6 says by it alone how a transaction charges."""
+    plug = batch.rows(CONNECTORS).peek(_plug_of(state))
+    return None if plug is None else plug.status
 
 
 def _registered_at(readings: Sequence[Reading], received_at: datetime) -> datetime | None:

@@ -86,6 +86,24 @@ async def test_readings_between_two_registers_are_no_idle_time(database_url: str
         assert cost.counted_until - NOON == timedelta(minutes=50)
 
 
+async def test_the_status_of_a_connector_says_how_a_16_transaction_charges(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+        await has_tariff(house)
+        await house.submit(house.start_16())
+        house.clock.later(minutes=1)
+        await house.submit(house.meter_16(1, house.read(1500.0)))
+        for status in ("SuspendedEVSE", "SuspendedEV", "Charging"):
+            await house.submit(house.status(status))
+            house.clock.later(minutes=1)  # which is as it was before
+            await house.submit(house.meter_16(1, house.read(1500.0)))
+            house.clock.later(minutes=10)
+            await house.submit(house.meter_16(1, house.read(1500.0)))
+        cost = await house.one(TransactionCost)
+        assert (cost.charging_s, cost.held_s, cost.idle_s) == (660.0, 660.0, 720.0)
+
+
 async def idled(house: SmallHouse) -> CostTeller:
     """A transaction of an hour in which nothing flowed, put right to half of it, and a teller."""
     await has_tariff(house)

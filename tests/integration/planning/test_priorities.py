@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 from csms.planning.queries import read_rows
 from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
-from csms.planning.worker import HEARD, URGENT
+from csms.planning.worker import HEARD, Planner
+from models.facts.priorities import PriorityReported
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.stations import Evse
@@ -15,6 +17,7 @@ from models.timeline import format_rfc3339
 from simulators.notices import PriorityPress, ScheduleQuestion
 from simulators.profiles import Period, Profile, Purpose
 from tests.builders.paying import Paying, paying
+from tests.builders.small_house import small_house
 
 DYNAMIC = "/stations/ST-1/dynamic-schedules"
 
@@ -238,5 +241,32 @@ async def test_a_driver_s_wish_counts_with_what_the_evse_gives(sqlite_url: str) 
         assert await load_w(it) - before_w == 11_000.0
 
 
-def test_a_change_of_priority_is_planned_at_once() -> None:
-    assert "transaction.priority_changed" in HEARD & URGENT
+async def test_a_change_of_priority_is_planned_at_once(sqlite_url: str) -> None:
+    async with small_house(sqlite_url) as house:
+        planner = Planner(
+            db=house.db,
+            clock=house.clock,
+            ids=house.ids,
+            activity=house.activity,
+            solve=_never,
+            refresh_forecasts=_never,
+            replan_gap=timedelta(hours=1),
+        )
+        planner._planned_at = house.clock.now()
+        await house.submit(house.event_2x("started", 0))
+        house.bus.subscribe("planner", HEARD, planner.heard)
+        fact = PriorityReported(
+            station="A-1",
+            received_at=house.clock.now(),
+            ocpp_transaction_id=(await house.rows(Transaction))[0].ocpp_transaction_id,
+            activated=True,
+        )
+        await house.submit(fact)
+        async with asyncio.timeout(5):
+            assert await planner._wishes.get() == "transaction.priority_changed"
+        # The gap is not waited for, which would move this clock on.
+        assert house.clock.now() == fact.received_at
+
+
+async def _never(*_: Any) -> Any:
+    raise AssertionError
