@@ -70,6 +70,7 @@ from models.tables.energy import Site
 from models.tables.ledger import Quarantine
 from models.tables.stations import Station
 from simulators.keys import ask
+from tests.builders.any_fact import any_fact
 from tests.builders.reservations import a_reservation
 from tests.builders.small_house import NOON, SmallHouse
 
@@ -288,6 +289,8 @@ FACTS: dict[type[Fact], st.SearchStrategy[Fact]] = {
         state=st.sampled_from(["answered", "failed", "unknown"]),
     ),
 }
+# Whatever no strategy was written for is made of any values that its fields take.
+FACTS |= {kind: any_fact(kind, TIMES, **COMMON) for kind in deciders() if kind not in FACTS}
 LIKELY = (TransactionReported, TransactionReported, ReadingsReported, ConnectorReported)
 BATCHES = st.lists(
     st.lists(st.one_of(*FACTS.values(), *(FACTS[kind] for kind in LIKELY)), min_size=1, max_size=5),

@@ -16,6 +16,7 @@ from csms.ocpp.peer import Peer
 from csms.ocpp.table import Understood
 from csms.ocpp.versions import DIALECTS
 from models import answers, facts
+from models.facts import event_streams, needs, trust
 from models.facts.payments import SettlementReported, VatNumberPresented
 from models.facts.priorities import SchedulePulled
 from tests.builders.ocpp_payloads import mutants, request_schema, valid
@@ -63,6 +64,15 @@ def answer_to(fact: facts.Fact) -> answers.Answer:  # noqa: PLR0911 - one for ea
             return answers.VatAnswer(accepted=False, why="none")
         case SchedulePulled():
             return answers.ScheduleAnswer(why="none")
+        case (
+            trust.CertificateStatusAsked()
+            | trust.CertificateChainAsked()
+            | trust.ContractAsked()
+            | event_streams.StreamOpened()
+            | needs.NeedsReported()
+            | needs.CarScheduleReported()
+        ):
+            return answers.VerdictAnswer(accepted=False)
         case _:
             return answers.EMPTY
 
