@@ -59,8 +59,8 @@ class Firmware:
 
     @property
     def present(self) -> FirmwareNote:
-        """What it says when it is asked."""
-        return self._note(self._word)
+        """What it says when it is asked; where its version has no word for a step, it installs."""
+        return self._note(self._word if self._says(self._word) else "Installing")
 
     def take(self, order: Order) -> Literal["Accepted", "AcceptedCanceled"]:
         """Begins with an update; one that is on its way is given up for it."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.timeline import format_rfc3339
-from simulators.firmware import FIRST_VERSION
+from simulators.firmware import FIRST_VERSION, Firmware, Order
 from tests.builders.stations import NOON, Wired, a_car
 
 VERSIONS = pytest.mark.parametrize("version", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
@@ -126,3 +126,12 @@ async def test_a_file_without_a_number_counts_up_and_a_second_update_replaces_th
     await minutes(wired, 8)
     assert version_booted(wired) == "3.2.1"
     await wired.down()
+
+
+def test_a_box_that_is_asked_while_it_restarts_has_a_word_for_it() -> None:
+    box = Firmware(is_16=True, quirks=frozenset())
+    box.download_s = box.install_s = 0.0
+    box.take(Order("https://example.org/fw-2.bin", NOON))
+    assert [each.word for each in box.play(NOON, ())] == ["Downloading", "Downloaded", "Installing"]
+    assert box.restarts
+    assert box.present.word == "Installing", "1.6 has no word for a restart"
