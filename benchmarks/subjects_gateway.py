@@ -176,7 +176,7 @@ def family_cpu_s(pid: int) -> float:
 
 def run_server(subject: str, pipe: Connection) -> None:
     """Serves in this process; tells its port, then its CPU time whenever it is asked."""
-    postgres = PostgresServer() if subject == "postgresql" else None
+    postgres = PostgresServer(on_disk=True) if subject == "postgresql" else None
     url: str | None = None
     if postgres is not None:
         postgres.start()

@@ -223,7 +223,9 @@ class Database:
         cursor.execute(f"PRAGMA synchronous={'OFF' if self._scratch else 'FULL'}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA wal_autocheckpoint=10000")
-        cursor.execute("PRAGMA cache_size=-32000")
+        # In KiB. A reader's pages are void with the next commit of a writer: more would be held by
+        # eight of them, and not be used.
+        cursor.execute(f"PRAGMA cache_size={-32_000 if writing else -4_000}")
         if not writing:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()

@@ -13,7 +13,9 @@ from models.tables.inquiries import Inquiry
 from tests.builders.small_house import SmallHouse, small_house
 
 
-def told(house: SmallHouse, number: int, source: str, request_id: int) -> HeldLimitsReported:
+def told(
+    house: SmallHouse, number: int, source: str, request_id: int, *, last: bool = True
+) -> HeldLimitsReported:
     limit = HeldLimit(
         profile_id=number,
         purpose="external",
@@ -29,7 +31,7 @@ def told(house: SmallHouse, number: int, source: str, request_id: int) -> HeldLi
         station="A-1",
         received_at=house.clock.now(),
         request_id=request_id,
-        last=True,
+        last=last,
         evse_id=0,
         source=source,
         limits=(limit,),
@@ -58,7 +60,7 @@ async def asked(house: SmallHouse, request_id: int) -> None:
             asked={},
             whole=True,
             command_id="C",
-            state="coming" if request_id == 2 else "asked",
+            state="asked" if request_id == 3 else "coming",
             asked_at=now,
             heard_at=now,
         )
@@ -71,8 +73,9 @@ async def test_limits_of_sources_that_were_not_asked_for_are_not_gone(
     database_url: str, nothing: bool
 ) -> None:
     async with small_house(database_url) as house:
+        await asked(house, 1)
         for number, source in enumerate((*SOURCES, "PeakShaver"), start=1):
-            await house.submit(told(house, number, source, 1))
+            await house.submit(told(house, number, source, 1, last=number > len(SOURCES)))
         request_id = 3 if nothing else 2
         await asked(house, request_id)
         answer: Fact = empty(house, 3) if nothing else told(house, 9, "EMS", 2)
