@@ -280,6 +280,11 @@ class PlayedStation:
         await link.send(msgspec.json.encode(frame).decode())
 
 
+async def kept(station: PlayedStation, action: str) -> list[Any]:
+    """Returns what the house shows in its log as the station's answers, the newest first."""
+    return [each["answer"] for each in await station.messages(action)]
+
+
 def now() -> str:
     """Returns the time as stations write it."""
     return format_rfc3339(_CLOCK.now())

@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.builders.played_sessions import begun, ended, started_by
-from tests.builders.played_station import PlayedStation, now, played_station
+from tests.builders.played_station import ACCEPTED, PlayedStation, kept, now, played_station
 
 REJECTED = {"status": "Rejected"}
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -78,12 +78,14 @@ async def test_tc_055_csms_trigger_message_rejected(cp: PlayedStation) -> None:
     """TriggerMessage, answered Rejected."""
     asked = {"requestedMessage": "MeterValues", "connectorId": 1}
     await cp.order("TriggerMessage", asked, REJECTED)
+    assert await kept(cp, "TriggerMessage") == [REJECTED]
 
 
 async def test_tc_056_csms_central_smart_charging_tx_default_profile(cp: PlayedStation) -> None:
     """SetChargingProfile for all transactions to come."""
     asked = {"connectorId": 1, "csChargingProfiles": profile(41, "TxDefaultProfile")}
     await cp.order("SetChargingProfile", asked)
+    assert await kept(cp, "SetChargingProfile") == [ACCEPTED]
 
 
 async def test_tc_057_csms_central_smart_charging_tx_profile(cp: PlayedStation) -> None:
@@ -91,6 +93,7 @@ async def test_tc_057_csms_central_smart_charging_tx_profile(cp: PlayedStation) 
     number = await begun(cp)
     wanted = profile(42, "TxProfile", transactionId=number)
     await cp.order("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": wanted})
+    assert await kept(cp, "SetChargingProfile") == [ACCEPTED]
 
 
 async def test_tc_059_csms_remote_start_with_charging_profile(cp: PlayedStation) -> None:
@@ -116,6 +119,7 @@ async def test_tc_066_csms_get_composite_schedule(cp: PlayedStation) -> None:
         "chargingSchedule": schedule,
     }
     await cp.order("GetCompositeSchedule", asked, reply)
+    assert await kept(cp, "GetCompositeSchedule") == [reply]
 
 
 @pytest.mark.parametrize(
@@ -126,18 +130,21 @@ async def test_tc_067_csms_clear_charging_profile(cp: PlayedStation, asked: Any)
     """ClearChargingProfile by id, and by criteria; Unknown the second time."""
     await cp.order("ClearChargingProfile", asked)
     await cp.order("ClearChargingProfile", asked, {"status": "Unknown"})
+    assert await kept(cp, "ClearChargingProfile") == [{"status": "Unknown"}, ACCEPTED]
 
 
 async def test_tc_075_1_csms_install_manufacturer_root_certificate(cp: PlayedStation) -> None:
     """InstallCertificate of the manufacturer's root."""
     asked = {"certificateType": "ManufacturerRootCertificate", "certificate": PEM}
     await cp.order("InstallCertificate", asked)
+    assert await kept(cp, "InstallCertificate") == [ACCEPTED]
 
 
 async def test_tc_075_2_csms_install_central_system_root_certificate(cp: PlayedStation) -> None:
     """InstallCertificate of the central system's root."""
     asked = {"certificateType": "CentralSystemRootCertificate", "certificate": PEM}
     await cp.order("InstallCertificate", asked)
+    assert await kept(cp, "InstallCertificate") == [ACCEPTED]
 
 
 async def test_tc_076_csms_delete_a_specific_certificate(cp: PlayedStation) -> None:
@@ -147,6 +154,7 @@ async def test_tc_076_csms_delete_a_specific_certificate(cp: PlayedStation) -> N
     told = await cp.order("GetInstalledCertificateIds", asked, reply)
     (found,) = told["response"]["certificateHashData"]
     await cp.order("DeleteCertificate", {"certificateHashData": found})
+    assert await kept(cp, "DeleteCertificate") == [ACCEPTED]
 
 
 @pytest.mark.parametrize("kind", ["InvalidCentralSystemCertificate"])

@@ -8,7 +8,7 @@ import pytest
 
 from models.timeline import format_rfc3339
 from tests.builders.played_sessions import asked_to_begin, authorized, begun, ended, started_by
-from tests.builders.played_station import SILENCE, PlayedStation, played_station
+from tests.builders.played_station import SILENCE, PlayedStation, kept, played_station
 
 REJECTED = {"status": "Rejected"}
 
@@ -109,6 +109,8 @@ async def test_tc_012_csms_remote_stop(cp: PlayedStation) -> None:
     await cp.order("RemoteStopTransaction", {"transactionId": number})
     await ended(cp, number, "Remote")
     await cp.status("Finishing")
+    (shown,) = await cp.transactions()
+    assert shown["stop_reason"] == "Remote"
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -136,11 +138,13 @@ async def test_tc_014_csms_soft_reset(cp: PlayedStation) -> None:
 async def test_tc_017_1_csms_unlock_without_session_not_fixed_cable(cp: PlayedStation) -> None:
     """UnlockConnector, answered Unlocked."""
     await cp.order("UnlockConnector", {"connectorId": 1}, {"status": "Unlocked"})
+    assert await kept(cp, "UnlockConnector") == [{"status": "Unlocked"}]
 
 
 async def test_tc_017_2_csms_unlock_without_session_fixed_cable(cp: PlayedStation) -> None:
     """UnlockConnector, answered NotSupported."""
     await cp.order("UnlockConnector", {"connectorId": 1}, {"status": "NotSupported"})
+    assert await kept(cp, "UnlockConnector") == [{"status": "NotSupported"}]
 
 
 async def test_tc_018_1_csms_unlock_with_session(cp: PlayedStation) -> None:
@@ -148,6 +152,8 @@ async def test_tc_018_1_csms_unlock_with_session(cp: PlayedStation) -> None:
     number = await begun(cp)
     await cp.order("UnlockConnector", {"connectorId": 1}, {"status": "Unlocked"})
     await ended(cp, number, "UnlockCommand")
+    (shown,) = await cp.transactions()
+    assert shown["stop_reason"] == "UnlockCommand"
 
 
 async def test_tc_019_1_csms_retrieve_all_configuration_keys(cp: PlayedStation) -> None:
