@@ -15,9 +15,10 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from csms.inquiries.api import ASKED, InquiryShown, inquire
+from csms.inquiries.api import InquiryShown, inquire
 from csms.inquiries.queries import inquiry_resource
 from csms.ledger.work import ReadSession
+from csms.stations.asking import ASKED
 from csms.web.documents import Document
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page

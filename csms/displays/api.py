@@ -17,9 +17,10 @@ from starlette.responses import Response
 from csms.displays.actions import wish_message
 from csms.displays.queries import message_resource
 from csms.displays.rules import MessageState
-from csms.inquiries.api import ASKED, InquiryShown, ask_station, find_station_2x, inquire
+from csms.inquiries.api import InquiryShown, inquire
 from csms.ledger.work import ReadSession
 from csms.stations.actions import COMMAND_TIMEOUT_S, outcome_of
+from csms.stations.asking import ASKED, ON_2X, ask_found, find_asked
 from csms.web.documents import Document, Id, Instant, Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
@@ -168,7 +169,7 @@ async def put_message(
 ) -> Response:
     """Have a station show a message, in the place of the one with this number, and wait for it."""
     services = services_of(request)
-    station = await find_station_2x(request, identity)
+    station = await find_asked(request, identity, ON_2X)
     if station.ocpp_version == "ocpp2.0.1" and (wrong := _beyond_201(body)) is not None:
         raise bad_field(*wrong)
     async with services.db.read() as session:
@@ -228,11 +229,11 @@ async def get_message(
 async def remove_message(request: Request, identity: str, message_id: Number) -> Response:
     """Have a station show a message no longer, and wait for its answer."""
     services = services_of(request)
-    await find_station_2x(request, identity)
+    await find_asked(request, identity, ON_2X)
     async with services.db.read() as session:
         row = await session.get(DisplayMessage, (identity, message_id))
     _there(row, identity, message_id)
-    await ask_station(request, identity, ClearMessage(message_id=message_id))
+    await ask_found(request, identity, ClearMessage(message_id=message_id))
     async with services.db.read() as session:
         left = await session.get_one(DisplayMessage, (identity, message_id))
     if not left.gone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import Query
@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from csms.event_streams.queries import stream_resource, value_resource
-from csms.stations.api import StationAnswer, ask_21
+from csms.stations.api import StationAnswer
+from csms.stations.asking import ASKED, ON_21, ask
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
@@ -20,7 +21,7 @@ from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
 from csms.web.services import services_of
-from csms.web.shown import Page, Problem
+from csms.web.shown import Page
 from csms.web.work import Once, Reading
 from models.commands.event_streams import AdjustStream, ReadStreams
 from models.errors import NotFound
@@ -28,7 +29,6 @@ from models.tables.event_streams import EventStream, StreamValue
 from models.tables.stations import Station
 
 router = api_router("event streams", prefix="/stations")
-_ASKED: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (502, 504)}
 StreamNumber = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
@@ -146,7 +146,7 @@ async def list_values(
     "/{identity}/event-streams/{stream_id}",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
 async def put_pace(
     request: Request, caller: CallerNow, identity: str, stream_id: StreamNumber, body: NewPace
@@ -160,18 +160,18 @@ async def put_pace(
     command = AdjustStream(
         stream_id=stream_id, interval_s=body.interval_s, values_max=body.values_max
     )
-    return reply(await ask_21(request, caller.tenant, identity, command))
+    return reply(await ask(request, identity, command, ON_21))
 
 
 @router.post(
     "/{identity}/event-streams/report",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
-async def report_streams(request: Request, _: Once, caller: CallerNow, identity: str) -> Response:
+async def report_streams(request: Request, _: Once, identity: str) -> Response:
     """Have a station tell which streams are open; the list is that from then on."""
-    return reply(await ask_21(request, caller.tenant, identity, ReadStreams()))
+    return reply(await ask(request, identity, ReadStreams(), ON_21))
 
 
 async def _known(session: Reading, identity: str, stream_id: int) -> None:

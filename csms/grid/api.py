@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from csms.grid.controls import NewControl
 from csms.grid.queries import alarm_resource, control_resource
-from csms.stations.api import StationAnswer, ask_21
+from csms.stations.api import StationAnswer
+from csms.stations.asking import ASKED, ON_21, ask
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
@@ -21,7 +22,7 @@ from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
 from csms.web.services import services_of
-from csms.web.shown import Page, Problem
+from csms.web.shown import Page
 from csms.web.work import Once, Reading
 from models.commands.grid import (
     AllowEnergyTransfer,
@@ -36,7 +37,6 @@ from models.tables.grid import DerAlarm, DerControl
 from models.tables.stations import Station
 
 router = api_router("grid", prefix="/stations")
-_ASKED: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (502, 504)}
 ControlId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~:@-]{1,36}$")]
 TransferMode = Literal[
     "AC_single_phase",
@@ -124,10 +124,10 @@ class AlarmQuery(ListQuery):
     "/{identity}/der-controls/{control_id}",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
 async def put_control(
-    request: Request, caller: CallerNow, identity: str, control_id: ControlId, body: NewControl
+    request: Request, identity: str, control_id: ControlId, body: NewControl
 ) -> Response:
     """Have a station behave by a control, and wait for its answer."""
     form, setting = body.form()
@@ -138,14 +138,14 @@ async def put_control(
         form=form,
         setting=setting,
     )
-    return reply(await ask_21(request, caller.tenant, identity, command))
+    return reply(await ask(request, identity, command, ON_21))
 
 
 @router.delete(
     "/{identity}/der-controls/{control_id}",
     status_code=204,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
 async def clear_control(
     request: Request, caller: CallerNow, identity: str, control_id: ControlId
@@ -157,7 +157,7 @@ async def clear_control(
     if known is None or known.state != "accepted":
         raise NotFound(f"the station {identity} has no control {control_id}")
     command = ClearDerControl(control_id=control_id, is_default=known.is_default)
-    await ask_21(request, caller.tenant, identity, command)
+    await ask(request, identity, command, ON_21)
     async with services_of(request).db.read() as session:
         left = await session.get(DerControl, (identity, control_id))
     if left is not None and left.state == "accepted":
@@ -193,12 +193,12 @@ async def list_controls(
     "/{identity}/der-controls/report",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
-async def report_controls(request: Request, _: Once, caller: CallerNow, identity: str) -> Response:
+async def report_controls(request: Request, _: Once, identity: str) -> Response:
     """Have a station tell anew all controls that it has; the list follows its report."""
     command = ReadDerControls(request_id=int(services_of(request).clock.now().timestamp()))
-    return reply(await ask_21(request, caller.tenant, identity, command))
+    return reply(await ask(request, identity, command, ON_21))
 
 
 @router.get(
@@ -228,22 +228,20 @@ async def list_alarms(
     "/{identity}/afrr-signal",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
-async def post_signal(
-    request: Request, _: Once, caller: CallerNow, identity: str, body: AfrrSignal
-) -> Response:
+async def post_signal(request: Request, _: Once, identity: str, body: AfrrSignal) -> Response:
     """Send a station a signal of the automatic frequency restoration reserve."""
     at = body.at or services_of(request).clock.now()
     command = SendAfrrSignal(signal=body.signal, at=at)
-    return reply(await ask_21(request, caller.tenant, identity, command))
+    return reply(await ask(request, identity, command, ON_21))
 
 
 @router.post(
     "/{identity}/allowed-energy-transfer",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
 async def post_allowed_transfer(
     request: Request, _: Once, caller: CallerNow, identity: str, body: AllowedTransfer
@@ -259,4 +257,4 @@ async def post_allowed_transfer(
     command = AllowEnergyTransfer(
         ocpp_transaction_id=row.ocpp_transaction_id, modes=tuple(body.modes)
     )
-    return reply(await ask_21(request, caller.tenant, identity, command))
+    return reply(await ask(request, identity, command, ON_21))

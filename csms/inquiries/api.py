@@ -18,6 +18,7 @@ from starlette.responses import Response
 from csms.inquiries.actions import open_inquiry
 from csms.inquiries.queries import inquiry_resource
 from csms.stations.actions import COMMAND_TIMEOUT_S, outcome_of
+from csms.stations.asking import ON_2X, find_asked
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow, caller_of
 from csms.web.paging import ListQuery, fetch_page
@@ -25,17 +26,15 @@ from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_row
 from csms.web.services import services_of
-from csms.web.shown import Page, Problem
+from csms.web.shown import Page
 from csms.web.work import Reading, begin_work
 from models.commands import AnyCommand
-from models.errors import Conflict, FleetError, NotFound
+from models.errors import FleetError, NotFound
 from models.facts.inquiries import InquirySubject
 from models.tables.inquiries import Inquiry
 from models.tables.stations import Station
 
 router = api_router("inquiries", prefix="/stations")
-ASKED: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (502, 504)}
-"""What else a route may answer that waits for a station."""
 
 
 class InquiryShown(Shown):
@@ -107,37 +106,6 @@ async def get_inquiry(
     return reply(inquiry_resource(row, now, people=caller.sees_people))
 
 
-async def find_station_2x(request: Request, identity: str) -> Station:
-    """Returns a station that speaks OCPP 2.x and is connected.
-
-    Raises:
-        NotFound: if there is none, or it is another tenant's.
-        Conflict: `not-in-1.6`, `station-offline`.
-    """
-    services = services_of(request)
-    async with services.db.read() as session:
-        station = await find_row(session, Station, identity, caller_of(request).tenant)
-    if station.ocpp_version == "ocpp1.6":
-        raise Conflict("OCPP 1.6 has no way to ask for this", code="not-in-1.6")
-    if not services.gateway.online(identity):
-        raise Conflict(f"the station {identity} is not connected", code="station-offline")
-    return station
-
-
-async def ask_station(request: Request, identity: str, command: AnyCommand) -> dict[str, Any]:
-    """Sends a command to a station, waits, and returns its answer.
-
-    Raises:
-        CallError: if the station refused with an error of its own.
-        NoAnswer: if it said nothing in time.
-    """
-    async with begin_work(request) as work:
-        command_id = work.order(
-            command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S
-        )
-    return outcome_of(await services_of(request).courier.settled(command_id, COMMAND_TIMEOUT_S))
-
-
 async def inquire(
     request: Request,
     identity: str,
@@ -158,7 +126,7 @@ async def inquire(
         whole: whether all is asked for, so that what is missing is gone.
     """
     services = services_of(request)
-    station = await find_station_2x(request, identity)
+    station = await find_asked(request, identity, ON_2X)
     async with begin_work(request) as work:
         row = await open_inquiry(work, station, subject, command_of, asked=asked, whole=whole)
         inquiry_id, command_id = row.id, row.command_id

@@ -32,11 +32,9 @@ from csms.security.queries import (
 )
 from csms.security.rules import RenewalStatus
 from csms.stations.actions import (
-    COMMAND_TIMEOUT_S,
-    check_connected,
-    outcome_of,
     sealed_password,
 )
+from csms.stations.asking import ask
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
@@ -44,10 +42,9 @@ from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_for_change, find_row
-from csms.web.services import Services, services_of
+from csms.web.services import services_of
 from csms.web.shown import Page, Problem
-from csms.web.work import Once, Reading, Work, after_commit, begin_work
-from models.commands import AnyCommand
+from csms.web.work import Once, Reading, Work, after_commit
 from models.commands.upkeep import (
     DeleteRootCertificate,
     InstallRootCertificate,
@@ -312,10 +309,10 @@ async def cancel_change(request: Request, work: Work, identity: str) -> Response
     responses=_CALLS,
 )
 async def list_roots(
-    request: Request, caller: CallerNow, identity: str, query: Annotated[RootQuery, Query()]
+    request: Request, identity: str, query: Annotated[RootQuery, Query()]
 ) -> Response:
     """Ask a station which certificates it trusts, and show its answer."""
-    return await _ask(request, caller.tenant, identity, ReadRootCertificates(use=query.use))
+    return reply(await ask(request, identity, ReadRootCertificates(use=query.use)))
 
 
 @router.post(
@@ -324,13 +321,11 @@ async def list_roots(
     dependencies=[may("operate")],
     responses=_CALLS,
 )
-async def install_root(
-    request: Request, _: Once, caller: CallerNow, identity: str, body: NewRoot
-) -> Response:
+async def install_root(request: Request, _: Once, identity: str, body: NewRoot) -> Response:
     """Have a station trust a certificate, and show its answer."""
     _check_pem(body.certificate, "/certificate")
     command = InstallRootCertificate(use=body.use, certificate=body.certificate)
-    return await _ask(request, caller.tenant, identity, command)
+    return reply(await ask(request, identity, command))
 
 
 @router.post(
@@ -339,12 +334,10 @@ async def install_root(
     dependencies=[may("operate")],
     responses=_CALLS,
 )
-async def delete_root(
-    request: Request, _: Once, caller: CallerNow, identity: str, body: NamedRoot
-) -> Response:
+async def delete_root(request: Request, _: Once, identity: str, body: NamedRoot) -> Response:
     """Have a station trust a certificate no more, and show its answer."""
     command = DeleteRootCertificate(**body.model_dump())
-    return await _ask(request, caller.tenant, identity, command)
+    return reply(await ask(request, identity, command))
 
 
 async def _page_of_certificates(
@@ -377,16 +370,3 @@ def _tell_gateway(request: Request, identity: str) -> None:
     """Has the gateway read the station's record anew, once it is committed."""
     gateway = services_of(request).gateway
     after_commit(request, lambda: gateway.station_changed(identity))
-
-
-async def _ask(request: Request, tenant: str, identity: str, command: AnyCommand) -> Response:
-    """Sends a command to a station that is here and waits for its answer."""
-    services: Services = services_of(request)
-    async with services.db.read() as session:
-        await find_row(session, Station, identity, tenant)
-    check_connected(services.gateway, identity)
-    async with begin_work(request) as work:
-        command_id = work.order(
-            command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S
-        )
-    return reply(outcome_of(await services.courier.settled(command_id, COMMAND_TIMEOUT_S)))

@@ -57,7 +57,7 @@ from csms.web.rows import find_for_change, find_row
 from csms.web.services import services_of
 from csms.web.shown import Page, Problem
 from csms.web.work import Once, Reading, Work, after_commit, begin_work
-from models.commands import AnyCommand, RawCommand, StartCharging
+from models.commands import RawCommand, StartCharging
 from models.errors import BadInput, Conflict, FieldError, NotFound
 from models.quirks import SETTINGS
 from models.tables.stations import SecurityEvent, Station, StationVariable
@@ -418,28 +418,3 @@ async def _sealed(keyring: Keyring, identity: str, chosen: str | None) -> tuple[
 
 def _evses(document: NewStation) -> list[dict[str, Any]]:
     return [evse.model_dump() for evse in document.evses]
-
-
-async def ask_21(
-    request: Request, tenant: str, identity: str, command: AnyCommand
-) -> dict[str, Any]:
-    """Sends a command that only 2.1 knows, and returns the station's answer.
-
-    Raises:
-        NotFound: if there is no such station.
-        Conflict: `only-in-2.1` where it speaks an older version, `station-offline`.
-        CallError: if it refuses with an error of its own.
-        NoAnswer: if it says nothing in time.
-    """
-    services = services_of(request)
-    async with services.db.read() as session:
-        station = await find_row(session, Station, identity, tenant)
-    if not services.gateway.online(identity):
-        raise Conflict(f"the station {identity} is not connected", code="station-offline")
-    if station.ocpp_version != "ocpp2.1":
-        raise Conflict(f"the station {identity} does not speak OCPP 2.1", code="only-in-2.1")
-    async with begin_work(request) as work:
-        command_id = work.order(
-            command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S
-        )
-    return outcome_of(await services.courier.settled(command_id, COMMAND_TIMEOUT_S))

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from csms.stations.api import ask_21
+from csms.stations.asking import ASKED, ON_21, ask
 from csms.swapping.queries import swap_resource
 from csms.web.documents import Document, Shown
 from csms.web.identity import CallerNow
@@ -19,14 +19,13 @@ from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
 from csms.web.services import services_of
-from csms.web.shown import Page, Problem
+from csms.web.shown import Page
 from csms.web.work import Once, Reading
 from models.commands.swapping import SwapBattery
 from models.tables.stations import Station
 from models.tables.swapping import BatterySwap
 
 router = api_router("battery swaps", prefix="/stations")
-_ASKED: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (502, 504)}
 SwapStep = Literal["BatteryIn", "BatteryOut", "BatteryOutTimeout"]
 
 
@@ -84,16 +83,14 @@ class SwapQuery(ListQuery):
     "/{identity}/battery-swaps",
     response_model=SwapAsked,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
-async def post_swap(
-    request: Request, _: Once, caller: CallerNow, identity: str, body: NewSwap
-) -> Response:
+async def post_swap(request: Request, _: Once, identity: str, body: NewSwap) -> Response:
     """Have a station let the holder of a token swap a battery, and wait for its answer."""
     # In thousandths of a second, so that two swaps of a station hardly share a number.
     number = int(services_of(request).clock.now().timestamp() * 1000) % 2**31
     command = SwapBattery(request_id=number, id_token=body.id_token, token_type=body.token_type)
-    answer = await ask_21(request, caller.tenant, identity, command)
+    answer = await ask(request, identity, command, ON_21)
     return reply({**answer, "request_id": number})
 
 

@@ -16,9 +16,9 @@ from csms.billing.actions import (
     check_running,
     find_terms,
 )
-from csms.billing.api.asking import ASKED, ON_2X, ON_21, asked, check_asked
 from csms.billing.queries import CostShown, cost_resource
 from csms.stations.api import StationAnswer
+from csms.stations.asking import ASKED, ON_2X, ON_21, ask_found, check_asked
 from csms.web.documents import Document, Id, Money
 from csms.web.identity import CallerNow
 from csms.web.reply import reply
@@ -76,7 +76,7 @@ async def post_cost_update(
         raise Conflict("the transaction has no tariff; say what it costs", code="no-tariff")
     check_asked(request, station, ON_2X)
     command = TellCost(ocpp_transaction_id=row.ocpp_transaction_id, total_cost=amount)
-    return reply(await asked(request, station.identity, command))
+    return reply(await ask_found(request, station.identity, command))
 
 
 @router.put(
@@ -98,7 +98,7 @@ async def put_transaction_tariff(
         identity, speaks = station.identity, station.ocpp_version
         command = ChangeTransactionTariff(ocpp_transaction_id=row.ocpp_transaction_id, terms=terms)
     if speaks in ON_21 and services.gateway.online(identity):
-        _check_taken(await asked(request, identity, command))
+        _check_taken(await ask_found(request, identity, command))
     async with begin_work(request) as work:
         row, station = await _find(work.session, transaction_id, caller.tenant)
         await change_transaction_tariff(work, row, station, body.tariff_id)

@@ -10,7 +10,6 @@ from pydantic import Field
 from starlette.responses import Response
 
 from csms.billing.actions import find_terms
-from csms.billing.api.asking import ASKED, ON_21, asked, check_asked
 from csms.billing.queries import (
     SettlementShown,
     StationTariffShown,
@@ -20,16 +19,15 @@ from csms.billing.queries import (
     vat_resource,
 )
 from csms.stations.api import StationAnswer
+from csms.stations.asking import ASKED, ON_21, ask, ask_found, check_asked
 from csms.web.documents import Document, Id, Instant
 from csms.web.identity import MASK, CallerNow
 from csms.web.paging import ListQuery, fetch_page
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
-from csms.web.services import services_of
 from csms.web.shown import Page
 from csms.web.work import Once, Reading, begin_work
-from models.commands import AnyCommand
 from models.commands.costs import AnnounceWebPayment, ClearTariffs, ReadTariffs, SetDefaultTariff
 from models.facts.payments import PaymentStatus
 from models.tables.billing import Settlement, StationTariff, VatCheck
@@ -94,7 +92,7 @@ async def put_default_tariff(
         check_asked(request, station, ON_21)
         terms = await find_terms(work, station, body.tariff_id)
     return reply(
-        await asked(request, identity, SetDefaultTariff(evse_id=body.evse_id, terms=terms))
+        await ask_found(request, identity, SetDefaultTariff(evse_id=body.evse_id, terms=terms))
     )
 
 
@@ -128,11 +126,9 @@ async def list_station_tariffs(
     dependencies=[may("operate")],
     responses=ASKED,
 )
-async def report_station_tariffs(
-    request: Request, _: Once, caller: CallerNow, identity: str
-) -> Response:
+async def report_station_tariffs(request: Request, _: Once, identity: str) -> Response:
     """Have a station tell which tariffs it holds; the list follows its answer."""
-    return await _asked(request, caller.tenant, identity, ReadTariffs())
+    return reply(await ask(request, identity, ReadTariffs(), ON_21))
 
 
 @router.post(
@@ -142,11 +138,11 @@ async def report_station_tariffs(
     responses=ASKED,
 )
 async def clear_station_tariffs(
-    request: Request, _: Once, caller: CallerNow, identity: str, body: ToClear
+    request: Request, _: Once, identity: str, body: ToClear
 ) -> Response:
     """Have a station forget tariffs, and wait for its answer."""
     command = ClearTariffs(tariff_ids=tuple(body.tariff_ids), evse_id=body.evse_id)
-    return await _asked(request, caller.tenant, identity, command)
+    return reply(await ask(request, identity, command, ON_21))
 
 
 @router.post(
@@ -156,11 +152,11 @@ async def clear_station_tariffs(
     responses=ASKED,
 )
 async def post_web_payment(
-    request: Request, _: Once, caller: CallerNow, identity: str, body: NewWebPayment
+    request: Request, _: Once, identity: str, body: NewWebPayment
 ) -> Response:
     """Tell a station that somebody is about to pay on the web for an EVSE."""
     command = AnnounceWebPayment(evse_id=body.evse_id, timeout_s=body.timeout_s)
-    return await _asked(request, caller.tenant, identity, command)
+    return reply(await ask(request, identity, command, ON_21))
 
 
 @router.get("/settlements", response_model=Page[SettlementShown], dependencies=[may("read-people")])
@@ -226,10 +222,3 @@ async def list_vat_checks(
         default="-id",
     )
     return reply_page([vat_resource(row) for row in rows], cursor)
-
-
-async def _asked(request: Request, tenant: str, identity: str, command: AnyCommand) -> Response:
-    async with services_of(request).db.read() as session:
-        station = await find_row(session, Station, identity, tenant)
-    check_asked(request, station, ON_21)
-    return reply(await asked(request, identity, command))

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from csms.charging.queries import held_limit_resource, outside_limit_resource
-from csms.inquiries.api import ASKED, InquiryShown, inquire
+from csms.inquiries.api import InquiryShown, inquire
+from csms.stations.asking import ASKED
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import Query
@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from csms.diagnostics.queries import event_resource, monitor_resource
 from csms.diagnostics.rules import ALERTING_MAX
-from csms.stations.actions import COMMAND_TIMEOUT_S, check_connected, outcome_of
 from csms.stations.api import StationAnswer
+from csms.stations.asking import ASKED, ON_2X, ask
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
@@ -21,9 +21,8 @@ from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
 from csms.web.services import services_of
-from csms.web.shown import Page, Problem
-from csms.web.work import Once, Reading, begin_work
-from models.commands import AnyCommand
+from csms.web.shown import Page
+from csms.web.work import Once, Reading
 from models.commands.base import VariableName
 from models.commands.monitors import (
     ClearMonitors,
@@ -40,7 +39,6 @@ from models.tables.diagnostics import StationEvent, StationMonitor
 from models.tables.stations import Station
 
 router = api_router("diagnostics", prefix="/stations")
-_ASKED: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (502, 504)}
 Severity = Annotated[int, Field(ge=0, le=9)]
 
 
@@ -155,14 +153,12 @@ class EventQuery(ListQuery):
     "/{identity}/monitors",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
-async def post_monitors(
-    request: Request, _: Once, caller: CallerNow, identity: str, body: NewMonitors
-) -> Response:
+async def post_monitors(request: Request, _: Once, identity: str, body: NewMonitors) -> Response:
     """Have a station watch variables, and wait for its answer about each."""
     wishes = tuple(each.wish() for each in body.monitors)
-    return await _asked(request, caller.tenant, identity, SetMonitors(monitors=wishes))
+    return reply(await ask(request, identity, SetMonitors(monitors=wishes), ON_2X))
 
 
 @router.get("/{identity}/monitors", response_model=Page[MonitorShown], dependencies=[may("read")])
@@ -190,7 +186,7 @@ async def list_monitors(
     "/{identity}/monitors/{monitor_id}",
     status_code=204,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
 async def remove_monitor(
     request: Request, caller: CallerNow, identity: str, monitor_id: int
@@ -201,7 +197,7 @@ async def remove_monitor(
         known = await session.get(StationMonitor, (identity, monitor_id))
     if known is None or known.gone:
         raise NotFound(f"the station {identity} has told of no monitor {monitor_id}")
-    await _asked(request, caller.tenant, identity, ClearMonitors(monitor_ids=(monitor_id,)))
+    await ask(request, identity, ClearMonitors(monitor_ids=(monitor_id,)), ON_2X)
     async with services_of(request).db.read() as session:
         left = await session.get(StationMonitor, (identity, monitor_id))
     if left is not None and not left.gone:
@@ -213,36 +209,36 @@ async def remove_monitor(
     "/{identity}/monitors/report",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
-async def report_monitors(request: Request, _: Once, caller: CallerNow, identity: str) -> Response:
+async def report_monitors(request: Request, _: Once, identity: str) -> Response:
     """Have a station tell anew all that it watches; the list follows its report."""
     now = services_of(request).clock.now()
     command = ReadMonitors(request_id=int(now.timestamp()))
-    return await _asked(request, caller.tenant, identity, command)
+    return reply(await ask(request, identity, command, ON_2X))
 
 
 @router.put(
     "/{identity}/monitoring-base",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
-async def put_base(request: Request, caller: CallerNow, identity: str, body: NewBase) -> Response:
+async def put_base(request: Request, identity: str, body: NewBase) -> Response:
     """Set what a station watches before anything is added; ask for a report afterwards."""
-    return await _asked(request, caller.tenant, identity, SetMonitoringBase(base=body.base))
+    return reply(await ask(request, identity, SetMonitoringBase(base=body.base), ON_2X))
 
 
 @router.put(
     "/{identity}/monitoring-level",
     response_model=StationAnswer,
     dependencies=[may("operate")],
-    responses=_ASKED,
+    responses=ASKED,
 )
-async def put_level(request: Request, caller: CallerNow, identity: str, body: NewLevel) -> Response:
+async def put_level(request: Request, identity: str, body: NewLevel) -> Response:
     """Set how bad an event must be for a station to tell it."""
     command = SetMonitoringLevel(severity=body.severity)
-    return await _asked(request, caller.tenant, identity, command)
+    return reply(await ask(request, identity, command, ON_2X))
 
 
 @router.get(
@@ -283,18 +279,3 @@ async def list_events(
     )
     shown = [{"id": str(row.id), **event_resource(row)} for row in rows]
     return reply_page(shown, cursor)
-
-
-async def _asked(request: Request, tenant: str, identity: str, command: AnyCommand) -> Response:
-    """Sends a command to a station that knows it, and returns its answer."""
-    services = services_of(request)
-    async with services.db.read() as session:
-        station = await find_row(session, Station, identity, tenant)
-    if station.ocpp_version == "ocpp1.6":
-        raise Conflict("OCPP 1.6 stations watch nothing by themselves", code="not-in-1.6")
-    check_connected(services.gateway, identity)
-    async with begin_work(request) as work:
-        command_id = work.order(
-            command, station=identity, origin="api", expires_in_s=COMMAND_TIMEOUT_S
-        )
-    return reply(outcome_of(await services.courier.settled(command_id, COMMAND_TIMEOUT_S)))

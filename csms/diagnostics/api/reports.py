@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from csms.inquiries.api import ASKED, InquiryShown, inquire
+from csms.inquiries.api import InquiryShown, inquire
+from csms.stations.asking import ASKED
 from csms.web.documents import Document
 from csms.web.route import api_router, may
 from csms.web.work import Once

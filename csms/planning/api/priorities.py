@@ -10,9 +10,9 @@ from fastapi import Path, Query, Request
 from pydantic import AwareDatetime, Field, model_validator
 from starlette.responses import Response
 
-from csms.billing.api.asking import ASKED, ON_21, asked, check_asked
 from csms.charging.queries import TransactionShown, transaction_resource
 from csms.planning.queries import schedule_resource
+from csms.stations.asking import ASKED, ON_21, ask_found, check_asked
 from csms.stations.rules import plan_profile_id
 from csms.web.documents import Document, PowerW, Shown
 from csms.web.identity import CallerNow
@@ -127,9 +127,9 @@ async def put_priority(
             profile_id=plan_profile_id(row.evse_id) + 1,
             limit_w=body.limit_w,
         )
-        _check_taken(await asked(request, row.station, limit))
+        _check_taken(await ask_found(request, row.station, limit))
     order = UsePriority(ocpp_transaction_id=row.ocpp_transaction_id, activate=body.active)
-    _check_taken(await asked(request, row.station, order))
+    _check_taken(await ask_found(request, row.station, order))
     async with services.db.read() as session:
         row = await find_row(session, Transaction, transaction_id, caller.tenant)
     return reply(caller.shown(transaction_resource(row)))
@@ -156,7 +156,7 @@ async def put_schedule(
     order = UpdateSchedule(
         profile_id=profile_id, update=ScheduleUpdate(**body.values()), evse_id=body.evse_id
     )
-    await asked(request, identity, order)
+    await ask_found(request, identity, order)
     async with services.db.read() as session:
         row = await session.get_one(DynamicSchedule, (identity, profile_id))
     return reply(schedule_resource(row))

@@ -8,10 +8,10 @@ from pydantic import AwareDatetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from csms.inquiries.api import ASKED, ask_station, find_station_2x
 from csms.ledger.work import ReadSession
 from csms.reconciliation.actions import end_by_rule
 from csms.reconciliation.rules import STOP_MISSING
+from csms.stations.asking import ASKED, ON_2X, ask_found, find_asked
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
 from csms.web.reply import reply
@@ -54,9 +54,9 @@ async def check_transaction(
     services = services_of(request)
     async with services.db.read() as session:
         asked = await find_row(session, Transaction, transaction_id, caller.tenant)
-    await find_station_2x(request, asked.station)
+    await find_asked(request, asked.station, ON_2X)
     command = CheckTransaction(ocpp_transaction_id=asked.ocpp_transaction_id)
-    await ask_station(request, asked.station, command)
+    await ask_found(request, asked.station, command)
     async with begin_work(request) as work:
         row = await work.session.get_one(Transaction, transaction_id, with_for_update=True)
         check = await _check_of(work.session, row)

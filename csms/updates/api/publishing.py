@@ -12,9 +12,9 @@ from pydantic import AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from csms.inquiries.api import ASKED, ask_station, find_station_2x
 from csms.ledger.work import ReadSession
 from csms.stations.actions import COMMAND_TIMEOUT_S, outcome_of
+from csms.stations.asking import ASKED, ON_2X, ask_found, find_asked
 from csms.updates.actions import order_publication
 from csms.updates.api.documents import Duration, Location
 from csms.updates.queries import publication_resource
@@ -87,7 +87,7 @@ class PublicationShown(Shown):
 async def publish(request: Request, _: Once, identity: str, body: NewPublication) -> Response:
     """Have a controller fetch firmware and offer it; its answer is waited for, the rest follows."""
     services = services_of(request)
-    await find_station_2x(request, identity)
+    await find_asked(request, identity, ON_2X)
     interval = body.retry_interval
     async with begin_work(request) as work:
         row = await order_publication(
@@ -154,8 +154,8 @@ async def unpublish(
     services = services_of(request)
     async with services.db.read() as session:
         row = await _find(session, identity, publication_id, caller.tenant)
-    await find_station_2x(request, identity)
-    await ask_station(request, identity, UnpublishFirmware(checksum=row.checksum))
+    await find_asked(request, identity, ON_2X)
+    await ask_found(request, identity, UnpublishFirmware(checksum=row.checksum))
     async with services.db.read() as session:
         row = await session.get_one(FirmwarePublication, publication_id)
     if row.state in {"requested", "running", "published"}:

@@ -112,7 +112,7 @@ async def test_a_limit_from_elsewhere_is_shown_until_it_is_over(
 
 async def test_16_can_not_tell_what_it_holds(tmp_path: Path, sqlite_url: str) -> None:
     async with uploading(sqlite_url, tmp_path, "ocpp1.6") as it:
-        assert (await it.house.post(f"{HELD}/report", {}, 409))["code"] == "not-in-1.6"
+        assert (await it.house.post(f"{HELD}/report", {}, 409))["code"] == "not-in-version"
         await it.house.get("/stations/nobody/charging-profiles", 404)
         await it.house.get("/stations/nobody/external-limits", 404)
         viewer = it.house.client(await it.house.key("viewer"))

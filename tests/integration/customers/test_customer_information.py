@@ -112,5 +112,5 @@ async def look_a_year_later(it: Uploading) -> None:
 
 async def test_16_knows_no_such_question(tmp_path: Path, sqlite_url: str) -> None:
     async with uploading(sqlite_url, tmp_path, "ocpp1.6") as it:
-        assert (await it.house.post(ADDRESS, {"id_token": "A"}, 409))["code"] == "not-in-1.6"
+        assert (await it.house.post(ADDRESS, {"id_token": "A"}, 409))["code"] == "not-in-version"
         await it.house.get("/stations/nobody/customer-information", 404)

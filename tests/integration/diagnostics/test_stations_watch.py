@@ -176,7 +176,7 @@ async def test_16_watches_nothing_and_who_is_away_can_not_be_asked(
 ) -> None:
     async with uploading(sqlite_url, tmp_path, "ocpp1.6") as it:
         body = {"monitors": [a_monitor()]}
-        assert (await it.house.post(ADDRESS, body, 409))["code"] == "not-in-1.6"
+        assert (await it.house.post(ADDRESS, body, 409))["code"] == "not-in-version"
         assert (await it.house.get(ADDRESS))["items"] == []
         await it.house.station("ST-2", "A")
         refused = await it.house.post("/stations/ST-2/monitors", body, 409)

@@ -125,7 +125,7 @@ async def test_16_has_no_screen_and_who_is_away_can_not_be_asked(
     tmp_path: Path, sqlite_url: str
 ) -> None:
     async with uploading(sqlite_url, tmp_path, "ocpp1.6") as it:
-        assert (await put(it, 1, 409))["code"] == "not-in-1.6"
+        assert (await put(it, 1, 409))["code"] == "not-in-version"
         await it.house.station("ST-2", "A")
         refused = await it.house.post("/stations/ST-2/display-messages/report", {}, 409)
         assert refused["code"] == "station-offline"

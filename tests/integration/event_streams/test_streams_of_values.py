@@ -124,5 +124,5 @@ async def test_values_are_forgotten_in_time(sqlite_url: str) -> None:
 
 async def test_older_stations_have_no_streams(sqlite_url: str) -> None:
     async with talking(sqlite_url, "ocpp2.0.1") as it:
-        assert (await it.post("event-streams/report", {}, 409))["code"] == "only-in-2.1"
+        assert (await it.post("event-streams/report", {}, 409))["code"] == "not-in-version"
         assert await it.shown("event-streams") == []

@@ -64,7 +64,7 @@ async def test_who_can_not_be_asked(tmp_path: Path, sqlite_url: str) -> None:
     async with uploading(sqlite_url, tmp_path, "ocpp1.6") as it:
         number = await charging(it)
         path = f"/transactions/{number}/status-check"
-        assert (await it.house.post(path, {}, 409))["code"] == "not-in-1.6"
+        assert (await it.house.post(path, {}, 409))["code"] == "not-in-version"
         await it.house.post("/transactions/none/status-check", {}, 404)
         viewer = it.house.client(await it.house.key("viewer"))
         assert (await viewer.post(f"/api/v1{path}", json={})).status_code == 403

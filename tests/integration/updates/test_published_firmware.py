@@ -74,7 +74,7 @@ async def test_who_can_not_be_asked_and_what_makes_no_sense(
 ) -> None:
     async with uploading(sqlite_url, tmp_path, "ocpp1.6") as it:
         body: dict[str, Any] = {"location": "https://files.example/a.bin", "checksum": MD5}
-        assert (await it.house.post(ADDRESS, body, 409))["code"] == "not-in-1.6"
+        assert (await it.house.post(ADDRESS, body, 409))["code"] == "not-in-version"
         for field, wrong in (("location", "gopher://a/b"), ("checksum", "12"), ("retries", -1)):
             refused = await it.house.post(ADDRESS, body | {field: wrong}, 422)
             assert refused["errors"][0]["field"] == f"/{field}"
