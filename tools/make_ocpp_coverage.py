@@ -4,7 +4,7 @@ Which actions there are, who makes them and what they become in the house is tol
 own rows, so the page can't promise what the code does not do. What that is good for, by which
 endpoint a user sees or does it, and which test shows it through a real socket is in
 `tools/ocpp_effects`, a file for each subject. A test fails while the page is stale, an action has
-no effect and no reason, or an endpoint or a test is not there. Run
+no effect, or an endpoint or a test is not there. Run
 `python -m tools.make_ocpp_coverage`.
 """
 
@@ -74,8 +74,8 @@ def page() -> str:
 def _summary(known: dict[tuple[str, str], Effect]) -> str:
     lines = [
         "## In figures\n",
-        "| version | actions | by stations | by us | either | with an effect | refused |",
-        "|---|---|---|---|---|---|---|",
+        "| version | actions | by stations | by us | either | with an effect |",
+        "|---|---|---|---|---|---|",
     ]
     for dialect in reversed(DIALECTS):
         coverage = dialect.coverage()
@@ -84,7 +84,6 @@ def _summary(known: dict[tuple[str, str], Effect]) -> str:
             len(coverage),
             *(makers.count(who) for who in ("station", "csms", "both")),
             sum((dialect.version, line.action) in known for line in coverage),
-            sum(line.treatment == "unsupported" for line in coverage),
         ]
         lines.append(f"| {dialect.version} | " + " | ".join(map(str, figures)) + " |")
     return "\n".join(lines) + "\n"
@@ -103,10 +102,10 @@ def _version(dialect: Dialect, known: dict[tuple[str, str], Effect]) -> str:
 def _row(line: Coverage, effect: Effect | None) -> str:
     cells = [line.action, line.block, _INITIATOR[line.initiator]]
     if effect is None:
-        cells += [f"Refused: {line.detail}." if line.treatment == "unsupported" else "", "", "", ""]
+        cells += [""] * 4
     else:
-        made = f"`{line.detail}`" if line.treatment in {"fact", "command"} else line.detail
         file, _, name = effect.test.partition("::")
+        made = f"`{line.detail}`" if line.detail else ""
         cells += [effect.does, made, f"`{effect.door}`", f"[{name}](../../{file})"]
     return "| " + " | ".join(cells) + " |"
 

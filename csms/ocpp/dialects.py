@@ -34,7 +34,7 @@ from csms.ocpp.table import (
 from models.answers import EMPTY, Answer, EmptyAnswer, TransactionAnswer
 from models.commands import AnyCommand, RawCommand
 from models.errors import BadInput, FieldError
-from models.facts import Fact, NoteReported, Quarantined
+from models.facts import Fact, Quarantined
 
 BOOT = "BootNotification"
 _LONG_PAYLOAD = 2 * frame.LIST_MAX
@@ -54,24 +54,22 @@ class Coverage:
     action: str
     block: str
     initiator: Literal["station", "csms", "both"]
-    treatment: Literal["fact", "note", "unsupported", "command", "raw"]
     detail: str
+    """The fact that it becomes, or the command that makes it; "" where none does."""
 
 
 class _Ear:
-    """A `Heard` row, or a note, ready for use: its decoder is of the dialect's own version."""
+    """A `Heard` row, ready for use: its decoder is of the dialect's own version."""
 
     __slots__ = ("action", "decode", "fact", "kind", "precious", "struct")
 
-    def __init__(
-        self, action: str, struct: type[msgspec.Struct], row: Heard[Any, Any, Any] | None
-    ) -> None:
-        self.action = action
+    def __init__(self, struct: type[msgspec.Struct], row: Heard[Any, Any, Any]) -> None:
+        self.action = row.action
         self.struct = struct
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
-        self.fact: Callable[[Any, Hearing], Fact] = row.fact if row else _noting(action)
-        self.kind: HeardKind = row.kind if row else "fact"
-        self.precious = row.precious if row else False
+        self.fact: Callable[[Any, Hearing], Fact] = row.fact
+        self.kind: HeardKind = row.kind
+        self.precious = row.precious
 
 
 class Dialect:
@@ -95,24 +93,20 @@ class Dialect:
         self._empty: dict[type[Fact], bytes] = {}
         """The response to each Fact that wants an empty one."""
         self._said: dict[type[Any], Said[Any]] = {}
-        self._unsupported: dict[str, str] = {}
         for block in blocks:
             self._add(block)
         self.csms_actions = frozenset(action for block in blocks for action in block.sent)
         """Requests that we may make."""
-        self.station_actions = frozenset(self._ears) | frozenset(self._unsupported)
+        self.station_actions = frozenset(self._ears)
         """Requests that stations may make."""
 
     def _add(self, block: Block) -> None:
         for row in block.heard:
-            self._ears[row.action] = _Ear(row.action, self._requests[row.action], row)
+            self._ears[row.action] = _Ear(self._requests[row.action], row)
             same = self._answers.setdefault(row.tells, row)
             assert same.answer is row.answer, f"two ways to answer {row.tells.__name__}"
             if row.wants is EmptyAnswer:
                 self._empty[row.tells] = _encode(row.answer(None, EMPTY))
-        for action in block.notes:
-            self._ears[action] = _Ear(action, self._requests[action], None)
-        self._unsupported.update(block.unsupported)
         for said in block.said:
             self._said[said.command] = said
 
@@ -143,8 +137,6 @@ class Dialect:
             return Refusal("SecurityError", "the station has not been accepted yet")
         ear = self._ears.get(action)
         if ear is None:
-            if action in self._unsupported:
-                return Refusal("NotSupported", f"{action}: {self._unsupported[action]}")
             return Refusal("NotImplemented", f"OCPP {self.version} stations have no such action")
         hearing = Hearing(station, received_at, payload)
         if not strict and _plain(payload):
@@ -229,10 +221,6 @@ class Dialect:
     def validate_response(self, action: str, payload: object) -> list[FieldError]:
         """Returns what is wrong with a response to `action`; pointers from its root."""
         return self._validate(f"{action}Response", payload)
-
-    def unanswered(self, action: str) -> bool:
-        """Returns whether stations SEND this action, which wants no answer."""
-        return any(action in block.unanswered for block in self.blocks)
 
     def coverage(self) -> list[Coverage]:
         """Returns how every action of this version is treated, by block."""
@@ -328,19 +316,6 @@ def _plain(payload: bytes) -> bool:
     )
 
 
-def _noting(action: str) -> Callable[[Any, Hearing], NoteReported]:
-    def note(_request: object, hearing: Hearing) -> NoteReported:
-        return NoteReported(
-            station=hearing.station,
-            received_at=hearing.received_at,
-            suspect=hearing.suspect,
-            action=action,
-            payload=hearing.payload,
-        )
-
-    return note
-
-
 def _field_errors(found: tuple[schema.Fault, ...]) -> tuple[FieldError, ...]:
     return tuple(FieldError(fault.pointer, fault.detail) for fault in found)
 
@@ -350,17 +325,12 @@ def _coverage_of(block: Block, commands: Mapping[str, str]) -> list[Coverage]:
     heard = {row.action: row.tells.__name__ for row in block.heard}
     both = set(heard) & set(block.sent)
     lines = [
-        Coverage(action, block.name, "both" if action in both else "station", "fact", fact)
+        Coverage(action, block.name, "both" if action in both else "station", fact)
         for action, fact in heard.items()
     ]
-    for action in block.notes:
-        detail = "kept; a SEND, never answered" if action in block.unanswered else "kept, answered"
-        lines.append(Coverage(action, block.name, "station", "note", detail))
-    for action, reason in block.unsupported.items():
-        lines.append(Coverage(action, block.name, "station", "unsupported", reason))
-    for action in block.sent:
-        if action not in both:
-            command = commands.get(action)
-            treatment: Literal["command", "raw"] = "command" if command else "raw"
-            lines.append(Coverage(action, block.name, "csms", treatment, command or "over REST"))
+    lines += [
+        Coverage(action, block.name, "csms", commands.get(action, ""))
+        for action in block.sent
+        if action not in both
+    ]
     return lines

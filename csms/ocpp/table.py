@@ -9,7 +9,7 @@ repaired is not here but in `csms.ocpp.dialects`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, cast
 
@@ -109,19 +109,13 @@ class Said(Generic[C]):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One functional block: every action of it is in exactly one of the places below."""
+    """One functional block: every action of it is in `heard` or in `sent`."""
 
     name: str
     heard: tuple[Heard[Any, Any, Any], ...] = ()
-    notes: tuple[str, ...] = ()
-    """Notifications whose response is empty: kept as they are, and answered."""
-    unsupported: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Requests of stations that get NotSupported, with the reason."""
     said: tuple[Said[Any], ...] = ()
     sent: tuple[str, ...] = ()
-    """All requests that we make, whether by a command of ours or raw over REST."""
-    unanswered: tuple[str, ...] = ()
-    """Those of `heard` and `notes` that are SENDs (2.1): never answered."""
+    """All requests that we make, by a command of ours or as a user writes them over REST."""
 
 
 def action_of(request: type[msgspec.Struct]) -> str:

@@ -1,9 +1,4 @@
-"""OCPP 2.1: the blocks of 2.0.1, and what came new.
-
-The rows of 2.0.1 decode with the structs of 2.1 here. What is new and has something to map has a
-module in `csms.ocpp.blocks`; of the rest, notifications are kept, requests that need an effect are
-refused, and everything that we may send can be sent over REST.
-"""
+"""OCPP 2.1: the blocks of 2.0.1, whose rows decode with the structs of 2.1 here, and what is new."""
 
 from __future__ import annotations
 

@@ -149,5 +149,4 @@ BLOCK = Block(
         Said(commands.ReadStreams, _read, _listed, ("GetPeriodicEventStream",)),
     ),
     sent=("AdjustPeriodicEventStream", "GetPeriodicEventStream"),
-    unanswered=("NotifyPeriodicEventStream",),
 )

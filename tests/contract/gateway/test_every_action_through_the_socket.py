@@ -42,11 +42,6 @@ async def test_all_that_stations_say_is_answered_and_kept(sqlite_url: str, versi
         for line in LINES[version]:
             if line.initiator == "csms" or line.action == "NotifyPeriodicEventStream":
                 continue
-            if line.treatment == "unsupported":
-                assert await station.refused(line.action, smallest(version, line.action)) == (
-                    "NotSupported"
-                )
-                continue
             await station.call(line.action, smallest(version, line.action))
             if line.action != "Heartbeat":  # answered from memory, and not kept
                 assert await logged(station, line.action, "in"), line.action

@@ -1,4 +1,4 @@
-"""The page of actions keeps its word: each has an effect, an endpoint and a test, or a reason."""
+"""The page of actions keeps its word: each has an effect, an endpoint and a test."""
 
 from __future__ import annotations
 
@@ -38,15 +38,14 @@ def endpoints() -> set[str]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.version)
-def test_each_action_has_one_effect_or_a_reason_to_be_refused(dialect: Dialect) -> None:
+def test_each_action_has_one_effect(dialect: Dialect) -> None:
     version, lines = dialect.version, dialect.coverage()
     assert len(lines) == COUNTS[version]
     told = Counter(action for of, action, _ in EFFECTS if of == version)
     assert not [action for action, times in told.items() if times > 1]
-    refused = {line.action for line in lines if line.treatment == "unsupported"}
-    assert set(told) == {line.action for line in lines} - refused
-    kept = [line.action for line in lines if line.treatment in {"note", "raw"}]
-    assert not kept, "to be kept, or sent word by word, is no effect"
+    assert set(told) == {line.action for line in lines}
+    by_hand = [line.action for line in lines if not line.detail]
+    assert not by_hand, "to be sent word by word only is no effect"
 
 
 def test_each_endpoint_is_there() -> None:

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from websockets.exceptions import InvalidStatus
 
 from csms.gateway.limits import Limits
-from csms.ocpp.versions import dialect_of
 from models.errors import Unavailable
 from models.tables.charging import Reading, Transaction
 from models.tables.ledger import Quarantine
@@ -119,20 +118,6 @@ async def test_text_that_is_no_utf_8_does_not_end_the_connection(tmp_path: Path)
         link.send_data()
         assert (await answer(link))[:2] == [4, "m1"]
         assert (await call(link, "Heartbeat", {}))[0] == 3
-
-
-@pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
-async def test_a_known_action_without_an_effect_here_gets_not_supported(
-    tmp_path: Path, subprotocol: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # There is none left in these versions; a block that refuses one has to go on doing so.
-    dialect = dialect_of(subprotocol)
-    monkeypatch.delitem(dialect._ears, "GetCertificateStatus")
-    monkeypatch.setitem(dialect._unsupported, "GetCertificateStatus", "nobody has built it")
-    async with rig(tmp_path) as house:
-        link = await connected(house, subprotocol)
-        told = await call(link, "GetCertificateStatus", {})
-        assert told[:3] == [4, "m1", "NotSupported"]
 
 
 async def test_refusals_stand_in_the_message_log_with_their_answer(tmp_path: Path) -> None:

@@ -51,12 +51,7 @@ DIALECT_OF = {dialect.version: dialect for dialect in DIALECTS}
 def harms(version: str, *, strict: bool, seed: int) -> Iterator[Harm]:
     """Yields harm without end."""
     dialect = DIALECT_OF[version]
-    heard = [
-        line.action
-        for line in dialect.coverage()
-        if line.initiator != "csms" and line.treatment != "unsupported"
-    ]
-    actions = sorted(set(heard) - SPARED)
+    actions = sorted(dialect.station_actions - SPARED)
     for number in count(seed):
         chance = random.Random(number)
         for action in chance.sample(actions, 4):

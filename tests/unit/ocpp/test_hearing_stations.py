@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from csms.ocpp.dialects import Dialect
-from csms.ocpp.table import Block, Refusal, Understood
+from csms.ocpp.table import Refusal, Understood
 from csms.ocpp.versions import dialect_of
 from csms.ocpp.wire import v21, v201
 from models import answers, facts
@@ -249,26 +248,6 @@ def test_data_transfer_carries_text_on_16_and_json_on_2x() -> None:
     assert fact.data == '{"a":[1,"é"]}'
     told = answered("ocpp2.0.1", fact, answers.DataAnswer("Accepted", '{"b":2}'))
     assert told == {"status": "Accepted", "data": {"b": 2}}
-
-
-@pytest.mark.parametrize("subprotocol", ["ocpp2.0.1", "ocpp2.1"])
-def test_notifications_without_effect_are_kept_as_they_came(subprotocol: str) -> None:
-    action = "PublishFirmwareStatusNotification"
-    whole = dialect_of(subprotocol)
-    kept = Dialect(
-        subprotocol,
-        whole.version,
-        {action: REQUESTS[subprotocol][action]},
-        {},
-        (Block("Notes", notes=(action,)),),
-    )
-    raw = b'{"status": "Idle","requestId": 4 }'
-    understood = kept.hear(action, raw, "CP-1", NOW, strict=False, accepted=True)
-    assert isinstance(understood, Understood)
-    assert understood.fact == facts.NoteReported(
-        station="CP-1", received_at=NOW, action=action, payload=raw
-    )
-    assert kept.answer(understood.fact, answers.EMPTY) == b"{}"
 
 
 @pytest.mark.parametrize(
