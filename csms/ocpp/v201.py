@@ -1,8 +1,4 @@
-"""OCPP 2.0.1: the functional blocks A to P.
-
-Blocks with something to map have a module in `csms.ocpp.blocks`; those below only say which
-notifications are kept and which requests may be sent.
-"""
+"""OCPP 2.0.1: the functional blocks A to P, each a module of `csms.ocpp.blocks`."""
 
 from __future__ import annotations
 

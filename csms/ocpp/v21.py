@@ -1,4 +1,4 @@
-"""OCPP 2.1: the blocks of 2.0.1, whose rows decode with the structs of 2.1 here, and what is new."""
+"""OCPP 2.1: the blocks of 2.0.1, whose rows decode with its own structs, and what is new."""
 
 from __future__ import annotations
 
