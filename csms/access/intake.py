@@ -25,10 +25,10 @@ def token_of(batch: Batch, tenant: str, id_token: str) -> TokenState | None:
 
 
 def load_site_rules(batch: Batch, site_ids: Iterable[str | None]) -> None:
-    """Fetches what sites say of tokens."""
+    """Fetches what sites say of those who charge there."""
     batch.rows(_SITES).load(site_id for site_id in site_ids if site_id is not None)
 
 
 def site_rules(batch: Batch, site_id: str | None) -> SiteRules | None:
-    """Returns what a site says of tokens; it must have been loaded."""
+    """Returns what a site says of those who charge there; it must have been loaded."""
     return None if site_id is None else batch.rows(_SITES).get(site_id)

@@ -70,9 +70,11 @@ def is_family(holder: str, group: str | None, token: str, parent: str | None) ->
 
 
 class SiteRules(msgspec.Struct, frozen=True):
-    """What a site says of tokens; see `models.tables.energy.Site`."""
+    """What a site says of those who charge there; see `models.tables.energy.Site`."""
 
     id: str
+    timezone: str
+    tariff_id: str | None
     master_pass: str | None
     plug_and_charge: bool
 

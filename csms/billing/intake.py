@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from csms.access.intake import site_rules
 from csms.billing.queries import settlement_resource
 from csms.billing.rules.costs import (
     CostState,
@@ -44,10 +45,6 @@ from models.tables.billing import (
     VatCheck,
 )
 
-_TARIFF_OF = (
-    "SELECT coalesce(s.tariff_id, p.tariff_id), coalesce(p.timezone, 'UTC') FROM station s"
-    " LEFT JOIN site p ON p.id = s.site_id WHERE s.identity = ?"
-)
 _COMPANY_OF = (
     "SELECT company FROM settlement WHERE tenant_id = ? AND vat_number = ?"
     " AND company IS NOT NULL ORDER BY received_at DESC LIMIT 1"
@@ -149,17 +146,20 @@ _STATION_TARIFFS = RowKind(
 
 
 def begin_cost(
-    batch: Batch, station: str, transaction_id: str, started_at: datetime
+    batch: Batch, brief: StationBrief, transaction_id: str, started_at: datetime
 ) -> tuple[str, str, Decimal] | None:
     """Opens the account of a transaction by the tariff of its station, else of its site.
+
+    What the site says must have been loaded.
 
     Returns:
         The tariff, its currency, and what has to be paid already; None where it costs nothing here.
     """
-    found = batch.driver.fetch(placed(_TARIFF_OF, batch.driver.dialect), (station,))
-    if not found or found[0][0] is None:
+    site = site_rules(batch, brief.site_id)
+    tariff_id = brief.tariff_id or (None if site is None else site.tariff_id)
+    if tariff_id is None:
         return None
-    tariff_id, timezone = found[0]
+    timezone = "UTC" if site is None else site.timezone
     batch.rows(_TARIFFS).load([tariff_id])
     tariff = batch.rows(_TARIFFS).get(tariff_id)
     if tariff is None or not is_valid(tariff.valid_from, tariff.valid_until, started_at):

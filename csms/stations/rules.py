@@ -58,6 +58,8 @@ class StationBrief(msgspec.Struct, frozen=True):
     boot_interval_s: int
     strict: bool
     quirks: list[Any]
+    tariff_id: str | None
+    """Its own; None: that of its site, if it has one."""
 
     def has(self, quirk: str) -> bool:
         """Returns whether its record has this quirk, and quirks count for it."""

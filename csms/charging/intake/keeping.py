@@ -63,8 +63,7 @@ def load_presented(
             if fact.id_token is not None
         ],
     )
-    shown = [fact for fact in facts if fact.id_token is not None]
-    load_site_rules(batch, (brief_of(batch, fact).site_id for fact in shown))
+    load_site_rules(batch, (brief_of(batch, fact).site_id for fact in facts))
 
 
 def load_transactions(
@@ -129,9 +128,9 @@ def meter(
     return result.transaction
 
 
-def with_tariff(batch: Batch, state: TransactionState) -> TransactionState:
+def with_tariff(batch: Batch, brief: StationBrief, state: TransactionState) -> TransactionState:
     """Returns a new transaction with what it is priced by, if it is."""
-    found = begin_cost(batch, state.station, state.id, state.started_at)
+    found = begin_cost(batch, brief, state.id, state.started_at)
     if found is None:
         return state
     tariff_id, currency, cost = found

@@ -218,7 +218,7 @@ def _open(
         digest=digest,
         now=batch.now,
     )
-    state = with_tariff(batch, state)
+    state = with_tariff(batch, brief, state)
     for other in batch.rows(TRANSACTIONS).group(fact.station):
         if other.stopped_at is None and other.evse_id == state.evse_id and state.evse_id:
             repaired = superseded(other, state, batch.now)
