@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,18 @@ import pytest
 from hypothesis import settings
 
 from csms.ledger import migrate
-from tests.builders.postgres import PostgresServer
+from tests.builders.postgres import MEMORY, PostgresServer
 
 settings.register_profile("same-every-time", derandomize=True)
 settings.register_profile("search", settings.get_profile("default"), print_blob=True)
 # A change is judged by what it changed, so by the same examples at every run; `make search` looks
 # for new ones.
 settings.load_profile("same-every-time")
+
+# One test's writes that wait for the disk make all others wait; killed processes lose nothing of
+# what lies in memory.
+if os.access(MEMORY, os.W_OK):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 _numbers = itertools.count(1)
 

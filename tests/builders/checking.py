@@ -60,7 +60,7 @@ class Checking:
         now = self.house.clock.now()
         self.box.plug(1, a_car(token=TOKEN, **car), now)
         assert self.box.remote_start(1, TOKEN, None, now)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = (await self.house.get("/transactions", station="ST-1"))["items"]
                 if found and self.box.evses[1].power_w > 0:
@@ -75,7 +75,7 @@ class Checking:
         """Returns the check once it is in one of these states."""
         shown: Any = None
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while True:
                     shown = await self.house.get(f"{ADDRESS}/{check_id}")
                     if shown["state"] in states:
@@ -184,7 +184,7 @@ async def checking(
 async def _settled(it: Checking) -> None:
     """Returns once the safe limit was answered."""
     query = sa.select(ChargingLimit.state).where(ChargingLimit.purpose == "default")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with it.house.db.read() as session:
                 found = list(await session.scalars(query))

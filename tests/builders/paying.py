@@ -63,7 +63,7 @@ class Paying:
         """Returns what `found` finds at a path of REST, once it finds something."""
         shown: Any = None
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while True:
                     shown = await self.house.get(path, **query)
                     if (result := found(shown)) not in (None, False):
@@ -74,7 +74,7 @@ class Paying:
 
     async def soon(self, condition: Callable[[], Any]) -> Any:
         """Returns what a condition gives, once it gives something."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (result := condition()) in (None, False, [], {}):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return result

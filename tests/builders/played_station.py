@@ -41,7 +41,7 @@ LIMITS = Limits(
 ACCEPTED = {"status": "Accepted"}
 SILENCE = object()
 """As a reply: the station says nothing."""
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 _CLOCK = RealClock()
 _MEEK: dict[str, Any] = {"GetConfiguration": {}, "GetBaseReport": {"status": "NotSupported"}}
 """What the house asks of each station that comes, and the shortest answer to it."""

@@ -19,6 +19,8 @@ from typing import Any
 
 import asyncpg
 
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory."""
 _NOBODY = 65534
 
 
@@ -31,8 +33,7 @@ class PostgresServer:
         Tests make and drop a database each, and while one waits for the disk others wait for
         seconds. Killed processes lose nothing either way.
         """
-        memory = Path("/dev/shm")
-        place = "/tmp" if on_disk or not os.access(memory, os.W_OK) else str(memory)
+        place = "/tmp" if on_disk or not os.access(MEMORY, os.W_OK) else str(MEMORY)
         self._directory = Path(tempfile.mkdtemp(prefix="heliofleet-pg-", dir=place))
         self._user: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -92,7 +93,7 @@ class PostgresServer:
                 env=environment,
                 **self._user,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.run("SELECT 1")

@@ -77,7 +77,7 @@ class Reserving:
         self.away = False
         await self.eventually("online", lambda: self.house.gateway.online("ST-1"))
 
-    async def eventually(self, what: str, condition: Any, seconds: float = 15.0) -> Any:
+    async def eventually(self, what: str, condition: Any, seconds: float = 60) -> Any:
         """Returns what `condition` gives once it is true; it may be awaitable."""
         found: Any = None
         try:

@@ -29,7 +29,7 @@ class Talking:
     async def tell(self, *notices: Notice) -> None:
         """Has the station say something, and waits until it was said and answered."""
         self.box.outbox.extend(notices)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.box.outbox or self.busy:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         await self.house.activity.quiet()
@@ -56,7 +56,7 @@ class Talking:
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Waits until something is so."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
@@ -91,7 +91,7 @@ async def talking(url: str, version: str, **settings: Any) -> AsyncIterator[Talk
         box.boot("PowerUp", now())
         playing = asyncio.create_task(it.talk())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not (await house.get(f"/stations/{IDENTITY}"))["online"]:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             yield it

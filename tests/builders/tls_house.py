@@ -105,7 +105,7 @@ class TlsHouse:
         return found[0]
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 60) -> None:
     """Returns once the condition holds; fails after `seconds`."""
     async with asyncio.timeout(seconds):
         while True:

@@ -52,7 +52,7 @@ class Uploading:
         """Returns the log once it is so."""
         shown: Any = None
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 while True:
                     shown = await self.house.get(f"/stations/ST-1/logs/{log_id}")
                     if condition(shown):
@@ -103,7 +103,7 @@ async def uploading(
             box.boot("PowerUp", now())
             talking = asyncio.create_task(it.talk())
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while not (await house.get("/stations/ST-1"))["online"]:  # noqa: ASYNC110
                         await asyncio.sleep(0.02)
                     while not house.gateway.online("ST-1"):  # noqa: ASYNC110

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def until(
-    look: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], within_s: float = 10.0
+    look: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], within_s: float = 60.0
 ) -> T:
     """Returns what is seen once it is so."""
     seen: T | None = None

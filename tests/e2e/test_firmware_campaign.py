@@ -26,7 +26,7 @@ FAILING = 10
 WAVE = 12
 VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 LOCATION = "https://example.org/fw/box-4.1.0.bin"
-PATIENCE_S = 45.0
+PATIENCE_S = 60.0
 _now = RealClock().now
 
 

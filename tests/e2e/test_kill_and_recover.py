@@ -199,7 +199,7 @@ class ChargingStation:
     async def _call(self, message_id: str, action: str, payload: dict[str, Any]) -> Any:
         frame = msgspec.json.encode([2, message_id, action, payload])
         await self._socket.send(frame.decode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 kind, answered, *rest = msgspec.json.decode(await self._socket.recv())
                 if kind == 2:

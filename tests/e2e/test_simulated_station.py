@@ -15,7 +15,7 @@ import pytest
 
 from tests.builders.service import HELIOFLEET, Service, clean_environment, running_service
 
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")

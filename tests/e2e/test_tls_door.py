@@ -28,7 +28,7 @@ def simulated(
 
 
 def comes(service: Service, identity: str) -> bool:
-    give_up_at = time.monotonic() + 30
+    give_up_at = time.monotonic() + 60
     while time.monotonic() < give_up_at:
         if service.get(f"/stations/{identity}")["online"]:
             return True

@@ -75,7 +75,7 @@ class SocketStation:
         await self.link.close()
 
     async def closed_with(self) -> tuple[int, str]:
-        await asyncio.wait_for(self.link.wait_closed(), 5)
+        await asyncio.wait_for(self.link.wait_closed(), 60)
         return self.link.close_code or 0, self.link.close_reason or ""
 
 
@@ -98,7 +98,7 @@ class MemoryStation:
     async def closed_with(self) -> tuple[int, str]:
         while True:
             try:
-                await asyncio.wait_for(self.link.recv(), 5)
+                await asyncio.wait_for(self.link.recv(), 60)
             except memory.LinkClosed as closed:
                 return closed.close_code, closed.reason
 
@@ -185,7 +185,7 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
         yield there
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 5) -> None:
+async def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

@@ -132,7 +132,7 @@ async def lines_until(process: asyncio.subprocess.Process, last: str) -> list[di
     assert process.stdout is not None
     lines: list[dict[str, Any]] = []
     while not lines or lines[-1]["action"] not in {last, "failed"}:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
         assert line, f"the peer has ended after {lines}"
         lines.append(msgspec.json.decode(line))
     assert lines[-1]["action"] == last, lines
@@ -185,7 +185,7 @@ async def test_ocpp_rpc_boots_authorises_and_charges(
     assert shown.status_code == 200, shown.text
     assert shown.json() == {"status": "answered", "response": {"status": "Accepted"}}
     peer.stdin.write(b"\n")
-    assert await asyncio.wait_for(peer.wait(), 10) == 0
+    assert await asyncio.wait_for(peer.wait(), 60) == 0
     listed = (await api.get("/transactions", params={"station": identity})).json()["items"]
     assert len(listed) == 1
     assert listed[0]["energy_wh"] == 1200

@@ -23,7 +23,7 @@ def said(fact: Any) -> Any:
 
 async def facts_once(it: Checking, name: str) -> Any:
     """Returns the page once it tells this."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             facts = await it.house.get(ADDRESS)
             if facts[name] is not None:

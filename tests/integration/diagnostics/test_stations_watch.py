@@ -46,7 +46,7 @@ async def events(
     """Returns the events once there are enough."""
     found: list[Any] = []
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not enough(found):
                 await asyncio.sleep(0.02)
                 found = (await it.house.get(EVENTS, **query))["items"]
@@ -96,7 +96,7 @@ async def test_a_report_says_what_is_there_and_what_is_gone(
         it.box.outfit.monitors.clear(2)  # as somebody beside the box may
         await asyncio.sleep(1.1)  # reports count in seconds
         await it.house.post(f"{ADDRESS}/report", {}, 200)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while [each["id"] for each in await monitors(it)] != [1, 3]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         built_in = (await monitors(it))[0]
@@ -109,7 +109,7 @@ async def test_a_report_says_what_is_there_and_what_is_gone(
         assert base.json()["response"]["status"] == "Accepted"
         await asyncio.sleep(1.1)
         await it.house.post(f"{ADDRESS}/report", {}, 200)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while [each["id"] for each in await monitors(it)] != [1]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
@@ -154,7 +154,7 @@ async def test_a_fault_is_an_alert_until_it_is_mended_and_can_be_silenced(
 ) -> None:
     async with uploading(sqlite_url, tmp_path, version) as it:
         await it.house.post(f"{ADDRESS}/report", {}, 200)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await monitors(it):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         it.box.fault(1, it.house.clock.now())

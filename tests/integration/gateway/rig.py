@@ -127,7 +127,7 @@ async def open_place(limits: Limits, *, deflate: bool = False) -> AsyncIterator[
         await asyncio.sleep(0.01)
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 5) -> None:
+async def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Returns once `condition` holds; fails after `seconds`."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
@@ -359,7 +359,7 @@ async def call(link: Any, action: str, payload: Any, message_id: str = "m1") -> 
 
 async def answer(link: Any) -> list[Any]:
     """Returns the next frame, decoded."""
-    text = await asyncio.wait_for(link.recv(), 10)
+    text = await asyncio.wait_for(link.recv(), 60)
     frame = msgspec.json.decode(text)
     assert isinstance(frame, list)
     return frame
@@ -396,5 +396,5 @@ def encode(frame: Any) -> str:
 
 async def closed(link: ClientConnection) -> tuple[int, str]:
     """Waits for the end of a connection; returns the code and reason that came with it."""
-    await asyncio.wait_for(link.wait_closed(), 10)
+    await asyncio.wait_for(link.wait_closed(), 60)
     return link.close_code or 0, link.close_reason or ""

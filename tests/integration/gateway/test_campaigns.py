@@ -110,7 +110,7 @@ class Fleet:
         states: Counter[str] = Counter()
         row: Campaign | None = None
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     (row,) = await self.house.rows(sa.select(Campaign))
                     members = await self.members()
@@ -128,7 +128,7 @@ class Fleet:
 
     async def online(self, identity: str, *, wanted: bool) -> None:
         query = sa.select(Station.online).where(Station.identity == identity)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await self.house.rows(query) != [wanted]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

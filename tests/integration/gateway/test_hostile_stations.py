@@ -81,7 +81,7 @@ class Raw:
         await self.link.send(f'[2,"{last}","Heartbeat",{{}}]')
         answers: dict[str, list[Any]] = {}
         while True:
-            frame = msgspec.json.decode(await asyncio.wait_for(self.link.recv(), 30))
+            frame = msgspec.json.decode(await asyncio.wait_for(self.link.recv(), 60))
             if frame[0] == 2:  # ours, about which nobody here knows anything
                 refusal = msgspec.json.encode([4, frame[1], "InternalError", "", {}])
                 await self.link.send(refusal.decode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +122,17 @@ async def test_unknown_identity_and_wrong_credentials_are_refused_alike(tmp_path
             del response.headers["Date"]
             return response.status_code, str(response.headers), time.monotonic() - started
 
+        async def quickest(*arguments: Any, **options: Any) -> tuple[int, str, float]:
+            return min([await timed(*arguments, **options) for _ in range(3)], key=itemgetter(2))
+
         tries = [
-            await timed("nobody", "some password 1234"),
-            await timed("nobody"),
-            await timed("CP-1"),
-            await timed("CP-1", "wrong password 12"),
-            await timed("CP-1", other),
-            await timed("CP-1", other, user="CP-2"),
-            await timed("CP-1", other, user="nobody"),
+            await quickest("nobody", "some password 1234"),
+            await quickest("nobody"),
+            await quickest("CP-1"),
+            await quickest("CP-1", "wrong password 12"),
+            await quickest("CP-1", other),
+            await quickest("CP-1", other, user="CP-2"),
+            await quickest("CP-1", other, user="nobody"),
         ]
         assert {status for status, _, _ in tries} == {401}
         assert len({headers for _, headers, _ in tries}) == 1
@@ -413,7 +417,7 @@ async def test_last_seen_is_flushed_for_messages_that_are_not_stored(tmp_path: P
         await link.send(msgspec.json.encode([2, "hb", "Heartbeat", {}]).decode())
         while (await answer(link))[1] != "hb":
             pass
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (await house.station("CP-1")).last_seen < sent_at:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         assert before is not None

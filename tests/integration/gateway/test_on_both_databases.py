@@ -31,7 +31,7 @@ async def test_a_station_logs_in_charges_and_takes_a_command(
         command_id = await house.order("CP-1", Reset())
         frame = await answer(link)
         await link.send(encode([3, frame[1], {"status": "Accepted"}]))
-        assert (await house.gateway.courier.settled(command_id, 5)).state == "answered"
+        assert (await house.gateway.courier.settled(command_id, 60)).state == "answered"
         (transaction,) = await house.rows(sa.select(Transaction))
         assert transaction.energy_wh == 10
         outcomes = [message.outcome for message in await house.messages("CP-1")]

@@ -49,7 +49,7 @@ async def test_a_last_word_that_could_not_be_looked_at_is_looked_at_later(
         try:
             with pytest.raises(Unavailable):
                 await keeper.heard(note)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while True:
                     if (await house.one(FirmwareUpdate)).state == "installed":
                         break

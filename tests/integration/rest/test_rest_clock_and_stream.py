@@ -56,7 +56,7 @@ class Listener:
     async def event(self) -> dict[str, str]:
         """Returns the next event (or comment, under an empty name)."""
         found: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for line in self._lines:
                 if not line:
                     return found

@@ -143,5 +143,5 @@ async def test_the_answer_leaves_after_the_commit(house: RestHouse) -> None:
     async with house.client(None) as http:
         http._transport.app = watching
         http.headers = house.http.headers
-        await asyncio.wait_for(http.post("/api/v1/watched"), 10)
+        await asyncio.wait_for(http.post("/api/v1/watched"), 60)
     assert seen == [True]

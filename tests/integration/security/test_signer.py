@@ -96,7 +96,7 @@ async def test_nobody_waits_for_an_authority_that_hangs(sqlite_url: str, tmp_pat
         await until(lambda: hanging.asked == 1)
         (asked,) = await door.certificates("CP-1")
         activity = Activity()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             later = signer_of(door.house, hanging, activity)
             await later.start()
             await later.heard(a_note(asked["id"]))

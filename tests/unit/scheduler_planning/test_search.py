@@ -117,10 +117,11 @@ def test_more_time_makes_no_plan_worse_and_it_ends_in_time() -> None:
     district = confluence_like(6, cars=10, sites=3, steps=96)
     costs: list[float] = []
     for limit_s in (None, 0.5, 4.0):
-        began_s = time.monotonic()
+        # By the time of this process: whatever else runs on the machine takes none of it.
+        began_s = time.process_time()
         options = replace(OFFLINE, time_limit_s=limit_s)
-        plan = make_plan(district, options=options, monotonic=time.monotonic)
-        spent_s = time.monotonic() - began_s
+        plan = make_plan(district, options=options, monotonic=time.process_time)
+        spent_s = time.process_time() - began_s
         assert check(district, plan) == ()
         assert limit_s is None or limit_s < 1 or spent_s <= 1.1 * limit_s
         costs.append(plan.cost)
