@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,6 +21,7 @@ import structlog
 from csms.bus.base import COMMAND_QUEUED, Bus, EventNote, Subscription
 from csms.gateway.lane import CallEnd, FactSink, Lane
 from csms.gateway.limits import Limits
+from csms.gateway.outcomes import Outcomes, Settled
 from csms.gateway.redaction import redact
 from csms.gateway.told import RETRY_S, commit, facts_told
 from csms.ledger.batch import MessageNote
@@ -31,7 +31,7 @@ from csms.ocpp.waiting import refusal_while_waiting
 from models.answers import Answer
 from models.clocks import Activity, Clock, WireClock
 from models.commands import AnyCommand, RawCommand, decode_command
-from models.errors import BadInput, FleetError, NotFound, Unavailable
+from models.errors import BadInput, FleetError, Unavailable
 from models.facts import (
     CommandSent,
     CommandSettled,
@@ -44,30 +44,15 @@ from models.tables.stations import StationVariable
 
 _BATCH = 20
 _LOOKED_UP_AT_ONCE = 500
-_REMEMBERED = 1_000
 _NO_LIMIT_W = 1e12
 """Stands for no limit where a number is needed."""
 _EXPIRE_EVERY = timedelta(seconds=60)
-_SETTLED = frozenset({"answered", "failed", "unknown", "expired"})
 EXPIRED = "Expired"
 """Error code of a command whose time in the queue was up."""
 NO_ANSWER = "NoAnswer"
 """Error code of a command that the station did not answer in time, or whose connection broke."""
 
 _log = structlog.get_logger("courier")
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Where a command stands; final unless `state` is `queued` or `sent`."""
-
-    state: str
-    """A state of `models.states.COMMAND`."""
-    response: str | None = None
-    """The station's answer as JSON text."""
-    error_code: str | None = None
-    """The station's CALLERROR code, or one of ours."""
-    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +106,7 @@ class Courier:
         """Stations that are ready, and of whose commands we don't know yet, in order."""
         self._looker: asyncio.Task[None] | None = None
         self._again: set[str] = set()
-        self._waiters: dict[str, list[asyncio.Future[Settled]]] = {}
-        self._recent: OrderedDict[str, Settled] = OrderedDict()
+        self._outcomes = Outcomes(db)
         self._left_waiting = asyncio.Event()
         """Set while commands may be queued for stations that are not here."""
         self._left_waiting.set()
@@ -185,31 +169,8 @@ class Courier:
         self._workers[identity] = task
 
     async def settled(self, command_id: str, timeout_s: float) -> Settled:
-        """Returns the outcome once there is one, or where the command stands after `timeout_s`.
-
-        Args:
-            command_id: from `UnitOfWork.order`, committed.
-            timeout_s: wire time.
-
-        Raises:
-            NotFound: if there is no such command.
-        """
-        done = self._recent.get(command_id)
-        if done is not None:
-            return done
-        waiter: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(command_id, []).append(waiter)
-        try:
-            present = await self._present(command_id)
-            if present.state in _SETTLED:
-                return present
-            await asyncio.wait((waiter,), timeout=timeout_s)
-            return waiter.result() if waiter.done() else await self._present(command_id)
-        finally:
-            waiters = self._waiters[command_id]
-            waiters.remove(waiter)
-            if not waiters:
-                del self._waiters[command_id]
+        """Returns where a command stands, as `Outcomes.settled` does."""
+        return await self._outcomes.settled(command_id, timeout_s)
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -440,20 +401,7 @@ class Courier:
     async def _settle(self, fact: CommandSettled, note: MessageNote | None = None) -> None:
         """Commits an outcome, as often as it takes, and tells who waits for it."""
         await commit(self._intake, self._wire, fact, note)
-        settled = Settled(fact.state, fact.response, fact.error_code, fact.detail)
-        self._recent[fact.command_id] = settled
-        if len(self._recent) > _REMEMBERED:
-            self._recent.popitem(last=False)
-        for waiter in self._waiters.get(fact.command_id, ()):
-            if not waiter.done():
-                waiter.set_result(settled)
-
-    async def _present(self, command_id: str) -> Settled:
-        async with self._db.read() as session:
-            row = await session.get(Command, command_id)
-        if row is None:
-            raise NotFound(f"there is no command {command_id}")
-        return Settled(row.state, row.response, row.error_code, row.detail)
+        self._outcomes.tell(fact)
 
     async def _expire(self) -> None:
         """Fails what has waited for too long, each minute of life time while something waits."""

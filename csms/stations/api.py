@@ -324,10 +324,9 @@ async def command_station(
     services = services_of(request)
     async with services.db.read() as session:
         await find_row(session, Station, identity, caller.tenant)
-    found = services.gateway.validate_command(identity, body.action, body.payload)
-    _refuse_payload(body.action, found)
-    check_reach(services.gateway, identity, body.action, body.payload)
-    async with services.db.read() as session:
+        found = services.gateway.validate_command(identity, body.action, body.payload)
+        _refuse_payload(body.action, found)
+        check_reach(services.gateway, identity, body.action, body.payload)
         now = services.clock.now()
         await check_not_kept(session, identity, body.action, body.payload, now)
     command = RawCommand(action=body.action, payload=body.payload)
