@@ -329,14 +329,17 @@ class _Compiled:
                 names = ", ".join(f"k{i}" for i in range(len(by)))
                 source = f"unnest({arrays}) AS k({names})"
                 match = " AND ".join(f't."{name}" = k.k{i}' for i, name in enumerate(by))
+                # What is changed by what was read must not change in between; SQLite has one writer.
+                lock = " FOR NO KEY UPDATE OF t" if self._kind.mutable else ""
             else:
                 marks = f"({', '.join('?' * len(by))})"
                 source = f"(VALUES {', '.join([marks] * size)}) AS k"
                 match = " AND ".join(f't."{name}" = k.column{i + 1}' for i, name in enumerate(by))
+                lock = ""
             if only:
                 match += f" AND {only}"
             table = f'"{self._kind.name}" AS t'
-            sql = f"SELECT {self._names} FROM {source} CROSS JOIN {table} WHERE {match}"
+            sql = f"SELECT {self._names} FROM {source} CROSS JOIN {table} WHERE {match}{lock}"
             sql = placed(sql, self._dialect)
             self._selects[by, only, size] = sql
         return sql

@@ -429,3 +429,19 @@ async def test_the_same_facts_leave_the_same_rows_in_line_and_in_a_thread(
     copy = tmp_path / "copy.db"
     shutil.copy(sqlite_url.removeprefix("sqlite:///"), copy)
     assert await play(sqlite_url, inline=False) == await play(f"sqlite:///{copy}", inline=True)
+
+
+async def test_what_another_writes_meanwhile_is_not_overwritten(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        await house.submit(house.boot())
+        async with house.db.write(house.clock, house.ids) as work:
+            station = await work.session.get(Station, "A-1", with_for_update=True)
+            assert station is not None
+            station.quirks = ["below-6a"]
+            await work.session.flush()
+            waiting = house.intake.enqueue(house.boot())
+            await asyncio.sleep(0.3)
+            assert not waiting.done()
+        await waiting
+        (station,) = [row for row in await house.rows(Station) if row.identity == "A-1"]
+        assert station.quirks == ["below-6a"]
