@@ -329,7 +329,7 @@ class _Compiled:
                 names = ", ".join(f"k{i}" for i in range(len(by)))
                 source = f"unnest({arrays}) AS k({names})"
                 match = " AND ".join(f't."{name}" = k.k{i}' for i, name in enumerate(by))
-                # What is changed by what was read must not change in between; SQLite has one writer.
+                # What is judged by must not change until the end; SQLite has one writer.
                 lock = " FOR NO KEY UPDATE OF t" if self._kind.mutable else ""
             else:
                 marks = f"({', '.join('?' * len(by))})"

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from csms.ledger.batch import Batch, Decider, MessageNote, Tables
 from csms.ledger.bulk import Driver, PostgresDriver, SqliteDriver
-from csms.ledger.database import Database
+from csms.ledger.database import COLLIDED, Database
 from csms.ledger.work import Committed
 from models.answers import EMPTY, Answer, TransactionAnswer
 from models.clocks import Activity, Clock, WireClock
@@ -45,7 +45,6 @@ _WINDOWS = 5
 _KNOWN_ROWS = 50_000
 """Rows kept in memory from batch to batch."""
 _RETRY_S = 0.25
-_TRANSIENT_SQLSTATES = ("40001", "40P01")
 
 _log = structlog.get_logger("ledger")
 
@@ -441,5 +440,5 @@ def _away(error: Exception) -> bool:
         if error.connection_invalidated:
             return True
     if state is not None:
-        return state in _TRANSIENT_SQLSTATES or state[:2] in {"08", "53", "57"}
+        return state in COLLIDED or state[:2] in {"08", "53", "57"}
     return type(error).__name__ in {"InterfaceError", "OperationalError"}

@@ -37,6 +37,8 @@ _INLINE_TIMEOUT_S = 0.2
 """In line, waiting stops everything."""
 _READERS = 8
 _POSTGRES_POOL = 10
+COLLIDED = ("40001", "40P01")
+"""PostgreSQL's words for changes that can't both be made as they came, but one after the other."""
 _SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _DURABLE = frozenset({"on", "remote_apply", "remote_write", "local"})
 _MEMORY_PARENT = Path("/dev/shm")  # noqa: S108 - private directories made by mkdtemp
@@ -293,6 +295,8 @@ def away() -> Generator[None]:
     except (OperationalError, InterfaceError, sqlite3.OperationalError) as error:
         raise Unavailable(f"the database is away: {_first_line(error)}") from error
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in COLLIDED:
+            raise Unavailable("another change was made at the same time: try again") from error
         if not error.connection_invalidated:
             raise
         raise Unavailable(f"the database is away: {_first_line(error)}") from error

@@ -17,6 +17,7 @@ from models.errors import BadInput, Unavailable
 from models.tables.energy import Site
 from models.tables.ledger import Command, Event, HouseFact
 from models.tables.planning import PlanRequest
+from models.tables.stations import Station
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
 
@@ -231,3 +232,21 @@ async def test_a_database_out_of_reach_is_unavailable(url: str) -> None:
     with pytest.raises(Unavailable):
         await db.start()
     await db.close()
+
+
+async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(postgres_url: str) -> None:
+    async with small_house(postgres_url) as house:
+        both_hold = asyncio.Barrier(2)
+
+        async def change(first: str, second: str) -> None:
+            async with house.db.write(house.clock, house.ids) as work:
+                await work.session.get(Station, first, with_for_update=True)
+                await both_hold.wait()
+                await work.session.get(Station, second, with_for_update=True)
+
+        ends = await asyncio.gather(
+            change("A-1", "A-2"), change("A-2", "A-1"), return_exceptions=True
+        )
+        (refused,) = [each for each in ends if each is not None]
+        assert isinstance(refused, Unavailable)
+        assert refused.detail == "another change was made at the same time: try again"
