@@ -124,6 +124,7 @@ async def paying(url: str, version: str, **station: Any) -> AsyncIterator[Paying
         talking = asyncio.create_task(it.talk())
         try:
             await it.until("/stations/ST-1", lambda shown: shown["online"])
+            await it.soon(lambda: house.gateway.online("ST-1"))
             yield it
             assert checks.complaints == []
         finally:

@@ -60,6 +60,11 @@ class Talking:
             while not await condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
+    async def online(self) -> bool:
+        """Returns whether it is shown as connected, and can be asked since it has booted."""
+        shown = await self.house.get(f"/stations/{IDENTITY}")
+        return shown["online"] and self.house.gateway.online(IDENTITY)
+
     async def put(self, path: str, body: Any, status: int = 200) -> Any:
         """Puts something of the station."""
         answer = await self.house.http.put(f"/api/v1/stations/{IDENTITY}/{path}", json=body)
@@ -91,9 +96,7 @@ async def talking(url: str, version: str, **settings: Any) -> AsyncIterator[Talk
         box.boot("PowerUp", now())
         playing = asyncio.create_task(it.talk())
         try:
-            async with asyncio.timeout(60):
-                while not (await house.get(f"/stations/{IDENTITY}"))["online"]:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+            await it.until(it.online)
             yield it
             assert checks.complaints == []
         finally:

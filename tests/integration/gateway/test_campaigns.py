@@ -29,7 +29,7 @@ from simulators.station import Station as Box
 from tests.builders.stations import a_kind
 from tests.integration.gateway.rig import Rig, eventually, rig
 
-LIMITS = Limits(dry_s=0.2, call_s=1.0, call_quiet_s=0.2, close_s=0.3, sweep_s=0.02)
+LIMITS = Limits(dry_s=0.2, call_s=20.0, call_quiet_s=0.2, close_s=0.3, sweep_s=0.02)
 VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 FIRMWARE = FirmwareChange(location="https://example.org/box-4.1.0.bin", firmware_version="4.1.0")
 SETTINGS = ConfigurationChange(

@@ -30,7 +30,7 @@ from tests.builders.stations import a_kind
 from tests.integration.gateway.rig import Rig, eventually, rig
 
 VERSIONS = pytest.mark.parametrize("version", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
-LIMITS = Limits(dry_s=0.2, call_s=1.0, call_quiet_s=0.2, close_s=0.3, sweep_s=0.02)
+LIMITS = Limits(dry_s=0.2, call_s=20.0, call_quiet_s=0.2, close_s=0.3, sweep_s=0.02)
 LOCATION = "https://example.org/fw/box-4.1.0.bin"
 SIGNED = {"signing_certificate": "PEM", "signature": "c2ln"}
 
