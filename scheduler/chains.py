@@ -65,7 +65,11 @@ def charged_wh(  # noqa: PLR0917 - one step of a walk
     if soc_wh >= car.high_wh:
         return soc_wh
     reach = view.reach_wh(car, place, limited=limited)
-    return min(car.high_wh, soc_wh + float(reach[trip.start] - reach[since]))
+    held_wh = min(car.high_wh, soc_wh + float(reach[trip.start] - reach[since]))
+    if not car.taper:
+        return held_wh
+    gain = view.hours * car.efficiency
+    return min(held_wh, car.most_after_wh(soc_wh, trip.start - since, gain))
 
 
 def position_of(view: View, chain: Sequence[int], trip: Trip) -> int:

@@ -33,7 +33,7 @@ from scheduler.parking import Stay
 from scheduler.program import ProgramBuilder
 from scheduler.siteblock import THROUGHPUT_COST, BatteryColumns, SiteBlock, Ways, site_battery
 from scheduler.solver import LinearProgram, LpResult, SolveLimits, solve_lp, solve_mixed
-from scheduler.view import Floats, Place, View
+from scheduler.view import Falling, Floats, Place, View
 
 Index = NDArray[np.int64]
 
@@ -166,6 +166,10 @@ class _Builder:
             most_w = 0.0
         if most_w <= 0 and back_w <= 0:
             return empty, 0.0, 0.0
+        if car.discharge_w <= 0:
+            # What only charges takes no more later on.
+            gain = view.hours * car.efficiency
+            most_w = min(most_w, car.takes_w(self.uncharged_wh[n], gain))
         open_steps = np.flatnonzero(post.open[stay.start : stay.end]) + stay.start
         return open_steps.astype(np.int64), most_w, back_w
 
@@ -269,8 +273,10 @@ class _Builder:
         for n, stay in enumerate(stays):
             cells = np.arange(self.offsets[n], self.offsets[n + 1])
             previous = int(ends[n]) - 1 if stay.before >= 0 else None
-            if len(cells) and self.back[cells[0]] >= 0:
-                self._floor(n, cells, float(gain[n]), float(loss[n]), previous)
+            lines = self._binding(n, cells)
+            if len(cells) and (self.back[cells[0]] >= 0 or lines):
+                state = self._states(n, cells, float(gain[n]), float(loss[n]), previous)
+                self._taper(lines, cells, state)
             self._readiness(stay, cells, float(gain[n]), previous)
 
     def _begins_wh(self, stay: Stay) -> float:
@@ -293,13 +299,33 @@ class _Builder:
     def _entry(self, row: int, column: int, value: float) -> None:
         self.program.entries(np.array([row]), np.array([column]), value)
 
-    def _floor(self, n: int, cells: Index, gain: float, loss: float, previous: int | None) -> None:
-        """Keeps the state of a car that can discharge within its bounds at every step."""
+    def _binding(self, n: int, cells: Index) -> list[Falling]:
+        """Returns the lines of a car's taper that its power in a stay can reach."""
+        car = self.view.cars[self.stays[n].car]
+        if not car.taper or not len(cells):
+            return []
+        most_w = 1000 * float(self.most_kw[cells[0]])
+        return [line for line in car.taper if line.top_w - line.per_wh * car.high_wh < most_w]
+
+    def _taper(self, lines: Sequence[Falling], cells: Index, state: Index) -> None:
+        """Keeps each step's power to what the battery takes at its end."""
+        for line in lines:
+            row = self.program.rows(len(cells), -np.inf, line.top_w / 1000)
+            rows = row + np.arange(len(cells))
+            self.program.entries(rows, self.column[cells], 1.0)
+            self.program.entries(rows, state, line.per_wh)
+
+    def _states(
+        self, n: int, cells: Index, gain: float, loss: float, previous: int | None
+    ) -> Index:
+        """Adds what a car holds at the end of each step; one that can discharge keeps its least."""
         stay = self.stays[n]
         car = self.view.cars[stay.car]
         size = len(cells)
         high = max(car.high_wh, self.uncharged_wh[n]) / 1000
-        state = self.program.columns(np.zeros(size), car.low_wh / 1000, high)
+        gives = self.back[cells] >= 0
+        low = car.low_wh if gives[0] else min(car.low_wh, self.uncharged_wh[n])
+        state = self.program.columns(np.zeros(size), low / 1000, high)
         begins = np.zeros(size)
         begins[0] = self._begins_wh(stay) / 1000
         row = self.program.rows(size, begins, begins)
@@ -309,7 +335,8 @@ class _Builder:
         if previous is not None:
             self._entry(row, previous, -1.0)
         self.program.entries(row + step, self.column[cells], -gain)
-        self.program.entries(row + step, self.back[cells], loss)
+        self.program.entries(row + step[gives], self.back[cells][gives], loss)
+        return state + step
 
     def _readiness(self, stay: Stay, cells: Index, gain: float, previous: int | None) -> None:
         car = self.view.cars[stay.car]

@@ -118,7 +118,8 @@ class Stand:
         full_wh = max(self.post.power_w(self.car) * self.gain, 1e-9)
         left = float(self.open_after[step - self.stay.start])
         if self.goal_wh > soc_wh:
-            return left - (self.goal_wh - soc_wh) / full_wh
+            slowed = self.car.steps_to(soc_wh, self.goal_wh, self.gain)
+            return left - max((self.goal_wh - soc_wh) / full_wh, slowed)
         return left + len(self.powers_w)  # readiness waits for what trips need
 
     def power_for(self, lack_wh: float) -> float:
@@ -165,6 +166,7 @@ class Rooms:
         room_w = min([self._sites[site], *(self._circuits[n] for n in post.circuits)]) + held_w
         full_w = (stand.car.high_wh - soc_wh) / stand.gain
         most_w = min(post.power_w(stand.car), room_w, full_w)
+        most_w = min(most_w, stand.car.takes_w(soc_wh, stand.gain))
         least_w = post.min_w if self._step < FIRST_HOUR_STEPS else 0.0
         power_w = min(max(wish_w, least_w), most_w) if wish_w > 0 else 0.0
         if power_w < least_w:

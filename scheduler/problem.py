@@ -99,6 +99,12 @@ class Vehicle:
     charge_efficiency: float
     max_dc_power_w: float = 0.0
     max_discharge_w: float = 0.0
+    taper: tuple[tuple[float, float], ...] = ()
+    """Points `(soc_wh, power_w)` of the most power that the battery takes.
+
+    Straight between them and level outside; it falls ever more steeply. A step's power is at most
+    that of its end: so it flows throughout the step.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +360,30 @@ def _vehicle_errors(problem: Problem) -> Iterator[FieldError]:
             if vehicle.evse in held:
                 yield FieldError(f"{pointer}/evse", f"{held[vehicle.evse]!r} stands there already")
             held[vehicle.evse] = vehicle.id
+        yield from _taper_errors(vehicle, f"{pointer}/taper")
+
+
+def _taper_errors(vehicle: Vehicle, pointer: str) -> Iterator[FieldError]:
+    points = vehicle.taper
+    for index, point in enumerate(points):
+        for place, value in enumerate(point):
+            if not 0 <= value < math.inf:
+                detail = f"{_wish(*_NOT_NEGATIVE)}, not {value}"
+                yield FieldError(f"{pointer}/{index}/{place}", detail)
+    slope = 0.0
+    for index, (before, after) in enumerate(itertools.pairwise(points), 1):
+        if not after[0] > before[0]:
+            detail = f"must be above the point before, {before[0]:g}, not {after[0]:g}"
+            yield FieldError(f"{pointer}/{index}/0", detail)
+            return
+        most_w = before[1] + slope * (after[0] - before[0])
+        if not after[1] <= most_w * (1 + 1e-9):
+            detail = f"must fall at least as steeply as before, to {most_w:g}, not {after[1]:g}"
+            yield FieldError(f"{pointer}/{index}/1", detail)
+        slope = (after[1] - before[1]) / (after[0] - before[0])
+    if points and not points[-1][0] >= vehicle.max_soc_wh:
+        detail = f"must reach max_soc_wh, {vehicle.max_soc_wh:g}, not {points[-1][0]:g}"
+        yield FieldError(f"{pointer}/{len(points) - 1}/0", detail)
 
 
 def _booking_errors(problem: Problem) -> Iterator[FieldError]:

@@ -27,6 +27,8 @@ from scheduler.view import Floats, Place, View
 OPTIMAL_WITHIN = 0.005
 """A plan is `optimal` when its cost is within this share of the lower bound."""
 _SAME_W = 0.05
+_SAME_TAPERED_W = 1e-3
+"""Each step's power hangs on the energy so far, so less is evened out."""
 _SMALLEST_W = 1e-3
 
 
@@ -175,9 +177,10 @@ def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
         if not len(at):
             continue
         codes = reasons.codes(n, power, at.tolist())
+        same_w = _SAME_TAPERED_W if view.cars[stay.car].taper else _SAME_W
         breaks = (
             (np.diff(at) != 1)
-            | (np.abs(np.diff(power[at])) > _SAME_W)
+            | (np.abs(np.diff(power[at])) > same_w)
             | np.array([a != b for a, b in itertools.pairwise(codes)], dtype=np.bool_)
         )
         starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])

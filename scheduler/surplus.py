@@ -51,4 +51,6 @@ def _must_w(stand: Stand, step: int, soc_wh: float) -> float:
     assert stand.post is not None
     later_steps = float(stand.open_after[step - stand.stay.start]) - 1.0
     later_wh = later_steps * min(stand.post.power_w(stand.car), stand.post.circuit_w) * stand.gain
+    most_wh = stand.car.most_after_wh(soc_wh, int(later_steps), stand.gain)
+    later_wh = min(later_wh, most_wh - soc_wh)
     return stand.power_for(max(stand.ready_wh - soc_wh, stand.goal_wh - soc_wh - later_wh))

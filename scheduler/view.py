@@ -6,6 +6,8 @@ from the problem alone; no decision is taken here.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,32 @@ FIRST_HOUR_STEPS = 4
 """In these steps charging is 0 or at least the EVSE's minimum; later ones are planned anew."""
 TOLERANCE_WH = 1e-3
 """Sums of floats are compared with this much air, far below the referee's 1 Wh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Falling:
+    """A line that bounds the power of a car: `power_w + per_wh * soc_wh <= top_w`."""
+
+    top_w: float
+    per_wh: float
+
+    def takes_w(self, soc_wh: float, gain: float) -> float:
+        """Returns the most power whose end is on the line, each W of which stores `gain` Wh."""
+        return max(self.top_w - self.per_wh * soc_wh, 0.0) / (1 + self.per_wh * gain)
+
+    def after_wh(self, soc_wh: float, steps: int, gain: float) -> float:
+        """Returns what so many steps on the line lead to."""
+        end_wh = self.top_w / self.per_wh
+        return max(soc_wh, end_wh - (end_wh - soc_wh) * (1 + self.per_wh * gain) ** -steps)
+
+    def steps_to(self, soc_wh: float, goal_wh: float, gain: float) -> float:
+        """Returns how many steps on the line lead to `goal_wh`; infinite where none do."""
+        end_wh = self.top_w / self.per_wh
+        if soc_wh >= goal_wh:
+            return 0.0
+        if goal_wh >= end_wh:
+            return np.inf
+        return float(np.log((end_wh - soc_wh) / (end_wh - goal_wh)) / np.log1p(self.per_wh * gain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +69,26 @@ class Car:
     discharge_w: float
     efficiency: float
     wh_per_km: float
+    taper: tuple[Falling, ...]
+    """Where the power that the battery takes falls."""
 
     @property
     def most_wh(self) -> float:
         """The most it can ever depart with: its maximum, or more if it starts with more."""
         return max(self.high_wh, self.soc_wh)
+
+    def takes_w(self, soc_wh: float, gain: float) -> float:
+        """Returns the most that the battery takes for a step, each W of which stores `gain` Wh."""
+        return min((line.takes_w(soc_wh, gain) for line in self.taper), default=np.inf)
+
+    def most_after_wh(self, soc_wh: float, steps: int, gain: float) -> float:
+        """Returns the most that so many steps can lead to, or more."""
+        ends = (line.after_wh(soc_wh, steps, gain) for line in self.taper)
+        return min(ends, default=np.inf)
+
+    def steps_to(self, soc_wh: float, goal_wh: float, gain: float) -> float:
+        """Returns how many steps the battery takes to be charged so far, or fewer."""
+        return max((line.steps_to(soc_wh, goal_wh, gain) for line in self.taper), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +264,7 @@ class View:
 
 
 def _car(vehicle: Vehicle, index: int, site: int, posts: dict[str, int]) -> Car:
+    level_w = vehicle.taper[0][1] if vehicle.taper else np.inf
     return Car(
         index=index,
         id=vehicle.id,
@@ -231,12 +275,20 @@ def _car(vehicle: Vehicle, index: int, site: int, posts: dict[str, int]) -> Car:
         soc_wh=vehicle.soc_wh,
         low_wh=vehicle.min_soc_wh,
         high_wh=vehicle.max_soc_wh,
-        ac_w=vehicle.max_ac_power_w,
-        dc_w=vehicle.max_dc_power_w,
+        ac_w=min(vehicle.max_ac_power_w, level_w),
+        dc_w=min(vehicle.max_dc_power_w, level_w),
         discharge_w=vehicle.max_discharge_w,
         efficiency=vehicle.charge_efficiency,
         wh_per_km=vehicle.consumption_wh_per_km,
+        taper=tuple(_falling(vehicle.taper)),
     )
+
+
+def _falling(points: tuple[tuple[float, float], ...]) -> Iterator[Falling]:
+    for (from_wh, from_w), (to_wh, to_w) in itertools.pairwise(points):
+        per_wh = (from_w - to_w) / (to_wh - from_wh)
+        if per_wh > 0:
+            yield Falling(from_w + per_wh * from_wh, per_wh)
 
 
 def _trip(booking: Booking, index: int, sites: dict[str, int], fixed: Car | None) -> Trip:

@@ -1,7 +1,7 @@
 """The referee on energy: where and how hard cars charge, and what that leaves in their batteries.
 
 Judged here: charging (within a stay on the same EVSE, power limits, the least power of the first
-steps, unavailable windows), the state of charge, and the energy at each departure.
+steps, unavailable windows), the state of charge, the taper, and the energy at each departure.
 """
 
 from __future__ import annotations
@@ -183,6 +183,8 @@ def _follow(
         if gains_wh is not None and parking.from_step < parking.to_step:
             path_wh = now_wh + np.cumsum(gains_wh[parking.from_step : parking.to_step])
             floor.judge(vehicle.id, path_wh, parking.from_step, findings)
+            if power_w is not None and vehicle.taper:
+                _judge_taper(vehicle, power_w, path_wh, parking.from_step, findings)
             soc_wh[parking.from_step + 1 : parking.to_step + 1] = path_wh
             now_wh = float(path_wh[-1])
         if index < len(itinerary.rides):
@@ -192,6 +194,23 @@ def _follow(
             floor.drive(now_wh)
         soc_wh[min(parking.to_step, problem.steps) + 1 :] = now_wh
     return soc_wh
+
+
+def _judge_taper(
+    vehicle: Vehicle, power_w: Series, path_wh: Series, from_step: int, findings: Findings
+) -> None:
+    """Judges the power of each step by what the battery takes at the step's end."""
+    drawn_w = power_w[from_step : from_step + len(path_wh)]
+    points = np.array(vehicle.taper)
+    most_w = np.interp(path_wh - TOLERANCE_WH, points[:, 0], points[:, 1])
+    wrong = (drawn_w > 0) & ~(drawn_w <= most_w + TOLERANCE_W)
+    if wrong.any():
+        at = int(wrong.argmax())
+        detail = (
+            f"{drawn_w[at]:.6g} W to {path_wh[at]:.6g} Wh, where the battery takes"
+            f" {most_w[at]:.6g} W"
+        )
+        findings.add("charging-taper", vehicle.id, detail, from_step + at)
 
 
 def _judge_departure(vehicle: Vehicle, ride: Ride, soc_wh: float, findings: Findings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -97,6 +98,15 @@ def _sun(place: Site, cars_w: list[float], battery_w: list[float]) -> list[float
         need_w = place.load_power_w[step] + cars_w[step] + battery_w[step]
         used.append(max(0.0, min(pv_w, need_w + place.export_limit_w)))
     return used
+
+
+def _taper_w(points: tuple[tuple[float, float], ...], soc_wh: float) -> float:
+    if soc_wh <= points[0][0]:
+        return points[0][1]
+    for (from_wh, from_w), (to_wh, to_w) in itertools.pairwise(points):
+        if soc_wh <= to_wh:
+            return from_w + (to_w - from_w) * (soc_wh - from_wh) / (to_wh - from_wh)
+    return points[-1][1]
 
 
 @dataclass
@@ -303,10 +313,25 @@ class Life:
             return -min(give_w, spot.max_power_w, vehicle.max_discharge_w)
         of_car_w = vehicle.max_ac_power_w if spot.current_type == "AC" else vehicle.max_dc_power_w
         room_w = max(0.0, vehicle.max_soc_wh - car.soc_wh) / hours / vehicle.charge_efficiency
-        most_w = min(of_car_w, spot.max_power_w, room_w, free_w)
+        most_w = min(of_car_w, spot.max_power_w, room_w, free_w, self._taken_w(car))
         if most_w < spot.min_power_w:
             return 0.0
         return self.random.choice([0.0, most_w, self.random.uniform(spot.min_power_w, most_w)])
+
+    def _taken_w(self, car: _Car) -> float:
+        """Returns what the battery takes to the end of a step, found by halving."""
+        points = car.vehicle.taper
+        if not points:
+            return float("inf")
+        least_w, most_w = 0.0, points[0][1]
+        for _ in range(60):
+            power_w = (least_w + most_w) / 2
+            gain_wh = power_w * car.vehicle.charge_efficiency * self.problem.hours
+            if power_w <= _taper_w(points, car.soc_wh + gain_wh):
+                least_w = power_w
+            else:
+                most_w = power_w
+        return least_w
 
     def _use_battery(self, place: Site, step: int, import_w: float, export_w: float) -> None:
         battery = place.battery

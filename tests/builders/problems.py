@@ -213,6 +213,30 @@ def _random_booking(
     )
 
 
+def with_taper(case: Problem, seed: int) -> Problem:
+    """Returns the problem with half of its cars taking less power the fuller they are."""
+    random = Random(seed)
+    cars = [
+        replace(car, taper=_random_taper(random, car)) if random.random() < 0.5 else car
+        for car in case.vehicles
+    ]
+    return replace(case, vehicles=tuple(cars))
+
+
+def _random_taper(random: Random, car: Vehicle) -> tuple[tuple[float, float], ...]:
+    knee = random.choice([0.2, 0.5, 0.8])
+    level_w = random.choice([3000.0, 7400.0, 30_000.0])
+    last_w = level_w * random.choice([0.0, 0.1, 0.5])
+    middle_w = last_w + (level_w - last_w) * random.uniform(0.5, 1.0)
+    top_wh = car.capacity_wh * random.choice([1.0, 1.2])
+    knee_wh = knee * top_wh
+    middle = ((knee_wh + top_wh) / 2, middle_w)
+    points = [(knee_wh, level_w), middle, (top_wh, last_w)]
+    if random.random() < 0.5:
+        del points[1]
+    return tuple(points)
+
+
 def confluence_like(seed: int, *, cars: int = 30, sites: int = 6, steps: int = 192) -> Problem:
     """Returns a fleet of small cars in a solar district, at 15-minute steps.
 

@@ -48,6 +48,36 @@ def test_a_lawful_plan_passes_the_check() -> None:
     assert (result.exit_code, result.stdout) == (0, "ok: no rule is broken\n")
 
 
+def richer(tmp_path: Path, pointer: str, value: object) -> Path:
+    """The fixture's problem with a field more."""
+    document: Any = msgspec.json.decode(PROBLEM.read_bytes())
+    *parents, last = [int(part) if part.isdigit() else part for part in pointer.split("/")[1:]]
+    at = document
+    for part in parents:
+        at = at[part]
+    at[last] = value
+    file = tmp_path / "richer.json"
+    file.write_bytes(msgspec.json.encode(document))
+    return file
+
+
+RICHER: list[tuple[str, object, str]] = [
+    ("/vehicles/0/taper", [[8000, 9000], [16000, 500]], "charging-taper: car-1"),
+]
+
+
+@pytest.mark.parametrize(("pointer", "value", "line"), RICHER)
+def test_what_a_problem_may_say_more_is_judged_and_planned(
+    tmp_path: Path, pointer: str, value: object, line: str
+) -> None:
+    problem, out = richer(tmp_path, pointer, value), tmp_path / "plan.json"
+    judged = run(problem, "--check", PLAN)
+    assert judged.exit_code == 1
+    assert line in judged.stdout
+    assert run(problem, "-o", out).exit_code == 0
+    assert run(problem, "--check", out).exit_code == 0
+
+
 def test_the_check_answers_in_json() -> None:
     result = run(PROBLEM, "--check", PLAN, "--json")
     assert result.exit_code == 0
