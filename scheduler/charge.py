@@ -28,12 +28,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.firsthour import Cells, decide, lies_between, with_switches
+from scheduler.limits import Cells as LimitedCells
+from scheduler.limits import LimitRows
 from scheduler.options import PlanOptions
 from scheduler.parking import Stay
 from scheduler.program import ProgramBuilder
 from scheduler.siteblock import THROUGHPUT_COST, BatteryColumns, SiteBlock, Ways, site_battery
 from scheduler.solver import LinearProgram, LpResult, SolveLimits, solve_lp, solve_mixed
-from scheduler.view import Falling, Floats, Place, View
+from scheduler.view import Falling, Floats, View
 
 Index = NDArray[np.int64]
 
@@ -96,12 +98,15 @@ class _Builder:
         np.add.at(least, (self.site, self.step), self.back_kw)
         self.block = SiteBlock(view, self.program, most, least)
         self._power_columns()
+        limits = self._limits()
+        limits.overloads()
         batteries = [
             columns
             for place in view.places
             if (columns := site_battery(view, self.program, self.block, place, relaxed=False))
         ]
-        self._circuits()
+        limits.circuits()
+        limits.connections(self.block)
         self._energy()
         cells = Cells(
             stay=self.cell_stay,
@@ -130,16 +135,15 @@ class _Builder:
         step_parts: list[Index] = []
         per_stay: dict[str, list[float]] = {"most": [], "back": [], "least": [], "site": []}
         counts: list[int] = []
-        posts: list[int] = []
         for n, stay in enumerate(self.stays):
             steps, most_w, back_w = self._steps(n, stay)
             stay_parts.append(np.full(len(steps), n, dtype=np.int64))
             step_parts.append(steps)
             counts.append(len(steps))
-            posts.append(stay.post)
             per_stay["most"].append(most_w / 1000)
             per_stay["back"].append(back_w / 1000)
-            least_w = self.view.posts[stay.post].min_w if stay.post >= 0 else 0.0
+            car = self.view.cars[stay.car]
+            least_w = self.view.posts[stay.post].least_w(car) if stay.post >= 0 else 0.0
             per_stay["least"].append(least_w / 1000)
             per_stay["site"].append(stay.site)
         empty = np.zeros(0, dtype=np.int64)
@@ -149,7 +153,6 @@ class _Builder:
         self.back_kw = np.repeat(np.array(per_stay["back"]), counts)
         self.least_kw = np.repeat(np.array(per_stay["least"]), counts)
         self.site = np.repeat(np.array(per_stay["site"], dtype=np.int64), counts)
-        self.post = np.repeat(np.array(posts, dtype=np.int64), counts)
         self.offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def _steps(self, n: int, stay: Stay) -> tuple[Index, float, float]:
@@ -203,43 +206,18 @@ class _Builder:
         self.program.entries(rows[inside], self.column[inside], -1.0)
         both = inside & (self.back >= 0)
         self.program.entries(rows[both], self.back[both], 1.0)
-        for place in self.view.places:
-            self._net_limit(place, place.no_draw, -np.inf, 0.0)
-            self._net_limit(place, place.no_give, 0.0, np.inf)
 
-    def _net_limit(
-        self, place: Place, where: NDArray[np.bool_], lower: float, upper: float
-    ) -> None:
-        """Keeps the cars' sum at a site to one side of zero at some steps."""
-        if not where.any():
-            return
-        cells = np.flatnonzero((self.site == place.index) & where[self.step])
-        self._sum_rows(cells, self.step[cells], lower, upper)
-
-    def _sum_rows(self, cells: Index, groups: Index, lower: float, upper: float) -> None:
-        """Adds one row per group: the net power of its cells, within bounds."""
-        if not len(cells):
-            return
-        names, place = np.unique(groups, return_inverse=True)
-        rows = self.program.rows(len(names), lower, upper) + place
-        self.program.entries(rows, self.column[cells], 1.0)
-        back = self.back[cells]
-        self.program.entries(rows[back >= 0], back[back >= 0], -1.0)
-
-    def _circuits(self) -> None:
-        """Adds the limit of each circuit where the EVSEs on it could exceed it."""
-        for place in self.view.places:
-            for number, limit_w in place.circuit_limits_w:
-                on = np.array([number in post.circuits for post in self.view.posts], dtype=np.bool_)
-                cells = np.flatnonzero(on[self.post]) if len(self.post) else self.post
-                if not len(cells):
-                    continue
-                limit = limit_w / 1000
-                most = np.bincount(self.step[cells], self.most_kw[cells], self.view.steps)
-                back = np.bincount(self.step[cells], self.back_kw[cells], self.view.steps)
-                binds = np.maximum(most, back) > limit
-                cells = cells[binds[self.step[cells]]]
-                self._sum_rows(cells, self.step[cells], -limit, limit)
+    def _limits(self) -> LimitRows:
+        cells = LimitedCells(
+            stay=self.cell_stay,
+            step=self.step,
+            site=self.site,
+            column=self.column,
+            back=self.back,
+            most_kw=self.most_kw,
+            back_kw=self.back_kw,
+        )
+        return LimitRows(self.view, self.program, self.stays, cells)
 
     def _energy(self) -> None:
         """Adds the energy of each stay, what the trip after it needs, and readiness.

@@ -88,7 +88,8 @@ class Reasons:
             most_w = post.power_w(car)
             if self._limited[stay.site, step] and power < most_w - 1.0:
                 codes.append("LIMIT")
-            if step < FIRST_HOUR_STEPS and post.min_w > 0 and abs(power - post.min_w) < 1.0:
+            least_w = post.least_w(car)
+            if step < FIRST_HOUR_STEPS and least_w > 0 and abs(power - least_w) < 1.0:
                 codes.append("MINIMUM")
             found.append(tuple(codes) or ("KEEP",))
         return found

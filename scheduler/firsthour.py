@@ -110,10 +110,10 @@ class _Room:
 
     def __init__(self, view: View, stays: Sequence[Stay]) -> None:
         self._view, self._stays = view, stays
-        limits = dict(limit for place in view.places for limit in place.circuit_limits_w)
-        self._circuits = {
-            (number, step): limit_w / 1000
-            for number, limit_w in limits.items()
+        self._limits = {
+            (limit.number, step): float(limit.most_w[step]) / 1000
+            for place in view.places
+            for limit in place.limits
             for step in range(min(FIRST_HOUR_STEPS, view.steps))
         }
         self._sites = {
@@ -123,9 +123,12 @@ class _Room:
         }
         self._batteries: dict[int, float] = {}
 
-    def _circuits_of(self, cells: Cells, cell: int) -> list[tuple[int, int]]:
-        post = self._view.posts[self._stays[int(cells.stay[cell])].post]
-        return [(number, int(cells.step[cell])) for number in post.circuits]
+    def _drawn(self, cells: Cells, cell: int) -> list[tuple[tuple[int, int], float]]:
+        """Returns the limits that a cell counts in, and with how much at its least power."""
+        stay, step = self._stays[int(cells.stay[cell])], int(cells.step[cell])
+        loads = self._view.posts[stay.post].loads(self._view.cars[stay.car])
+        least = float(cells.least_kw[cell])
+        return [((number, step), share * least) for number, share in loads]
 
     def _stored_kwh(self, cells: Cells, cell: int) -> float:
         car = self._view.cars[self._stays[int(cells.stay[cell])].car]
@@ -144,7 +147,7 @@ class _Room:
         stay = int(cells.stay[cell])
         return (
             least <= self._sites[int(cells.site[cell]), int(cells.step[cell])]
-            and all(least <= self._circuits[key] for key in self._circuits_of(cells, cell))
+            and all(drawn <= self._limits[key] for key, drawn in self._drawn(cells, cell))
             and self._stored_kwh(cells, cell) <= self._battery_kwh(stay)
         )
 
@@ -153,8 +156,8 @@ class _Room:
         least = float(cells.least_kw[cell])
         stay = int(cells.stay[cell])
         self._sites[int(cells.site[cell]), int(cells.step[cell])] -= least
-        for key in self._circuits_of(cells, cell):
-            self._circuits[key] -= least
+        for key, drawn in self._drawn(cells, cell):
+            self._limits[key] -= drawn
         self._batteries[stay] = self._battery_kwh(stay) - self._stored_kwh(cells, cell)
 
 

@@ -11,10 +11,14 @@ import numpy as np
 from scheduler.view import Floats, Place
 
 
-def sun_used(place: Place, demand_w: Floats) -> Floats:
-    """Returns how much sun to use: the cheapest of all allowed, nothing sold or nothing bought."""
+def sun_used(place: Place, demand_w: Floats, import_w: Floats | None = None) -> Floats:
+    """Returns how much sun to use: the cheapest of all allowed, nothing sold or nothing bought.
+
+    `import_w` is the import limit where it is not the site's own.
+    """
+    import_w = place.import_w if import_w is None else import_w
     most = np.minimum(place.pv_w, demand_w + place.export_w)
-    least = np.clip(demand_w - place.import_w, 0.0, place.pv_w)
+    least = np.clip(demand_w - import_w, 0.0, place.pv_w)
     most = np.clip(most, 0.0, place.pv_w)
     best = np.maximum(most, least)
     best_cost = step_cost(place, demand_w - best)

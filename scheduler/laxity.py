@@ -106,6 +106,8 @@ class Stand:
     """What the car should leave with, so that this and all later trips can be driven."""
     ready_wh: float
     powers_w: Floats
+    loads: list[tuple[int, float]]
+    """The limits that it counts in, and with what part of its power."""
     open_after: Floats = field(default_factory=lambda: np.zeros(0))
     """By step of the stay: how many steps the EVSE is available from then on."""
 
@@ -128,7 +130,7 @@ class Stand:
 
 
 class Rooms:
-    """What one step has left to give, by site and circuit."""
+    """What one step has left to give, by site and by limit of the wiring."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -138,20 +140,20 @@ class Rooms:
             )
             for place in view.places
         ]
-        self._circuit_limits = dict(
-            limit for place in view.places for limit in place.circuit_limits_w
-        )
+        self._wired = [
+            (limit.number, limit.most_w.tolist()) for place in view.places for limit in place.limits
+        ]
         self._step = 0
         self._sites: list[float] = []
         self._cars: list[float] = []
-        self._circuits: dict[int, float] = {}
+        self._wires: dict[int, float] = {}
 
     def open(self, step: int) -> None:
         """Begins a step."""
         self._step = step
         self._sites = [float(limit[step]) for limit in self._limits]
         self._cars = [0.0] * len(self._limits)
-        self._circuits = dict(self._circuit_limits)
+        self._wires = {number: most_w[step] for number, most_w in self._wired}
 
     def spare_sun_w(self, stand: Stand) -> float:
         """Returns what the roof gives beyond building and cars so far."""
@@ -163,19 +165,20 @@ class Rooms:
         """Returns the power that a car gets in place of `held_w`, and notes it."""
         post, site = stand.post, stand.stay.site
         assert post is not None
-        room_w = min([self._sites[site], *(self._circuits[n] for n in post.circuits)]) + held_w
+        wires = (self._wires[number] / share for number, share in stand.loads)
+        room_w = min([self._sites[site], *wires]) + held_w
         full_w = (stand.car.high_wh - soc_wh) / stand.gain
         most_w = min(post.power_w(stand.car), room_w, full_w)
         most_w = min(most_w, stand.car.takes_w(soc_wh, stand.gain))
-        least_w = post.min_w if self._step < FIRST_HOUR_STEPS else 0.0
+        least_w = post.least_w(stand.car) if self._step < FIRST_HOUR_STEPS else 0.0
         power_w = min(max(wish_w, least_w), most_w) if wish_w > 0 else 0.0
         if power_w < least_w:
             power_w = held_w
         added_w = power_w - held_w
         self._sites[site] -= added_w
         self._cars[site] += added_w
-        for number in post.circuits:
-            self._circuits[number] -= added_w
+        for number, share in stand.loads:
+            self._wires[number] -= added_w * share
         return power_w
 
 
@@ -202,6 +205,7 @@ def _stands(view: View, stays: Sequence[Stay], ready_share: float) -> list[Stand
             goal_wh,
             ready_wh=ready_share * car.high_wh,
             powers_w=np.zeros(max(stay.end - stay.start, 0)),
+            loads=[] if post is None else post.loads(car),
         )
         reach_wh = 0.0
         if post is not None:

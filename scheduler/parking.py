@@ -189,7 +189,7 @@ def _choices(view: View, stay: Stay) -> list[int]:
 def _brought_wh(view: View, car: Car, post: Post, stay: Stay) -> float:
     power_w = min(post.power_w(car), post.circuit_w)
     begin = stay.start
-    if power_w < post.min_w:
+    if power_w < post.least_w(car):
         begin = min(max(begin, FIRST_HOUR_STEPS), stay.end)
     steps = int(post.opened[stay.end] - post.opened[begin])
     return steps * power_w * view.hours * car.efficiency
@@ -251,7 +251,7 @@ def _kind(
     held = any(
         each.post == index and each.start < stay.end and stay.start < each.end for each in stays
     )
-    least_w = post.min_w if stay.start < FIRST_HOUR_STEPS else 0.0
+    least_w = post.least_w(car) if stay.start < FIRST_HOUR_STEPS else 0.0
     is_open = int(post.opened[stay.end] - post.opened[stay.start])
-    kind = (post.power_w(car), post.back_w(car), post.circuits, least_w, is_open)
+    kind = (post.power_w(car), post.back_w(car), tuple(post.loads(car)), least_w, is_open)
     return (*kind, index) if held else kind

@@ -361,7 +361,7 @@ def _groups(view: View) -> list[_Group]:
 
 def _site_capacity_w(view: View, place: Place) -> Floats:
     """Returns what all EVSEs of a site can draw together under their circuits, by step."""
-    limits = dict(place.circuit_limits_w)
+    limits = {limit.number: limit.most_w for limit in place.circuit_limits}
     above: dict[int, int | None] = {}
     depth: dict[int, int] = {}
     sums: dict[int | None, Floats] = {None: np.zeros(view.steps)}

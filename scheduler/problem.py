@@ -34,13 +34,25 @@ class Battery:
     efficiency: float
 
 
+Phase = Literal["L1", "L2", "L3"]
+PhaseLimits = tuple[float, float, float]
+"""In W, of L1, L2 and L3."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """A limit on the absolute sum of the powers of the EVSEs on it and on the circuits below."""
+    """A limit on the absolute sum of the powers of the EVSEs on it and on the circuits below.
+
+    Loads count too; where they alone are beyond the limit, cars may not add to them.
+    """
 
     id: str
     parent: str | None
     limit_w: float
+    phase_limits_w: PhaseLimits | None = None
+    load_w: tuple[tuple[float, ...], ...] = ()
+    """What of the building hangs on it and can't be moved: one series for all phases alike, or one
+    for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,8 @@ class Evse:
     current_type: Literal["AC", "DC"]
     bidirectional: bool = False
     unavailable: tuple[tuple[int, int], ...] = ()
+    phases: tuple[Phase, ...] = ()
+    """As wired: a car that charges on fewer loads the first of them. Empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,8 @@ class Site:
     import_co2_g_per_kwh: tuple[float, ...] | None = None
     battery: Battery | None = None
     circuits: tuple[Circuit, ...] = ()
+    phase_limits_w: PhaseLimits | None = None
+    """Of the import; building, battery and sun are on all phases alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +121,8 @@ class Vehicle:
     Straight between them and level outside; it falls ever more steeply. A step's power is at most
     that of its end: so it flows throughout the step.
     """
+    ac_phases: int = 3
+    """On how many it charges with AC, where the EVSE has as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +246,7 @@ _RANGES: dict[type, dict[str, tuple[float, float]]] = {
         "max_discharge_w": _NOT_NEGATIVE,
         "consumption_wh_per_km": _NOT_NEGATIVE,
         "charge_efficiency": _SHARE,
+        "ac_phases": (1, 3),
     },
     Booking: {
         "end_step": (-LARGEST_INTEGER, LARGEST_INTEGER),
@@ -318,24 +337,69 @@ def _site_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError]:
                 yield FieldError(f"{pointer}/{name}/{step}", f"{_wish(low, high)}, not {value}")
     if site.battery is not None:
         yield from _range_errors(site.battery, f"{pointer}/battery")
-    yield from _circuit_errors(site, f"{pointer}/circuits")
+    yield from _phase_limit_errors(site.phase_limits_w, pointer)
+    yield from _circuit_errors(site, f"{pointer}/circuits", steps)
+    yield from _evse_errors(site, pointer)
+
+
+def _evse_errors(site: Site, pointer: str) -> Iterator[FieldError]:
     known = {circuit.id for circuit in site.circuits}
+    split = _split_circuits(site)
     for index, evse in enumerate(site.evses):
         place = f"{pointer}/evses/{index}"
         yield from _range_errors(evse, place)
         if evse.circuit is not None and evse.circuit not in known:
             yield FieldError(f"{place}/circuit", f"no circuit {evse.circuit!r} at this site")
+        if len(set(evse.phases)) < len(evse.phases):
+            yield FieldError(f"{place}/phases", "must name each phase once")
+        if not evse.phases and (site.phase_limits_w is not None or evse.circuit in split):
+            yield FieldError(f"{place}/phases", "must be given where phases have limits")
         for number, (start, end) in enumerate(evse.unavailable):
             if not 0 <= start < end:
                 detail = f"must be [from, to) with 0 <= from < to, not [{start}, {end}]"
                 yield FieldError(f"{place}/unavailable/{number}", detail)
 
 
-def _circuit_errors(site: Site, pointer: str) -> Iterator[FieldError]:
+def _phase_limit_errors(limits_w: PhaseLimits | None, pointer: str) -> Iterator[FieldError]:
+    for index, limit_w in enumerate(limits_w or ()):
+        if not 0 <= limit_w < math.inf:
+            detail = f"{_wish(*_NOT_NEGATIVE)}, not {limit_w}"
+            yield FieldError(f"{pointer}/phase_limits_w/{index}", detail)
+
+
+def _load_errors(circuit: Circuit, pointer: str, steps: int) -> Iterator[FieldError]:
+    if len(circuit.load_w) not in (0, 1, 3):
+        detail = f"must hold 1 series, or 3 for L1, L2 and L3, not {len(circuit.load_w)}"
+        yield FieldError(pointer, detail)
+    for index, values in enumerate(circuit.load_w):
+        if len(values) != steps:
+            yield FieldError(f"{pointer}/{index}", f"must hold {steps} values, not {len(values)}")
+        for step, value in enumerate(values):
+            if not math.isfinite(value):
+                detail = f"{_wish(*_ANY)}, not {value}"
+                yield FieldError(f"{pointer}/{index}/{step}", detail)
+
+
+def _split_circuits(site: Site) -> set[str]:
+    """Returns the circuits on which a phase has a limit, there or further up."""
+    by_id = {circuit.id: circuit for circuit in site.circuits}
+    split: set[str] = set()
+    for circuit in site.circuits:
+        above: Circuit | None = circuit
+        for _ in by_id:
+            if above is not None and above.phase_limits_w is not None:
+                split.add(circuit.id)
+            above = by_id.get(above.parent) if above is not None and above.parent else None
+    return split
+
+
+def _circuit_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError]:
     yield from _duplicates((circuit.id for circuit in site.circuits), f"{pointer}/{{}}/id")
     parents = {circuit.id: circuit.parent for circuit in site.circuits}
     for index, circuit in enumerate(site.circuits):
         yield from _range_errors(circuit, f"{pointer}/{index}")
+        yield from _phase_limit_errors(circuit.phase_limits_w, f"{pointer}/{index}")
+        yield from _load_errors(circuit, f"{pointer}/{index}/load_w", steps)
         if circuit.parent is not None and circuit.parent not in parents:
             yield FieldError(f"{pointer}/{index}/parent", f"no circuit {circuit.parent!r}")
         above, hops = circuit.parent, 0

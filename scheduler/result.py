@@ -90,13 +90,28 @@ def outcome(view: View, decision: Decision) -> Outcome:
     grid, used = np.zeros(shape), np.zeros(shape)
     for place in view.places:
         demand = place.load_w + cars_w[place.index] + decision.battery_w[place.index]
-        used[place.index] = sun_used(place, demand)
+        import_w = _import_w(view, decision, place, cars_w[place.index])
+        used[place.index] = sun_used(place, demand, import_w)
         grid[place.index] = demand - used[place.index]
     energy_cost = sum(grid_cost(place, grid[place.index], view.hours) for place in view.places)
     worth = view.problem.terminal_value_per_kwh * left_wh / 1000
     return Outcome(
         grid, used, cars_w, charged_w, departs, ends, float(energy_cost), float(energy_cost - worth)
     )
+
+
+def _import_w(view: View, decision: Decision, place: Place, cars_w: Floats) -> Floats:
+    """Returns what a site may import; with limits on phases, as the fullest one allows."""
+    import_w = place.import_w
+    for limit, most_w in zip(place.grid_phases, place.phase_import_w, strict=True):
+        on_phase_w = np.zeros(view.steps)
+        for stay, power_w in zip(decision.stays, decision.powers_w, strict=True):
+            if stay.post >= 0 and stay.site == place.index:
+                loads = dict(view.posts[stay.post].loads(view.cars[stay.car]))
+                on_phase_w[stay.start : stay.end] += loads.get(limit.number, 0.0) * power_w
+        # Cars aside, each phase carries a third.
+        import_w = np.minimum(import_w, cars_w + 3 * (most_w - on_phase_w))
+    return import_w
 
 
 def _battery_end(place: Place, battery_w: Floats, hours: float) -> float:

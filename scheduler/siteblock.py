@@ -48,6 +48,9 @@ class SiteBlock:
         """By site and step: what power costs per kWh where it has no row."""
         self.balance = np.full(most_kw.shape, -1, dtype=np.int64)
         """By site and step: the row in which power counts with -1 (fed back: with 1), or -1."""
+        self.bought = np.full(most_kw.shape, -1, dtype=np.int64)
+        self.sold = np.full(most_kw.shape, -1, dtype=np.int64)
+        """By site and step: the columns of import and export, or -1."""
         self.fixed_cost = 0.0
         """What the program's own cost lacks to be that of the grid."""
         self.ways: list[Ways] = []
@@ -66,6 +69,8 @@ class SiteBlock:
         high, low = load - pv + most_kw + charge, load - pv - back_kw - give
         buys = (low >= 0) & ((place.buy >= 0) | (pv <= 0)) & (high <= imports)
         sells = (high <= 0) & (place.sell >= 0) & (place.buy >= 0) & (-low <= exports)
+        if place.metered:
+            buys, sells = np.zeros_like(buys), np.zeros_like(sells)
         self.price[place.index] = np.where(buys, place.buy, np.where(sells, place.sell, 0.0))
         at = np.flatnonzero(moves & ~buys & ~sells)
         self.fixed_cost += dt * _fixed_cost(place, buys, sells, at)
@@ -79,6 +84,7 @@ class SiteBlock:
         bought = self._program.columns(place.buy[at] * dt, 0.0, most_in)
         sold = self._program.columns(-place.sell[at] * dt, 0.0, most_out)
         columns = np.arange(len(at))
+        self.bought[place.index, at], self.sold[place.index, at] = bought + columns, sold + columns
         self._program.entries(rows, bought + columns, 1.0)
         self._program.entries(rows, sold + columns, -1.0)
         spill = np.flatnonzero(

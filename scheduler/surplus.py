@@ -40,7 +40,7 @@ class FollowSun(LeastLaxity):
             number = stand.car.index
             assert stand.post is not None
             wish_w = given[number] + rooms.spare_sun_w(stand)
-            if wish_w >= stand.post.min_w and wish_w > given[number]:
+            if wish_w >= stand.post.least_w(stand.car) and wish_w > given[number]:
                 given[number] = rooms.take(stand, wish_w, given[number], soc_wh[number])
             stand.powers_w[step - stand.stay.start] = given[number]
             soc_wh[number] += given[number] * stand.gain

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.problem import Battery, Booking, Evse, Problem, Site, Vehicle
+from scheduler.wiring import PHASES, Limit, Wires, wires_of
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -69,6 +70,8 @@ class Car:
     discharge_w: float
     efficiency: float
     wh_per_km: float
+    phases: int
+    """On how many it charges with AC."""
     taper: tuple[Falling, ...]
     """Where the power that the battery takes falls."""
 
@@ -119,12 +122,17 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """An EVSE; `circuits` are all that limit it, from its own one up."""
+    """An EVSE; `circuits` are all that limit it, from its own one up.
+
+    `phases` (0 to 2) are as wired, `phase_limits` the numbers of the limits on L1, L2 and L3.
+    """
 
     index: int
     id: str
     site: int
     circuits: tuple[int, ...]
+    phases: tuple[int, ...]
+    phase_limits: tuple[tuple[int, ...], ...]
     max_w: float
     min_w: float
     dc: bool
@@ -136,9 +144,26 @@ class Post:
     circuit_w: float
     """The least limit of its circuits: what it gives unless another car on them gives back."""
 
+    def share(self, car: Car) -> float:
+        """Returns what part of the EVSE's power the phases that `car` uses can give."""
+        if self.dc or not self.phases:
+            return 1.0
+        return min(car.phases, len(self.phases)) / len(self.phases)
+
     def power_w(self, car: Car) -> float:
         """Returns the most that `car` can draw here."""
-        return min(self.max_w, car.dc_w if self.dc else car.ac_w)
+        return min(self.max_w * self.share(car), car.dc_w if self.dc else car.ac_w)
+
+    def least_w(self, car: Car) -> float:
+        """Returns the least that `car` charges with here."""
+        return self.min_w * self.share(car)
+
+    def loads(self, car: Car) -> list[tuple[int, float]]:
+        """Returns the limits that `car` counts in here, and with what part of its power."""
+        found = [(number, 1.0) for number in self.circuits]
+        used = self.phases if self.dc else self.phases[: car.phases]
+        found += [(limits[n], 1 / len(used)) for limits in self.phase_limits for n in used]
+        return found
 
     def back_w(self, car: Car) -> float:
         """Returns the most that `car` can give back here."""
@@ -146,7 +171,7 @@ class Post:
 
     def most_back_w(self, car: Car) -> float:
         """Returns the most that any plan may let `car` give back here."""
-        return min(self.max_w, car.discharge_w) if self.bidirectional else 0.0
+        return min(self.max_w * self.share(car), car.discharge_w) if self.bidirectional else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +195,25 @@ class Place:
     no_give: Bools
     """Where the building alone exceeds the export limit: cars give nothing net."""
     battery: Battery | None
-    circuit_limits_w: tuple[tuple[int, float], ...]
-    """Circuit (numbered over all sites) and its limit."""
+    circuit_limits: tuple[Limit, ...]
+    phase_limits: tuple[Limit, ...]
+    """Of circuits."""
+    grid_phases: tuple[Limit, ...]
+    """Of the connection, where it has them: what cars may draw while the battery rests."""
+    phase_import_w: tuple[Floats, ...]
+    """The limit of each phase of the connection, or what the building alone takes beyond it."""
+    phase_no_draw: tuple[Bools, ...]
+    """Where it does: cars draw nothing net on that phase."""
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """All that is on sums of cars."""
+        return (*self.circuit_limits, *self.phase_limits, *self.grid_phases)
+
+    @property
+    def metered(self) -> bool:
+        """Whether more hangs on the grid's power than its price and its limits."""
+        return bool(self.phase_import_w)
 
     @property
     def headroom_w(self) -> Floats:
@@ -192,25 +234,25 @@ class View:
         sites = {site.id: index for index, site in enumerate(problem.sites)}
         self.posts: list[Post] = []
         self.places: list[Place] = []
-        circuits = 0
+        limits = 0
         for index, site in enumerate(problem.sites):
-            numbers = {circuit.id: circuits + n for n, circuit in enumerate(site.circuits)}
-            circuits += len(numbers)
+            wires = wires_of(site, limits, self.steps)
+            limits += wires.count
             first = len(self.posts)
             for evse in site.evses:
-                self.posts.append(_post(evse, site, len(self.posts), index, numbers, self.steps))
-            self.places.append(_place(site, index, range(first, len(self.posts)), numbers))
+                self.posts.append(_post(evse, wires, len(self.posts), index, self.steps))
+            self.places.append(_place(site, index, range(first, len(self.posts)), wires))
         posts = {post.id: post.index for post in self.posts}
         self.cars = [
             _car(vehicle, index, sites[vehicle.site], posts)
             for index, vehicle in enumerate(problem.vehicles)
         ]
         self.kinds = list(
-            {(c.ac_w, c.dc_w, c.discharge_w, c.efficiency): c for c in self.cars}.values()
+            {(c.ac_w, c.dc_w, c.discharge_w, c.efficiency, c.phases): c for c in self.cars}.values()
         )
         """One car for all that charge alike."""
         self.trips = self._trips(sites)
-        self._reach: dict[tuple[int, float, float, float, bool], Floats] = {}
+        self._reach: dict[tuple[int, float, float, float, int, bool], Floats] = {}
 
     def _trips(self, sites: dict[str, int]) -> list[Trip]:
         by_id = {car.id: car for car in self.cars}
@@ -240,7 +282,7 @@ class View:
         The difference of two entries is what a stay can bring, other cars aside. With `limited`
         the site's own limit counts too.
         """
-        key = (site, car.ac_w, car.dc_w, car.efficiency, limited)
+        key = (site, car.ac_w, car.dc_w, car.efficiency, car.phases, limited)
         known = self._reach.get(key)
         if known is not None:
             return known
@@ -280,6 +322,7 @@ def _car(vehicle: Vehicle, index: int, site: int, posts: dict[str, int]) -> Car:
         discharge_w=vehicle.max_discharge_w,
         efficiency=vehicle.charge_efficiency,
         wh_per_km=vehicle.consumption_wh_per_km,
+        phases=vehicle.ac_phases,
         taper=tuple(_falling(vehicle.taper)),
     )
 
@@ -323,17 +366,9 @@ def _with_cars(trip: Trip, cars: tuple[int, ...]) -> Trip:
     )
 
 
-def _post(  # noqa: PLR0917 - numbers of one row
-    evse: Evse, site: Site, index: int, place: int, numbers: dict[str, int], steps: int
-) -> Post:
-    circuits = {circuit.id: circuit for circuit in site.circuits}
-    above: list[int] = []
-    least_w = np.inf
-    name = evse.circuit
-    while name is not None:
-        above.append(numbers[name])
-        least_w = min(least_w, circuits[name].limit_w)
-        name = circuits[name].parent
+def _post(evse: Evse, wires: Wires, index: int, place: int, steps: int) -> Post:
+    above = wires.above(evse.circuit)
+    limits_w = (float(wires.whole[name].most_w.max()) for name in above)
     is_open = np.ones(steps, dtype=np.bool_)
     for start, end in evse.unavailable:
         is_open[start:end] = False
@@ -341,18 +376,20 @@ def _post(  # noqa: PLR0917 - numbers of one row
         index=index,
         id=evse.id,
         site=place,
-        circuits=tuple(above),
+        circuits=tuple(wires.whole[name].number for name in above),
+        phases=tuple(PHASES.index(phase) for phase in evse.phases),
+        phase_limits=wires.phase_numbers(above),
         max_w=evse.max_power_w,
         min_w=evse.min_power_w,
         dc=evse.current_type == "DC",
         bidirectional=evse.bidirectional,
         open=is_open,
         opened=np.concatenate([[0], np.cumsum(is_open)]),
-        circuit_w=least_w,
+        circuit_w=min(limits_w, default=np.inf),
     )
 
 
-def _place(site: Site, index: int, posts: range, numbers: dict[str, int]) -> Place:
+def _place(site: Site, index: int, posts: range, wires: Wires) -> Place:
     pv = np.asarray(site.pv_power_w, dtype=np.float64)
     load = np.asarray(site.load_power_w, dtype=np.float64)
     co2 = site.import_co2_g_per_kwh
@@ -370,5 +407,9 @@ def _place(site: Site, index: int, posts: range, numbers: dict[str, int]) -> Pla
         no_draw=load - pv > site.import_limit_w,
         no_give=-load > site.export_limit_w,
         battery=site.battery,
-        circuit_limits_w=tuple((numbers[c.id], c.limit_w) for c in site.circuits),
+        circuit_limits=tuple(wires.whole.values()),
+        phase_limits=tuple(limit for three in wires.split.values() for limit in three),
+        grid_phases=wires.grid,
+        phase_import_w=wires.grid_import_w,
+        phase_no_draw=wires.grid_no_draw,
     )

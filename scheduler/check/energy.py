@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from scheduler.check.findings import TOLERANCE_W, TOLERANCE_WH, Findings, Series, off
+from scheduler.check.phases import phases_used
 from scheduler.check.places import Itinerary, Names, Ride
 from scheduler.plan import Charging, Plan, Stay
 from scheduler.problem import Evse, Problem, Vehicle
@@ -31,6 +32,8 @@ class Powers:
     of_evse: dict[str, Series]
     charged_at: dict[str, Series]
     """By site: the sum of positive powers."""
+    entries: tuple[Charging, ...]
+    """What they are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ def _add_up(problem: Problem, names: Names, entries: list[Charging]) -> Powers:
         charged_at=by(
             [names.evses[entry.evse][0].id for entry in entries], np.maximum(power_w, 0.0)
         ),
+        entries=tuple(entries),
     )
 
 
@@ -139,17 +143,20 @@ def _judge_place(entry: Charging, stays: list[Stay], findings: Findings) -> None
 def _judge_power(entry: Charging, vehicle: Vehicle, evse: Evse, findings: Findings) -> None:
     power_w, step = entry.power_w, entry.from_step
     of_car_w = vehicle.max_ac_power_w if evse.current_type == "AC" else vehicle.max_dc_power_w
-    most_w = min(evse.max_power_w, of_car_w)
+    used = phases_used(vehicle, evse)
+    share = len(used) / len(evse.phases) if used else 1.0
+    most_w = min(evse.max_power_w * share, of_car_w)
     if power_w > most_w + TOLERANCE_W:
         detail = f"{power_w:.6g} W on {evse.id!r} is above {most_w:.6g} W"
         findings.add("charging-power", vehicle.id, detail, step)
     can_give = evse.bidirectional and vehicle.max_discharge_w > 0
-    give_w = min(evse.max_power_w, vehicle.max_discharge_w) if can_give else 0.0
+    give_w = min(evse.max_power_w * share, vehicle.max_discharge_w) if can_give else 0.0
     if power_w < -give_w - TOLERANCE_W:
         detail = f"{power_w:.6g} W on {evse.id!r} is below {-give_w:.6g} W"
         findings.add("discharging-power", vehicle.id, detail, step)
-    if step < FIRST_STEPS and TOLERANCE_W < power_w < evse.min_power_w - TOLERANCE_W:
-        detail = f"{power_w:.6g} W on {evse.id!r} is below its least, {evse.min_power_w:.6g} W"
+    least_w = evse.min_power_w * share
+    if step < FIRST_STEPS and TOLERANCE_W < power_w < least_w - TOLERANCE_W:
+        detail = f"{power_w:.6g} W on {evse.id!r} is below its least, {least_w:.6g} W"
         findings.add("charging-minimum", vehicle.id, detail, step)
     if abs(power_w) > TOLERANCE_W:
         for start, end in evse.unavailable:

@@ -9,6 +9,7 @@ import numpy as np
 
 from scheduler.check.energy import Envelope, Powers
 from scheduler.check.findings import TOLERANCE_W, Findings, Series
+from scheduler.check.phases import beyond, judge_circuit_phases, judge_connection, loads_of
 from scheduler.check.places import Names
 from scheduler.plan import Plan, SitePower
 from scheduler.problem import Problem, Site
@@ -42,7 +43,9 @@ def judge_sites(
     flows: dict[str, Flows] = {}
     for site in problem.sites:
         cars_w = _cars(problem, site, powers)
-        _judge_circuits(site, powers, findings)
+        loads_w = loads_of(site)
+        _judge_circuits(site, powers, loads_w, findings)
+        drawn_w = judge_circuit_phases(site, powers.entries, names.vehicles, loads_w, findings)
         if site.id not in said:
             findings.add("site-series", site.id, "is not listed")
             continue
@@ -55,6 +58,7 @@ def judge_sites(
         flow = Flows(site, grid_w, battery_w, pv_used_w, charged_w, end_wh)
         _judge_balance(flow, cars_w, findings)
         _judge_limits(flow, cars_w, findings)
+        judge_connection(site, grid_w, cars_w, drawn_w, findings)
         flows[site.id] = flow
     return flows
 
@@ -87,7 +91,9 @@ def _series(
     return (found[0], found[1], found[2]) if len(found) == 3 else None
 
 
-def _judge_circuits(site: Site, powers: Powers, findings: Findings) -> None:
+def _judge_circuits(
+    site: Site, powers: Powers, loads_w: Mapping[str, Series], findings: Findings
+) -> None:
     parents = {circuit.id: circuit.parent for circuit in site.circuits}
     sums_w: dict[str, Series] = {}
     for evse in site.evses:
@@ -100,10 +106,11 @@ def _judge_circuits(site: Site, powers: Powers, findings: Findings) -> None:
             circuit = parents[circuit]
     for circuit in site.circuits:
         if circuit.id in sums_w:
-            total_w = np.abs(sums_w[circuit.id])
-            wrong = ~(total_w <= circuit.limit_w + TOLERANCE_W)
+            load_w = loads_w[circuit.id].sum(axis=0)
+            total_w = sums_w[circuit.id] + load_w
+            wrong = beyond(total_w, circuit.limit_w, load_w)
             wish = f"W is above the {circuit.limit_w:.6g} W of {circuit.id!r}"
-            findings.add_where("circuit-limit", site.id, wrong, total_w, wish)
+            findings.add_where("circuit-limit", site.id, wrong, np.abs(total_w), wish)
 
 
 def _judge_battery(problem: Problem, site: Site, battery_w: Series, findings: Findings) -> float:

@@ -100,6 +100,10 @@ def _sun(place: Site, cars_w: list[float], battery_w: list[float]) -> list[float
     return used
 
 
+def _phases(car: _Car) -> int:
+    return car.vehicle.ac_phases
+
+
 def _taper_w(points: tuple[tuple[float, float], ...], soc_wh: float) -> float:
     if soc_wh <= points[0][0]:
         return points[0][1]
@@ -276,47 +280,81 @@ class Life:
     def _charge(self, place: Site, step: int) -> None:
         sun_w, load_w = place.pv_power_w[step], place.load_power_w[step]
         parents = {circuit.id: circuit.parent for circuit in place.circuits}
-        room_w = {circuit.id: circuit.limit_w for circuit in place.circuits}
+        room_w = self._rooms(place, step)
         import_w = max(0.0, place.import_limit_w - load_w + sun_w)
         export_w = place.export_limit_w + load_w
         for car in self.cars:
             if not car.stands() or car.on is None or car.place != place.id:
                 continue
             spot = self.evses[car.on]
-            above: list[str] = []
-            circuit = spot.circuit
-            while circuit is not None:
-                above.append(circuit)
-                circuit = parents[circuit]
-            free_w = min([import_w, *(room_w[name] for name in above)])
-            power_w = self._choose(car, spot, step, free_w)
+            used = spot.phases if spot.current_type == "DC" else spot.phases[: _phases(car)]
+            above: list[tuple[str | None, str | None, float]] = []
+            circuit: str | None = spot.circuit
+            for _ in range(len(parents) + 1):
+                above += [(circuit, phase, 1 / len(used)) for phase in used]
+                above += [(circuit, None, 1.0)]
+                circuit = parents.get(circuit) if circuit is not None else None
+            above = [each for each in dict.fromkeys(above) if each[:2] in room_w]
+            wires_w = [room_w[name, phase] / share for name, phase, share in above]
+            power_w = self._choose(car, spot, step, min([import_w, *wires_w]))
             if power_w < 0:
-                power_w = -min([-power_w, export_w, *(room_w[name] for name in above)])
+                power_w = -min([-power_w, export_w, *wires_w])
             if power_w == 0:
                 continue
             import_w -= max(0.0, power_w)
             export_w -= max(0.0, -power_w)
-            for name in above:
-                room_w[name] -= abs(power_w)
+            for name, phase, share in above:
+                room_w[name, phase] -= abs(power_w) * share
             gain_w = _stored(power_w, car.vehicle.charge_efficiency)
             car.soc_wh += gain_w * self.problem.hours
             self.charging.append(Charging(car.vehicle.id, spot.id, step, step + 1, power_w))
+        import_w = min([import_w, *(3 * w for (name, _), w in room_w.items() if name is None)])
         self._use_battery(place, step, import_w, export_w)
+
+    def _rooms(self, place: Site, step: int) -> dict[tuple[str | None, str | None], float]:
+        """Returns what cars may draw or give by circuit (None: the connection) and phase.
+
+        None as phase stands for all of them; the sun is not counted on.
+        """
+        parents = {circuit.id: circuit.parent for circuit in place.circuits}
+        loads_w = {name: [0.0, 0.0, 0.0] for name in parents}
+        for circuit in place.circuits:
+            own_w = [series[step] for series in circuit.load_w]
+            name: str | None = circuit.id
+            while own_w and name is not None:
+                for n in range(3):
+                    loads_w[name][n] += own_w[n] if len(own_w) == 3 else own_w[0] / 3
+                name = parents[name]
+        rooms: dict[tuple[str | None, str | None], float] = {}
+        for circuit in place.circuits:
+            load_w = loads_w[circuit.id]
+            rooms[circuit.id, None] = max(0.0, circuit.limit_w - abs(sum(load_w)))
+            for phase, most_w, part_w in zip(
+                ("L1", "L2", "L3"), circuit.phase_limits_w or (), load_w, strict=False
+            ):
+                rooms[circuit.id, phase] = max(0.0, most_w - abs(part_w))
+        for phase, most_w in zip(("L1", "L2", "L3"), place.phase_limits_w or (), strict=False):
+            rooms[None, phase] = max(0.0, most_w - place.load_power_w[step] / 3)
+        return rooms
 
     def _choose(self, car: _Car, spot: Evse, step: int, free_w: float) -> float:
         vehicle, hours = car.vehicle, self.problem.hours
+        share = 1.0
+        if spot.phases and spot.current_type == "AC":
+            share = min(_phases(car), len(spot.phases)) / len(spot.phases)
         if any(start <= step < end for start, end in spot.unavailable):
             return 0.0
         if spot.bidirectional and vehicle.max_discharge_w > 0 and self.random.random() < 0.3:
             spare_wh = max(0.0, car.soc_wh - vehicle.min_soc_wh)
             give_w = spare_wh / hours * vehicle.charge_efficiency
-            return -min(give_w, spot.max_power_w, vehicle.max_discharge_w)
+            return -min(give_w, spot.max_power_w * share, vehicle.max_discharge_w)
         of_car_w = vehicle.max_ac_power_w if spot.current_type == "AC" else vehicle.max_dc_power_w
         room_w = max(0.0, vehicle.max_soc_wh - car.soc_wh) / hours / vehicle.charge_efficiency
-        most_w = min(of_car_w, spot.max_power_w, room_w, free_w, self._taken_w(car))
-        if most_w < spot.min_power_w:
+        most_w = min(of_car_w, spot.max_power_w * share, room_w, free_w, self._taken_w(car))
+        least_w = spot.min_power_w * share
+        if most_w < least_w:
             return 0.0
-        return self.random.choice([0.0, most_w, self.random.uniform(spot.min_power_w, most_w)])
+        return self.random.choice([0.0, most_w, self.random.uniform(least_w, most_w)])
 
     def _taken_w(self, car: _Car) -> float:
         """Returns what the battery takes to the end of a step, found by halving."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
-from scheduler.problem import Battery, Booking, Circuit, Evse, Problem, Site, Vehicle
+from scheduler.problem import Battery, Booking, Circuit, Evse, Phase, Problem, Site, Vehicle
 
 START = datetime(2026, 6, 15, tzinfo=UTC)
 
@@ -235,6 +235,51 @@ def _random_taper(random: Random, car: Vehicle) -> tuple[tuple[float, float], ..
     if random.random() < 0.5:
         del points[1]
     return tuple(points)
+
+
+PHASES: tuple[tuple[Phase, ...], ...] = (
+    ("L1",),
+    ("L2",),
+    ("L3",),
+    ("L1", "L2"),
+    ("L1", "L2", "L3"),
+    ("L2", "L3", "L1"),
+    ("L3", "L1", "L2"),
+)
+
+
+def with_phases(case: Problem, seed: int) -> Problem:
+    """Returns the problem with phases of EVSEs and cars, limits on them, and loads on circuits."""
+    random = Random(seed)
+    cars = [replace(car, ac_phases=random.choice([1, 1, 2, 3, 3])) for car in case.vehicles]
+    places = tuple(_with_phases(random, place) for place in case.sites)
+    return replace(case, sites=places, vehicles=tuple(cars))
+
+
+def _with_phases(random: Random, place: Site) -> Site:
+    evses = tuple(
+        replace(spot, phases=PHASES[4] if spot.current_type == "DC" else random.choice(PHASES))
+        for spot in place.evses
+    )
+    circuits = tuple(
+        replace(
+            circuit,
+            phase_limits_w=_phase_limits(random),
+            load_w=tuple(
+                tuple(random.choice([0.0, 500.0, 3000.0, -1000.0]) for _ in place.pv_power_w)
+                for _ in range(random.choice([0, 0, 1, 3]))
+            ),
+        )
+        for circuit in place.circuits
+    )
+    return replace(place, evses=evses, circuits=circuits, phase_limits_w=_phase_limits(random))
+
+
+def _phase_limits(random: Random) -> tuple[float, float, float] | None:
+    if random.random() < 0.4:
+        return None
+    limit_w = random.choice([0.0, 1500.0, 3700.0, 7400.0, 30_000.0])
+    return limit_w, limit_w, limit_w * random.choice([1.0, 0.5])
 
 
 def confluence_like(seed: int, *, cars: int = 30, sites: int = 6, steps: int = 192) -> Problem:

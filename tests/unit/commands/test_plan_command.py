@@ -48,34 +48,51 @@ def test_a_lawful_plan_passes_the_check() -> None:
     assert (result.exit_code, result.stdout) == (0, "ok: no rule is broken\n")
 
 
-def richer(tmp_path: Path, pointer: str, value: object) -> Path:
-    """The fixture's problem with a field more."""
+def richer(tmp_path: Path, changes: dict[str, object]) -> Path:
+    """The fixture's problem with some fields more."""
     document: Any = msgspec.json.decode(PROBLEM.read_bytes())
-    *parents, last = [int(part) if part.isdigit() else part for part in pointer.split("/")[1:]]
-    at = document
-    for part in parents:
-        at = at[part]
-    at[last] = value
+    for pointer, value in changes.items():
+        *parents, last = [int(part) if part.isdigit() else part for part in pointer.split("/")[1:]]
+        at = document
+        for part in parents:
+            at = at[part]
+        at[last] = value
     file = tmp_path / "richer.json"
     file.write_bytes(msgspec.json.encode(document))
     return file
 
 
-RICHER: list[tuple[str, object, str]] = [
-    ("/vehicles/0/taper", [[8000, 9000], [16000, 500]], "charging-taper: car-1"),
+PHASES = {"/sites/1/evses/0/phases": ["L1", "L2", "L3"], "/vehicles/2/ac_phases": 1}
+RICHER: list[tuple[dict[str, object], str]] = [
+    ({"/vehicles/0/taper": [[8000, 9000], [16000, 500]]}, "charging-taper: car-1"),
+    (dict(PHASES), "charging-power: car-3"),
+    (PHASES | {"/sites/1/phase_limits_w": [2000, 2000, 2000]}, "import-phase: B"),
+    (
+        {"/sites/0/circuits/1/load_w": [[0, 0, 0, 4000, 4000, 4000, 0, 0]]},
+        "circuit-limit: A",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("pointer", "value", "line"), RICHER)
+@pytest.mark.parametrize(("changes", "line"), RICHER)
 def test_what_a_problem_may_say_more_is_judged_and_planned(
-    tmp_path: Path, pointer: str, value: object, line: str
+    tmp_path: Path, changes: dict[str, object], line: str
 ) -> None:
-    problem, out = richer(tmp_path, pointer, value), tmp_path / "plan.json"
+    problem, out = richer(tmp_path, changes), tmp_path / "plan.json"
     judged = run(problem, "--check", PLAN)
     assert judged.exit_code == 1
     assert line in judged.stdout
     assert run(problem, "-o", out).exit_code == 0
     assert run(problem, "--check", out).exit_code == 0
+
+
+def test_the_refused_field_of_what_a_problem_may_say_more_is_named(tmp_path: Path) -> None:
+    assert complaint(richer(tmp_path, {"/sites/1/phase_limits_w": [1, 2]})).startswith(
+        "problem: /sites/1/phase_limits_w: must hold 3 values"
+    )
+    assert "/sites/1/evses/0/phases" in complaint(
+        richer(tmp_path, {"/sites/1/phase_limits_w": [1, 2, 3]})
+    )
 
 
 def test_the_check_answers_in_json() -> None:
