@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scheduler.grid import peak_cost
 from scheduler.view import Floats, Place, View
 
 _PRICES_TRIED = 12
@@ -31,7 +32,8 @@ def quick_bound(view: View, priority: int) -> float:
     slope = prices - worth
     end = slope * np.where(slope > 0, pool.least_kwh, pool.most_kwh)
     gone_kwh = pool.start_kwh - _least_driven_kwh(view, priority)
-    return float((moved + end - prices * gone_kwh).max())
+    peaks = sum(_least_peak(view, place) for place in view.places)
+    return float((moved + end - prices * gone_kwh).max()) + peaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,10 @@ def _cheapest(view: View, place: Place, prices: Floats) -> Floats:
     posts = [view.posts[n] for n in place.posts]
     kinds = view.kinds
     most_w = sum(max((post.power_w(car) for car in kinds), default=0.0) for post in posts)
-    back_w = sum(max((post.most_back_w(car) for car in kinds), default=0.0) for post in posts)
+    back_w = _most_back_w(view, place)
     efficiency = max((car.efficiency for car in kinds), default=1.0)
     if place.battery is not None:
         most_w += place.battery.max_charge_w
-        back_w += place.battery.max_discharge_w
         efficiency = max(efficiency, place.battery.efficiency)
     least = np.full((len(prices), view.steps), np.inf)
     for power in (0.0, -back_w, most_w, place.pv_w - place.load_w, -place.load_w):
@@ -95,6 +96,19 @@ def _cheapest(view: View, place: Place, prices: Floats) -> Floats:
         cost = _grid_price(place, place.load_w + power_w) - prices[:, None] * stored_w
         least = np.minimum(least, cost)
     return least.sum(axis=1) * view.hours / 1000
+
+
+def _most_back_w(view: View, place: Place) -> float:
+    """Returns the most that cars and battery can give at once."""
+    posts = [view.posts[n] for n in place.posts]
+    back_w = sum(max((post.most_back_w(car) for car in view.kinds), default=0.0) for post in posts)
+    return back_w + (place.battery.max_discharge_w if place.battery is not None else 0.0)
+
+
+def _least_peak(view: View, place: Place) -> float:
+    """Returns the least that the peak of the import can cost."""
+    least_w = place.load_w - place.pv_w - _most_back_w(view, place)
+    return peak_cost(place, least_w) if place.peak_price > 0 else 0.0
 
 
 def _grid_price(place: Place, demand_w: Floats) -> Floats:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from scheduler.grid import at_peak
 from scheduler.parking import Stay
 from scheduler.plan import ReasonCode
 from scheduler.view import FIRST_HOUR_STEPS, Floats, View
@@ -23,6 +24,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     "MINIMUM": "The EVSE can't charge with less.",
     "READY": "The car is made ready for someone who walks up.",
     "KEEP": "Energy left in the battery at the end is worth more than it costs now.",
+    "PEAK": "More power would raise the peak of the import, which is paid for.",
     "GIVE": "Energy is worth more to the site now than later in the car.",
 }
 """A sentence in English for each code."""
@@ -42,11 +44,19 @@ def explain(code: ReasonCode) -> str:
 class Reasons:
     """Finds the codes of each slot of a plan."""
 
-    def __init__(self, view: View, stays: Sequence[Stay], cars_w: Floats, ends_wh: Floats) -> None:
+    def __init__(
+        self,
+        view: View,
+        stays: Sequence[Stay],
+        cars_w: Floats,
+        ends_wh: Floats,
+        grid_w: Floats,
+    ) -> None:
         self._view, self._stays = view, stays
         self._ends_wh = ends_wh
         surplus = np.array([place.pv_w - place.load_w for place in view.places])
         self._sunny = surplus > 1.0
+        self._at_peak = np.array([at_peak(place, grid_w[place.index]) for place in view.places])
         self._limited = np.array(
             [
                 place.load_w - place.pv_w + cars_w[place.index] > place.import_w - 1.0
@@ -85,10 +95,11 @@ class Reasons:
                 codes.append("DEADLINE")
             if priced and codes[:1] != ["SUN"] and place.buy[step] <= cheap + 1e-9:
                 codes.append("PRICE")
-            most_w = post.power_w(car)
+            most_w, least_w = post.power_w(car), post.least_w(car)
             if self._limited[stay.site, step] and power < most_w - 1.0:
                 codes.append("LIMIT")
-            least_w = post.least_w(car)
+            if self._at_peak[stay.site, step] and power < most_w - 1.0:
+                codes.append("PEAK")
             if step < FIRST_HOUR_STEPS and least_w > 0 and abs(power - least_w) < 1.0:
                 codes.append("MINIMUM")
             found.append(tuple(codes) or ("KEEP",))

@@ -24,7 +24,7 @@ UnservedCode = Literal[
 """Why a booking is not served."""
 
 ReasonCode = Literal[
-    "DEADLINE", "SUN", "PAID", "PRICE", "LIMIT", "MINIMUM", "READY", "KEEP", "GIVE"
+    "DEADLINE", "SUN", "PAID", "PRICE", "LIMIT", "MINIMUM", "READY", "KEEP", "GIVE", "PEAK"
 ]
 """Why a car charges when it does; `scheduler.explain` has a sentence for each."""
 
@@ -101,7 +101,8 @@ class Plan:
     version: int = 1
     status: Status
     cost: float
-    """Energy bought less energy sold, less the terminal value; in the problem's currency."""
+    """Energy bought less energy sold, and peaks, less the terminal value; in the problem's
+    currency."""
     lower_bound: float | None
     """No plan that serves as much costs less; null only in a `partial` plan."""
     solve_seconds: float

@@ -91,6 +91,9 @@ class Site:
     circuits: tuple[Circuit, ...] = ()
     phase_limits_w: PhaseLimits | None = None
     """Of the import; building, battery and sun are on all phases alike."""
+    peak_price_per_kw: float = 0.0
+    """Paid for the largest mean import of a step, as far as it is beyond `peak_so_far_w`."""
+    peak_so_far_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +237,12 @@ _RANGES: dict[type, dict[str, tuple[float, float]]] = {
     },
     Circuit: {"limit_w": _NOT_NEGATIVE},
     Evse: {"max_power_w": _NOT_NEGATIVE, "min_power_w": _NOT_NEGATIVE},
-    Site: {"import_limit_w": _NOT_NEGATIVE, "export_limit_w": _NOT_NEGATIVE},
+    Site: {
+        "import_limit_w": _NOT_NEGATIVE,
+        "export_limit_w": _NOT_NEGATIVE,
+        "peak_price_per_kw": _NOT_NEGATIVE,
+        "peak_so_far_w": _NOT_NEGATIVE,
+    },
     Vehicle: {
         "available_from": (0, LARGEST_INTEGER),
         "soc_wh": _ANY,

@@ -18,7 +18,7 @@ import numpy as np
 
 from scheduler.chains import Chains
 from scheduler.explain import Reasons
-from scheduler.grid import grid_cost, sun_used
+from scheduler.grid import grid_cost, peak_cost, sun_used
 from scheduler.parking import Stay
 from scheduler.plan import Assignment, Charging, Kpis, Plan, SitePower, Status, Unserved
 from scheduler.plan import Stay as PlannedStay
@@ -94,10 +94,10 @@ def outcome(view: View, decision: Decision) -> Outcome:
         used[place.index] = sun_used(place, demand, import_w)
         grid[place.index] = demand - used[place.index]
     energy_cost = sum(grid_cost(place, grid[place.index], view.hours) for place in view.places)
+    peaks = sum(peak_cost(place, grid[place.index]) for place in view.places)
     worth = view.problem.terminal_value_per_kwh * left_wh / 1000
-    return Outcome(
-        grid, used, cars_w, charged_w, departs, ends, float(energy_cost), float(energy_cost - worth)
-    )
+    cost = float(energy_cost + peaks - worth)
+    return Outcome(grid, used, cars_w, charged_w, departs, ends, float(energy_cost), cost)
 
 
 def _import_w(view: View, decision: Decision, place: Place, cars_w: Floats) -> Floats:
@@ -183,7 +183,7 @@ def _planned_stays(view: View, stays: Sequence[Stay]) -> list[PlannedStay]:
 
 def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
     """Returns the charging entries: steps of equal power and reasons run together."""
-    reasons = Reasons(view, decision.stays, found.cars_w, found.ends_wh)
+    reasons = Reasons(view, decision.stays, found.cars_w, found.ends_wh, found.grid_w)
     entries: list[Charging] = []
     for n, (stay, power) in enumerate(zip(decision.stays, decision.powers_w, strict=True)):
         if stay.post < 0:

@@ -74,7 +74,10 @@ class SiteBlock:
         self.price[place.index] = np.where(buys, place.buy, np.where(sells, place.sell, 0.0))
         at = np.flatnonzero(moves & ~buys & ~sells)
         self.fixed_cost += dt * _fixed_cost(place, buys, sells, at)
+        still_w = np.delete(np.maximum(place.load_w - place.pv_w, 0.0), at)
+        still_kw = max(float(still_w.max(initial=0.0)) - place.peak_so_far_w, 0.0) / 1000
         if not len(at):
+            self.fixed_cost += place.peak_price * still_kw
             return
         row = self._program.rows(len(at), (load - pv)[at], (load - pv)[at])
         rows = np.arange(row, row + len(at))
@@ -87,6 +90,8 @@ class SiteBlock:
         self.bought[place.index, at], self.sold[place.index, at] = bought + columns, sold + columns
         self._program.entries(rows, bought + columns, 1.0)
         self._program.entries(rows, sold + columns, -1.0)
+        if place.peak_price > 0:
+            self._peak(place, bought + columns, still_kw, float(most_in.max()))
         spill = np.flatnonzero(
             (pv[at] > 0)
             & (
@@ -102,6 +107,16 @@ class SiteBlock:
         twisted = np.flatnonzero(place.sell[at] > place.buy[at])
         if len(twisted):
             self._either(bought + twisted, sold + twisted, most_in[twisted], most_out[twisted])
+
+    def _peak(self, place: Place, bought: Index, still_kw: float, most_kw: float) -> None:
+        """Adds what the largest import costs, where steps in which nothing moves set the least."""
+        so_far_kw = place.peak_so_far_w / 1000
+        most_kw = max(most_kw - so_far_kw, still_kw)
+        peak = self._program.columns(np.array([place.peak_price]), still_kw, most_kw)
+        row = self._program.rows(len(bought), -np.inf, so_far_kw)
+        rows = np.arange(row, row + len(bought))
+        self._program.entries(rows, bought, 1.0)
+        self._program.entries(rows, np.full(len(bought), peak), -1.0)
 
     def _either(self, bought: Index, sold: Index, most_in: Floats, most_out: Floats) -> None:
         """Keeps import and export from both being large: the convex hull of being one of them."""

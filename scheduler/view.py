@@ -204,6 +204,11 @@ class Place:
     """The limit of each phase of the connection, or what the building alone takes beyond it."""
     phase_no_draw: tuple[Bools, ...]
     """Where it does: cars draw nothing net on that phase."""
+    peak_price: float
+    """Per kW of import beyond `peak_so_far_w`."""
+    peak_so_far_w: float
+    hours: float
+    """Length of a step."""
 
     @property
     def limits(self) -> tuple[Limit, ...]:
@@ -213,7 +218,7 @@ class Place:
     @property
     def metered(self) -> bool:
         """Whether more hangs on the grid's power than its price and its limits."""
-        return bool(self.phase_import_w)
+        return bool(self.phase_import_w) or self.peak_price > 0
 
     @property
     def headroom_w(self) -> Floats:
@@ -241,10 +246,11 @@ class View:
             first = len(self.posts)
             for evse in site.evses:
                 self.posts.append(_post(evse, wires, len(self.posts), index, self.steps))
-            self.places.append(_place(site, index, range(first, len(self.posts)), wires))
-        posts = {post.id: post.index for post in self.posts}
+            posts = range(first, len(self.posts))
+            self.places.append(_place(site, index, posts, wires, self.hours))
+        by_id = {post.id: post.index for post in self.posts}
         self.cars = [
-            _car(vehicle, index, sites[vehicle.site], posts)
+            _car(vehicle, index, sites[vehicle.site], by_id)
             for index, vehicle in enumerate(problem.vehicles)
         ]
         self.kinds = list(
@@ -389,7 +395,7 @@ def _post(evse: Evse, wires: Wires, index: int, place: int, steps: int) -> Post:
     )
 
 
-def _place(site: Site, index: int, posts: range, wires: Wires) -> Place:
+def _place(site: Site, index: int, posts: range, wires: Wires, hours: float) -> Place:
     pv = np.asarray(site.pv_power_w, dtype=np.float64)
     load = np.asarray(site.load_power_w, dtype=np.float64)
     co2 = site.import_co2_g_per_kwh
@@ -412,4 +418,7 @@ def _place(site: Site, index: int, posts: range, wires: Wires) -> Place:
         grid_phases=wires.grid,
         phase_import_w=wires.grid_import_w,
         phase_no_draw=wires.grid_no_draw,
+        peak_price=site.peak_price_per_kw,
+        peak_so_far_w=site.peak_so_far_w,
+        hours=hours,
     )

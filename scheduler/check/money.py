@@ -48,7 +48,7 @@ def judge_figures(
     energy = _energy_cost(problem, flows)
     left_wh = sum(float(path[-1]) for path in soc_wh.values()) + battery_ends(flows)
     worth = -problem.terminal_value_per_kwh * left_wh / 1000
-    cost = energy + _Sum(worth, abs(worth))
+    cost = energy + _peaks(flows) + _Sum(worth, abs(worth))
     if off(plan.cost, cost.value, cost.tolerance):
         findings.add("cost", "plan", f"says {plan.cost!r}, comes to {cost.value!r}")
     _judge_bound(plan, cost, findings)
@@ -81,6 +81,17 @@ def _energy_cost(problem: Problem, flows: Mapping[str, Flows]) -> _Sum:
         sold = np.maximum(-flow.grid_w, 0) * np.array(flow.site.export_price_per_kwh)
         terms = (bought - sold) * problem.hours / 1000
         total += _Sum(float(terms.sum()), float(np.abs(terms).sum()))
+    return total
+
+
+def _peaks(flows: Mapping[str, Flows]) -> _Sum:
+    """Returns what the largest import of each site costs beyond what it was before."""
+    total = _Sum(0.0, 0.0)
+    for flow in flows.values():
+        site = flow.site
+        beyond_w = max(0.0, float(flow.grid_w.max(initial=0.0)) - site.peak_so_far_w)
+        price = site.peak_price_per_kw * beyond_w / 1000
+        total += _Sum(price, price)
     return total
 
 

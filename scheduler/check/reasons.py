@@ -61,6 +61,8 @@ def _judge_charging(problem: Problem, entry: Charging, names: Names, findings: F
             why = "but the building takes it all"
         elif code == "PAID" and all(site.import_price_per_kwh[n] >= 0 for n in steps):
             why = "but energy from the grid costs something"
+        elif code == "PEAK" and site.peak_price_per_kw <= 0:
+            why = "but no peak is paid for"
         elif (code == "GIVE") != (entry.power_w < 0):
             why = f"but the power is {entry.power_w:.0f} W"
         if why is not None:

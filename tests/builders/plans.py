@@ -34,7 +34,7 @@ def plan_of(
             cars_w[site_of[entry.evse]][step] += entry.power_w
             drawn_w[site_of[entry.evse]][step] += max(0.0, entry.power_w)
     powers: list[SitePower] = []
-    energy_cost = co2_g = used_w = given_w = peak_w = 0.0
+    energy_cost = peak_cost = co2_g = used_w = given_w = peak_w = 0.0
     left_wh = sum(_soc_at_end(problem, car, assignments, charging) for car in problem.vehicles)
     for place in problem.sites:
         battery = (battery_w or {}).get(place.id, [0.0] * problem.steps)
@@ -56,8 +56,10 @@ def plan_of(
             left_wh += place.battery.soc_wh
             for power_w in battery:
                 left_wh += _stored(power_w, place.battery.efficiency) * problem.hours
+        beyond_w = max(0.0, max(grid) - place.peak_so_far_w)
+        peak_cost += place.peak_price_per_kw * beyond_w / 1000
         powers.append(SitePower(place.id, tuple(grid), tuple(battery), tuple(pv)))
-    cost = energy_cost - problem.terminal_value_per_kwh * left_wh / 1000
+    cost = energy_cost + peak_cost - problem.terminal_value_per_kwh * left_wh / 1000
     return Plan(
         status="partial" if unserved else "feasible",
         cost=cost,

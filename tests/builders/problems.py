@@ -237,6 +237,20 @@ def _random_taper(random: Random, car: Vehicle) -> tuple[tuple[float, float], ..
     return tuple(points)
 
 
+def with_peaks(case: Problem, seed: int) -> Problem:
+    """Returns the problem with sites that pay for the peak of their import."""
+    random = Random(seed)
+    places = [
+        replace(
+            place,
+            peak_price_per_kw=random.choice([0.1, 2.0, 15.0]),
+            peak_so_far_w=random.choice([0.0, 2000.0, 6000.0, 20_000.0]),
+        )
+        for place in case.sites
+    ]
+    return replace(case, sites=tuple(places))
+
+
 PHASES: tuple[tuple[Phase, ...], ...] = (
     ("L1",),
     ("L2",),

@@ -23,11 +23,11 @@ from scheduler.rolling import plan_with_level
 from scheduler.solver import SolveLimits
 from scheduler.view import View
 from tests.builders.plans import Life
-from tests.builders.problems import random_problem, with_phases, with_taper
+from tests.builders.problems import random_problem, with_peaks, with_phases, with_taper
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
 Feature = Callable[[Problem, int], Problem]
-FEATURES: list[Feature] = [with_taper, with_phases]
+FEATURES: list[Feature] = [with_taper, with_phases, with_peaks]
 
 
 def assert_bounded(problem: Problem, plan: Plan) -> None:

@@ -71,6 +71,7 @@ RICHER: list[tuple[dict[str, object], str]] = [
         {"/sites/0/circuits/1/load_w": [[0, 0, 0, 4000, 4000, 4000, 0, 0]]},
         "circuit-limit: A",
     ),
+    ({"/sites/0/peak_price_per_kw": 2}, "cost: plan"),
 ]
 
 
