@@ -31,6 +31,8 @@ def quick_bound(view: View, priority: int) -> float:
     # The pool's end, in kWh, at the price of the pool less what it is worth to the plan.
     slope = prices - worth
     end = slope * np.where(slope > 0, pool.least_kwh, pool.most_kwh)
+    # What flexible loads may leave less in their stores is worth nothing to the plan.
+    end -= prices * sum(-float(each.least_wh[-1]) for each in view.flexibles) / 1000
     gone_kwh = pool.start_kwh - _least_driven_kwh(view, priority)
     peaks = sum(_least_peak(view, place) for place in view.places)
     return float((moved + end - prices * gone_kwh).max()) + peaks
@@ -89,6 +91,9 @@ def _cheapest(view: View, place: Place, prices: Floats) -> Floats:
     if place.battery is not None:
         most_w += place.battery.max_charge_w
         efficiency = max(efficiency, place.battery.efficiency)
+    moved_w = _moved_w(view, place)
+    if moved_w > 0:
+        most_w, efficiency = most_w + moved_w, 1.0
     least = np.full((len(prices), view.steps), np.inf)
     for power in (0.0, -back_w, most_w, place.pv_w - place.load_w, -place.load_w):
         power_w = np.clip(np.broadcast_to(power, (view.steps,)), -back_w, most_w)
@@ -102,7 +107,17 @@ def _most_back_w(view: View, place: Place) -> float:
     """Returns the most that cars and battery can give at once."""
     posts = [view.posts[n] for n in place.posts]
     back_w = sum(max((post.most_back_w(car) for car in view.kinds), default=0.0) for post in posts)
-    return back_w + (place.battery.max_discharge_w if place.battery is not None else 0.0)
+    back_w += place.battery.max_discharge_w if place.battery is not None else 0.0
+    return back_w + _moved_w(view, place)
+
+
+def _moved_w(view: View, place: Place) -> float:
+    """Returns the most by which flexible loads can draw more or less than by themselves."""
+    return sum(
+        float(np.maximum(each.most_w, -each.least_w).max())
+        for each in view.flexibles
+        if each.site == place.index
+    )
 
 
 def _least_peak(view: View, place: Place) -> float:

@@ -172,7 +172,7 @@ class Judge:
         solved: Charge,
         dropped: Mapping[int, UnservedCode],
     ) -> Candidate:
-        decision = Decision(chains, stays, solved.powers_w, solved.battery_w)
+        decision = Decision(chains, stays, solved.powers_w, solved.battery_w, solved.flexible_w)
         objective = solved.objective + self._short_gaps(chains)
         worth = priority_served(self._view, chains)
         return Candidate(decision, dict(dropped), worth, objective, solved.marginal, solved.finish)

@@ -33,7 +33,14 @@ from scheduler.limits import LimitRows
 from scheduler.options import PlanOptions
 from scheduler.parking import Stay
 from scheduler.program import ProgramBuilder
-from scheduler.siteblock import THROUGHPUT_COST, BatteryColumns, SiteBlock, Ways, site_battery
+from scheduler.siteblock import (
+    THROUGHPUT_COST,
+    BatteryColumns,
+    SiteBlock,
+    Ways,
+    flexible_loads,
+    site_battery,
+)
 from scheduler.solver import LinearProgram, LpResult, SolveLimits, solve_lp, solve_mixed
 from scheduler.view import Falling, Floats, View
 
@@ -58,6 +65,8 @@ class Charge:
     """By site and step: what one more kWh for a car costs; None where the solver can't tell."""
     finish: Callable[[], Charge | None] | None = None
     """Makes it lawful; None where it is so already."""
+    flexible_w: Floats | None = None
+    """By flexible load and step; None: as they run by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class _Model:
     """By cell: its column of discharging, or -1."""
     slack: list[tuple[tuple[int, int], int]]
     batteries: list[BatteryColumns]
+    flexible: list[int]
+    """By flexible load: the first column of what it draws beyond how it runs by itself."""
     ways: list[Ways]
     price: Floats
     balance: Index
@@ -105,6 +116,7 @@ class _Builder:
             for place in view.places
             if (columns := site_battery(view, self.program, self.block, place, relaxed=False))
         ]
+        flexible = flexible_loads(view, self.program, self.block)
         limits.circuits()
         limits.connections(self.block)
         self._energy()
@@ -123,6 +135,7 @@ class _Builder:
             self.back,
             self.slack,
             batteries,
+            flexible,
             self.block.ways,
             self.block.price + self.wait,
             self.block.balance,
@@ -382,7 +395,18 @@ class _Solving:
             marginal = model.price + duals / view.hours
         finish = None if final else partial(self._finish, result)
         cost = result.objective + model.fixed_cost
-        return Charge(tuple(powers), battery, short, cost, marginal, finish)
+        flexible_w = self._flexible_w(x)
+        return Charge(tuple(powers), battery, short, cost, marginal, finish, flexible_w)
+
+    def _flexible_w(self, x: Floats) -> Floats | None:
+        view = self._view
+        if not view.flexibles:
+            return None
+        rows: list[Floats] = []
+        for each, first in zip(view.flexibles, self.model.flexible, strict=True):
+            moved_w = np.clip(1000 * x[first : first + view.steps], each.least_w, each.most_w)
+            rows.append(each.itself_w + moved_w)
+        return np.array(rows)
 
     def _finish(self, result: LpResult) -> Charge | None:
         """Returns the answer with batteries going one way at a time and the first hour's least."""

@@ -106,6 +106,9 @@ class Stand:
     """What the car should leave with, so that this and all later trips can be driven."""
     ready_wh: float
     powers_w: Floats
+    power_w: float
+    """The most that it draws."""
+    least_w: float
     loads: list[tuple[int, float]]
     """The limits that it counts in, and with what part of its power."""
     open_after: Floats = field(default_factory=lambda: np.zeros(0))
@@ -117,7 +120,7 @@ class Stand:
         lack_wh = max(self.goal_wh, self.ready_wh) - soc_wh
         if lack_wh <= 0:
             return float("inf")
-        full_wh = max(self.post.power_w(self.car) * self.gain, 1e-9)
+        full_wh = max(self.power_w * self.gain, 1e-9)
         left = float(self.open_after[step - self.stay.start])
         if self.goal_wh > soc_wh:
             slowed = self.car.steps_to(soc_wh, self.goal_wh, self.gain)
@@ -163,14 +166,14 @@ class Rooms:
 
     def take(self, stand: Stand, wish_w: float, held_w: float, soc_wh: float) -> float:
         """Returns the power that a car gets in place of `held_w`, and notes it."""
-        post, site = stand.post, stand.stay.site
-        assert post is not None
+        site = stand.stay.site
         wires = (self._wires[number] / share for number, share in stand.loads)
         room_w = min([self._sites[site], *wires]) + held_w
         full_w = (stand.car.high_wh - soc_wh) / stand.gain
-        most_w = min(post.power_w(stand.car), room_w, full_w)
-        most_w = min(most_w, stand.car.takes_w(soc_wh, stand.gain))
-        least_w = post.least_w(stand.car) if self._step < FIRST_HOUR_STEPS else 0.0
+        most_w = min(stand.power_w, room_w, full_w)
+        if stand.car.taper:
+            most_w = min(most_w, stand.car.takes_w(soc_wh, stand.gain))
+        least_w = stand.least_w if self._step < FIRST_HOUR_STEPS else 0.0
         power_w = min(max(wish_w, least_w), most_w) if wish_w > 0 else 0.0
         if power_w < least_w:
             power_w = held_w
@@ -205,6 +208,8 @@ def _stands(view: View, stays: Sequence[Stay], ready_share: float) -> list[Stand
             goal_wh,
             ready_wh=ready_share * car.high_wh,
             powers_w=np.zeros(max(stay.end - stay.start, 0)),
+            power_w=0.0 if post is None else post.power_w(car),
+            least_w=0.0 if post is None else post.least_w(car),
             loads=[] if post is None else post.loads(car),
         )
         reach_wh = 0.0

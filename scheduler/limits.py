@@ -122,6 +122,7 @@ class LimitRows:
     def _phase(self, place: Place, block: SiteBlock, weight: Floats, most_kw: Floats) -> None:
         """Adds `cars on the phase + (grid - cars) / 3 <= most` where it could be exceeded."""
         charge_w = place.battery.max_charge_w if place.battery else 0.0
+        charge_w += sum(e.most_w for e in self._view.flexibles if e.site == place.index)
         drawn = np.flatnonzero(weight)
         reach, _ = self._reach(drawn, weight)
         rest_kw = (np.maximum(place.load_w, place.load_w - place.pv_w) + charge_w) / 3000

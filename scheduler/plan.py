@@ -7,7 +7,7 @@ judged by `scheduler.check`, not here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import msgspec
@@ -85,6 +85,14 @@ class SitePower:
 
 
 @dataclass(frozen=True, slots=True)
+class FlexiblePower:
+    """What a flexible load of the problem draws, one value for each step."""
+
+    id: str
+    power_w: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Kpis:
     """What the plan comes to, over all sites; `pv_utilisation` is null where there is no PV."""
 
@@ -112,11 +120,12 @@ class Plan:
     charging: tuple[Charging, ...]
     sites: tuple[SitePower, ...]
     kpis: Kpis
+    flexible: tuple[FlexiblePower, ...] = ()
 
 
 def _schema() -> Schema:
     schema = Schema()
-    for kind in (Assignment, Unserved, Stay, Charging, SitePower, Kpis):
+    for kind in (Assignment, Unserved, Stay, Charging, SitePower, FlexiblePower, Kpis):
         schema.add(kind)
     schema.add(Plan, required=("version",))
     return schema
@@ -139,5 +148,8 @@ def read_plan(data: bytes) -> Plan:
 
 
 def write_plan(plan: Plan) -> bytes:
-    """Returns the plan as compact JSON."""
-    return msgspec.json.encode(plan)
+    """Returns the plan as compact JSON; flexible loads are only named where there are some."""
+    if plan.flexible:
+        return msgspec.json.encode(plan)
+    names = (field.name for field in fields(plan) if field.name != "flexible")
+    return msgspec.json.encode({name: getattr(plan, name) for name in names})

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.program import ProgramBuilder
-from scheduler.siteblock import SiteBlock, site_battery
+from scheduler.siteblock import SiteBlock, flexible_loads, site_battery
 from scheduler.solver import LinearProgram, SolveLimits, solve_lp
 from scheduler.view import Car, Floats, Place, Post, Trip, View
 
@@ -115,6 +115,7 @@ class _Pools:
         self.block = SiteBlock(view, self.program, most, back)
         for pool in pools:
             self._pool(pool)
+        flexible_loads(view, self.program, self.block)
         for place in view.places:
             self._site(place, [pool for pool in pools if pool.place is place])
         self.fixed_cost = self.block.fixed_cost - self.worth * self._fixed_kwh()

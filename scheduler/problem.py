@@ -20,6 +20,7 @@ import msgspec
 from models.errors import FieldError
 from models.timeline import StepGrid
 from scheduler.documents import LARGEST_INTEGER, MOST_ERRORS, Schema, bad_input
+from scheduler.flexible import FlexibleLoad, flexible_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Site:
     peak_price_per_kw: float = 0.0
     """Paid for the largest mean import of a step, as far as it is beyond `peak_so_far_w`."""
     peak_so_far_w: float = 0.0
+    flexible_loads: tuple[FlexibleLoad, ...] = ()
+    """Beside `load_power_w`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,7 @@ def _schema() -> Schema:
     schema.add(Battery)
     schema.add(Circuit)
     schema.add(Evse, null_if_absent=("circuit",))
+    schema.add(FlexibleLoad)
     schema.add(Site)
     schema.add(Vehicle, names=_JSON_NAMES, null_if_absent=("evse",))
     schema.add(Booking)
@@ -301,8 +305,20 @@ def _errors(problem: Problem) -> Iterator[FieldError]:
         if name in seen:
             yield FieldError(pointer, f"{name!r} is another EVSE's id too")
         seen.add(name)
+    yield from _flexible_errors(problem)
     yield from _vehicle_errors(problem)
     yield from _booking_errors(problem)
+
+
+def _flexible_errors(problem: Problem) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for number, site in enumerate(problem.sites):
+        for index, load in enumerate(site.flexible_loads):
+            pointer = f"/sites/{number}/flexible_loads/{index}"
+            if load.id in seen:
+                yield FieldError(f"{pointer}/id", f"{load.id!r} is another load's id too")
+            seen.add(load.id)
+            yield from flexible_errors(load, pointer, problem.steps, problem.hours)
 
 
 def _range_errors(thing: object, pointer: str) -> Iterator[FieldError]:

@@ -11,7 +11,7 @@ does and not what a solver thought it did.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,16 @@ from scheduler.chains import Chains
 from scheduler.explain import Reasons
 from scheduler.grid import grid_cost, peak_cost, sun_used
 from scheduler.parking import Stay
-from scheduler.plan import Assignment, Charging, Kpis, Plan, SitePower, Status, Unserved
+from scheduler.plan import (
+    Assignment,
+    Charging,
+    FlexiblePower,
+    Kpis,
+    Plan,
+    SitePower,
+    Status,
+    Unserved,
+)
 from scheduler.plan import Stay as PlannedStay
 from scheduler.view import Floats, Place, View
 
@@ -42,6 +51,8 @@ class Decision:
     """By stay: power in each of its steps."""
     battery_w: Floats
     """By site and step."""
+    flexible_w: Floats | None = None
+    """By flexible load and step; None: as they run by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +99,10 @@ def outcome(view: View, decision: Decision) -> Outcome:
         _battery_end(place, decision.battery_w[place.index], view.hours) for place in view.places
     )
     grid, used = np.zeros(shape), np.zeros(shape)
+    shift_w = view.shift_w(decision.flexible_w)
     for place in view.places:
         demand = place.load_w + cars_w[place.index] + decision.battery_w[place.index]
+        demand += shift_w[place.index]
         import_w = _import_w(view, decision, place, cars_w[place.index])
         used[place.index] = sun_used(place, demand, import_w)
         grid[place.index] = demand - used[place.index]
@@ -157,7 +170,14 @@ def make_result(
             for place in view.places
         ),
         kpis=_kpis(view, decision, found),
+        flexible=tuple(_flexible(view, decision)),
     )
+
+
+def _flexible(view: View, decision: Decision) -> Iterator[FlexiblePower]:
+    for n, each in enumerate(view.flexibles):
+        power_w = each.itself_w if decision.flexible_w is None else decision.flexible_w[n]
+        yield FlexiblePower(each.id, tuple(power_w.tolist()))
 
 
 def _status(cost: float, bound: float | None, *, partial: bool) -> Status:
@@ -219,9 +239,11 @@ def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
 def _kpis(view: View, decision: Decision, found: Outcome) -> Kpis:
     given = sum(float(place.pv_w.sum()) for place in view.places)
     used = co2 = 0.0
+    shift_w = view.shift_w(decision.flexible_w)
     for place in view.places:
         n = place.index
         wanted = place.load_w + found.charged_w[n] + np.maximum(decision.battery_w[n], 0.0)
+        wanted += shift_w[n]
         used += float(np.minimum(found.pv_used_w[n], wanted).sum())
         co2 += float(np.maximum(found.grid_w[n], 0.0) @ place.co2) * view.hours / 1000
     return Kpis(

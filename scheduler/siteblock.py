@@ -65,8 +65,10 @@ class SiteBlock:
         give = battery.max_discharge_w / 1000 if battery else 0.0
         load, pv = place.load_w / 1000, place.pv_w / 1000
         imports, exports = place.import_w / 1000, place.export_w / 1000
-        moves = (most_kw + back_kw + charge + give) > 0
-        high, low = load - pv + most_kw + charge, load - pv - back_kw - give
+        up_kw, down_kw = _flexible_kw(self._view, place)
+        moves = (most_kw + back_kw + charge + give + up_kw + down_kw) > 0
+        high = load - pv + most_kw + charge + up_kw
+        low = load - pv - back_kw - give - down_kw
         buys = (low >= 0) & ((place.buy >= 0) | (pv <= 0)) & (high <= imports)
         sells = (high <= 0) & (place.sell >= 0) & (place.buy >= 0) & (-low <= exports)
         if place.metered:
@@ -127,6 +129,16 @@ class SiteBlock:
         self.ways.append(Ways(bought, sold))
 
 
+def _flexible_kw(view: View, place: Place) -> tuple[Floats, Floats]:
+    """Returns how far the flexible loads of a site can go up and down from how they run."""
+    up_kw, down_kw = np.zeros(view.steps), np.zeros(view.steps)
+    for each in view.flexibles:
+        if each.site == place.index:
+            up_kw += each.most_w / 1000
+            down_kw -= each.least_w / 1000
+    return up_kw, down_kw
+
+
 def _fixed_cost(
     place: Place, buys: NDArray[np.bool_], sells: NDArray[np.bool_], rows: Index
 ) -> float:
@@ -185,3 +197,25 @@ def site_battery(
     program.entries(rows[inside], charge + n[inside], -1.0)
     program.entries(rows[inside], give + n[inside], 1.0)
     return BatteryColumns(place.index, charge, give)
+
+
+def flexible_loads(view: View, program: ProgramBuilder, block: SiteBlock) -> list[int]:
+    """Adds the flexible loads; returns the first column of each.
+
+    A column is how much more than by itself the load draws in a step.
+    """
+    firsts: list[int] = []
+    n, dt = np.arange(view.steps), view.hours
+    for each in view.flexibles:
+        price = block.price[each.site] * dt
+        moved = program.columns(price, each.least_w / 1000, each.most_w / 1000)
+        stored = program.columns(np.zeros(view.steps), each.least_wh / 1000, each.most_wh / 1000)
+        row = program.rows(view.steps, 0.0, 0.0)
+        program.entries(row + n, stored + n, 1.0)
+        program.entries(row + n[1:], stored + n[:-1], -1.0)
+        program.entries(row + n, moved + n, -dt)
+        rows = block.balance[each.site]
+        inside = rows >= 0
+        program.entries(rows[inside], moved + n[inside], -1.0)
+        firsts.append(moved)
+    return firsts

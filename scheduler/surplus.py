@@ -38,9 +38,8 @@ class FollowSun(LeastLaxity):
         }
         for stand in able:
             number = stand.car.index
-            assert stand.post is not None
             wish_w = given[number] + rooms.spare_sun_w(stand)
-            if wish_w >= stand.post.least_w(stand.car) and wish_w > given[number]:
+            if wish_w >= stand.least_w and wish_w > given[number]:
                 given[number] = rooms.take(stand, wish_w, given[number], soc_wh[number])
             stand.powers_w[step - stand.stay.start] = given[number]
             soc_wh[number] += given[number] * stand.gain
@@ -50,7 +49,7 @@ def _must_w(stand: Stand, step: int, soc_wh: float) -> float:
     """Returns the power that waits for no sun: to the share, and what later steps can't bring."""
     assert stand.post is not None
     later_steps = float(stand.open_after[step - stand.stay.start]) - 1.0
-    later_wh = later_steps * min(stand.post.power_w(stand.car), stand.post.circuit_w) * stand.gain
+    later_wh = later_steps * min(stand.power_w, stand.post.circuit_w) * stand.gain
     most_wh = stand.car.most_after_wh(soc_wh, int(later_steps), stand.gain)
     later_wh = min(later_wh, most_wh - soc_wh)
     return stand.power_for(max(stand.ready_wh - soc_wh, stand.goal_wh - soc_wh - later_wh))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.flexible import FlexibleLoad, by_itself
 from scheduler.problem import Battery, Booking, Evse, Problem, Site, Vehicle
 from scheduler.wiring import PHASES, Limit, Wires, wires_of
 
@@ -175,6 +176,22 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Flexible:
+    """A load of a building that can be moved away from how it runs by itself."""
+
+    id: str
+    site: int
+    itself_w: Floats
+    """How it runs by itself."""
+    least_w: Floats
+    most_w: Floats
+    """How far a plan may move it, by step."""
+    least_wh: Floats
+    most_wh: Floats
+    """How much less and more than by itself the store may hold at the end of each step."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A site with its series as arrays."""
 
@@ -183,6 +200,9 @@ class Place:
     posts: tuple[int, ...]
     pv_w: Floats
     load_w: Floats
+    """The building, its flexible loads as they run by themselves."""
+    yields_w: Floats
+    """What of that flexible loads can do without."""
     buy: Floats
     sell: Floats
     co2: Floats
@@ -224,7 +244,7 @@ class Place:
     def headroom_w(self) -> Floats:
         """The most that cars can draw together without another's discharging."""
         battery_w = self.battery.max_discharge_w if self.battery else 0.0
-        room = self.import_w - self.load_w + self.pv_w + battery_w
+        room = self.import_w - self.load_w + self.pv_w + battery_w + self.yields_w
         return np.where(self.no_draw, 0.0, np.maximum(room, 0.0))
 
 
@@ -241,7 +261,7 @@ class View:
         self.places: list[Place] = []
         limits = 0
         for index, site in enumerate(problem.sites):
-            wires = wires_of(site, limits, self.steps)
+            wires = wires_of(site, _load_w(site, self.hours), limits)
             limits += wires.count
             first = len(self.posts)
             for evse in site.evses:
@@ -257,6 +277,11 @@ class View:
             {(c.ac_w, c.dc_w, c.discharge_w, c.efficiency, c.phases): c for c in self.cars}.values()
         )
         """One car for all that charge alike."""
+        self.flexibles = [
+            _flexible(load, sites[site.id], self.hours)
+            for site in problem.sites
+            for load in site.flexible_loads
+        ]
         self.trips = self._trips(sites)
         self._reach: dict[tuple[int, float, float, float, int, bool], Floats] = {}
 
@@ -281,6 +306,17 @@ class View:
             )
             trips.append(_with_cars(trip, able))
         return trips
+
+    def shift_w(self, flexible_w: Floats | None) -> Floats:
+        """Returns, by site and step, what flexible loads draw beyond how they run by themselves.
+
+        `flexible_w` is what they draw, by load and step; None is as they run by themselves.
+        """
+        shift_w = np.zeros((len(self.places), self.steps))
+        if flexible_w is not None:
+            for n, each in enumerate(self.flexibles):
+                shift_w[each.site] += flexible_w[n] - each.itself_w
+        return shift_w
 
     def reach_wh(self, car: Car, site: int, *, limited: bool = True) -> Floats:
         """Returns the most Wh that the best EVSE of `site` can bring into `car` up to each step.
@@ -395,9 +431,28 @@ def _post(evse: Evse, wires: Wires, index: int, place: int, steps: int) -> Post:
     )
 
 
+def _flexible(load: FlexibleLoad, site: int, hours: float) -> Flexible:
+    powers_w, states_wh = by_itself(load, hours)
+    itself_w, held_wh = np.array(powers_w), np.array(states_wh)
+    least_wh = -held_wh
+    least_wh[-1] = min(load.stored_wh - held_wh[-1], 0.0)
+    most_wh = load.store_wh - held_wh
+    return Flexible(
+        load.id, site, itself_w, -itself_w, load.max_power_w - itself_w, least_wh, most_wh
+    )
+
+
+def _load_w(site: Site, hours: float) -> Floats:
+    load_w = np.array(site.load_power_w, dtype=np.float64)
+    for load in site.flexible_loads:
+        load_w += by_itself(load, hours)[0]
+    return load_w
+
+
 def _place(site: Site, index: int, posts: range, wires: Wires, hours: float) -> Place:
     pv = np.asarray(site.pv_power_w, dtype=np.float64)
-    load = np.asarray(site.load_power_w, dtype=np.float64)
+    load = _load_w(site, hours)
+    fixed = np.array(site.load_power_w, dtype=np.float64)
     co2 = site.import_co2_g_per_kwh
     return Place(
         index=index,
@@ -405,6 +460,7 @@ def _place(site: Site, index: int, posts: range, wires: Wires, hours: float) -> 
         posts=tuple(posts),
         pv_w=pv,
         load_w=load,
+        yields_w=load - fixed,
         buy=np.asarray(site.import_price_per_kwh, dtype=np.float64),
         sell=np.asarray(site.export_price_per_kwh, dtype=np.float64),
         co2=np.zeros(len(pv)) if co2 is None else np.asarray(co2, dtype=np.float64),

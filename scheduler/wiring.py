@@ -66,9 +66,9 @@ class Wires:
         return tuple(tuple(limit.number for limit in three) for three in threes)
 
 
-def wires_of(site: Site, first: int, steps: int) -> Wires:
-    """Returns the limits of a site, numbered from `first` on."""
-    numbers = itertools.count(first)
+def wires_of(site: Site, load_w: Floats, first: int) -> Wires:
+    """Returns the limits of a site, numbered from `first` on; `load_w` is its building."""
+    numbers, steps = itertools.count(first), len(load_w)
     parents = {circuit.id: circuit.parent for circuit in site.circuits}
     loads_w = _loads_w(site, parents, steps)
     whole = {
@@ -83,7 +83,7 @@ def wires_of(site: Site, first: int, steps: int) -> Wires:
         for circuit in site.circuits
         if circuit.phase_limits_w is not None
     }
-    load_w, pv_w = np.asarray(site.load_power_w), np.asarray(site.pv_power_w)
+    pv_w = np.asarray(site.pv_power_w)
     grid: list[Limit] = []
     most_w: list[Floats] = []
     no_draw: list[Bools] = []

@@ -128,7 +128,7 @@ def _co2(problem: Problem, flows: Mapping[str, Flows]) -> _Sum:
 def _pv_utilisation(flows: Mapping[str, Flows]) -> float | None:
     used_w, given_w = 0.0, 0.0
     for flow in flows.values():
-        wanted_w = np.array(flow.site.load_power_w) + flow.charged_w + np.maximum(flow.battery_w, 0)
+        wanted_w = flow.building.power_w + flow.charged_w + np.maximum(flow.battery_w, 0)
         used_w += float(np.minimum(flow.pv_used_w, wanted_w).sum())
         given_w += float(np.array(flow.site.pv_power_w).sum())
     return used_w / given_w if given_w > 0 else None

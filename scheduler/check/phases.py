@@ -90,15 +90,16 @@ def beyond(total_w: Series, limit_w: float, load_w: Series) -> Mask:
 
 
 def judge_connection(
-    site: Site, grid_w: Series, cars_w: Series, drawn_w: Series, findings: Findings
+    site: Site, alone_w: Series, others_w: Series, drawn_w: Series, findings: Findings
 ) -> None:
-    """Judges each phase of a site's import.
+    """Judges each phase of a site's import, of which all but the cars is on all phases alike.
 
-    Where the building alone, with all its PV, is beyond a limit, the cars may not add to it.
+    Where the building alone (`alone_w`, with all its PV) is beyond a limit, the cars may not add
+    to it.
     """
-    alone_w = (np.array(site.load_power_w) - np.array(site.pv_power_w)) / 3
+    alone_w = alone_w / 3
     for phase, limit_w, mine_w in zip(PHASES, site.phase_limits_w or (), drawn_w, strict=False):
-        total_w = mine_w + (grid_w - cars_w) / 3
+        total_w = mine_w + others_w / 3
         wrong = ~(total_w <= np.maximum(limit_w, alone_w) + TOLERANCE_W)
         wish = f"W on {phase} is above its import limit of {limit_w:.6g} W"
         findings.add_where("import-phase", site.id, wrong, total_w, wish)

@@ -9,6 +9,7 @@ import numpy as np
 
 from scheduler.check.energy import Envelope, Powers
 from scheduler.check.findings import TOLERANCE_W, Findings, Series
+from scheduler.check.flexible import Building, judge_flexible
 from scheduler.check.phases import beyond, judge_circuit_phases, judge_connection, loads_of
 from scheduler.check.places import Names
 from scheduler.plan import Plan, SitePower
@@ -20,6 +21,7 @@ class Flows:
     """What flows at one site, as the plan says, and what the cars charge in sum."""
 
     site: Site
+    building: Building
     grid_w: Series
     battery_w: Series
     pv_used_w: Series
@@ -41,6 +43,7 @@ def judge_sites(
         else:
             said[power.id] = power
     flows: dict[str, Flows] = {}
+    buildings = judge_flexible(problem, plan, findings)
     for site in problem.sites:
         cars_w = _cars(problem, site, powers)
         loads_w = loads_of(site)
@@ -55,10 +58,12 @@ def judge_sites(
         grid_w, battery_w, pv_used_w = series
         end_wh = _judge_battery(problem, site, battery_w, findings)
         charged_w = powers.charged_at.get(site.id, np.zeros(problem.steps))
-        flow = Flows(site, grid_w, battery_w, pv_used_w, charged_w, end_wh)
+        building = buildings[site.id]
+        flow = Flows(site, building, grid_w, battery_w, pv_used_w, charged_w, end_wh)
         _judge_balance(flow, cars_w, findings)
         _judge_limits(flow, cars_w, findings)
-        judge_connection(site, grid_w, cars_w, drawn_w, findings)
+        alone_w = building.alone_w - np.array(site.pv_power_w)
+        judge_connection(site, alone_w, grid_w - cars_w, drawn_w, findings)
         flows[site.id] = flow
     return flows
 
@@ -142,7 +147,7 @@ def _judge_battery(problem: Problem, site: Site, battery_w: Series, findings: Fi
 
 def _judge_balance(flow: Flows, cars_w: Series, findings: Findings) -> None:
     site, pv_used_w = flow.site, flow.pv_used_w
-    pv_w, load_w = np.array(site.pv_power_w), np.array(site.load_power_w)
+    pv_w, load_w = np.array(site.pv_power_w), flow.building.power_w
     wrong = ~((pv_used_w >= -TOLERANCE_W) & (pv_used_w <= pv_w + TOLERANCE_W))
     findings.add_where("pv-range", site.id, wrong, pv_used_w, "W is not what the sun gives")
     excess_w = flow.grid_w - (load_w + cars_w + flow.battery_w - pv_used_w)
@@ -157,14 +162,14 @@ def _judge_limits(flow: Flows, cars_w: Series, findings: Findings) -> None:
     in more than the export limit by itself), the cars may not add to it, net of each other.
     """
     site, grid_w = flow.site, flow.grid_w
-    alone_w = np.array(site.load_power_w) - np.array(site.pv_power_w)
+    alone_w = flow.building.alone_w - np.array(site.pv_power_w)
     most_w = np.maximum(site.import_limit_w, alone_w)
     wrong = ~(grid_w <= most_w + TOLERANCE_W)
     wish = f"W is above the import limit of {site.import_limit_w:.6g} W"
     findings.add_where("import-limit", site.id, wrong, grid_w, wish)
     wrong = (alone_w > site.import_limit_w) & ~(cars_w <= TOLERANCE_W)
     findings.add_where("overload", site.id, wrong, cars_w, "W drawn while the building overloads")
-    load_w = np.array(site.load_power_w)
+    load_w = flow.building.alone_w
     least_w = np.minimum(-site.export_limit_w, load_w)
     wrong = ~(grid_w >= least_w - TOLERANCE_W)
     wish = f"W is beyond the export limit of {site.export_limit_w:.6g} W"

@@ -45,7 +45,7 @@ def least_costs(problem: Problem) -> dict[int, float]:
             solved = rough.finish() if rough is not None and rough.finish is not None else None
             if solved is None or any(wh > 0.5 for wh in solved.short_wh.values()):
                 continue
-            decision = Decision(chains, stays, solved.powers_w, solved.battery_w)
+            decision = Decision(chains, stays, solved.powers_w, solved.battery_w, solved.flexible_w)
             cost = outcome(view, decision).cost
             priority = priority_served(view, chains)
             found[priority] = min(cost, found.get(priority, cost))

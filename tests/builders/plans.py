@@ -7,8 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from scheduler.plan import Assignment, Charging, Kpis, Plan, SitePower, Stay, Unserved, UnservedCode
-from scheduler.problem import Booking, Evse, Problem, Site, Vehicle
+from scheduler.plan import (
+    Assignment,
+    Charging,
+    FlexiblePower,
+    Kpis,
+    Plan,
+    SitePower,
+    Stay,
+    Unserved,
+    UnservedCode,
+)
+from scheduler.problem import Booking, Evse, FlexibleLoad, Problem, Site, Vehicle
 
 
 def plan_of(
@@ -20,10 +30,12 @@ def plan_of(
     charging: Iterable[Charging] = (),
     battery_w: Mapping[str, list[float]] | None = None,
     pv_used_w: Mapping[str, list[float]] | None = None,
+    flexible_w: Mapping[str, list[float]] | None = None,
 ) -> Plan:
     """Returns the plan with these parts, its site powers and figures worked out in plain loops.
 
-    All PV is used unless told otherwise or the export limit forbids it.
+    All PV is used unless told otherwise or the export limit forbids it; flexible loads run by
+    themselves unless told otherwise.
     """
     unserved, charging = tuple(unserved), tuple(charging)
     cars_w: dict[str, list[float]] = {place.id: [0.0] * problem.steps for place in problem.sites}
@@ -34,14 +46,21 @@ def plan_of(
             cars_w[site_of[entry.evse]][step] += entry.power_w
             drawn_w[site_of[entry.evse]][step] += max(0.0, entry.power_w)
     powers: list[SitePower] = []
+    flexible: list[FlexiblePower] = []
     energy_cost = peak_cost = co2_g = used_w = given_w = peak_w = 0.0
     left_wh = sum(_soc_at_end(problem, car, assignments, charging) for car in problem.vehicles)
     for place in problem.sites:
         battery = (battery_w or {}).get(place.id, [0.0] * problem.steps)
-        pv = (pv_used_w or {}).get(place.id) or _sun(place, cars_w[place.id], battery)
+        moved = {
+            load.id: (flexible_w or {}).get(load.id) or by_itself(load, problem.hours)
+            for load in place.flexible_loads
+        }
+        flexible += [FlexiblePower(name, tuple(series)) for name, series in moved.items()]
+        loads = [sum(each) for each in zip(place.load_power_w, *moved.values(), strict=True)]
+        pv = (pv_used_w or {}).get(place.id) or _sun(place, loads, cars_w[place.id], battery)
         grid: list[float] = []
         for step in range(problem.steps):
-            load_w = place.load_power_w[step]
+            load_w = loads[step]
             grid_w = load_w + cars_w[place.id][step] + battery[step] - pv[step]
             kwh = grid_w * problem.hours / 1000
             prices = place.import_price_per_kwh if grid_w > 0 else place.export_price_per_kwh
@@ -71,7 +90,26 @@ def plan_of(
         charging=charging,
         sites=tuple(powers),
         kpis=Kpis(used_w / given_w if given_w else None, energy_cost, co2_g, peak_w),
+        flexible=tuple(flexible),
     )
+
+
+def by_itself(load: FlexibleLoad, hours: float) -> list[float]:
+    """Returns the power of a load that nobody plans: it fills its store and keeps it full."""
+    powers_w: list[float] = []
+    held_wh = load.stored_wh
+    for demand_w in load.demand_w:
+        held_wh -= (demand_w + load.loss_w) * hours
+        power_w = min(load.max_power_w, max(0.0, load.store_wh - held_wh) / hours)
+        held_wh += power_w * hours
+        powers_w.append(power_w)
+    return powers_w
+
+
+def building_w(place: Site, hours: float) -> list[float]:
+    """Returns what a building takes by itself."""
+    moved = [by_itself(load, hours) for load in place.flexible_loads]
+    return [sum(each) for each in zip(place.load_power_w, *moved, strict=True)]
 
 
 def _stored(power_w: float, efficiency: float) -> float:
@@ -94,10 +132,12 @@ def _soc_at_end(
     return soc_wh - km * car.consumption_wh_per_km
 
 
-def _sun(place: Site, cars_w: list[float], battery_w: list[float]) -> list[float]:
+def _sun(
+    place: Site, loads_w: list[float], cars_w: list[float], battery_w: list[float]
+) -> list[float]:
     used: list[float] = []
     for step, pv_w in enumerate(place.pv_power_w):
-        need_w = place.load_power_w[step] + cars_w[step] + battery_w[step]
+        need_w = loads_w[step] + cars_w[step] + battery_w[step]
         used.append(max(0.0, min(pv_w, need_w + place.export_limit_w)))
     return used
 
@@ -142,6 +182,7 @@ class Life:
         self.problem = problem
         self.random = random
         self.sites = {place.id: place for place in problem.sites}
+        self.buildings_w = {s.id: building_w(s, problem.hours) for s in problem.sites}
         self.evses: dict[str, Evse] = {e.id: e for s in problem.sites for e in s.evses}
         self.cars = [
             _Car(v, v.soc_wh, v.site, v.available_from, free_from=v.available_from)
@@ -280,7 +321,7 @@ class Life:
                 self.held[car.on] = car
 
     def _charge(self, place: Site, step: int) -> None:
-        sun_w, load_w = place.pv_power_w[step], place.load_power_w[step]
+        sun_w, load_w = place.pv_power_w[step], self.buildings_w[place.id][step]
         parents = {circuit.id: circuit.parent for circuit in place.circuits}
         room_w = self._rooms(place, step)
         import_w = max(0.0, place.import_limit_w - load_w + sun_w)
@@ -336,7 +377,7 @@ class Life:
             ):
                 rooms[circuit.id, phase] = max(0.0, most_w - abs(part_w))
         for phase, most_w in zip(("L1", "L2", "L3"), place.phase_limits_w or (), strict=False):
-            rooms[None, phase] = max(0.0, most_w - place.load_power_w[step] / 3)
+            rooms[None, phase] = max(0.0, most_w - self.buildings_w[place.id][step] / 3)
         return rooms
 
     def _choose(self, car: _Car, spot: Evse, step: int, free_w: float) -> float:

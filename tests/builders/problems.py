@@ -7,7 +7,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
-from scheduler.problem import Battery, Booking, Circuit, Evse, Phase, Problem, Site, Vehicle
+from scheduler.problem import (
+    Battery,
+    Booking,
+    Circuit,
+    Evse,
+    FlexibleLoad,
+    Phase,
+    Problem,
+    Site,
+    Vehicle,
+)
 
 START = datetime(2026, 6, 15, tzinfo=UTC)
 
@@ -249,6 +259,37 @@ def with_peaks(case: Problem, seed: int) -> Problem:
         for place in case.sites
     ]
     return replace(case, sites=tuple(places))
+
+
+def with_flexible_loads(case: Problem, seed: int) -> Problem:
+    """Returns the problem with heat pumps and boilers, each lawful by itself."""
+    random = Random(seed)
+    places = [
+        replace(
+            place,
+            flexible_loads=tuple(
+                _random_load(random, f"{place.id}-load-{n}", case)
+                for n in range(random.choice([0, 1, 1, 2]))
+            ),
+        )
+        for place in case.sites
+    ]
+    return replace(case, sites=tuple(places))
+
+
+def _random_load(random: Random, name: str, case: Problem) -> FlexibleLoad:
+    max_power_w = random.choice([0.0, 1000.0, 3000.0, 9000.0])
+    store_wh = random.choice([0.0, 2000.0, 10_000.0])
+    held_wh = stored_wh = round(store_wh * random.choice([0.0, 0.5, 1.0]), 1)
+    loss_w = random.choice([0.0, 50.0]) if max_power_w else 0.0
+    demand_w: list[float] = []
+    for _ in range(case.steps):
+        # Never more than full power and the store can give.
+        most_w = max(held_wh / case.hours + max_power_w - loss_w, 0.0)
+        demand_w.append(most_w * random.choice([0.0, 0.1, 0.5, 0.9]))
+        held_wh -= (demand_w[-1] + loss_w) * case.hours
+        held_wh = min(store_wh, held_wh + max_power_w * case.hours)
+    return FlexibleLoad(name, max_power_w, store_wh, stored_wh, tuple(demand_w), loss_w)
 
 
 PHASES: tuple[tuple[Phase, ...], ...] = (

@@ -1,6 +1,6 @@
 """Random problems with what is optional: plans of every level are lawful, bounds hold.
 
-The features are those of `tests.builders.problems`; each is tried alone.
+The features are those of `tests.builders.problems`; each is tried alone, and all together.
 """
 
 from __future__ import annotations
@@ -23,11 +23,25 @@ from scheduler.rolling import plan_with_level
 from scheduler.solver import SolveLimits
 from scheduler.view import View
 from tests.builders.plans import Life
-from tests.builders.problems import random_problem, with_peaks, with_phases, with_taper
+from tests.builders.problems import (
+    random_problem,
+    with_flexible_loads,
+    with_peaks,
+    with_phases,
+    with_taper,
+)
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
 Feature = Callable[[Problem, int], Problem]
-FEATURES: list[Feature] = [with_taper, with_phases, with_peaks]
+
+
+def with_all(problem: Problem, seed: int) -> Problem:
+    for feature in (with_taper, with_phases, with_peaks, with_flexible_loads):
+        problem = feature(problem, seed)
+    return problem
+
+
+FEATURES: list[Feature] = [with_taper, with_phases, with_peaks, with_flexible_loads, with_all]
 
 
 def assert_bounded(problem: Problem, plan: Plan) -> None:
@@ -42,7 +56,7 @@ def assert_bounded(problem: Problem, plan: Plan) -> None:
 
 @pytest.mark.parametrize("feature", FEATURES)
 @given(seed=SEEDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_plan_breaks_no_rule_and_costs_no_less_than_its_bounds(
     feature: Feature, seed: int
 ) -> None:
@@ -61,7 +75,7 @@ def test_a_plan_breaks_no_rule_and_costs_no_less_than_its_bounds(
     [(PlanOptions(solvers=()), "laxity"), (PlanOptions(follow_sun=True), "sun")],
 )
 @given(seed=SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_plan_made_without_a_solver_breaks_no_rule(
     feature: Feature, options: PlanOptions, level: str, seed: int
 ) -> None:
@@ -73,7 +87,7 @@ def test_a_plan_made_without_a_solver_breaks_no_rule(
 
 @pytest.mark.parametrize("feature", FEATURES)
 @given(seed=SEEDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_plan_that_was_lived_is_lawful_and_costs_no_less_than_the_bounds(
     feature: Feature, seed: int
 ) -> None:

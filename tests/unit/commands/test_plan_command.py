@@ -72,6 +72,20 @@ RICHER: list[tuple[dict[str, object], str]] = [
         "circuit-limit: A",
     ),
     ({"/sites/0/peak_price_per_kw": 2}, "cost: plan"),
+    (
+        {
+            "/sites/1/flexible_loads": [
+                {
+                    "id": "boiler",
+                    "max_power_w": 2000,
+                    "store_wh": 3000,
+                    "stored_wh": 1000,
+                    "demand_w": [500] * 8,
+                }
+            ]
+        },
+        "flexible-series: boiler: is not listed",
+    ),
 ]
 
 
