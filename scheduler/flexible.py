@@ -44,7 +44,7 @@ def by_itself(load: FlexibleLoad, hours: float) -> tuple[list[float], list[float
 def flexible_errors(
     load: FlexibleLoad, pointer: str, steps: int, hours: float
 ) -> Iterator[FieldError]:
-    """Yields what is wrong with a load; one that can't be met at full power is."""
+    """Yields what is wrong with a load, as where full power can't meet its demand."""
     numbers = {"max_power_w": load.max_power_w, "store_wh": load.store_wh, "loss_w": load.loss_w}
     fine = True
     for name, value in numbers.items():
@@ -66,7 +66,7 @@ def flexible_errors(
             fine = False
             detail = f"must be a finite number of at least 0, not {value}"
             yield FieldError(f"{pointer}/demand_w/{step}", detail)
-    if not fine:
+    if not fine or hours <= 0:
         return
     for step, held_wh in enumerate(by_itself(load, hours)[1]):
         if held_wh < -_TINY_WH:

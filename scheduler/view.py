@@ -148,7 +148,7 @@ class Post:
     def share(self, car: Car) -> float:
         """Returns what part of the EVSE's power the phases that `car` uses can give."""
         if self.dc or not self.phases:
-            return 1.0
+            return 1.0  # or not known
         return min(car.phases, len(self.phases)) / len(self.phases)
 
     def power_w(self, car: Car) -> float:
@@ -162,6 +162,8 @@ class Post:
     def loads(self, car: Car) -> list[tuple[int, float]]:
         """Returns the limits that `car` counts in here, and with what part of its power."""
         found = [(number, 1.0) for number in self.circuits]
+        if not self.phase_limits:
+            return found
         used = self.phases if self.dc else self.phases[: car.phases]
         found += [(limits[n], 1 / len(used)) for limits in self.phase_limits for n in used]
         return found

@@ -62,16 +62,15 @@ def richer(tmp_path: Path, changes: dict[str, object]) -> Path:
     return file
 
 
-PHASES = {"/sites/1/evses/0/phases": ["L1", "L2", "L3"], "/vehicles/2/ac_phases": 1}
 RICHER: list[tuple[dict[str, object], str]] = [
     ({"/vehicles/0/taper": [[8000, 9000], [16000, 500]]}, "charging-taper: car-1"),
-    (dict(PHASES), "charging-power: car-3"),
-    (PHASES | {"/sites/1/phase_limits_w": [2000, 2000, 2000]}, "import-phase: B"),
+    ({"/vehicles/2/ac_phases": 1}, "charging-power: car-3"),
+    ({"/sites/1/phase_limits_w": [2000, 2000, 2000]}, "import-phase: B"),
     (
         {"/sites/0/circuits/1/load_w": [[0, 0, 0, 4000, 4000, 4000, 0, 0]]},
         "circuit-limit: A",
     ),
-    ({"/sites/0/peak_price_per_kw": 2}, "cost: plan"),
+    ({"/sites/0/peak_so_far_w": 2000}, "cost: plan"),
     (
         {
             "/sites/1/flexible_loads": [
@@ -105,8 +104,8 @@ def test_the_refused_field_of_what_a_problem_may_say_more_is_named(tmp_path: Pat
     assert complaint(richer(tmp_path, {"/sites/1/phase_limits_w": [1, 2]})).startswith(
         "problem: /sites/1/phase_limits_w: must hold 3 values"
     )
-    assert "/sites/1/evses/0/phases" in complaint(
-        richer(tmp_path, {"/sites/1/phase_limits_w": [1, 2, 3]})
+    assert "/sites/0/evses/0/phases" in complaint(
+        richer(tmp_path, {"/sites/0/phase_limits_w": [1, 2, 3]})
     )
 
 

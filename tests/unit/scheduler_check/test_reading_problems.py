@@ -183,6 +183,16 @@ OPTIONAL = [
     "/terminal_value_per_kwh",
     "/turnaround_steps",
     "/currency",
+    "/sites/1/phase_limits_w",
+    "/sites/0/peak_price_per_kw",
+    "/sites/0/peak_so_far_w",
+    "/sites/1/flexible_loads/0/loss_w",
+    "/sites/1/flexible_loads",
+    "/sites/0/circuits/0/load_w",
+    "/sites/0/circuits/1/phase_limits_w",
+    "/sites/0/evses/1/phases",
+    "/vehicles/0/taper",
+    "/vehicles/1/ac_phases",
 ]
 
 
@@ -237,6 +247,10 @@ def test_defaults_are_as_documented() -> None:
     assert (read.sites[1].evses[0].circuit, read.vehicles[1].evse) == (None, None)
     assert (car.max_discharge_w, car.max_dc_power_w, trip.reserve_km) == (0.0, 0.0, 0.0)
     assert (read.bookings[3].vehicle, read.bookings[3].priority) == (None, 1)
+    assert (place.peak_price_per_kw, place.peak_so_far_w) == (0.0, 0.0)
+    assert (read.sites[1].phase_limits_w, read.sites[1].flexible_loads) == (None, ())
+    assert (place.circuits[0].load_w, place.circuits[1].phase_limits_w) == ((), None)
+    assert (place.evses[1].phases, car.taper, read.vehicles[1].ac_phases) == ((), (), 3)
 
 
 def test_a_car_may_come_after_the_horizon_and_a_trip_may_end_there() -> None:
