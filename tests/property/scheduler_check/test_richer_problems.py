@@ -22,6 +22,7 @@ from scheduler.problem import Problem, check_problem, read_problem, write_proble
 from scheduler.rolling import plan_with_level
 from scheduler.solver import SolveLimits
 from scheduler.view import View
+from tests.builders.optimum import least_costs, tiny_problem
 from tests.builders.plans import Life
 from tests.builders.problems import (
     random_problem,
@@ -95,3 +96,17 @@ def test_a_plan_that_was_lived_is_lawful_and_costs_no_less_than_the_bounds(
     plan = Life(problem, Random(seed)).plan()
     assert check(problem, plan) == ()
     assert_bounded(problem, plan)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_of_all_plans_of_a_tiny_problem_costs_no_less_than_the_bounds(
+    feature: Feature, seed: int
+) -> None:
+    problem = feature(tiny_problem(seed), seed)
+    view = View(problem)
+    for priority, cost in least_costs(problem).items():
+        tight = pooled_bound(view, priority, SolveLimits())
+        assert tight is not None
+        for bound in (tight, quick_bound(view, priority)):
+            assert bound <= cost + 1e-5 * max(1.0, abs(cost))
