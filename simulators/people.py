@@ -94,7 +94,8 @@ def _wishes_of_day(
                 habits=_habits(scenario, rng),
             )
         )
-    return found
+    # A trip of the very first minute would have been asked for before the world began.
+    return [wish for wish in found if wish.asked_at >= world_start]
 
 
 def _distances_km(
