@@ -45,6 +45,8 @@ class Ledger:
         self.bookings: dict[str, BookingTruth] = {}
         """By wish; a wish has one fate."""
         self.outages: list[Outage] = []
+        self.drawn_wh = dict.fromkeys(sites, 0.0)
+        """By the cars of each site since the start."""
         self._drawn_wh = dict.fromkeys(sites, 0.0)
 
     def drew(self, car: Car, site_id: str, at: datetime, energy_wh: float) -> None:
@@ -52,6 +54,7 @@ class Ledger:
         step = min(self.steps - 1, (at - self.start) // STEP)
         self.cars[car.id].energy_wh[step] += energy_wh
         self.site_energy_wh[site_id][step] += energy_wh
+        self.drawn_wh[site_id] += energy_wh
         self._drawn_wh[site_id] += energy_wh
 
     def take_drawn_wh(self, site_id: str) -> float:

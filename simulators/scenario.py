@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -27,6 +27,10 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Minutes = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
 Hourly = Annotated[tuple[NotNegative, ...], msgspec.Meta(min_length=24, max_length=24)]
+Monthly = Annotated[
+    tuple[Annotated[float, msgspec.Meta(ge=-50, le=50)], ...],
+    msgspec.Meta(min_length=12, max_length=12),
+]
 Identity = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,48}$")]
 Weather = Literal["clear", "fair", "mixed", "overcast"]
 FIRST_YEAR, LAST_YEAR = 2000, 2100
@@ -169,6 +173,55 @@ class BuildingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Added to the base at the busiest hour."""
 
 
+class BatterySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A battery behind the site's meter, empty at the start, that runs by itself.
+
+    It stores what would be sold and gives what would be bought; plans do not know of it.
+    """
+
+    capacity_wh: Positive
+    """Usable energy."""
+    max_power_w: Positive
+    """Each way."""
+    efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
+    """Each way: of a kWh taken from the sun, its square comes back."""
+
+
+class BoilerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What burns a fuel, or heat that is bought."""
+
+    efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    """Heat over fuel."""
+    price_per_kwh: NotNegative
+    """Of the fuel."""
+    co2_g_per_kwh: NotNegative
+    """Of the fuel."""
+
+
+class HeatPumpSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A heat pump that takes its heat from the air."""
+
+    flow_c: Annotated[float, msgspec.Meta(ge=25, le=65)]
+    """Of the water that heats the rooms: 35 in a floor, 50 and more in radiators."""
+
+
+class HeatSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a building needs to be warm, and what makes it: either a boiler or a heat pump."""
+
+    loss_w_per_k: NotNegative
+    """Heat that it loses for each kelvin between `heated_below_c` and the air outside."""
+    heated_below_c: Annotated[float, msgspec.Meta(ge=0, le=25)]
+    """Sun and people do the rest above it."""
+    hot_water_w: NotNegative
+    """Heat for hot water, the same at all hours."""
+    outdoor_c: Monthly
+    """Of the air, January first."""
+    swing_k: Annotated[float, msgspec.Meta(ge=0, le=30)]
+    """Between the coldest hour of a day (4) and the warmest (16)."""
+    boiler: BoilerSpec | None = None
+    heat_pump: HeatPumpSpec | None = None
+
+
 class SiteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A place with a grid connection, a roof, stations and cars."""
 
@@ -184,6 +237,9 @@ class SiteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stations: tuple[StationSpec, ...]
     cars: tuple[str, ...]
     """One model id per car whose home this is."""
+    battery: BatterySpec | None = None
+    heat: HeatSpec | None = None
+    """Null: not looked at."""
 
     def circuits_above(self, circuit_id: str | None) -> tuple[str, ...]:
         """Returns a circuit and all that it hangs on; a loop ends once it is seen."""
@@ -254,6 +310,8 @@ def shipped_scenarios() -> tuple[str, ...]:
 def load_scenario(name_or_path: str | Path) -> Scenario:
     """Returns a shipped scenario by its name, or one of your own by its file.
 
+    A file whose name ends in `.json` is JSON, any other TOML.
+
     Raises:
         BadInput: if there is no such scenario, or the file is not a valid one.
     """
@@ -272,37 +330,63 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
 
 
 def read_scenario(data: bytes, *, source: str) -> Scenario:
-    """Returns the scenario that a TOML document describes; `source` names it in errors.
+    """Returns the scenario that a document describes; `source` names it in errors.
 
     Raises:
-        BadInput: if it is no TOML, or no scenario; each field named by its JSON pointer.
+        BadInput: if it can't be read, or is no scenario; each field named by its JSON pointer.
     """
-    try:
-        raw = tomllib.loads(data.decode())
-    except UnicodeDecodeError as error:
-        raise BadInput(f"scenario {source!r} is not UTF-8: {error.reason}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"scenario {source!r} is not TOML: {error}") from error
-    scenario = _typed(raw, source)
-    errors = tuple(_mistakes(scenario))
+    return scenario_of(read_table(data, what="scenario", source=source), source=source)
+
+
+def scenario_of(raw: object, *, source: str) -> Scenario:
+    """Returns the scenario that a document says, once it is decoded.
+
+    Raises:
+        BadInput: if it says none; each field named by its JSON pointer.
+    """
+    scenario = typed(raw, Scenario, what="scenario", source=source)
+    errors = tuple(mistakes(scenario))
     if errors:
         first = errors[0]
         raise BadInput(f"scenario {source!r}: {first.field}: {first.detail}", errors)
     return scenario
 
 
-def _typed(raw: dict[str, Any], source: str) -> Scenario:
+def read_table(data: bytes, *, what: str, source: str) -> Any:
+    """Returns what a file holds: JSON if its name says so, else TOML.
+
+    Raises:
+        BadInput: if it can't be read.
+    """
+    form = "JSON" if source.endswith(".json") else "TOML"
     try:
-        return msgspec.convert(raw, Scenario)
+        return msgspec.json.decode(data) if form == "JSON" else tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{what} {source!r} is not UTF-8: {error.reason}") from error
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError) as error:
+        raise BadInput(f"{what} {source!r} is not {form}: {error}") from error
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def typed(raw: object, kind: type[S], *, what: str, source: str) -> S:
+    """Returns a decoded document as what it is to be.
+
+    Raises:
+        BadInput: naming the first wrong field by its JSON pointer.
+    """
+    try:
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         detail, _, path = str(error).partition(" - at `")
         pointer = path.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "")
         pointer = "/" + pointer.replace(".", "/").lstrip("/") if pointer else ""
         found = FieldError(pointer, detail)
-        raise BadInput(f"scenario {source!r}: {pointer or '/'}: {detail}", (found,)) from error
+        raise BadInput(f"{what} {source!r}: {pointer or '/'}: {detail}", (found,)) from error
 
 
-def _mistakes(scenario: Scenario) -> list[FieldError]:
+def mistakes(scenario: Scenario) -> list[FieldError]:
     """Returns what types can't say: references, sums and order."""
     found = _time_mistakes(scenario)
     prices = scenario.prices
@@ -367,6 +451,8 @@ def _site_mistakes(scenario: Scenario, site: SiteSpec, where: str) -> list[Field
         for number, quirk in enumerate(station.quirks):
             if quirk not in QUIRKS:
                 found.append(FieldError(f"{at}/quirks/{number}", f"unknown quirk {quirk!r}"))
+    if site.heat is not None and (site.heat.boiler is None) == (site.heat.heat_pump is None):
+        found.append(FieldError(f"{where}/heat", "has neither or both of boiler and heat_pump"))
     return found or _circuit_mistakes(scenario, site, where)
 
 

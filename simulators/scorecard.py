@@ -20,6 +20,29 @@ Outcome = Literal["served", "missed", "cancelled", "open", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
+class HeatTruth:
+    """What kept a building warm."""
+
+    heat_w: tuple[float, ...]
+    electric_w: tuple[float, ...]
+    """What a heat pump drew; it is part of the building's load."""
+    fuel_w: tuple[float, ...]
+    """What a boiler burnt."""
+    fuel_price_per_kwh: float
+    fuel_co2_g_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryTruth:
+    """What the battery of a site did."""
+
+    power_w: tuple[float, ...]
+    """Positive when it charges."""
+    stored_wh: float
+    """At the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class SiteTruth:
     """A site: what sun and building did, what cars drew, and the prices."""
 
@@ -33,6 +56,8 @@ class SiteTruth:
     import_co2_g_per_kwh: tuple[float, ...]
     import_limit_w: float
     export_limit_w: float
+    battery: BatteryTruth | None = None
+    heat: HeatTruth | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.timeline import StepGrid, utc
+from simulators.battery import SiteBattery
 from simulators.building import load_power_w
 from simulators.chance import stream
 from simulators.checks import Checks
@@ -32,13 +33,14 @@ from simulators.happenings import (
     Happening,
     Returns,
 )
+from simulators.heat import Warmth, warm
 from simulators.ledger import STEP, Ledger
 from simulators.odd_station import OddStation
 from simulators.oracle import spare_car
 from simulators.people import wishes
 from simulators.quirks import check_quirks, deal
 from simulators.scenario import Scenario, SiteSpec
-from simulators.scorecard import STEP_MINUTES, OutageTruth, SiteTruth, Truth
+from simulators.scorecard import STEP_MINUTES, HeatTruth, OutageTruth, SiteTruth, Truth
 from simulators.station import Station
 from simulators.sun import BIN_MINUTES, cloud_cover, pv_power_w, weather_of_days
 from simulators.vehicle import Car
@@ -53,6 +55,8 @@ class Place:
     spec: SiteSpec
     pv_w: npt.NDArray[np.float64]
     load_w: npt.NDArray[np.float64]
+    """A heat pump is in it."""
+    warmth: Warmth | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,19 @@ class World:
         faults: Iterable[str] = (),
         quirks: Iterable[str] = (),
         start: datetime | None = None,
+        people_of: Scenario | None = None,
     ) -> None:
         """Builds the town; `seed`, `days` and `start` are the scenario's where not given.
+
+        Args:
+            scenario: what is there.
+            seed: what chance is drawn from.
+            days: how many.
+            start: of the first.
+            faults: names of what goes wrong.
+            quirks: names of what is wrong with stations.
+            people_of: another scenario, whose people ask for cars here: two towns that differ in
+                all else can be compared by what they do for the same people.
 
         Raises:
             BadInput: if a fault or quirk is not known.
@@ -107,7 +122,12 @@ class World:
         self.checks = Checks()
         self.stations = self._stations(check_quirks(quirks))
         self.fuses = Fuses(scenario.sites, self.stations)
-        self._schedule_people()
+        self.batteries = {
+            site.id: SiteBattery(site.battery, self.ledger.steps)
+            for site in scenario.sites
+            if site.battery is not None
+        }
+        self._schedule_people(people_of or scenario)
         self._schedule_outages()
 
     # Time
@@ -119,6 +139,8 @@ class World:
         for station in self.stations.values():
             station.advance(to)
         self.fuses.look()
+        for site_id, battery in self.batteries.items():
+            self._run(battery, self.places[site_id], to)
         self.now = to
 
     def due(self) -> list[Happening]:
@@ -132,6 +154,17 @@ class World:
         """Puts something into the future, at a whole minute."""
         at = max(at, self.now + MINUTE)
         heapq.heappush(self._ahead, (at, next(self._order), happening))
+
+    def _run(self, battery: SiteBattery, place: Place, to: datetime) -> None:
+        hours = (to - self.now).total_seconds() / 3600
+        bin_now = (self.now - self.start) // timedelta(minutes=BIN_MINUTES)
+        index = min(bin_now, len(place.load_w) - 1)
+        battery.run(
+            float(place.load_w[index] - place.pv_w[index]),
+            self.ledger.drawn_wh[place.spec.id],
+            hours=hours,
+            step=min(self.ledger.steps - 1, (self.now - self.start) // STEP),
+        )
 
     # Cars and cables
 
@@ -244,8 +277,10 @@ class World:
             pv_w = float(place.pv_w[first:last].mean())
             load_w = float(place.load_w[first:last].mean())
             cars_w = self.ledger.take_drawn_wh(site_id) / hours
+            battery = self.batteries.get(site_id)
+            battery_w = 0.0 if battery is None else battery.take_wh() / hours
             found[site_id] = Measurement(
-                round(pv_w, 1), round(load_w, 1), round(load_w + cars_w - pv_w, 1)
+                round(pv_w, 1), round(load_w, 1), round(load_w + cars_w + battery_w - pv_w, 1)
             )
         self._measured_at = self.now
         return found
@@ -290,6 +325,7 @@ class World:
         spec, prices = place.spec, self.scenario.prices
         instants = [self.start + STEP * step for step in range(self.ledger.steps)]
         hours = STEP_MINUTES / 60
+        battery = self.batteries.get(spec.id)
         return SiteTruth(
             id=spec.id,
             name=spec.name,
@@ -303,6 +339,8 @@ class World:
             import_co2_g_per_kwh=hourly(prices.import_co2_g_per_kwh, self.scenario, instants),
             import_limit_w=spec.import_limit_w,
             export_limit_w=spec.export_limit_w,
+            battery=battery and battery.truth(),
+            heat=None if place.warmth is None else _truth_of_heat(place.warmth),
         )
 
     # Building
@@ -330,8 +368,8 @@ class World:
         self.ledger.drew(car, self.site_of_station[identity], at, energy_wh)
         self.fuses.flowed(identity, at, seconds, energy_wh)
 
-    def _schedule_people(self) -> None:
-        drawn = wishes(self.scenario, self.start, self.days, stream(self.seed, "people"))
+    def _schedule_people(self, scenario: Scenario) -> None:
+        drawn = wishes(scenario, self.start, self.days, stream(self.seed, "people"))
         for wish in afflicted(self.faults, drawn, self.seed):
             self.schedule(wish.asked_at, Asks(wish))
 
@@ -366,16 +404,19 @@ def _places(
         rng=stream(seed, "clouds"),
         fronts=fronts(faults, start, days, seed),
     )
-    return {
-        site.id: Place(
+    found: dict[str, Place] = {}
+    for site in scenario.sites:
+        load_w = load_power_w(
+            site.building, start, scenario.zone, bins, stream(seed, f"load {site.id}")
+        )
+        warmth = None if site.heat is None else warm(site.heat, start, scenario.zone, bins)
+        found[site.id] = Place(
             spec=site,
             pv_w=pv_power_w(site, start, cover, stream(seed, f"sun {site.id}")),
-            load_w=load_power_w(
-                site.building, start, scenario.zone, bins, stream(seed, f"load {site.id}")
-            ),
+            load_w=load_w if warmth is None else load_w + warmth.electric_w,
+            warmth=warmth,
         )
-        for site in scenario.sites
-    }
+    return found
 
 
 def _cars(scenario: Scenario) -> dict[str, Car]:
@@ -400,6 +441,16 @@ def _cars(scenario: Scenario) -> dict[str, Car]:
                 site_id=site.id,
             )
     return found
+
+
+def _truth_of_heat(warmth: Warmth) -> HeatTruth:
+    return HeatTruth(
+        heat_w=_by_step(warmth.heat_w),
+        electric_w=_by_step(warmth.electric_w),
+        fuel_w=_by_step(warmth.fuel_w),
+        fuel_price_per_kwh=warmth.fuel_price_per_kwh,
+        fuel_co2_g_per_kwh=warmth.fuel_co2_g_per_kwh,
+    )
 
 
 def _by_step(values: npt.NDArray[np.float64]) -> tuple[float, ...]:

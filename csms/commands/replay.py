@@ -1,53 +1,55 @@
 """`heliofleet replay`: whole days of the whole house in virtual time, in one process.
 
-Gateway, ledger, planner and REST are the real ones; only the transports are memory. The same seed
-gives the same bytes of `report.json`; what differs from run to run goes to `timings.json`.
+The same seed gives the same bytes of `report.json`, and with `--what-if` of `comparison.json`; what
+differs from run to run goes to `timings.json`.
 """
 
 from __future__ import annotations
 
 import logging
 import statistics
-import tempfile
 import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
 import typer
-from pydantic import SecretStr
 
 from csms import log
-from csms.app import House, calm_collector, virtual_times
 from csms.commands.options import DEFAULT_OUT, AsJson, OutDirectory
-from csms.commands.playing import WaitingPacer, everything, progress_bar, view_of
-from csms.commands.report.figures import ServiceView, write_json
+from csms.commands.playing import progress_bar
+from csms.commands.report.comparing import Side, compare_sides
+from csms.commands.report.comparison_page import comparison_page, show_comparison
+from csms.commands.report.figures import write_json
 from csms.commands.report.page import show_report
 from csms.commands.report.writing import make_directory, write_report
-from csms.config import Settings
-from csms.gateway.memory import HandshakeRefused, basic
-from csms.keyring import Keyring
-from csms.ledger import migrate
+from csms.commands.virtual_days import Played, play_days
 from models.errors import BadInput
-from models.virtual_loop import run_virtually
-from scheduler.options import PlanOptions
-from simulators.driver import play
-from simulators.link import Caller, Link, LinkRefused
-from simulators.scenario import load_scenario
-from simulators.scorecard import Truth
+from simulators.changes import Changes, changed, load_changes
+from simulators.scenario import Scenario, load_scenario
 from simulators.world import World
 
 PLANNERS = ("plan", "uncontrolled", "surplus", "perfect_foresight")
-_KEY = "replay-" + "0" * 32  # opens a service that lives in this process only
 
 
 def replay(  # noqa: PLR0917 - each is an option of the command line
     scenario: Annotated[str, typer.Argument(help="Name of a shipped scenario, or a TOML file.")],
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Default: the scenario's.")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The first day. Default: the scenario's."),
+    ] = None,
     planner: Annotated[str, typer.Option(help=f"One of {', '.join(PLANNERS)}.")] = "plan",
     faults: Annotated[str, typer.Option(help="Names, separated by commas.")] = "",
     quirks: Annotated[str, typer.Option(help="Names, separated by commas, or all.")] = "",
+    what_if: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML file of changes: play both, and compare."),
+    ] = None,
+    progress: Annotated[bool, typer.Option(help="Print the share done, a line each.")] = False,  # noqa: FBT002
     out: OutDirectory = DEFAULT_OUT,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -58,99 +60,114 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     if planner not in PLANNERS:
         raise BadInput(f"--planner: {planner} is no planner; allowed are {', '.join(PLANNERS)}")
     known = load_scenario(scenario)
-    world = World(known, seed=seed, days=days, faults=_names(faults), quirks=_names(quirks))
+    begin = None if start is None else first_midnight(known, start)
+    towns = [known]
+    changes = None if what_if is None else load_changes(what_if)
+    if changes is not None:
+        towns.append(changed(known, changes, source=str(what_if)))
+    worlds = [
+        World(
+            town,
+            seed=seed,
+            days=days,
+            faults=_names(faults),
+            quirks=_names(quirks),
+            start=begin,
+            people_of=known,
+        )
+        for town in towns
+    ]
+    planners = [planner, changes.planner or planner] if changes is not None else [planner]
     make_directory(out)
     log.configure("warning", "text")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     began_s = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="heliofleet-", dir=_fast_directory()) as folder:
-        settings = Settings(
-            database_url=f"sqlite:///{folder}/replay.db",
-            bootstrap_api_key=SecretStr(_KEY),
-            node_name="replay",
-        )
-        migrate.upgrade(settings.database_url)
-        calm_collector()
-        run = _Run(world, settings, planner=planner, minutes=days * 24 * 60)
-        run_virtually(run.play())
+    with _shown(days, progress=progress) as show:
+        played = [
+            play_days(world, rule, _part(show, number, len(worlds)))
+            for number, (world, rule) in enumerate(zip(worlds, planners, strict=True))
+        ]
+    _write_timings(out, played, time.perf_counter() - began_s)
+    if changes is None:
+        _report(out, known, played[0], days=days, planner=planner, as_json=as_json)
+    else:
+        sides = [Side(*each) for each in zip(towns, planners, played, strict=True)]
+        _compare(out, changes, sides, days=days, as_json=as_json)
+
+
+def first_midnight(scenario: Scenario, day: datetime) -> datetime:
+    """Returns when a day begins at the place of a scenario.
+
+    Raises:
+        BadInput: for days of another age.
+    """
+    if not 2000 <= day.year < 2100:
+        raise BadInput(f"--start: {day:%Y-%m-%d} is not from 2000 to 2099")
+    return day.replace(tzinfo=scenario.zone)
+
+
+def _report(
+    out: Path, scenario: Scenario, played: Played, *, days: int, planner: str, as_json: bool
+) -> None:
     outcome = write_report(
-        out, run.truth, known, run.service, days=days, planner=planner, plans=run.plans
+        out,
+        played.truth,
+        scenario,
+        played.service,
+        days=days,
+        planner=planner,
+        plans=played.plans,
     )
-    timings = {
-        "wall_seconds": time.perf_counter() - began_s,
-        "solve_seconds": {
-            "median": statistics.median(run.solve_seconds or [0.0]),
-            "max": max(run.solve_seconds or [0.0]),
-        },
-        "plans": len(run.solve_seconds),
-    }
-    (out / "timings.json").write_bytes(write_json(timings))
     show_report(outcome.report, as_json=as_json)
     typer.echo(str(out / "report.html"), err=as_json)
+
+
+def _compare(
+    out: Path, changes: Changes, sides: Sequence[Side], *, days: int, as_json: bool
+) -> None:
+    comparison = compare_sides(changes, sides[0], sides[1], days=days)
+    (out / "comparison.json").write_bytes(write_json(comparison))
+    page = comparison_page(comparison, sides[0].scenario.zone)
+    (out / "comparison.html").write_text(page, encoding="utf-8")
+    show_comparison(comparison, as_json=as_json)
+    typer.echo(str(out / "comparison.html"), err=as_json)
+
+
+def _write_timings(out: Path, played: Sequence[Played], wall_seconds: float) -> None:
+    solve_seconds = [each for one in played for each in one.solve_seconds]
+    timings = {
+        "wall_seconds": wall_seconds,
+        "solve_seconds": {
+            "median": statistics.median(solve_seconds or [0.0]),
+            "max": max(solve_seconds or [0.0]),
+        },
+        "plans": len(solve_seconds),
+    }
+    (out / "timings.json").write_bytes(write_json(timings))
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _fast_directory() -> str | None:
-    """A folder in memory where there is one: a replay's database lives as long as the command."""
-    memory = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
-    return str(memory) if memory.is_dir() else None
+def _part(show: Callable[[float], None], number: int, of: int) -> Callable[[float], None]:
+    """Returns what shows the progress of one of several runs as that of the whole."""
+    return lambda share: show((number + share) / of)
 
 
-class _Run:
-    """One run; holds what is left of it when the house is gone."""
+@contextmanager
+def _shown(days: int, *, progress: bool) -> Generator[Callable[[float], None]]:
+    """Shows how far a run has come: a bar on a terminal, or a line for each per cent."""
+    if not progress:
+        with progress_bar("replay", days * 24 * 60) as show:
+            yield show
+        return
+    last = -1
 
-    truth: Truth
-    service: ServiceView
+    def line(share: float) -> None:
+        nonlocal last
+        if int(share * 100) > last:
+            last = int(share * 100)
+            typer.echo(f'{{"progress": {last / 100}}}')
 
-    def __init__(self, world: World, settings: Settings, *, planner: str, minutes: int) -> None:
-        self._world = world
-        self._settings = settings
-        self._planner = planner
-        self._minutes = minutes
-        self.plans: list[dict[str, Any]] = []
-        self.solve_seconds: list[float] = []
-
-    async def play(self) -> None:
-        """Builds the house around the world, plays, and asks it what it knows."""
-        world = self._world
-        times = virtual_times(world.start, world.seed)
-        house = House(
-            self._settings,
-            times,
-            Keyring.load(self._settings.key_file),
-            controlled=self._planner != "uncontrolled",
-            options=PlanOptions(follow_sun=self._planner == "surplus"),
-        )
-        await house.start()
-
-        async def connect(
-            caller: Caller, subprotocols: tuple[str, ...], password: str | None
-        ) -> Link:
-            header = None if password is None else basic(caller.user, password)
-            try:
-                return await house.gateway.connect_memory(caller.path, subprotocols, header)
-            except HandshakeRefused as refused:
-                raise LinkRefused(str(refused)) from None
-
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(house.api),
-            base_url="http://replay",
-            headers={"Authorization": f"Bearer {_KEY}"},
-            timeout=1e9,
-        ) as api:
-            with progress_bar("replay", self._minutes) as show:
-                self.truth = await play(
-                    world,
-                    pacer=WaitingPacer(times.clock),
-                    api=api,
-                    connect=connect,
-                    progress=show,
-                    foresight=self._planner == "perfect_foresight",
-                )
-            self.service = await view_of(api)
-            self.plans = await everything(api, "/plans")
-        self.solve_seconds = list(house.planner.solve_seconds)
-        await house.stop()
+    yield line

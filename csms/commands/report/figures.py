@@ -24,7 +24,7 @@ from scheduler.baselines import (
     compare,
 )
 from simulators.scenario import Scenario
-from simulators.scorecard import Truth
+from simulators.scorecard import SiteTruth, Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def record_of(truth: Truth) -> Record:
             SiteRecord(
                 id=site.id,
                 pv_power_w=site.pv_power_w,
-                load_power_w=site.load_power_w,
+                load_power_w=_with_battery(site),
                 import_price_per_kwh=site.import_price_per_kwh,
                 export_price_per_kwh=site.export_price_per_kwh,
                 import_limit_w=site.import_limit_w,
@@ -101,6 +101,13 @@ def record_of(truth: Truth) -> Record:
         ),
         soc_value_per_kwh=truth.soc_value_per_kwh,
     )
+
+
+def _with_battery(site: SiteTruth) -> tuple[float, ...]:
+    if site.battery is None:
+        return site.load_power_w
+    both = zip(site.load_power_w, site.battery.power_w, strict=True)
+    return tuple(load_w + battery_w for load_w, battery_w in both)
 
 
 def judge(

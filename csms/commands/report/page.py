@@ -25,7 +25,7 @@ from csms.commands.report.words import (
     title_of,
 )
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ink: #1b1e23; --paper: #fbfaf7; --card: #fff; --line: #d9d5cb;
   --faint: #5f5a50; --sun: #b97a00; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --paper: #17191d; --card: #1f2227;
@@ -90,11 +90,11 @@ def page(report: Mapping[str, Any], pictures: Sequence[Picture], zone: ZoneInfo)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{name}</title><style>{_STYLE}</style></head><body><main>"
+        f"<title>{name}</title><style>{STYLE}</style></head><body><main>"
         f"<h1>{name}</h1><p class=headline>{html.escape(headline(report))}</p>"
         f"<ul class=tiles>{shown}</ul>{paragraphs}"
-        f"<h2>{html.escape(policies.heading)}</h2>{_figure(policies)}{_policy_table(report)}"
-        + "".join(f"<h2>{html.escape(each.heading)}</h2>{_figure(each)}" for each in others)
+        f"<h2>{html.escape(policies.heading)}</h2>{figure(policies)}{_policy_table(report)}"
+        + "".join(f"<h2>{html.escape(each.heading)}</h2>{figure(each)}" for each in others)
         + f"<h2>What else happened</h2><div class=scroll><table class=facts>{facts}</table></div>"
         f"<p class=note>Hours are those of {html.escape(str(zone))}. Everything here is computed"
         " from what happened in the simulated world; report.json holds the figures.</p>"
@@ -170,7 +170,7 @@ def _policy_table(report: Mapping[str, Any]) -> str:
     )
 
 
-def _figure(picture: Picture) -> str:
+def figure(picture: Picture) -> str:
     """Puts the SVG into the page without its XML prologue, which has no place there."""
     svg = picture.svg[picture.svg.index("<svg") :]
     caption = f"<figcaption>{html.escape(picture.caption)}</figcaption>" if picture.caption else ""
