@@ -75,6 +75,8 @@ from csms.security.est import EstAccess, EstAuthority
 from csms.security.reactions.changes import ChangeKeeper
 from csms.security.reactions.renewals import RenewalKeeper
 from csms.security.reactions.signer import CertificateSigner
+from csms.simulations.api import router as simulations_router
+from csms.simulations.reactions import Simulator
 from csms.stations.api import router as stations_router
 from csms.stations.reactions import StationHost
 from csms.swapping.api import router as swapping_router
@@ -142,6 +144,7 @@ ROUTERS: Sequence[APIRouter] = (
     booking_router,
     planning_router,
     priorities_router,
+    simulations_router,
 )
 
 
@@ -398,7 +401,8 @@ class House:
 
     async def _start_keepers(self, bus: LocalBus) -> list[Any]:
         """Starts what looks after one thing each, by what it hears and by the clock."""
-        db, clock, ids, activity = self.db, self.times.clock, self.times.ids, self.times.activity
+        times = self.times
+        db, clock, ids, activity = self.db, times.clock, times.ids, times.activity
         keepers: dict[str, Keeper] = {
             "lists": ListKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "reservations": ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity),
@@ -420,6 +424,7 @@ class House:
                 activity=activity,
                 station_changed=self.gateway.station_changed,
             ),
+            "simulations": Simulator(db=db, clock=clock, ids=ids, wire=times.wire),
         }
         if self.settings.clear_caches:
             keepers["caches"] = CacheSweeper(db=db, clock=clock, ids=ids, activity=activity)

@@ -21,6 +21,7 @@ CampaignStationState = Literal["waiting", "running", "done", "failed", "skipped"
 StationLogState = Literal["requested", "unsent", "refused", "uploading", "uploaded", "failed"]
 PublicationState = Literal["requested", "refused", "running", "published", "failed", "withdrawn"]
 InquiryState = Literal["asked", "coming", "complete", "empty", "refused", "unsupported", "failed"]
+SimulationState = Literal["queued", "running", "done", "failed", "cancelled"]
 StationCheckState = Literal["running", "done", "cancelled", "broken-off"]
 LocalListState = Literal["pending", "synced", "failed", "unsupported"]
 ReservationStatus = Literal[
@@ -135,6 +136,16 @@ STATION_CHECK: Mapping[str, frozenset[str]] = {
     "broken-off": frozenset(),
 }
 """A check of a station: under way, through, stopped by somebody, or ended without a verdict."""
+
+SIMULATION: Mapping[str, frozenset[str]] = {
+    "queued": frozenset({"running", "cancelled"}),
+    "running": frozenset({"done", "failed", "cancelled"}),
+    "done": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+}
+"""A simulation: waiting for its turn, under way, through, broken (`why` tells), or stopped by
+somebody."""
 
 CAMPAIGN: Mapping[str, frozenset[str]] = {
     "running": frozenset({"paused", "aborted", "finished"}),

@@ -1,0 +1,193 @@
+"""REST: `/simulations`: what would be if something was different."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+import sqlalchemy as sa
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from csms.simulations.actions import (
+    Wish,
+    delete_simulation,
+    end_simulation,
+    request_simulation,
+)
+from csms.simulations.queries import (
+    SimulationListed,
+    SimulationShown,
+    report_of,
+    simulation_resource,
+    whole_simulation,
+)
+from csms.simulations.rules import DAYS_MAX, too_large
+from csms.web.documents import Document, Name
+from csms.web.etag import check_if_match
+from csms.web.identity import CallerNow
+from csms.web.paging import ListQuery, fetch_page
+from csms.web.problem import bad_field
+from csms.web.reply import no_content, reply, reply_page
+from csms.web.route import BASE, api_router, may
+from csms.web.rows import find_for_change, find_row
+from csms.web.shown import Page
+from csms.web.work import Reading, Work
+from models.errors import BadInput, Conflict, FieldError
+from models.states import SimulationState
+from models.tables.simulations import Simulation
+from simulators.changes import Planner, changed, changes_of
+from simulators.scenario import Scenario, load_scenario, scenario_of, shipped_scenarios
+
+router = api_router("simulations", prefix="/simulations")
+T = TypeVar("T")
+
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class NewSimulation(Document):
+    """A scenario, and what is to be different in it."""
+
+    scenario: Name | dict[str, Any]
+    """The name of a shipped scenario, or one of your own with the fields of scenario files."""
+    changes: dict[str, Any]
+    """What is different, with the fields of files of changes."""
+    days: Annotated[int, Field(ge=1, le=DAYS_MAX)] = 7
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    """What chance is drawn from; null: the scenario's."""
+    start: Annotated[str, Field(pattern=r"^20\d\d-\d\d-\d\d$")] | None = None
+    """The first day; null: the scenario's."""
+    planner: Planner = "plan"
+    """The rule by which cars are charged today."""
+
+
+class SimulationsQuery(ListQuery):
+    """Filters of the list of simulations; the newest comes first unless `sort` says otherwise."""
+
+    state: SimulationState | None = None
+
+
+@router.post("", status_code=202, response_model=SimulationShown, dependencies=[may("operate")])
+async def post_simulation(work: Work, body: NewSimulation) -> Response:
+    """Ask what would be if something was different; a process of its own plays it in its turn."""
+    row = await request_simulation(work, _wish(body))
+    shown = simulation_resource(row) | {"figures": None}
+    return reply(shown, status=202, version=row.version, location=f"{BASE}/simulations/{row.id}")
+
+
+@router.get("", response_model=Page[SimulationListed], dependencies=[may("read")])
+async def list_simulations(
+    session: Reading, caller: CallerNow, query: Annotated[SimulationsQuery, Query()]
+) -> Response:
+    """List simulations."""
+    statement = sa.select(Simulation).where(Simulation.tenant_id == caller.tenant)
+    if query.state is not None:
+        statement = statement.where(Simulation.state == query.state)
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"created_at": Simulation.created_at, "updated_at": Simulation.updated_at},
+        key=(Simulation.id,),
+        updated=(Simulation.updated_at,),
+        default="-created_at",
+    )
+    return reply_page([simulation_resource(row) for row in rows], cursor)
+
+
+@router.get("/{simulation_id}", response_model=SimulationShown, dependencies=[may("read")])
+async def get_simulation(session: Reading, caller: CallerNow, simulation_id: str) -> Response:
+    """Show how far a simulation is, and what it came to."""
+    row = await find_row(session, Simulation, simulation_id, caller.tenant)
+    return reply(await whole_simulation(session, row), version=row.version)
+
+
+@router.get(
+    "/{simulation_id}/report",
+    dependencies=[may("read")],
+    responses={200: {"content": {"text/html": {}}}},
+)
+async def get_simulation_report(
+    session: Reading, caller: CallerNow, simulation_id: str
+) -> Response:
+    """Show what a simulation came to on one page, as HTML for people."""
+    row = await find_row(session, Simulation, simulation_id, caller.tenant)
+    page = await report_of(session, row)
+    return Response(page, media_type="text/html", headers=_PAGE_HEADERS)
+
+
+@router.post(
+    "/{simulation_id}/cancel", response_model=SimulationShown, dependencies=[may("operate")]
+)
+async def cancel_simulation(request: Request, work: Work, simulation_id: str) -> Response:
+    """Stop a simulation that waits or runs."""
+    row = await find_for_change(work, Simulation, simulation_id)
+    check_if_match(request, row.version)
+    if row.state not in {"queued", "running"}:
+        raise Conflict(f"the simulation is over: it is {row.state}", code="simulation-over")
+    end_simulation(work, row, "cancelled")
+    return reply(simulation_resource(row) | {"figures": None}, version=row.version)
+
+
+@router.delete("/{simulation_id}", status_code=204, dependencies=[may("operate")])
+async def remove_simulation(request: Request, work: Work, simulation_id: str) -> Response:
+    """Forget a simulation that is over."""
+    row = await find_for_change(work, Simulation, simulation_id)
+    check_if_match(request, row.version)
+    await delete_simulation(work, row)
+    return no_content()
+
+
+def _wish(body: NewSimulation) -> Wish:
+    """Returns what is asked for, if it can be played.
+
+    Raises:
+        BadInput: naming what is wrong.
+    """
+    own = body.scenario if isinstance(body.scenario, dict) else None
+    scenario = _named("/scenario", lambda: _scenario(body.scenario))
+    changes = _named("/changes", lambda: changes_of(body.changes, source="changes"))
+    found = tuple(too_large(scenario, changes, body.days))
+    if found:
+        raise BadInput(f"{found[0].field}: {found[0].detail}", found)
+    _named("/changes", lambda: changed(scenario, changes, source="changes"))
+    if body.start is not None:
+        try:
+            date.fromisoformat(body.start)
+        except ValueError:
+            raise bad_field("/start", f"{body.start} is no day") from None
+    return Wish(
+        scenario=scenario.name,
+        document=own,
+        changes=body.changes,
+        days=body.days,
+        seed=body.seed,
+        start=body.start,
+        planner=body.planner,
+    )
+
+
+def _scenario(named: str | dict[str, Any]) -> Scenario:
+    if isinstance(named, dict):
+        return scenario_of(named, source="scenario")
+    if named not in shipped_scenarios():
+        known = ", ".join(shipped_scenarios())
+        raise bad_field("", f"there is no shipped scenario {named!r}; there are {known}")
+    return load_scenario(named)
+
+
+def _named(field: str, read: Callable[[], T]) -> T:
+    """Reads a part of the body; what is wrong in it is named by its place in the whole."""
+    try:
+        return read()
+    except BadInput as error:
+        found = tuple(FieldError(f"{field}{each.field}", each.detail) for each in error.errors) or (
+            FieldError(field, error.detail),
+        )
+        raise BadInput(f"{found[0].field}: {found[0].detail}", found) from None
