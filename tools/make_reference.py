@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
@@ -24,7 +25,7 @@ from csms.config import ENVIRONMENT_PREFIX, Settings
 from csms.web.identity import SCOPES, Scope
 from models.quirks import CATALOGUE, DEFAULTS
 from scheduler.explain import SENTENCES
-from simulators import scenario
+from simulators import changes, scenario
 from simulators.faults import FAULTS
 
 ROOT = Path(__file__).parents[1]
@@ -164,6 +165,13 @@ def scenario_fields() -> str:
     return "\n".join(_fields(part) for part in parts)
 
 
+def changes_fields() -> str:
+    """Returns the fields of a file of changes, part by part; what scenarios have too is there."""
+    parts = [changes.Changes, *_nested(changes.Changes)]
+    own = [part for part in parts if part.__module__ == changes.__name__]
+    return "\n".join(_fields(part) for part in own)
+
+
 def _nested(part: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
     """Returns the structs that fields of this one hold, in order, deep ones after their owner."""
     found: list[type[msgspec.Struct]] = []
@@ -180,7 +188,10 @@ def _structs_of(kind: Any) -> list[type[msgspec.Struct]]:
 
 
 def _fields(part: type[msgspec.Struct]) -> str:
-    docs = attribute_docs(scenario, part.__name__)
+    docs: dict[str, str] = {}
+    for kind in reversed(part.__mro__):
+        if kind.__module__ in {scenario.__name__, changes.__name__}:
+            docs |= attribute_docs(sys.modules[kind.__module__], kind.__name__)
 
     def row(field: Any) -> tuple[str, ...]:
         default = "" if field.required else f"`{msgspec.json.encode(field.default).decode()}`"
@@ -199,7 +210,9 @@ def _kind(kind: Any) -> str:
     text, inner = str(kind), [each for each in get_args(kind) if each is not Ellipsis]
     many = "list of " if text.startswith("tuple") else ""
     structs = _structs_of(kind)
-    if structs:
+    if type(None) in inner and not structs:
+        said = f"{_kind(inner[0])}, or nothing"
+    elif structs:
         name = structs[0].__name__
         said = f"{many}[{name}](#{name.lower()})"
     elif text.startswith("typing.Literal"):
@@ -215,6 +228,7 @@ def _kind(kind: Any) -> str:
 
 def _bounds(meta: msgspec.Meta) -> str:
     words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    words["max_length"] = "of a length of at most"
     limits = {word: getattr(meta, name) for name, word in words.items()}
     return ", ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
 
@@ -224,6 +238,7 @@ _KINDS: list[tuple[Any, str]] = [
     (scenario.NotNegative, "number, at least 0"),
     (scenario.Share, "share, 0 to 1"),
     (scenario.Hourly, "24 numbers, one per hour"),
+    (scenario.Monthly, "12 numbers, one per month"),
     (scenario.Identity, "name: 1 to 48 letters, digits, `.`, `_`, `-`"),
     (datetime, "instant with an offset"),
     (str, "text"),
@@ -289,6 +304,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "endpoints": endpoints,
     "roles": roles,
     "scenario-fields": scenario_fields,
+    "changes-fields": changes_fields,
     "faults": faults,
     "quirks": quirks,
     "quirk-defaults": quirk_defaults,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import sqlalchemy as sa
 from fastapi import Query
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,7 +30,7 @@ from csms.web.documents import Document, Name
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
-from csms.web.problem import bad_field
+from csms.web.problem import VARIANT, bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
@@ -51,10 +51,16 @@ _PAGE_HEADERS = {
 }
 
 
+_Scenario = Annotated[
+    Annotated[Name, Tag(f"{VARIANT}shipped")] | Annotated[dict[str, Any], Tag(f"{VARIANT}own")],
+    Discriminator(lambda body: f"{VARIANT}own" if isinstance(body, dict) else f"{VARIANT}shipped"),
+]
+
+
 class NewSimulation(Document):
     """A scenario, and what is to be different in it."""
 
-    scenario: Name | dict[str, Any]
+    scenario: _Scenario
     """The name of a shipped scenario, or one of your own with the fields of scenario files."""
     changes: dict[str, Any]
     """What is different, with the fields of files of changes."""

@@ -25,6 +25,7 @@ THINGS = (
     *("tariff", "settlement"),
     *("ev_needs", "ev_schedule", "der_control", "der_alarm", "event_stream", "battery_swap"),
     "station_check",
+    "simulation",
 )
 EVENT = f"(?:{'|'.join(THINGS)})"
 NO_EVENTS = {"command.queued", "plan.requested", "plan.failed", "plan.refused"}

@@ -80,7 +80,7 @@ def _cells(comparison: Mapping[str, Any], row: Row) -> tuple[str, str, str]:
 
 def _table(comparison: Mapping[str, Any]) -> str:
     lines = "".join(
-        f"<tr><td>{html.escape(row.name)}<small>{html.escape(row.meaning)}</small></td>"
+        f"<tr><td>{html.escape(row.name)}{_small(row.meaning)}</td>"
         + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(comparison, row))
         + "</tr>"
         for row in rows(comparison)
@@ -90,6 +90,10 @@ def _table(comparison: Mapping[str, Any]) -> str:
         f"<div class=scroll><table><thead><tr><th scope=col></th>{head}</tr></thead>"
         f"<tbody>{lines}</tbody></table></div>"
     )
+
+
+def _small(text: str) -> str:
+    return f"<small>{html.escape(text)}</small>" if text else ""
 
 
 def _listed(lines: list[str]) -> str:
