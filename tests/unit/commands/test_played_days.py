@@ -45,6 +45,8 @@ def refused(
         (("confluence", "--quirks", "grumpy"), "unknown quirk 'grumpy'; known: all, a-only, ava"),
         (("confluence", "--days", "400"), "Invalid value for '--days'"),
         (("confluence", "--days", "two"), "Invalid value for '--days'"),
+        (("confluence", "--start", "soon"), "Invalid value for '--start'"),
+        (("confluence", "--start", "1970-01-01"), "--start: 1970-01-01 is not from 2000 to 2099"),
         (("confluence", "--seed", "one"), "Invalid value for '--seed'"),
         ((), "Missing argument 'scenario'"),
     ],
@@ -115,6 +117,30 @@ def test_a_report_that_can_go_nowhere_is_told_before_the_days_are_played(
     asked = {"replay": (str(CORNER),), "simulate": (str(CORNER), "--api-key", "k"), "demo": ()}
     code, said = refused(monkeypatch, capsys, command, *asked[command], "--out", out)
     assert (code, said[: len(line)]) == (1, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, "changes 'c.toml': No such file or directory"),
+        ("title = ", "changes 'c.toml' is not TOML: "),
+        ("", "changes 'c.toml': change nothing"),
+        ("sun = 2", "changes 'c.toml': /: Object contains unknown field `sun`"),
+        ('[[pv]]\nsite = "east"', "changes 'c.toml': /pv/0/site: unknown site 'east'"),
+        ('[[pv]]\nsite = "south"\nfactor = "2"', "changes 'c.toml': /pv/0/factor: Expected `fl"),
+        ("prices = { import_factor = 0.2 }", "changes 'c.toml': make a scenario with /prices/exp"),
+    ],
+)
+def test_what_is_wrong_with_changes_is_told_by_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str | None,
+    line: str,
+) -> None:
+    if text is not None:
+        Path("c.toml").write_text(text)
+    code, said = refused(monkeypatch, capsys, "replay", str(CORNER), "--what-if", "c.toml")
+    assert (code, said[: len(line)]) == (2, line)
 
 
 @contextmanager

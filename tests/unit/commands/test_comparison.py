@@ -1,0 +1,190 @@
+"""A comparison: figures of two runs side by side, and the page that says them in words."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+
+from csms.commands.report.comparing import Side, compare_sides, figures_of
+from csms.commands.report.comparison_page import comparison_page
+from csms.commands.report.comparison_words import Row, headline, rows
+from csms.commands.report.figures import ServiceView, write_json
+from csms.commands.virtual_days import Played
+from simulators.changes import changed, changes_of
+from simulators.scorecard import BatteryTruth, HeatTruth, SiteTruth, Truth
+from tests.builders.truths import SCENARIO, SPEC, WORLD, booking_truth, car_truth, truth_of
+
+STEPS = WORLD.steps
+NOON = tuple(8_000.0 if 40 <= step < 60 else 0.0 for step in range(STEPS))
+LOAD = (1_000.0,) * STEPS
+CARS = tuple(3_000.0 if 40 <= step < 48 else 0.0 for step in range(STEPS))
+
+
+def site(**more: Any) -> SiteTruth:
+    fields: dict[str, Any] = {
+        "id": SPEC.id,
+        "name": SPEC.name,
+        "pv_power_w": NOON,
+        "load_power_w": LOAD,
+        "charging_power_w": CARS,
+        "import_price_per_kwh": (0.2,) * STEPS,
+        "export_price_per_kwh": (0.05,) * STEPS,
+        "import_co2_g_per_kwh": (50.0,) * STEPS,
+        "import_limit_w": 36_000.0,
+        "export_limit_w": 36_000.0,
+    }
+    return SiteTruth(**{**fields, **more})
+
+
+def lived(place: SiteTruth, *more: Any) -> Truth:
+    return truth_of(
+        place,
+        cars=(car_truth("car-01", [power_w / 4 for power_w in place.charging_power_w]),),
+        bookings=(booking_truth("b-1", "served", "car-01"), *more),
+    )
+
+
+def compared(today: SiteTruth, other: SiteTruth, *more: Any, **changes: Any) -> dict[str, Any]:
+    asked = changes_of(changes, source="c")
+    service = ServiceView(forecasts=(), limits=(), measured={})
+    sides = [
+        Side(scenario, "plan", Played(truth, service, [], []))
+        for scenario, truth in (
+            (SCENARIO, lived(today)),
+            (changed(SCENARIO, asked, source="c"), lived(other, *more)),
+        )
+    ]
+    return compare_sides(asked, *sides, days=1)
+
+
+def battery() -> BatteryTruth:
+    power_w = tuple(
+        2_000.0 if 48 <= step < 56 else -1_000.0 if 80 <= step < 92 else 0.0
+        for step in range(STEPS)
+    )
+    return BatteryTruth(power_w, 500.0)
+
+
+def text_of(page: str) -> str:
+    return html.unescape(
+        re.sub(r"<svg.*?</svg>|<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    )
+
+
+def test_energy_is_where_it_came_from_and_where_it_went() -> None:
+    told = figures_of(lived(site()))
+    assert (told["sun_kwh"], told["buildings_kwh"], told["cars_kwh"]) == (40, 24, 6)
+    assert (told["sun_to_buildings_kwh"], told["sun_to_cars_kwh"]) == (5, 6)
+    assert (told["sold_kwh"], told["bought_kwh"]) == (29, 19)
+    assert (told["bought_cost"], told["sold_revenue"]) == (3.8, 1.45)
+    assert told["sun_used_share"] == pytest.approx(11 / 40)
+    assert (told["peak_import_kw"], told["co2_kg"]) == (1, 0.95)
+    left = told["bought_cost"] - told["sold_revenue"] - told["stored_value"]
+    assert told["cost"] == pytest.approx(left)
+    assert told["stored_value"] == pytest.approx(0.1 * told["stored_kwh"])
+
+
+def test_a_battery_moves_sun_to_the_evening() -> None:
+    plain, told = figures_of(lived(site())), figures_of(lived(site(battery=battery())))
+    assert (told["sun_to_batteries_kwh"], told["from_batteries_kwh"]) == (4, 3)
+    assert told["bought_kwh"] == plain["bought_kwh"] - 3
+    assert told["sold_kwh"] == plain["sold_kwh"] - 4
+    assert told["stored_kwh"] == pytest.approx(plain["stored_kwh"] + 0.5)
+
+
+def test_a_boiler_burns_money_and_carbon() -> None:
+    fuel_w = (10_000.0,) * STEPS
+    boiler = HeatTruth((9_000.0,) * STEPS, (0.0,) * STEPS, fuel_w, 0.1, 227.0)
+    told = figures_of(lived(site(heat=boiler)))
+    assert (told["heat_kwh"], told["fuel_kwh"], told["fuel_cost"]) == (216, 240, 24)
+    assert told["co2_kg"] == pytest.approx(0.95 + 240 * 0.227)
+
+
+def test_more_than_the_grid_takes_is_not_sold() -> None:
+    told = figures_of(lived(site(export_limit_w=1_000.0)))
+    assert told["sold_kwh"] == 5
+
+
+def test_differences_are_of_every_number_that_both_have() -> None:
+    told = compared(site(), site(battery=battery()), weather=["clear"])
+    gap = told["difference"]
+    assert gap["figures"]["bought_kwh"] == -3
+    assert gap["sites"][SPEC.id]["sun_to_batteries_kwh"] == 4
+    assert gap["report"]["policies"]["plan"]["energy_to_cars_wh"] == 0
+    assert "scenario" not in gap["report"]
+    assert write_json(told) == write_json(
+        compared(site(), site(battery=battery()), weather=["clear"])
+    )
+
+
+def test_a_town_without_sun_has_a_comparison_too() -> None:
+    dark = site(pv_power_w=(0.0,) * STEPS)
+    told = compared(dark, dark, weather=["overcast"])
+    assert told["today"]["figures"]["sun_used_share"] is None
+    assert "sun_used_share" not in {row.figure for row in rows(told)}
+    assert (
+        "energy costs the same, CO2 is the same, and as many bookings are served (1)"
+        in (told["headline"])
+    )
+    assert "<svg" in comparison_page(told, SCENARIO.zone)
+
+
+def test_one_side_without_sun_says_so() -> None:
+    told = compared(site(), site(pv_power_w=(0.0,) * STEPS), pv=[{"site": SPEC.id, "factor": 0}])
+    assert "no sun" in text_of(comparison_page(told, SCENARIO.zone))
+
+
+def test_the_page_says_what_is_different_and_what_it_comes_to() -> None:
+    missed = booking_truth("b-2", "missed", "car-01")
+    told = compared(
+        site(),
+        site(battery=battery()),
+        missed,
+        title="A <b>bold</b> plan",
+        add_cars=[{"site": SPEC.id, "model": "city-145", "count": 2}],
+        remove_stations=["NAU-F"],
+        batteries=[{"site": SPEC.id, "capacity_wh": 5000, "max_power_w": 2000}],
+        prices={"import_factor": 1.2, "export_price_per_kwh": 0.05},
+        planner="surplus",
+    )
+    page = comparison_page(told, SCENARIO.zone)
+    assert "<b>bold" not in page
+    assert not re.search(r"<script|<img|<link|@import", page)
+    text = text_of(page)
+    assert "A <b>bold</b> plan: in 1 day energy costs " in text
+    assert "of those promised 1 missed" in text
+    for words in (
+        "Place Nautique gets 2 more cars (City four-seater, 14.5 kWh).",
+        "The charging station NAU-F is lost.",
+        "Place Nautique gets a battery of 5 kWh and 2 kW.",
+        "Electricity costs 1.2 times as much.",
+        "Sun that is sold earns 0.050 EUR/kWh.",
+        "Cars are charged with the surplus of the sun.",
+        "The battery works by itself",
+        "So few days say little of a year",
+        "seed 1",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "shown"),
+    [
+        (1234.4, False, "1,234 kWh"),
+        (-1234.6, True, "-1,235 kWh"),
+        (12.0, True, "+12 kWh"),
+        (-0.2, True, "0 kWh"),
+        (0.2, True, "0 kWh"),
+        (None, False, "no sun"),
+    ],
+)
+def test_numbers_are_round_and_have_a_unit(value: float | None, *, sign: bool, shown: str) -> None:
+    assert Row("x", "x", "kWh").shown(value, sign=sign) == shown
+
+
+def test_a_headline_without_a_title_begins_by_itself() -> None:
+    told = compared(site(), site(), weather=["clear"])
+    assert headline(told).startswith("With these changes: in 1 day ")
