@@ -257,7 +257,7 @@ def _command(job: _Job, folder: Path) -> list[str]:
     nice = shutil.which("nice")
     optional = {"--seed": job.seed, "--start": job.start}
     return [
-        *([nice, "-n", "10"] if nice else ()),
+        *([nice, "-n", "5"] if nice else ()),
         *(sys.executable, "-m", "csms.cli", "replay", scenario),
         *("--what-if", str(changes), "--days", str(job.days), "--planner", job.planner),
         *(

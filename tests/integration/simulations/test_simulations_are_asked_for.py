@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from tests.builders.renovating import CHANGES, block
@@ -53,40 +52,37 @@ async def test_ten_may_wait(sqlite_url: str) -> None:
         await house.post("/simulations", WISH, 202)
 
 
-@pytest.mark.parametrize(
-    ("fields", "field", "word"),
-    [
-        ({"scenario": "atlantis"}, "/scenario", "no shipped scenario 'atlantis'"),
-        ({"scenario": "/etc/passwd"}, "/scenario", "no shipped scenario"),
-        ({"scenario": 5}, "/scenario", "valid string"),
-        ({"scenario": {}}, "/scenario", "missing required field"),
-        ({"scenario": block(seed="x")}, "/scenario/seed", "Expected `int`"),
-        ({"scenario": block(timezone="Mars/Base")}, "/scenario/timezone", "unknown time zone"),
-        ({"changes": {}}, "/changes", "change nothing"),
-        ({"changes": {"sun": 1}}, "/changes", "unknown field `sun`"),
-        ({"changes": {"remove_stations": ["X"]}}, "/changes/remove_stations/0", "unknown station"),
-        (
-            {"changes": {"add_cars": [{"site": "block", "model": "city-145", "count": 999}]}},
-            "/changes/add_cars",
-            "make 1003 cars, allowed are 300",
-        ),
-        ({"days": 32}, "/days", "less than or equal to 31"),
-        ({"days": 0}, "/days", "greater than or equal to 1"),
-        ({"seed": -1}, "/seed", "greater than or equal to 0"),
-        ({"start": "2026-02-30"}, "/start", "is no day"),
-        ({"start": "soon"}, "/start", "pattern"),
-        ({"planner": "perfect"}, "/planner", "Input should be"),
-        ({"shadow": True}, "/shadow", "not permitted"),
-    ],
-)
-async def test_a_mistake_is_named_with_its_place(
-    sqlite_url: str, fields: dict[str, Any], field: str, word: str
-) -> None:
+MISTAKES: list[tuple[dict[str, Any], str, str]] = [
+    ({"scenario": "atlantis"}, "/scenario", "no shipped scenario 'atlantis'"),
+    ({"scenario": "/etc/passwd"}, "/scenario", "no shipped scenario"),
+    ({"scenario": 5}, "/scenario", "valid string"),
+    ({"scenario": {}}, "/scenario", "missing required field"),
+    ({"scenario": block(seed="x")}, "/scenario/seed", "Expected `int`"),
+    ({"scenario": block(timezone="Mars/Base")}, "/scenario/timezone", "unknown time zone"),
+    ({"changes": {}}, "/changes", "change nothing"),
+    ({"changes": {"sun": 1}}, "/changes", "unknown field `sun`"),
+    ({"changes": {"remove_stations": ["X"]}}, "/changes/remove_stations/0", "unknown station"),
+    (
+        {"changes": {"add_cars": [{"site": "block", "model": "city-145", "count": 999}]}},
+        "/changes/add_cars",
+        "make 1003 cars, allowed are 300",
+    ),
+    ({"days": 32}, "/days", "less than or equal to 31"),
+    ({"days": 0}, "/days", "greater than or equal to 1"),
+    ({"seed": -1}, "/seed", "greater than or equal to 0"),
+    ({"start": "2026-02-30"}, "/start", "is no day"),
+    ({"start": "soon"}, "/start", "pattern"),
+    ({"planner": "perfect"}, "/planner", "Input should be"),
+    ({"shadow": True}, "/shadow", "not permitted"),
+]
+
+
+async def test_a_mistake_is_named_with_its_place(sqlite_url: str) -> None:
     async with rest_house(sqlite_url) as house:
-        told = await house.post("/simulations", WISH | fields, 422)
-        assert (told["errors"][0]["field"], word in told["errors"][0]["detail"]) == (field, True), (
-            told
-        )
+        for fields, field, word in MISTAKES:
+            told = await house.post("/simulations", WISH | fields, 422)
+            error = told["errors"][0]
+            assert (error["field"], word in error["detail"]) == (field, True), told
         assert (await house.get("/simulations"))["items"] == []
 
 
