@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,10 @@ PLANNER_NAMES = {
     "surplus": "with the surplus of the sun",
     "perfect_foresight": "as planned by somebody who knows the weather to come",
 }
+
+
+SMALL = 100
+"""Below so many EUR, kWh or kg, a line shows parts of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,19 @@ def rows(comparison: Mapping[str, Any]) -> list[Row]:
     always = {"cost", "bookings_served", "wishes_refused", "bookings_missed"}
     if comparison["changes"]["batteries"]:
         always.add("sun_to_batteries_kwh")
+    finer = [replace(row, digits=_digits(row, today, other, money)) for row in all_rows]
     return [
         row
-        for row in all_rows
+        for row in finer
         if row.figure in always or row.says(today[row.figure]) or row.says(other[row.figure])
     ]
+
+
+def _digits(row: Row, today: Mapping[str, Any], other: Mapping[str, Any], money: str) -> int:
+    """Returns how many digits a line shows: more where there is little."""
+    more = {money: 2, "kWh": 1, "kg": 1}.get(row.unit, row.digits)
+    most = max(abs(side[row.figure] or 0.0) for side in (today, other))
+    return row.digits if most >= SMALL else more
 
 
 def title_of(comparison: Mapping[str, Any]) -> str:
@@ -100,11 +112,12 @@ def headline(comparison: Mapping[str, Any]) -> str:
 
 
 def _moved(today: float, other: float, unit: str, what: str) -> str:
-    change = other - today
-    if round(abs(change)) == 0:
+    change, digits = other - today, 0 if max(abs(today), abs(other)) >= SMALL else 1
+    if round(abs(change), digits) == 0:
         return f"{what} the same"
-    share = f" ({abs(change) / abs(today):.0%})" if abs(today) >= 1 else ""
-    return f"{what} {abs(change):,.0f} {unit} {'less' if change < 0 else 'more'}{share}"
+    share = abs(change) / abs(today) if abs(today) >= 1 else 2.0
+    shown = f" ({share:.0%})" if share <= 1 else ""
+    return f"{what} {abs(change):,.{digits}f} {unit} {'less' if change < 0 else 'more'}{shown}"
 
 
 def _bookings(today: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -150,7 +163,9 @@ def _fleet(scenario: Scenario, changes: Changes, names: Mapping[str, str]) -> It
 
 def _roofs(changes: Changes, names: Mapping[str, str]) -> Iterator[str]:
     for roof in changes.pv:
-        if roof.factor != 1:
+        if roof.factor == 0:
+            yield f"The solar plant of {names[roof.site]} is taken down."
+        elif roof.factor != 1:
             yield f"The solar plant of {names[roof.site]} has {roof.factor:g} times its power."
         if roof.added_peak_power_w:
             added_kw = roof.added_peak_power_w / 1000

@@ -134,7 +134,9 @@ def test_a_town_without_sun_has_a_comparison_too() -> None:
 
 def test_one_side_without_sun_says_so() -> None:
     told = compared(site(), site(pv_power_w=(0.0,) * STEPS), pv=[{"site": SPEC.id, "factor": 0}])
-    assert "no sun" in text_of(comparison_page(told, SCENARIO.zone))
+    text = text_of(comparison_page(told, SCENARIO.zone))
+    assert "no sun" in text
+    assert "The solar plant of Place Nautique is taken down." in text
 
 
 def test_the_page_says_what_is_different_and_what_it_comes_to() -> None:
@@ -183,6 +185,14 @@ def test_the_page_says_what_is_different_and_what_it_comes_to() -> None:
 )
 def test_numbers_are_round_and_have_a_unit(value: float | None, *, sign: bool, shown: str) -> None:
     assert Row("x", "x", "kWh").shown(value, sign=sign) == shown
+
+
+def test_little_is_shown_in_parts() -> None:
+    shown = {row.figure: row.digits for row in rows(compared(site(), site(), weather=["clear"]))}
+    assert (shown["cost"], shown["bought_kwh"], shown["bookings_served"]) == (2, 1, 0)
+    much = site(load_power_w=(100_000.0,) * STEPS)
+    shown = {row.figure: row.digits for row in rows(compared(much, much, weather=["clear"]))}
+    assert (shown["cost"], shown["bought_kwh"], shown["peak_import_kw"]) == (0, 0, 1)
 
 
 def test_a_headline_without_a_title_begins_by_itself() -> None:
