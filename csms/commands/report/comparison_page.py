@@ -20,7 +20,7 @@ from csms.commands.report.pictures import BUILDING, CARS, LIMIT, PLAN, SUN, Piec
 _COLOURS = {
     "sun, used at once": SUN,
     "from the battery": PLAN,
-    "electricity bought": "#9a9a9a",
+    "electricity bought": "#7d8fb3",
     "fuel bought": LIMIT,
     "sun into the building": BUILDING,
     "sun into the cars": CARS,
