@@ -17,8 +17,9 @@ from scheduler.assign import mend
 from scheduler.candidates import Candidate, Judge
 from scheduler.chains import Chains, served
 from scheduler.improve import Exchange, exchanges
-from scheduler.parking import redeals
+from scheduler.parking import Key, redeals, stays_of
 from scheduler.prices import RechargePrices
+from scheduler.ruin import rebuilt
 from scheduler.view import View
 
 _PRICED = 40
@@ -32,8 +33,19 @@ _LEAST_GAIN = 1e-3
 _KICK_COST = 0.3
 """The most that an exchange made on purpose may seem to cost."""
 _KICK_ROUNDS = 6
-_KICKS_OF_CHAINS = 0.7
-"""How often trips change cars rather than cars EVSEs."""
+_KICKS_BY_PRICE = 0.3
+"""How often a kick is a few exchanges that seem to cost little,"""
+_KICKS_OF_CHAINS = 0.8
+"""or else trips that change cars whatever it seems to cost,"""
+_KICKS_OF_EVSES = 0.9
+"""or else cars that change EVSEs at random; what is left is one stay on another EVSE."""
+_MOST_WISHES = 3
+_KEEPS_EVSES = 0.5
+"""How often the other stays keep their EVSEs, rather than being dealt anew."""
+_PARKS = 0.1
+"""How often other ways to park are tried after a kick: up to 40 programs."""
+_NEAR = 0.3
+"""What a kick has made dearer by more is not searched any further."""
 _PARKINGS = 40
 """With more ways than this to park one stay otherwise, none is tried but by chance."""
 
@@ -105,28 +117,63 @@ class Search:
         good_enough: Callable[[Candidate], bool],
     ) -> Candidate:
         """Returns the best candidate found while `may_go_on` and until `good_enough`."""
+        now = best
         while may_go_on() and not good_enough(best):
-            tried = self._kick(best, random)
-            if tried is not None:
-                tried = self.settled(tried, _KICK_ROUNDS, may_go_on)
-                if _is_better(tried, best):
-                    best = tried
+            tried = self._kick(now, random)
+            if tried is None or not _is_near(tried, best):
+                now = best
+                continue
+            now = self._climbed(tried, may_go_on, parkings=random.random() < _PARKS)
+            if _is_better(now, best):
+                best = now
         return best
 
-    def _kick(self, best: Candidate, random: Random) -> Candidate | None:
-        """Returns a candidate a few random exchanges away, or with a stay on another EVSE."""
-        found = self._exchanges(best, -_KICK_COST, 200)
-        chains, wishes = best.decision.chains, None
-        if found and random.random() < _KICKS_OF_CHAINS:
+    def _climbed(
+        self, now: Candidate, may_go_on: Callable[[], bool], *, parkings: bool
+    ) -> Candidate:
+        """Returns a candidate that few exchanges better; `settled` in a fraction of its time."""
+        for _ in range(_KICK_ROUNDS):
+            better = self._stepped(now, 1, may_go_on)
+            if better is None and parkings:
+                better = self._parked_otherwise(now, may_go_on)
+            if better is None:
+                return now
+            now = better
+        return now
+
+    def _kick(self, now: Candidate, random: Random) -> Candidate | None:
+        """Returns a candidate with a few trips on other cars or a few stays on other EVSEs."""
+        chains, wishes = now.decision.chains, None
+        kind = random.random()
+        if kind < _KICKS_BY_PRICE and (found := self._exchanges(now, -_KICK_COST, 200)):
             some = _disjoint(random.sample(found, min(len(found), random.randint(1, 4))))
             chains = _applied(chains, some)
+            if len(served(chains)) < len(self._view.trips):
+                chains = mend(self._view, self._prices, chains)
+        elif kind < _KICKS_OF_CHAINS and served(chains):
+            chains = rebuilt(self._view, chains, random)
+            wishes = self._wishes(chains, now, random)
+        elif kind < _KICKS_OF_EVSES:
+            wishes = self._wishes(chains, now, random)
         else:
-            stays = best.decision.stays
+            stays = now.decision.stays
             ways = list(redeals(self._view, stays, [random.choice(stays)])) if stays else []
             wishes = random.choice(ways) if ways else None
-        if len(served(chains)) < len(self._view.trips):
-            chains = mend(self._view, self._prices, chains)
-        return self._judge.same_trips(chains, best, wishes)
+        return self._judge.same_trips(chains, now, wishes)
+
+    def _wishes(self, chains: Chains, now: Candidate, random: Random) -> dict[Key, int]:
+        """Returns EVSEs at random for up to three stays, and perhaps those held now for others."""
+        places = self._view.places
+        stays = [stay for stay in stays_of(self._view, chains) if stay.start < stay.end]
+        some = random.sample(stays, min(len(stays), random.randint(0, _MOST_WISHES)))
+        wishes = {stay.key: random.choice((-1, *places[stay.site].posts)) for stay in some}
+        if random.random() < _KEEPS_EVSES:
+            held = {stay.key: stay.post for stay in now.decision.stays if stay.post >= 0}
+            for stay in stays:
+                post = held.get(stay.key, -1)
+                if post in places[stay.site].posts:
+                    wishes.setdefault(stay.key, post)
+        return wishes
 
     def _exchanges(self, best: Candidate, least_gain: float, most: int) -> list[Exchange]:
         if best.marginal is None:
@@ -157,6 +204,12 @@ def _applied(chains: Chains, some: list[Exchange]) -> Chains:
     for each in some:
         chains = each.applied(chains)
     return chains
+
+
+def _is_near(one: Candidate, best: Candidate) -> bool:
+    if one.priority != best.priority:
+        return one.priority > best.priority
+    return one.objective <= best.objective + _NEAR
 
 
 def _is_better(one: Candidate, other: Candidate) -> bool:

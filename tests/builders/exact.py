@@ -73,7 +73,7 @@ def _whole(value: float, unit: float = 1.0) -> int:
 
 @dataclass(frozen=True)
 class _Stand:
-    """A stay that a car may make: after one trip (None: at first), until another (None: the end)."""
+    """A stay that a car may make, after a trip (None: at first) until another (None: the end)."""
 
     car: Vehicle
     site: Site
@@ -235,9 +235,7 @@ class _Model:
             self.power[car.id, name, step] = power
         return powers
 
-    def _least(
-        self, power: cp_model.IntVar, evse: Evse, step: int, most: int, back: int
-    ) -> None:
+    def _least(self, power: cp_model.IntVar, evse: Evse, step: int, most: int, back: int) -> None:
         least = _whole(evse.min_power_w, GRAIN_W)
         if step >= _FIRST_STEPS or least == 0:
             return
@@ -300,8 +298,10 @@ class _Model:
         self, site: Site, step: int, cars: Iterable[cp_model.IntVar], stored: cp_model.LinearExprT
     ) -> None:
         model = self.model
-        load, most_sun = _whole(site.load_power_w[step], GRAIN_W), _whole(site.pv_power_w[step], GRAIN_W)
-        limit_in, limit_out = _whole(site.import_limit_w, GRAIN_W), _whole(site.export_limit_w, GRAIN_W)
+        load = _whole(site.load_power_w[step], GRAIN_W)
+        most_sun = _whole(site.pv_power_w[step], GRAIN_W)
+        limit_in = _whole(site.import_limit_w, GRAIN_W)
+        limit_out = _whole(site.export_limit_w, GRAIN_W)
         assert load >= 0, "a building that gives by itself"
         drawn = cp_model.LinearExpr.sum(list(cars))
         if load - most_sun > limit_in:
@@ -330,8 +330,13 @@ class _Model:
         return solver
 
     def most_priority(self, limit: float) -> int:
-        worth = [trip.priority * each for trip in self.problem.bookings for each in self._who_drives(trip.id)]
-        self.served = cp_model.LinearExpr.sum(worth)
+        self.served = cp_model.LinearExpr.sum(
+            [
+                trip.priority * each
+                for trip in self.problem.bookings
+                for each in self._who_drives(trip.id)
+            ]
+        )
         self.model.maximize(self.served)
         self.solver = self._solver(limit)
         if self.solver.solve(self.model) != cp_model.OPTIMAL:
@@ -340,12 +345,8 @@ class _Model:
 
     def solve_for_cost(self, priority: int, limit: float) -> None:
         """Finds the cheapest of all plans that serve so much priority."""
-        for number, name in enumerate(self.model.proto.variables):
-            del name
-            self.model.add_hint(
-                self.model.get_int_var_from_proto_index(number),
-                self.solver.response_proto.solution[number],
-            )
+        for number, value in enumerate(self.solver.response_proto.solution):
+            self.model.add_hint(self.model.get_int_var_from_proto_index(number), value)
         self.model.add(self.served >= priority)
         self.model.minimize(cp_model.LinearExpr.sum(self.cost))
         self.solver = self._solver(limit)
