@@ -127,6 +127,15 @@ def _import_w(view: View, decision: Decision, place: Place, cars_w: Floats) -> F
     return import_w
 
 
+def cost_without_cars(view: View, decision: Decision) -> float:
+    """Returns what energy would cost if no car charged: site batteries as planned."""
+    cost = 0.0
+    for place in view.places:
+        demand = place.load_w + decision.battery_w[place.index]
+        cost += grid_cost(place, demand - sun_used(place, demand), view.hours)
+    return cost
+
+
 def _battery_end(place: Place, battery_w: Floats, hours: float) -> float:
     if place.battery is None:
         return 0.0

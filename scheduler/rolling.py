@@ -33,7 +33,7 @@ from scheduler.plan import Plan
 from scheduler.pools import pooled_bound
 from scheduler.prices import RechargePrices
 from scheduler.problem import Problem
-from scheduler.result import OPTIMAL_WITHIN, make_result, outcome
+from scheduler.result import OPTIMAL_WITHIN, cost_without_cars, make_result, outcome
 from scheduler.search import Search
 from scheduler.solver import SolveLimits
 from scheduler.surplus import FollowSun
@@ -47,6 +47,8 @@ Level = Literal["solver", "sun", "former", "laxity", "held"]
 the sun), the plan before, least laxity, or what the cars hold."""
 
 
+_SHARE_OF_THE_OPTIMAL = 0.25
+"""What part of its time limit a plan that is `optimal` is still bettered in."""
 _LAST_CHARGES = 8
 """A plan is made of two candidates in about the time of so many charging programs."""
 
@@ -224,19 +226,21 @@ class _Planner:
         return spent_s + _LAST_CHARGES * self._longest_charge_s < self._options.time_limit_s
 
     def _is_good_enough(self, candidate: Candidate) -> bool:
-        """Returns whether more time is better saved: never in the first tenth of it.
+        """Returns whether more time is better saved.
 
-        Where most of the cost is the worth of what is left, a plan may be within 0.5 % of its bound
-        and charge for far more than it must.
+        Where most of the cost is the worth of what is left, a plan within 0.5 % of its bound may
+        charge for far more than it must: it has a quarter of the time to get within 0.5 % of what
+        charging costs.
         """
         assert self._options.time_limit_s is not None
+        bound, found = self._bound(candidate), outcome(self.view, candidate.decision)
+        gap = found.cost - bound
+        charging_cost = found.energy_cost - cost_without_cars(self.view, candidate.decision)
+        if gap <= OPTIMAL_WITHIN * abs(charging_cost):
+            return True
         spent_s = self._monotonic() - self._began_s
-        return spent_s >= 0.1 * self._options.time_limit_s and self._is_optimal(candidate)
-
-    def _is_optimal(self, candidate: Candidate) -> bool:
-        bound = self._bound(candidate)
-        cost = outcome(self.view, candidate.decision).cost
-        return cost - bound <= OPTIMAL_WITHIN * abs(bound)
+        is_late = spent_s >= _SHARE_OF_THE_OPTIMAL * self._options.time_limit_s
+        return is_late and gap <= OPTIMAL_WITHIN * abs(bound)
 
     def _bound(self, candidate: Candidate) -> float:
         """Returns a bound on plans that serve as much as `candidate`."""

@@ -366,8 +366,8 @@ FORM = {
     "status",
     "kpi",
 }
-"""What is no constraint of the solver but the form of a plan, broken by hand in `test_absurd_plans` and
-`test_planted_violations`."""
+"""What is no constraint of the solver but the form of a plan: broken by hand in `test_absurd_plans`
+and `test_planted_violations`."""
 
 
 def test_every_rule_of_the_referee_is_switched_off_here_or_is_one_of_form() -> None:
