@@ -13,7 +13,8 @@ class PlanOptions:
 
     time_limit_s: float | None = None
     """None: the first whole plan, limited by iterations, the same on every machine. Else the plan
-    goes on improving until then or until it is `optimal`."""
+    goes on improving until then or until it is `optimal`, for which it may still take a quarter
+    of the time where charging is not near its bound."""
     exchange_rounds: int = 1
     """How often all exchanges between two cars are priced and the best tried, at most."""
     wait_cost_per_kwh_h: float = 0.001

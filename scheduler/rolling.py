@@ -230,9 +230,12 @@ class _Planner:
 
         Where most of the cost is the worth of what is left, a plan within 0.5 % of its bound may
         charge for far more than it must: it has a quarter of the time to get within 0.5 % of what
-        charging costs.
+        charging costs. While a trip that cars could drive is refused, there is more to gain.
         """
         assert self._options.time_limit_s is not None
+        done = served(candidate.decision.chains)
+        if any(trip.cars and trip.index not in done for trip in self.view.trips):
+            return False
         bound, found = self._bound(candidate), outcome(self.view, candidate.decision)
         gap = found.cost - bound
         charging_cost = found.energy_cost - cost_without_cars(self.view, candidate.decision)

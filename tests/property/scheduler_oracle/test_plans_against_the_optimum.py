@@ -91,10 +91,10 @@ def assert_near(cases: list[Compared], least: int) -> None:
 
 
 def test_plans_of_small_problems_are_the_best_or_within_one_percent_of_it() -> None:
-    assert_near([compared(seed) for seed in range(100, 120)], least=19)
+    assert_near([compared(seed, 0.5) for seed in range(100, 116)], least=15)
 
 
-def test_the_first_plan_is_never_better_than_the_best() -> None:
+def test_the_first_plan_is_near_the_best_in_seven_of_ten_and_never_better() -> None:
     assert_near([compared(seed, None) for seed in range(100, 130)], least=22)
 
 
