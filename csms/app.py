@@ -60,6 +60,7 @@ from csms.ledger.relay import Relay
 from csms.messages.api import router as messages_router
 from csms.messages.reactions import LogKeeper
 from csms.needs.api import router as needs_router
+from csms.planning.api.explanations import router as explanations_router
 from csms.planning.api.plans import router as planning_router
 from csms.planning.api.priorities import router as priorities_router
 from csms.planning.reactions import FOLLOWED, LimitKeeper
@@ -143,6 +144,7 @@ ROUTERS: Sequence[APIRouter] = (
     status_checks_router,
     booking_router,
     planning_router,
+    explanations_router,
     priorities_router,
     simulations_router,
 )

@@ -82,10 +82,12 @@ class Refused(Conflict):
         *,
         code: str | None = None,
         reasons: Sequence[str] = (),
+        explanation: Sequence[Mapping[str, Any]] = (),
         alternatives: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(detail, code=code)
         self.reasons = tuple(reasons)
+        self.explanation = tuple(explanation)
         self.alternatives = tuple(alternatives)
 
 

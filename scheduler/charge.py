@@ -303,8 +303,7 @@ class _Builder:
     def _taper(self, lines: Sequence[Falling], cells: Index, state: Index) -> None:
         """Keeps each step's power to what the battery takes at its end."""
         for line in lines:
-            row = self.program.rows(len(cells), -np.inf, line.top_w / 1000)
-            rows = row + np.arange(len(cells))
+            rows = self.program.rows(len(cells), -np.inf, line.top_w / 1000) + np.arange(len(cells))
             self.program.entries(rows, self.column[cells], 1.0)
             self.program.entries(rows, state, line.per_wh)
 

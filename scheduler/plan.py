@@ -24,9 +24,20 @@ UnservedCode = Literal[
 """Why a booking is not served."""
 
 ReasonCode = Literal[
-    "DEADLINE", "SUN", "PAID", "PRICE", "LIMIT", "MINIMUM", "READY", "KEEP", "GIVE", "PEAK"
+    "DEADLINE",
+    "SUN",
+    "PAID",
+    "PRICE",
+    "BATTERY",
+    "LIMIT",
+    "PEAK",
+    "MINIMUM",
+    "READY",
+    "KEEP",
+    "TRADE",
+    "GIVE",
 ]
-"""Why a car charges when it does; `scheduler.explain` has a sentence for each."""
+"""Why a car charges when it does; `scheduler.explaining` has a sentence for each."""
 
 
 @dataclass(frozen=True, slots=True)

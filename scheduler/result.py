@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.chains import Chains
-from scheduler.explain import Reasons
 from scheduler.grid import grid_cost, peak_cost, sun_used
 from scheduler.parking import Stay
 from scheduler.plan import (
@@ -31,6 +30,7 @@ from scheduler.plan import (
     Unserved,
 )
 from scheduler.plan import Stay as PlannedStay
+from scheduler.reasons import Flows, Reasons
 from scheduler.view import Floats, Place, View
 
 OPTIMAL_WITHIN = 0.005
@@ -212,7 +212,8 @@ def _planned_stays(view: View, stays: Sequence[Stay]) -> list[PlannedStay]:
 
 def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
     """Returns the charging entries: steps of equal power and reasons run together."""
-    reasons = Reasons(view, decision.stays, found.cars_w, found.ends_wh, found.grid_w)
+    flows = Flows(found.grid_w, found.pv_used_w, decision.battery_w, found.ends_wh)
+    reasons = Reasons(view, decision.stays, decision.powers_w, flows)
     entries: list[Charging] = []
     for n, (stay, power) in enumerate(zip(decision.stays, decision.powers_w, strict=True)):
         if stay.post < 0:
@@ -220,7 +221,7 @@ def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
         at = np.flatnonzero(np.abs(power) > _SMALLEST_W)
         if not len(at):
             continue
-        codes = reasons.codes(n, power, at.tolist())
+        codes = [tuple(why.code for why in whys) for whys in reasons.of(n, at.tolist())]
         same_w = _SAME_TAPERED_W if view.cars[stay.car].taper else _SAME_W
         breaks = (
             (np.diff(at) != 1)

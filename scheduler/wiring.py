@@ -26,6 +26,10 @@ class Limit:
 
     number: int
     """Over all sites."""
+    name: str
+    """Of the circuit (or of the site), with the phase where it is on one."""
+    limit_w: float
+    """With all else that draws there."""
     most_w: Floats
     least_w: Floats
 
@@ -72,13 +76,17 @@ def wires_of(site: Site, load_w: Floats, first: int) -> Wires:
     parents = {circuit.id: circuit.parent for circuit in site.circuits}
     loads_w = _loads_w(site, parents, steps)
     whole = {
-        circuit.id: _limit(next(numbers), circuit.limit_w, loads_w[circuit.id].sum(axis=0))
+        circuit.id: _limit(
+            next(numbers), circuit.id, circuit.limit_w, loads_w[circuit.id].sum(axis=0)
+        )
         for circuit in site.circuits
     }
     split = {
         circuit.id: tuple(
-            _limit(next(numbers), limit_w, load_w)
-            for limit_w, load_w in zip(circuit.phase_limits_w, loads_w[circuit.id], strict=True)
+            _limit(next(numbers), f"{circuit.id} {phase}", limit_w, load_w)
+            for phase, limit_w, load_w in zip(
+                PHASES, circuit.phase_limits_w, loads_w[circuit.id], strict=True
+            )
         )
         for circuit in site.circuits
         if circuit.phase_limits_w is not None
@@ -87,14 +95,15 @@ def wires_of(site: Site, load_w: Floats, first: int) -> Wires:
     grid: list[Limit] = []
     most_w: list[Floats] = []
     no_draw: list[Bools] = []
-    for limit_w in site.phase_limits_w or ():
+    for phase, limit_w in zip(PHASES, site.phase_limits_w or (), strict=False):
         alone_w = (load_w - pv_w) / 3
         # Of the sun only what may be used without the cars is sure.
         sure_w = np.minimum(pv_w, np.maximum(load_w + site.export_limit_w, 0.0))
         room_w = np.maximum(limit_w - (load_w - sure_w) / 3, 0.0)
         no_draw.append(alone_w > limit_w)
         room_w = np.where(no_draw[-1], 0.0, room_w)
-        grid.append(Limit(next(numbers), room_w, np.full(steps, -np.inf)))
+        name, least_w = f"{site.id} {phase}", np.full(steps, -np.inf)
+        grid.append(Limit(next(numbers), name, limit_w, room_w, least_w))
         most_w.append(np.maximum(limit_w, alone_w))
     return Wires(parents, whole, split, tuple(grid), tuple(most_w), tuple(no_draw))
 
@@ -112,6 +121,6 @@ def _loads_w(site: Site, parents: dict[str, str | None], steps: int) -> dict[str
     return loads_w
 
 
-def _limit(number: int, limit_w: float, load_w: Floats) -> Limit:
+def _limit(number: int, name: str, limit_w: float, load_w: Floats) -> Limit:
     most_w = np.maximum(limit_w - load_w, 0.0)
-    return Limit(number, most_w, np.minimum(-limit_w - load_w, 0.0))
+    return Limit(number, name, limit_w, most_w, np.minimum(-limit_w - load_w, 0.0))

@@ -24,7 +24,7 @@ from csms.cli import COMMANDS
 from csms.config import ENVIRONMENT_PREFIX, Settings
 from csms.web.identity import SCOPES, Scope
 from models.quirks import CATALOGUE, DEFAULTS
-from scheduler.explain import SENTENCES
+from scheduler.explaining.words import MEANINGS
 from simulators import changes, scenario
 from simulators.faults import FAULTS
 
@@ -295,7 +295,7 @@ def quirk_defaults() -> str:
 
 def reasons() -> str:
     """Returns the table of reasons for charging."""
-    return _table(("code", "meaning"), ((f"`{k}`", v) for k, v in SENTENCES.items()))
+    return _table(("code", "meaning"), ((f"`{k}`", v) for k, v in MEANINGS.items()))
 
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -24,6 +24,8 @@ from csms.booking.rules import (
     reserve_km,
     step,
     stops_extension,
+    told_answer,
+    told_extension,
 )
 from csms.ledger.work import ReadSession, UnitOfWork
 from models.errors import BadInput, Conflict, FieldError, NotFound, Refused
@@ -33,6 +35,7 @@ from models.tables.energy import Site
 from models.tables.fleet import Driver
 from models.timeline import format_rfc3339
 from scheduler.admit import Answer, Calendar, Wish
+from scheduler.explaining.words import Language
 
 BOOKINGS = "bookings"
 """What those who change bookings take turns at."""
@@ -80,9 +83,17 @@ class Asked:
 
 
 async def quote(
-    session: ReadSession, desk: Desk, asked: Asked, *, tenant: str, now: datetime
+    session: ReadSession,
+    desk: Desk,
+    asked: Asked,
+    *,
+    tenant: str,
+    now: datetime,
+    language: Language = "en",
 ) -> dict[str, Any]:
     """Returns whether a booking would be accepted now, with offers or alternatives.
+
+    Its reasons are told in `language` too.
 
     Raises:
         BadInput: for impossible times or unknown references.
@@ -111,6 +122,7 @@ async def quote(
         ],
         "solar_share": solar_share,
         "reasons": reasons,
+        "explanation": told_answer(answer, asked.wish(), calendar.rules, solar_share, language),
         "alternatives": _alternatives(asked, answer),
     }
 
@@ -123,8 +135,9 @@ async def book(
     booking_id: str | None = None,
     external_id: str | None = None,
     custom: Mapping[str, Any] | None = None,
+    language: Language = "en",
 ) -> Booking:
-    """Returns a new confirmed booking on the best car.
+    """Returns a new confirmed booking on the best car; a refusal is told in `language` too.
 
     Raises:
         BadInput: for impossible times or unknown references.
@@ -143,6 +156,7 @@ async def book(
             "no car can be promised for this trip",
             code="no-vehicle",
             reasons=refusal_reasons(answer),
+            explanation=told_answer(answer, asked.wish(), calendar.rules, None, language),
             alternatives=_alternatives(asked, answer),
         )
     offer = answer.offers[0]
@@ -274,8 +288,10 @@ def move(work: UnitOfWork, booking: Booking, status: BookingStatus) -> None:
     touch(work, booking)
 
 
-async def extend(work: UnitOfWork, desk: Desk, booking: Booking, end: datetime) -> Booking:
-    """Moves the end of a booking.
+async def extend(
+    work: UnitOfWork, desk: Desk, booking: Booking, end: datetime, language: Language = "en"
+) -> Booking:
+    """Moves the end of a booking; a refusal is told in `language` too.
 
     Raises:
         BadInput: if the new end does not lie after the start and the present.
@@ -292,7 +308,7 @@ async def extend(work: UnitOfWork, desk: Desk, booking: Booking, end: datetime) 
         raise BadInput(f"/end {detail}", [FieldError("/end", detail)])
     if end > booking.end and booking.vehicle_id is not None:
         calendar = await desk.calendar(work.session, tenant=work.tenant, now=work.now)
-        _check_extension(calendar, booking, end)
+        _check_extension(calendar, booking, end, language)
     booking.end = end
     if booking.status == "late":
         booking.status = step("late", "active")
@@ -302,7 +318,9 @@ async def extend(work: UnitOfWork, desk: Desk, booking: Booking, end: datetime) 
     return booking
 
 
-def _check_extension(calendar: Calendar, booking: Booking, end: datetime) -> None:
+def _check_extension(
+    calendar: Calendar, booking: Booking, end: datetime, language: Language
+) -> None:
     assert booking.vehicle_id is not None
     stopped = stops_extension(calendar, booking.vehicle_id, booking.id, booking.start, end)
     if stopped is None:
@@ -316,6 +334,7 @@ def _check_extension(calendar: Calendar, booking: Booking, end: datetime) -> Non
         "the car is promised to somebody else",
         code="no-vehicle",
         reasons=[f"PROMISED: the car's next trip begins at {format_rfc3339(stopped.start)}"],
+        explanation=told_extension(stopped, language),
         alternatives=[{"end": format_rfc3339(latest)}] if possible else [],
     )
 

@@ -41,12 +41,13 @@ from csms.web.documents import (
 )
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
+from csms.web.language import language_of
 from csms.web.paging import KeptQuery, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.services import services_of
-from csms.web.shown import Page
+from csms.web.shown import Page, ReasonShown
 from csms.web.work import Once, Reading, Work
 from models.states import BookingStatus
 from models.tables.booking import Booking
@@ -161,6 +162,8 @@ class QuoteShown(Shown):
     """The first is the car that would be booked."""
     solar_share: float | None
     reasons: list[str]
+    explanation: list[ReasonShown]
+    """The reasons in the language of `Accept-Language`, with their numbers."""
     alternatives: list[dict[str, Any]]
 
 
@@ -191,7 +194,14 @@ async def quote_booking(
 ) -> Response:
     """Say whether a booking would be accepted now; reserves nothing."""
     now = services_of(request).clock.now()
-    answer = await quote(session, desk_of(request), body.asked(), tenant=caller.tenant, now=now)
+    answer = await quote(
+        session,
+        desk_of(request),
+        body.asked(),
+        tenant=caller.tenant,
+        now=now,
+        language=language_of(request),
+    )
     return reply(answer)
 
 
@@ -205,6 +215,7 @@ async def create_booking(request: Request, work: Work, body: NewBooking) -> Resp
         booking_id=body.id,
         external_id=body.external_id,
         custom=body.custom,
+        language=language_of(request),
     )
     return reply(
         booking_resource(row),
@@ -312,7 +323,7 @@ async def extend_booking(
     """Move the end of a booking, if the car is free that long."""
     row = await find_for_change(work, booking_id)
     check_if_match(request, row.version)
-    await extend(work, desk_of(request), row, body.end)
+    await extend(work, desk_of(request), row, body.end, language_of(request))
     return reply(booking_resource(row), version=row.version)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from models.errors import BadInput, Conflict, FieldError
 from models.states import BOOKING, BookingStatus, allowed
 from scheduler.admit import Answer, Calendar, Wish
-from scheduler.reach import CarState, Promise
+from scheduler.explaining.bookings import promise_whys, refusal_whys
+from scheduler.explaining.picture import Reason
+from scheduler.explaining.told import Teller
+from scheduler.explaining.words import Language
+from scheduler.reach import AdmissionRules, CarState, Promise
 
 NO_SHOW_AFTER = timedelta(minutes=60)
 """A car that nobody fetched by then is free again."""
@@ -199,6 +203,25 @@ def _sun_reasons(solar_share: float | None) -> list[str]:
 def refusal_reasons(answer: Answer) -> list[str]:
     """Returns why no car can be promised, in words with a code before."""
     return [f"{reason.code}: {reason.detail}" for reason in answer.reasons]
+
+
+def told_answer(
+    answer: Answer,
+    wish: Wish,
+    rules: AdmissionRules,
+    solar_share: float | None,
+    language: Language,
+) -> list[dict[str, Any]]:
+    """Returns why a booking is accepted or refused: codes, numbers, sentences in a language."""
+    whys = (
+        promise_whys(answer, solar_share) if answer.bookable else refusal_whys(answer, wish, rules)
+    )
+    return Teller(language, "").reasons(whys)
+
+
+def told_extension(stopped: Promise, language: Language) -> list[dict[str, Any]]:
+    """Returns why a trip can't last as long, told like `told_answer`: `stopped` is what follows."""
+    return Teller(language, "").reasons([Reason("PROMISED", {"next_at": stopped.start})])
 
 
 def stops_extension(

@@ -113,7 +113,7 @@ async def _play(world: World, served: Served, show: Callable[[float], None]) -> 
             connect=websocket_door(served.ocpp_url),
             progress=show,
         )
-        return Played(truth, await view_of(api), await everything(api, "/plans"))
+        return Played(truth, await view_of(api, truth.grid.end), await everything(api, "/plans"))
 
 
 @contextmanager

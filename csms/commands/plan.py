@@ -16,10 +16,12 @@ import typer
 from rich.console import Console
 
 from csms.commands.options import AsJson
+from csms.commands.reasons import say_why
 from models.clocks import RealWireClock
 from models.errors import BadInput, FleetError
 from scheduler.check import Violation, check
 from scheduler.documents import printable
+from scheduler.explaining.words import Language, check_language
 from scheduler.options import OFFLINE
 from scheduler.plan import Plan, read_plan, write_plan
 from scheduler.problem import Problem, read_problem
@@ -48,6 +50,18 @@ def plan(
             help="How long to go on improving; 0 ends with the first whole plan.",
         ),
     ] = 0.0,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why: of each slot, each booking, each car.")
+    ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language",
+            metavar="LANGUAGE",
+            help="Of --explain: en, fr or de.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan bookings and charging for one problem, or judge a plan of it.
@@ -57,9 +71,17 @@ def plan(
 
     Example: heliofleet plan problem.json -o plan.json --time-limit 10
     """
+    if language is not None and not explain:
+        raise BadInput("--language: goes with --explain only")
+    explain_in = check_language(language or "en", "--language") if explain else None
     raise typer.Exit(
         plan_command(
-            problem_file, out=out, check_file=check, time_limit=time_limit, as_json=as_json
+            problem_file,
+            out=out,
+            check_file=check,
+            time_limit=time_limit,
+            explain_in=explain_in,
+            as_json=as_json,
         )
     )
 
@@ -70,6 +92,7 @@ def plan_command(
     out: Path | None,
     check_file: Path | None,
     time_limit: float,
+    explain_in: Language | None = None,
     as_json: bool,
 ) -> int:
     """Does what the command says and returns its exit status.
@@ -84,13 +107,16 @@ def plan_command(
         raise BadInput(f"--time-limit must be 0 or more seconds, not {time_limit}")
     problem = read_problem(_read(problem_file))
     if check_file is not None:
-        return _judge(problem, read_plan(_read(check_file)), as_json=as_json)
-    return _make(problem, out, time_limit, as_json=as_json)
+        judged = read_plan(_read(check_file))
+        return _judge(problem, judged, explain_in=explain_in, as_json=as_json)
+    return _make(problem, out, time_limit, explain_in=explain_in, as_json=as_json)
 
 
-def _judge(problem: Problem, plan_made: Plan, *, as_json: bool) -> int:
+def _judge(problem: Problem, plan_made: Plan, *, explain_in: Language | None, as_json: bool) -> int:
     violations = check(problem, plan_made)
-    if as_json:
+    if explain_in is not None and not violations:
+        say_why(problem, plan_made, explain_in, as_json=as_json)
+    elif as_json:
         document = {"ok": not violations, "violations": violations}
         typer.echo(msgspec.json.encode(document).decode())
     else:
@@ -101,7 +127,14 @@ def _judge(problem: Problem, plan_made: Plan, *, as_json: bool) -> int:
     return FAILED if violations else OK
 
 
-def _make(problem: Problem, out: Path | None, time_limit: float, *, as_json: bool) -> int:
+def _make(
+    problem: Problem,
+    out: Path | None,
+    time_limit: float,
+    *,
+    explain_in: Language | None,
+    as_json: bool,
+) -> int:
     if out is not None and not out.absolute().parent.is_dir():
         raise BadInput(f"{out}: no such directory")
     options = replace(OFFLINE, time_limit_s=time_limit or None)
@@ -111,14 +144,17 @@ def _make(problem: Problem, out: Path | None, time_limit: float, *, as_json: boo
     if violations:
         raise FleetError(f"no plan that obeys every rule was found: {_line(violations[0])}")
     document = write_plan(made)
-    if out is None:
+    if out is not None:
+        try:
+            out.write_bytes(document)
+        except OSError as error:
+            raise FleetError(f"{out}: {error.strerror}") from None
+    if explain_in is not None:
+        say_why(problem, made, explain_in, as_json=as_json)
+    elif out is None:
         typer.echo(document.decode())
-        return OK
-    try:
-        out.write_bytes(document)
-    except OSError as error:
-        raise FleetError(f"{out}: {error.strerror}") from None
-    typer.echo(_summary(problem, made, out, as_json=as_json))
+    else:
+        typer.echo(_summary(problem, made, out, as_json=as_json))
     return OK
 
 

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -20,6 +20,8 @@ from models.timeline import format_rfc3339, parse_rfc3339
 
 API = "/api/v1"
 PAGE = 500
+_MIDDLE_OF_THE_DAY = timedelta(hours=12)
+"""So long before its end a run's last day is at its noon, and there is much to explain."""
 
 
 class SteppingPacer:
@@ -81,8 +83,8 @@ async def everything(api: httpx.AsyncClient, path: str, **query: str) -> list[di
             return items
 
 
-async def view_of(api: httpx.AsyncClient) -> ServiceView:
-    """Returns what only the service knows of a run."""
+async def view_of(api: httpx.AsyncClient, ends_at: datetime) -> ServiceView:
+    """Returns what only the service knows of a run that ends at `ends_at`."""
     forecasts = await everything(api, "/forecasts/pv")
     hourly = [each for each in forecasts if parse_rfc3339(each["start"]).minute == 0]
     sites = [site["id"] for site in await everything(api, "/sites")]
@@ -90,7 +92,20 @@ async def view_of(api: httpx.AsyncClient) -> ServiceView:
         forecasts=hourly,
         limits=await everything(api, "/limits"),
         measured={site: await everything(api, f"/sites/{site}/measurements") for site in sites},
+        why=await _why(api, ends_at - _MIDDLE_OF_THE_DAY),
     )
+
+
+async def _why(api: httpx.AsyncClient, at: datetime) -> dict[str, Any] | None:
+    """Returns why the first plan from an instant on was so; None where there is no such plan."""
+    first = {"from": format_rfc3339(at), "limit": "1", "sort": "created_at"}
+    plans = await api.get(f"{API}/plans", params=first)
+    found: dict[str, Any] = msgspec.json.decode(plans.content) if plans.is_success else {}
+    if not found.get("items"):
+        return None
+    path = f"{API}/plans/{found['items'][0]['id']}/explanation"
+    answer = await api.get(path, params={"language": "en"})
+    return msgspec.json.decode(answer.content) if answer.is_success else None
 
 
 @contextmanager

@@ -122,4 +122,4 @@ async def _play(world: World, door: _RestDoor, ocpp_url: str, *, real: bool) -> 
                 progress=show,
                 upload=by_http(),
             )
-        return _Played(truth, await view_of(api))
+        return _Played(truth, await view_of(api, truth.grid.end))

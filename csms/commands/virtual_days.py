@@ -101,7 +101,7 @@ async def _play(
             progress=show,
             foresight=planner == "perfect_foresight",
         )
-        service = await view_of(api)
+        service = await view_of(api, truth.grid.end)
         plans = await everything(api, "/plans")
     solve_seconds = list(house.planner.solve_seconds)
     await house.stop()

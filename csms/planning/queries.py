@@ -226,15 +226,14 @@ async def _caught_stations(session: AsyncSession, tenant: str, now: datetime) ->
     return frozenset(rows)
 
 
-async def current_plan(session: AsyncSession, *, tenant: str) -> Plan | None:
-    """Returns the newest plan of a tenant, but for its problem; None before the first."""
-    return await session.scalar(
-        select(Plan)
-        .options(defer(Plan.problem, raiseload=True))
-        .where(Plan.tenant_id == tenant)
-        .order_by(Plan.created_at.desc())
-        .limit(1)
-    )
+async def current_plan(
+    session: AsyncSession, *, tenant: str, with_problem: bool = False
+) -> Plan | None:
+    """Returns the newest plan of a tenant, else but for its problem; None before the first."""
+    newest = select(Plan).where(Plan.tenant_id == tenant).order_by(Plan.created_at.desc()).limit(1)
+    if not with_problem:
+        newest = newest.options(defer(Plan.problem, raiseload=True))
+    return await session.scalar(newest)
 
 
 async def limits_of_plan(session: AsyncSession, plan_id: str) -> Sequence[ChargingLimit]:

@@ -121,7 +121,11 @@ def problem_of(error: FleetError) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     extra: dict[str, Any] = {}
     if isinstance(error, Refused):
-        extra = {"reasons": list(error.reasons), "alternatives": list(error.alternatives)}
+        extra = {
+            "reasons": list(error.reasons),
+            "explanation": list(error.explanation),
+            "alternatives": list(error.alternatives),
+        }
     if isinstance(error, CallError):
         extra = {"station_code": error.station_code}
     errors = error.errors if isinstance(error, BadInput | Conflict) else ()

@@ -19,6 +19,14 @@ class FieldProblem(Shown):
     detail: str
 
 
+class ReasonShown(Shown):
+    """A code, the numbers behind it (units in their names), and a sentence with them."""
+
+    code: str
+    numbers: dict[str, Any]
+    sentence: str
+
+
 class Problem(BaseModel):
     """An error, as RFC 9457 says; some kinds have further members."""
 
@@ -32,6 +40,8 @@ class Problem(BaseModel):
     """The stable name of the error, for programs."""
     errors: list[FieldProblem]
     reasons: list[str] | None = None
+    explanation: list[ReasonShown] | None = None
+    """The reasons as codes, numbers and sentences in the language of `Accept-Language`."""
     alternatives: list[dict[str, Any]] | None = None
 
 

@@ -7,6 +7,8 @@ served a booking is no proof of a false reason, and is not judged.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -28,8 +30,9 @@ def judge_reasons(
     findings: Findings,
 ) -> None:
     """Judges the reasons of charging, and the reason of every unserved booking."""
+    given = _given_steps(problem, plan, names)
     for entry in plan.charging:
-        _judge_charging(problem, entry, names, findings)
+        _judge_charging(problem, entry, names, given, findings)
     of_class: dict[str, list[Vehicle]] = {}
     for vehicle in problem.vehicles:
         of_class.setdefault(vehicle.vehicle_class, []).append(vehicle)
@@ -48,7 +51,33 @@ def judge_reasons(
             findings.add("unserved-reason", booking.id, detail, booking.start_step)
 
 
-def _judge_charging(problem: Problem, entry: Charging, names: Names, findings: Findings) -> None:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Who gives energy, and when."""
+
+    vehicles: frozenset[str]
+    at_site: Mapping[str, frozenset[int]]
+    """By site: the steps in which its battery or a car there gives."""
+
+
+def _given_steps(problem: Problem, plan: Plan, names: Names) -> _Given:
+    vehicles: set[str] = set()
+    at_site: dict[str, set[int]] = {site.id: set() for site in problem.sites}
+    for entry in plan.charging:
+        known = names.evses.get(entry.evse)
+        if entry.power_w < 0 and known is not None:
+            vehicles.add(entry.vehicle)
+            last = min(entry.to_step, problem.steps)
+            at_site[known[0].id].update(range(max(entry.from_step, 0), last))
+    for site in plan.sites:
+        if site.id in at_site:
+            at_site[site.id].update(n for n, power_w in enumerate(site.battery_w) if power_w < 0)
+    return _Given(frozenset(vehicles), {name: frozenset(steps) for name, steps in at_site.items()})
+
+
+def _judge_charging(
+    problem: Problem, entry: Charging, names: Names, given: _Given, findings: Findings
+) -> None:
     known = names.evses.get(entry.evse)
     if known is None or not 0 <= entry.from_step < entry.to_step <= problem.steps:
         return  # told already
@@ -63,6 +92,10 @@ def _judge_charging(problem: Problem, entry: Charging, names: Names, findings: F
             why = "but energy from the grid costs something"
         elif code == "PEAK" and site.peak_price_per_kw <= 0:
             why = "but no peak is paid for"
+        elif code == "BATTERY" and given.at_site[site.id].isdisjoint(steps):
+            why = "but no battery gives anything"
+        elif code == "TRADE" and entry.vehicle not in given.vehicles:
+            why = "but the car gives nothing back"
         elif (code == "GIVE") != (entry.power_w < 0):
             why = f"but the power is {entry.power_w:.0f} W"
         if why is not None:

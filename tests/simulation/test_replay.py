@@ -63,6 +63,9 @@ def test_the_same_seed_gives_the_same_report_however_slow_the_machine(tmp_path: 
     assert told["limits"]["accepted"] > 20
     assert told["circuits"]["over_limit_beyond_reaction_minutes"] == 0
     assert told["complaints"] == []
+    page = (tmp_path / "first" / "report.html").read_text()
+    assert "One plan, and why it was so" in page
+    assert page == (tmp_path / "second" / "report.html").read_text()
 
 
 @pytest.mark.soak

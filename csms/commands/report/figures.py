@@ -37,6 +37,8 @@ class ServiceView:
     """As `/limits` shows them."""
     measured: Mapping[str, Sequence[dict[str, Any]]]
     """What meters told, by site, as `/sites/{id}/measurements` shows it."""
+    why: Mapping[str, Any] | None = None
+    """Why one of the plans was so, as `/plans/{plan_id}/explanation` shows it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from csms.commands.report.figures import write_json
+from csms.commands.report.reasons import explained
 from csms.commands.report.words import (
     SUNMOOV_MEAN,
     SUNMOOV_SUMMER,
@@ -68,13 +69,19 @@ class Picture:
     svg: str
 
 
-def page(report: Mapping[str, Any], pictures: Sequence[Picture], zone: ZoneInfo) -> str:
+def page(
+    report: Mapping[str, Any],
+    pictures: Sequence[Picture],
+    zone: ZoneInfo,
+    why: Mapping[str, Any] | None = None,
+) -> str:
     """Returns the report as a page.
 
     Args:
         report: the document of `report.json`.
         pictures: in the order in which they are shown; the first belongs to the policies.
         zone: of the place.
+        why: the explanation of one plan, if there is any.
     """
     policies, *others = pictures
     name = html.escape(title_of(report, zone))
@@ -95,6 +102,7 @@ def page(report: Mapping[str, Any], pictures: Sequence[Picture], zone: ZoneInfo)
         f"<ul class=tiles>{shown}</ul>{paragraphs}"
         f"<h2>{html.escape(policies.heading)}</h2>{figure(policies)}{_policy_table(report)}"
         + "".join(f"<h2>{html.escape(each.heading)}</h2>{figure(each)}" for each in others)
+        + explained(why, zone)
         + f"<h2>What else happened</h2><div class=scroll><table class=facts>{facts}</table></div>"
         f"<p class=note>Hours are those of {html.escape(str(zone))}. Everything here is computed"
         " from what happened in the simulated world; report.json holds the figures.</p>"

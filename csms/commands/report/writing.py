@@ -84,7 +84,8 @@ def write_report(
         pictures.append(Picture(site.name, site_caption(site, hours), svg))
     for number, picture in enumerate(pictures):
         (directory / f"picture-{number:02}.svg").write_text(picture.svg, encoding="utf-8")
-    (directory / "report.html").write_text(page(outcome.report, pictures, zone), encoding="utf-8")
+    shown = page(outcome.report, pictures, zone, service.why)
+    (directory / "report.html").write_text(shown, encoding="utf-8")
     return outcome
 
 

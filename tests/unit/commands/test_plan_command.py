@@ -211,3 +211,45 @@ def test_a_plan_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     assert isinstance(error, FleetError)
     assert not isinstance(error, BadInput)
     assert "Is a directory" in error.detail
+
+
+def test_a_plan_explains_itself_on_the_terminal() -> None:
+    result = run(PROBLEM, "--explain", "--language", "fr")
+    assert result.exit_code == 0
+    assert "Réservations sans voiture" in result.stdout
+    assert "SUN: Le toit a 7,0 kW de trop" in result.stdout
+
+
+def test_an_explanation_is_json_for_programs() -> None:
+    result = run(PROBLEM, "--explain", "--json", "--language", "de")
+    document = msgspec.json.decode(result.stdout)
+    assert document["language"] == "de"
+    codes = {each["booking"]: each["reasons"][0]["code"] for each in document["unserved"]}
+    assert codes == {"b-3": "NO_VEHICLE"}
+    assert {each["vehicle"] for each in document["vehicles"]} == {"car-1", "car-2", "car-3"}
+    numbers = document["charging"][0]["reasons"][0]["numbers"]
+    assert numbers["surplus_w"] == 7000.0
+
+
+def test_a_plan_that_is_made_is_written_and_explained(tmp_path: Path) -> None:
+    out = tmp_path / "plan.json"
+    result = run(PROBLEM, "-o", out, "--explain")
+    assert result.exit_code == 0
+    assert "The roof has 7.0 kW to spare" in result.stdout
+    assert not check(read_problem(PROBLEM.read_bytes()), read_plan(out.read_bytes()))
+
+
+def test_a_plan_of_somebody_else_is_explained_if_it_is_lawful(tmp_path: Path) -> None:
+    result = run(PROBLEM, "--check", PLAN, "--explain", "--json")
+    assert result.exit_code == 0
+    assert msgspec.json.decode(result.stdout)["charging"]
+    broken = run(PROBLEM, "--check", broken_plan(tmp_path), "--explain")
+    assert broken.exit_code == 1
+    assert "violation" in broken.stdout
+
+
+def test_a_language_that_is_not_spoken_is_refused() -> None:
+    assert complaint(PROBLEM, "--explain", "--language", "it") == (
+        "--language: must be one of en, fr, de, not 'it'"
+    )
+    assert complaint(PROBLEM, "--language", "fr") == "--language: goes with --explain only"

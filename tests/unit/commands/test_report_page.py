@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,15 @@ def test_the_terminal_shows_every_column_on_a_narrow_screen(tmp_path: Path) -> N
     assert "…" not in shown
     for words in ("missed", "perfect_foresight", "Sunmoov'", "1234 ocpp1.6"):
         assert words in shown
+
+
+def test_one_plan_is_shown_with_its_reasons_and_names_are_text(tmp_path: Path) -> None:
+    reason = {"code": "SUN", "numbers": {}, "sentence": "The roof has 3.7 kW to spare."}
+    car = {"vehicle": "<b>car", "state": "charging", "at": "2026-06-15T10:00:00Z"}
+    why = {"vehicles": [{**car, "reasons": [reason]}], "unserved": []}
+    _, page = report_of(tmp_path, played(), service=replace(view(), why=why))
+    assert "What each car did on 15 June at 12:00" in page
+    assert "<td>SUN: The roof has 3.7 kW to spare.</td>" in page
+    assert "&lt;b&gt;car" in page
+    _, without = report_of(tmp_path, played())
+    assert "One plan" not in without

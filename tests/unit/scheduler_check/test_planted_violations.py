@@ -351,6 +351,8 @@ SAID: list[tuple[str, str, Plan]] = [
     ("charging-reason", "car-2", reasoned(4, "PAID")),
     ("charging-reason", "car-3", reasoned(5, "SUN")),
     ("charging-reason", "car-3", reasoned(5, "XX")),
+    ("charging-reason", "car-2", reasoned(4, "BATTERY")),
+    ("charging-reason", "car-2", reasoned(4, "TRADE")),
     ("cost", "plan", replace(PLAN, cost=PLAN.cost + 1e-4)),
     ("cost", "plan", replace(PLAN, cost=math.nan)),
     ("lower-bound", "plan", replace(PLAN, lower_bound=PLAN.cost + 1e-4)),

@@ -20,7 +20,7 @@ import scheduler.check
 from scheduler.check import check
 from scheduler.options import OFFLINE
 from scheduler.plan import Plan, Unserved
-from scheduler.problem import Battery, Circuit, Problem, check_problem
+from scheduler.problem import Battery, Circuit, FlexibleLoad, Problem, check_problem
 from scheduler.rolling import make_plan, plan_with_level
 from tests.builders.problems import booking, evse, problem, site, vehicle
 
@@ -118,6 +118,29 @@ def loose(
 
 def off(name: str, rule: str, true: Problem, function: str, instead: Any) -> Row:
     return Row(name, rule, true, true, off=(function, instead))
+
+
+def wired(**changes: Any) -> Problem:
+    """A car of one phase that must charge, at an EVSE of three."""
+    case = needing(
+        evse(circuit="main", max_power_w=11_000.0, phases=("L1", "L2", "L3")),
+        car={"ac_phases": 1},
+        **({"circuits": (Circuit("main", None, 40_000.0),)} | changes),
+    )
+    return with_trip(case, distance_km=55.0)
+
+
+def heating(**changes: Any) -> Problem:
+    """A boiler that gains by heating while energy is cheap."""
+    boiler = FlexibleLoad("boiler", 2000.0, 3000.0, 1500.0, (500.0,) * 16)
+    return with_boiler(
+        problem(sites=(place(flexible_loads=(boiler,)),), vehicles=(), bookings=()), **changes
+    )
+
+
+def with_boiler(case: Problem, **changes: Any) -> Problem:
+    (boiler,) = case.sites[0].flexible_loads
+    return with_site(case, flexible_loads=(replace(boiler, **changes),))
 
 
 # Cases with more than one thing in them
@@ -279,6 +302,16 @@ ROWS = [
     loose("sun", "pv-range", SUNNY, with_site, pv_power_w=(9000.0,) * 16, export_limit_w=1e6),
     loose("balance", "grid-balance", with_site(SUNNY, load_power_w=(700.0,) * 16), with_site,
           load_power_w=(0.0,) * 16),
+    loose("taper", "charging-taper",
+          needing(car={"taper": ((8000.0, 3700.0), (16_000.0, 1000.0))}), with_car, taper=()),
+    loose("phase of a circuit", "circuit-phase",
+          wired(circuits=(Circuit("main", None, 40_000.0, phase_limits_w=(2000.0,) * 3),)),
+          with_site, circuits=(Circuit("main", None, 40_000.0),)),
+    loose("phase of the import", "import-phase", wired(phase_limits_w=(2000.0,) * 3), with_site,
+          phase_limits_w=None),
+    loose("power of a heat pump", "flexible-power", heating(), with_boiler, max_power_w=9000.0),
+    loose("store of a boiler", "flexible-store", heating(store_wh=2000.0), with_boiler,
+          store_wh=4000.0),
     # Energy
     loose("distance", "departure-energy", needing(car={"max_ac_power_w": 0.0}), with_trip,
           distance_km=10.0),
@@ -355,6 +388,7 @@ FORM = {
     "unknown-site",
     "unknown-evse",
     "site-series",
+    "flexible-series",
     "stay-order",
     "stay-gap",
     "charging-span",

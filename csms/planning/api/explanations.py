@@ -1,0 +1,160 @@
+"""REST: why a plan is so, and why a car charges now or does not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from csms.planning.explaining import Asked, explained, vehicle_explained
+from csms.planning.queries import current_plan
+from csms.web.documents import Shown
+from csms.web.identity import CallerNow
+from csms.web.language import language_of
+from csms.web.reply import reply
+from csms.web.route import api_router, may
+from csms.web.rows import find_row
+from csms.web.services import services_of
+from csms.web.shown import ReasonShown
+from csms.web.work import Reading
+from models.errors import NotFound
+from models.tables.fleet import Vehicle
+from models.tables.planning import Plan
+from scheduler.explaining.words import Language
+
+router = api_router("plans")
+
+
+class ChargingExplained(Shown):
+    """A charging entry of the plan, with its reasons, the weightiest first."""
+
+    vehicle: str
+    evse: str
+    from_step: int
+    to_step: int
+    from_at: AwareDatetime
+    to_at: AwareDatetime
+    power_w: float
+    reasons: list[ReasonShown]
+
+
+class BookingExplained(Shown):
+    """A booking, the car that the plan gives it (or null), and the reasons."""
+
+    booking: str
+    vehicle: str | None
+    start_at: AwareDatetime
+    reasons: list[ReasonShown]
+
+
+class VehicleNow(Shown):
+    """What a car does by the plan at one time, and why."""
+
+    vehicle: str
+    state: Literal["charging", "giving", "waiting", "parked", "away"]
+    at: AwareDatetime
+    site: str | None
+    evse: str | None
+    soc_wh: float
+    reasons: list[ReasonShown]
+
+
+class PlanExplained(Shown):
+    """Why a plan is so."""
+
+    plan_id: str
+    language: Language
+    currency: str
+    vehicles: list[VehicleNow]
+    charging: list[ChargingExplained]
+    assignments: list[BookingExplained]
+    unserved: list[BookingExplained]
+
+
+class VehicleExplained(Shown):
+    """What a car does now, what the plan in force has it do, and why."""
+
+    plan_id: str
+    language: Language
+    currency: str
+    now: VehicleNow
+    charging: list[ChargingExplained]
+    assignments: list[BookingExplained]
+
+
+class LanguageQuery(BaseModel):
+    """In which language; null: as `Accept-Language` says, else English."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: Language | None = None
+
+
+class ExplanationQuery(LanguageQuery):
+    """What to show of an explanation."""
+
+    vehicle_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+@router.get(
+    "/plans/{plan_id}/explanation", response_model=PlanExplained, dependencies=[may("read")]
+)
+async def explain_plan(
+    request: Request,
+    session: Reading,
+    caller: CallerNow,
+    plan_id: str,
+    query: Annotated[ExplanationQuery, Query()],
+) -> Response:
+    """Say why a plan is so: of each charging entry, each booking and each car, in words.
+
+    `current` is the plan in force, and tells what cars do now; others tell what they did when the
+    plan was made.
+    """
+    asked = _asked(request, query, query.vehicle_id)
+    if plan_id == "current":
+        row = await _in_force(session, caller.tenant)
+        return _reply(await explained(row, asked, services_of(request).clock.now()))
+    row = await find_row(session, Plan, plan_id, caller.tenant)
+    return _reply(await explained(row, asked, row.created_at))
+
+
+@router.get(
+    "/vehicles/{vehicle_id}/explanation",
+    response_model=VehicleExplained,
+    dependencies=[may("read")],
+)
+async def explain_vehicle(
+    request: Request,
+    session: Reading,
+    caller: CallerNow,
+    vehicle_id: str,
+    query: Annotated[LanguageQuery, Query()],
+) -> Response:
+    """Say why a car charges now or does not, and what the plan in force has it do."""
+    await find_row(session, Vehicle, vehicle_id, caller.tenant)
+    row = await _in_force(session, caller.tenant)
+    asked = _asked(request, query, vehicle_id)
+    return _reply(await vehicle_explained(row, asked, services_of(request).clock.now()))
+
+
+def _asked(request: Request, query: LanguageQuery, vehicle_id: str | None) -> Asked:
+    inline = services_of(request).db.inline
+    return Asked(language_of(request, query.language), vehicle_id, inline=inline)
+
+
+async def _in_force(session: AsyncSession, tenant: str) -> Plan:
+    row = await current_plan(session, tenant=tenant, with_problem=True)
+    if row is None:
+        raise NotFound("there is no plan yet")
+    return row
+
+
+def _reply(document: dict[str, Any]) -> Response:
+    answer = reply(document)
+    answer.headers["Content-Language"] = document["language"]
+    answer.headers["Vary"] = "Accept-Language"
+    return answer

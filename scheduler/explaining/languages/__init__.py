@@ -1,0 +1,1 @@
+"""Sentences for reasons, one table for each language; all have the same codes."""

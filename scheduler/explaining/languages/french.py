@@ -1,0 +1,89 @@
+"""Reasons in French."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SENTENCES: Mapping[str, str] = {
+    "DEADLINE": "{booking}, le {pickup_at}, demande {need_wh} dans la batterie ; sans ce créneau"
+    " elle n'aurait que {without_wh} ({without_pct}).",
+    "SUN": "Le toit a {surplus_w} de trop ; du réseau, l'énergie coûte {import_price_per_kwh}.",
+    "PAID": "Prendre l'énergie du réseau rapporte : elle coûte {price_per_kwh}.",
+    "PRICE": "L'énergie coûte {price_per_kwh} maintenant, {mean_price_per_kwh} en moyenne et"
+    " jusqu'à {dearest_price_per_kwh} tant que la voiture est ici.",
+    "BATTERY": "Des batteries donnent ici {given_w} ; du réseau, l'énergie coûte"
+    " {import_price_per_kwh}.",
+    "LIMIT.site": "La limite du site {limit}, {limit_w}, retient la puissance : tout le reste prend"
+    " {others_w}.",
+    "LIMIT.circuit": "La limite du circuit {limit}, {limit_w}, retient la puissance : les autres"
+    " bornes prennent {others_w}.",
+    "LIMIT.booking": "Une limite du circuit ou du site laisse trop peu d'énergie : {free} voitures"
+    " sur {cars} sont libres, la mieux chargée ({next}) a {next_wh}.",
+    "PEAK": "Plus de puissance dépasserait la pointe de {peak_w} du réseau, qui coûte"
+    " {price_per_kw}.",
+    "MINIMUM": "La borne ne peut pas donner moins que {min_power_w}.",
+    "KEEP": "Gardée jusqu'à la fin, l'énergie vaut {worth_per_kwh} ; maintenant elle coûte"
+    " {price_per_kwh}.",
+    "TRADE": "La voiture rend {given_wh}, jusqu'à {best_price_per_kwh} ; maintenant l'énergie coûte"
+    " {price_per_kwh}.",
+    "GIVE": "La voiture donne {given_w} : l'énergie coûte {price_per_kwh} maintenant, plus qu'elle"
+    " ne vaudra dans la voiture.",
+    "READY": "La voiture a {soc_wh} au départ et il lui faut {need_wh} : il reste {spare_wh}.",
+    "FIXED_VEHICLE": "La réservation est pour {vehicle} seulement.",
+    "ONLY": "Aucune autre voiture de sa classe n'est libre en ce lieu à cette heure ({cars} en"
+    " tout).",
+    "LACK": "Autres voitures libres : {free}, mais la mieux chargée ({next}) n'a alors que"
+    " {next_wh} : il manque {lacks_wh}.",
+    "CHOICE": "Sur {free} autres voitures libres, {ready} pourraient aussi la faire ; avec"
+    " celle-ci, tous les trajets ensemble coûtent le moins.",
+    "NO_VEHICLE": "Aucune des {cars} voitures de classe {classes} n'est libre en ce lieu à cette"
+    " heure.",
+    "NOT_ENOUGH_ENERGY": "Sur {cars} voitures, {free} sont libres, mais aucune ne peut être assez"
+    " chargée pour ce trajet et pour la suite.",
+    "NO_EVSE": "Aucune borne n'est libre pour charger la voiture.",
+    "BEYOND_CAPACITY": "Il faut {need_wh} ; la plus grande batterie contient {largest_wh}.",
+    "TRIP": "En route avec {booking} jusqu'au {back_at}.",
+    "NOT_YET": "Pas ici avant le {from_at}.",
+    "FULL": "La batterie a {soc_wh}, tout ce qu'elle peut avoir.",
+    "CLOSED": "La borne est hors service.",
+    "SUN_LATER": "Le soleil la charge à partir du {then_at}, avec {then_w}.",
+    "CHEAPER_LATER": "L'énergie coûte {price_per_kwh} maintenant et {then_price_per_kwh} à partir"
+    " du {then_at}, quand elle charge.",
+    "LATER": "Elle charge à partir du {then_at}, à temps pour tous ses trajets.",
+    "ENOUGH": "Elle a {soc_wh} ; aucun trajet ne demande plus, et charger coûte plus que cela ne"
+    " vaut.",
+    "ENOUGH_FOR": "Elle a {soc_wh} ; {booking}, le {pickup_at}, demande {need_wh}.",
+    "READY.promise": "{vehicle} peut avoir {soc_pct} au départ, {slack_wh} de plus qu'il n'en"
+    " faut pour ce trajet et les suivants.",
+    "PAUSE": "Il reste {pause_minutes} minutes entre ses trajets.",
+    "CHOICE.promise": "Autres voitures possibles, moins sûres ou moins bien employées : {others}.",
+    "SUN.promise": "{solar_pct} de ce qu'elle charge pour le trajet vient du toit.",
+    "PROMISED": "Le prochain trajet de la voiture commence le {next_at}.",
+    "PAST": "Le trajet commencerait dans le passé.",
+    "HORIZON": "On réserve au plus tôt {days} jours à l'avance.",
+    "CLASS": "Voitures d'une autre classe : {cars}.",
+    "CLASS.none": "Il n'y a aucune voiture.",
+    "PLACE": "Voitures jamais au lieu de départ avec accès au lieu d'arrivée : {cars}.",
+    "TIME": "Voitures pas libres à cette heure (en route, au repos ou attendues ailleurs) :"
+    " {cars}.",
+    "ENERGY_BEFORE": "Voitures libres, mais pas assez chargées au départ : {cars}.",
+    "ENERGY_AFTER": "Voitures libres et chargées, mais trop vides ensuite pour leur prochain"
+    " trajet : {cars}.",
+    "SPACE": "Aucune borne de {site} n'est libre pour la voiture à partir de là.",
+    "heading.charging": "Recharge",
+    "heading.bookings": "Réservations",
+    "heading.unserved": "Réservations sans voiture",
+    "heading.vehicles": "Ce que font les voitures le {at}",
+    "heading.time": "Heure",
+    "heading.vehicle": "Voiture",
+    "heading.power": "Puissance",
+    "heading.why": "Pourquoi",
+    "heading.booking": "Réservation",
+    "heading.state": "État",
+    "heading.state.charging": "charge",
+    "heading.state.giving": "donne",
+    "heading.state.waiting": "attend",
+    "heading.state.parked": "garée",
+    "heading.state.away": "absente",
+}
+"""By code: the sentence with its numbers; and the headings of tables."""

@@ -1,0 +1,408 @@
+"""Why a car charges when it does: the constraints that a slot hangs on, found from the decision.
+
+Nothing is asked of a solver, so that reasons hold whichever level of the chain answered. A slot is
+looked at as the car's own purchase while all others stay as they are: what its energy costs here,
+what it would cost at the other times that could do as well (before the trip that needs it, and not
+before the battery was last full), and what it would be worth unused at the end. A constraint is
+named where the purchase would go elsewhere without it: a test relaxes what is named and plans anew
+(`tests/simulation/test_reasons_hold.py`).
+"""
+
+# numpy knows less of its results than a strict reader wants.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.grid import at_peak
+from scheduler.parking import Stay
+from scheduler.plan import ReasonCode
+from scheduler.view import FIRST_HOUR_STEPS, Bools, Car, Floats, Place, View
+
+_NEAR_WH = 5.0
+"""A battery is full, or just holds what a trip needs, within this."""
+_NEAR_W = 1.0
+_NEAR_PRICE = 1e-6
+SITE = -1
+"""The limit of a site, where circuits go by their numbers."""
+
+
+Source = Literal["sun", "spare sun", "battery", "grid", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One reason of one slot."""
+
+    code: ReasonCode
+    trips: tuple[int, ...] = ()
+    """Of `DEADLINE`: the trips that need the energy, the first of them first."""
+    circuit: int | None = None
+    """Of `LIMIT`: the circuit whose limit it is (numbered over all sites), None for the site's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """What a decision comes to, as far as reasons ask for it."""
+
+    grid_w: Floats
+    """By site and step."""
+    pv_used_w: Floats
+    """By site and step."""
+    battery_w: Floats
+    """By site and step."""
+    ends_wh: Floats
+    """By stay: with what the car ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The steps in which one car stands somewhere, in order."""
+
+    stay: NDArray[np.int64]
+    step: NDArray[np.int64]
+    power_w: Floats
+    down: Floats
+    """What the last kWh here costs."""
+    up: Floats
+    """What one more kWh here would cost; infinite where no more can be had."""
+
+
+class Reasons:
+    """Finds the reasons of each slot of a decision."""
+
+    def __init__(
+        self, view: View, stays: Sequence[Stay], powers_w: Sequence[Floats], flows: Flows
+    ) -> None:
+        self._view, self._stays, self._powers_w = view, stays, powers_w
+        self._ends_wh = flows.ends_wh
+        prices = [_prices(place, flows) for place in view.places]
+        self._down = [down for down, _ in prices]
+        self._up = [up for _, up in prices]
+        self._on_sun = [_on_sun(place, flows) for place in view.places]
+        self._grid_w = flows.grid_w
+        self._given_w = self._given(flows)
+        self._site_full = [_site_full(place, flows) for place in view.places]
+        self._at_peak = [at_peak(place, flows.grid_w[place.index]) for place in view.places]
+        self._circuit_full = self._full_circuits()
+        self._of_car: dict[int, list[int]] = {}
+        for number, stay in enumerate(stays):
+            self._of_car.setdefault(stay.car, []).append(number)
+        self._cells: dict[int, _Cells] = {}
+        self._bargains: dict[int, _Bargain] = {}
+
+    def of(self, number: int, at: Sequence[int]) -> list[tuple[Why, ...]]:
+        """Returns the reasons of the steps `at` of one stay, the weightiest first.
+
+        Args:
+            number: which stay.
+            at: the steps asked for, counted from the stay's start; the car charges or gives there.
+        """
+        stay, power_w = self._stays[number], self._powers_w[number]
+        if all(power_w[index] < 0 for index in at):
+            return [(Why("GIVE"),) for _ in at]
+        if number not in self._bargains:
+            self._bargains[number] = _Bargain(self, number)
+        bargain = self._bargains[number]
+        return [
+            (Why("GIVE"),)
+            if power_w[index] < 0
+            else bargain.reasons(stay.start + int(index), float(power_w[index]))
+            for index in at
+        ]
+
+    def full(self, number: int, step: int) -> tuple[int, ...]:
+        """Returns the limits that leave a stay's EVSE no more at a step: circuits, or -1 (site)."""
+        stay = self._stays[number]
+        post = self._view.posts[stay.post]
+        loads = post.loads(self._view.cars[stay.car])
+        found = [n for n, _ in loads if n in self._circuit_full and self._circuit_full[n][step]]
+        if self._site_full[stay.site][step]:
+            found.append(SITE)
+        return tuple(found)
+
+    def is_peak(self, number: int, step: int) -> bool:
+        """Returns whether more power at a stay's site would cost a higher peak."""
+        return bool(self._at_peak[self._stays[number].site][step])
+
+    def stays_of(self, number: int) -> list[int]:
+        """Returns the stays of the car whose stay this is, in order."""
+        return self._of_car[self._stays[number].car]
+
+    def cells(self, car: int) -> _Cells:
+        """Returns where one car could charge."""
+        if car not in self._cells:
+            self._cells[car] = self._look(car)
+        return self._cells[car]
+
+    def _look(self, car: int) -> _Cells:
+        view = self._view
+        size = sum(max(self._stays[n].end - self._stays[n].start, 0) for n in self._of_car[car])
+        stay_of, step_of = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        powers_w, down, up = np.zeros(size), np.zeros(size), np.full(size, np.inf)
+        begin = 0
+        for number in self._of_car[car]:
+            stay = self._stays[number]
+            if stay.start >= stay.end:
+                continue
+            own, here = slice(stay.start, stay.end), slice(begin, begin + stay.end - stay.start)
+            begin = here.stop
+            stay_of[here], step_of[here] = number, np.arange(stay.start, stay.end)
+            down[here] = self._down[stay.site][own]
+            if stay.post < 0:
+                continue
+            post, power_w = view.posts[stay.post], self._powers_w[number]
+            spare = post.open[own] & (post.power_w(view.cars[car]) - power_w > _NEAR_W)
+            spare &= ~self._site_full[stay.site][own]
+            for circuit, _ in post.loads(view.cars[car]):
+                if circuit in self._circuit_full:
+                    spare &= ~self._circuit_full[circuit][own]
+            powers_w[here] = power_w
+            up[here] = np.where(spare, self._up[stay.site][own], np.inf)
+        return _Cells(stay_of, step_of, powers_w, down, up)
+
+    def _full_circuits(self) -> dict[int, Bools]:
+        """Returns, for each circuit that is ever at its limit, the steps in which it is."""
+        view = self._view
+        limits = {limit.number: limit for place in view.places for limit in place.limits}
+        if not limits:
+            return {}
+        sums = {number: np.zeros(view.steps) for number in limits}
+        for stay, power_w in zip(self._stays, self._powers_w, strict=True):
+            if stay.post >= 0 and stay.start < stay.end:
+                for number, part in view.posts[stay.post].loads(view.cars[stay.car]):
+                    sums[number][stay.start : stay.end] += part * power_w
+        full = {n: total > limits[n].most_w - _NEAR_W for n, total in sums.items()}
+        return {number: steps for number, steps in full.items() if steps.any()}
+
+    def _given(self, flows: Flows) -> Floats:
+        """Returns what the battery of each site and the cars there give, by step."""
+        given_w = np.maximum(-flows.battery_w, 0.0)
+        for stay, power_w in zip(self._stays, self._powers_w, strict=True):
+            if stay.post >= 0 and stay.start < stay.end:
+                given_w[stay.site, stay.start : stay.end] += np.maximum(-power_w, 0.0)
+        return given_w
+
+    def place(self, number: int) -> Place:
+        """Returns where a stay is."""
+        return self._view.places[self._stays[number].site]
+
+    def source(self, number: int, step: int) -> Source:
+        """Returns where the last watt at a stay's site comes from.
+
+        Of "spare sun" there is more than the cars take; "battery" is the site's or another car's.
+        """
+        site = self._stays[number].site
+        if self._on_sun[site][step]:
+            return "spare sun" if self._grid_w[site][step] < -_NEAR_W else "sun"
+        if self._grid_w[site][step] > _NEAR_W:
+            return "grid"
+        return "battery" if self._given_w[site][step] > _NEAR_W else "none"
+
+    def prices_at(self, number: int, step: int) -> tuple[float, float]:
+        """Returns what the last kWh costs at a stay's site, and what one more would."""
+        site = self._stays[number].site
+        return float(self._down[site][step]), float(self._up[site][step])
+
+    def slack_wh(self, number: int) -> float:
+        """Returns what a stay ends with beyond what the trip after it needs; infinite without."""
+        stay = self._stays[number]
+        if stay.after < 0:
+            return float("inf")
+        need_wh = self._view.trips[stay.after].need_wh(self._view.cars[stay.car])
+        return float(self._ends_wh[number]) - need_wh
+
+    def is_full(self, number: int) -> bool:
+        """Returns whether the car ends a stay with all that it may hold."""
+        car = self._view.cars[self._stays[number].car]
+        return float(self._ends_wh[number]) >= car.high_wh - _NEAR_WH
+
+    @property
+    def view(self) -> View:
+        """The problem."""
+        return self._view
+
+    @property
+    def stays(self) -> Sequence[Stay]:
+        """Where cars stand."""
+        return self._stays
+
+
+class _Bargain:
+    """What the energy of one stay could be had for otherwise."""
+
+    def __init__(self, reasons: Reasons, number: int) -> None:
+        self._reasons, self._number = reasons, number
+        self._stay = reasons.stays[number]
+        view = reasons.view
+        self._car: Car = view.cars[self._stay.car]
+        mine = reasons.stays_of(number)
+        here = mine.index(number)
+        later = mine[here:]
+        self._bound = next((n for n in later if reasons.slack_wh(n) <= _NEAR_WH), None)
+        """The first stay from here on that ends with no more than its trip needs, or None."""
+        last = later[-1] if self._bound is None else self._bound
+        first = number
+        for earlier in reversed(mine[:here]):
+            if reasons.is_full(earlier):
+                break
+            first = earlier
+        cells = reasons.cells(self._stay.car)
+        inside = (cells.stay >= first) & (cells.stay <= last)
+        self._steps, self._power_w = cells.step[inside], cells.power_w[inside]
+        self._up, self._down = cells.up[inside], cells.down[inside]
+        self._later = cells.stay >= first
+        self._cells = cells
+        self._least_slack_wh = min(reasons.slack_wh(n) for n in later)
+        self._can_hold_more = not any(reasons.is_full(n) for n in later if n <= last)
+        self._worth = view.problem.terminal_value_per_kwh * self._car.efficiency
+        place = reasons.place(number)
+        self._buy = place.buy
+        stands = place.buy[self._stay.start : self._stay.end]
+        self._dearest = float(stands.max())
+        order = np.argsort(self._up, kind="stable")
+        self._cheapest = [int(n) for n in order[:2]]
+
+    def reasons(self, step: int, power_w: float) -> tuple[Why, ...]:
+        """Returns the reasons of one step in which the car takes `power_w`."""
+        least = self._is_least(step, power_w)
+        # What can't be less does not follow prices.
+        found = [why for why in self._costs(step) if not (least and why.code == "PRICE")]
+        price, _ = self._reasons.prices_at(self._number, step)
+        needed = self._bound is not None
+        if needed and self._worth < price - _NEAR_PRICE:
+            found.append(Why("DEADLINE", trips=self._trips(step, price)))
+        if self._keeps(step, price):
+            found.append(Why("KEEP"))
+        if self._gives():
+            found.append(Why("TRADE"))
+        found += self._limits(step, power_w)
+        if least:
+            found.append(Why("MINIMUM"))
+        return tuple(found) or self._either(step, price)
+
+    def _costs(self, step: int) -> list[Why]:
+        """Returns what makes the step a cheap one, where another would do else."""
+        buy = float(self._buy[step])
+        otherwise = self._otherwise(step)
+        source = self._reasons.source(self._number, step)
+        if source == "battery":
+            return [Why("BATTERY")]
+        if source == "sun" or (source == "spare sun" and buy >= otherwise - _NEAR_PRICE):
+            return [Why("SUN")]
+        cheap = buy < self._dearest - _NEAR_PRICE and otherwise <= self._dearest + _NEAR_PRICE
+        if source != "grid" or not cheap:
+            return []
+        return [Why("PAID" if buy < 0 else "PRICE")]
+
+    def _keeps(self, step: int, price: float) -> bool:
+        """Returns whether the step is charged for what its energy is worth at the end.
+
+        Trips must be able to do without it: what they leave is given up at the dearest times first.
+        """
+        if self._bound is not None or not max(price, 0.0) < self._worth - _NEAR_PRICE:
+            return False
+        return price >= 0 and self._dearer_wh(step, price) < self._least_slack_wh
+
+    def _either(self, step: int, price: float) -> tuple[Why, ...]:
+        """Returns the reasons of a step that has several, none of which would be missed alone."""
+        if self._bound is not None:
+            return Why("DEADLINE", trips=self._trips(step, price)), Why("KEEP")
+        return (Why("PAID"), Why("KEEP")) if price < 0 else (Why("KEEP"),)
+
+    def _otherwise(self, step: int) -> float:
+        """Returns the most that the energy of a step is worth here: the least it costs else."""
+        cheapest = next(
+            (float(self._up[n]) for n in self._cheapest if self._steps[n] != step), float("inf")
+        )
+        return cheapest if self._bound is not None else min(cheapest, self._worth)
+
+    def _trips(self, step: int, price: float) -> tuple[int, ...]:
+        """Returns the trips without which a step at `price` would not be needed."""
+        assert self._bound is not None
+        spared_wh = self._dearer_wh(step, price)
+        named: list[int] = []
+        for number in self._reasons.stays_of(self._number):
+            stay = self._reasons.stays[number]
+            if number < self._bound or stay.after < 0:
+                continue
+            trip = self._reasons.view.trips[stay.after]
+            named.append(trip.index)
+            spared_wh -= trip.drive_wh(self._car)
+            if spared_wh < 0:
+                break
+        return tuple(named)
+
+    def _dearer_wh(self, step: int, price: float) -> float:
+        """Returns what the car stores at dearer times, and later at the same price."""
+        cells = self._cells
+        last = (np.abs(cells.down - price) <= _NEAR_PRICE) & (cells.step > step)
+        dearer = self._later & (cells.power_w > 0) & (last | (cells.down > price + _NEAR_PRICE))
+        hours = self._reasons.view.hours
+        return float(cells.power_w[dearer].sum()) * hours * self._car.efficiency
+
+    def _gives(self) -> bool:
+        """Returns whether the car gives energy back at a time that this one can serve."""
+        return bool((self._power_w < 0).any())
+
+    def _limits(self, step: int, power_w: float) -> list[Why]:
+        """Returns the limit that keeps the power down, if one does."""
+        post = self._reasons.view.posts[self._stay.post]
+        if power_w >= post.power_w(self._car) - _NEAR_W:
+            return []
+        # Cheaper times are at the peak, too, where this one is not wanted for itself.
+        peak = [Why("PEAK")] if self._reasons.is_peak(self._number, step) else []
+        if not self._wants_more(step):
+            return peak
+        full = self._reasons.full(self._number, step)[:1]
+        return [Why("LIMIT", circuit=None if n == SITE else n) for n in full] + peak
+
+    def _is_least(self, step: int, power_w: float) -> bool:
+        """Returns whether the EVSE could not give less but nothing."""
+        least_w = self._reasons.view.posts[self._stay.post].least_w(self._car)
+        return step < FIRST_HOUR_STEPS and least_w > 0 and abs(power_w - least_w) < _NEAR_W
+
+    def _wants_more(self, step: int) -> bool:
+        """Returns whether the car would take more at a step if it could."""
+        _, price = self._reasons.prices_at(self._number, step)
+        dearer = (self._power_w > 0) & (self._down > price + _NEAR_PRICE)
+        if dearer.any():
+            return True
+        return self._can_hold_more and self._worth > price + _NEAR_PRICE
+
+
+def _prices(place: Place, flows: Flows) -> tuple[Floats, Floats]:
+    """Returns what the last kWh costs at each step, and what one more would.
+
+    Sun that is sold is worth its price, sun that is curtailed nothing.
+    """
+    grid_w = flows.grid_w[place.index]
+    imports, exports = grid_w > _NEAR_W, grid_w < -_NEAR_W
+    curtails = place.pv_w - flows.pv_used_w[place.index] > _NEAR_W
+    spared = np.where(curtails, 0.0, np.maximum(place.sell, 0.0))
+    sunny = place.pv_w - place.load_w > _NEAR_W
+    down = np.where(imports | ~sunny, place.buy, spared)
+    up = np.where(imports | ~(exports | curtails), place.buy, spared)
+    return down, up
+
+
+def _on_sun(place: Place, flows: Flows) -> Bools:
+    """Returns where the last watt of the cars comes from the roof, and is cheaper for it.
+
+    Where nothing can be imported, the roof gives what nothing else does.
+    """
+    sunny = place.pv_w - place.load_w > _NEAR_W
+    sold = np.where(place.export_w > _NEAR_W, np.maximum(place.sell, 0.0), 0.0)
+    cheaper = place.buy > sold + _NEAR_PRICE
+    alone = place.import_w <= _NEAR_W
+    return sunny & (flows.grid_w[place.index] <= _NEAR_W) & (cheaper | alone)
+
+
+def _site_full(place: Place, flows: Flows) -> Bools:
+    return flows.grid_w[place.index] > place.import_w - _NEAR_W
