@@ -8,84 +8,49 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from typing import Any, Protocol
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
-from csms.access.api import router as access_router
 from csms.access.reactions.caches import CacheSweeper
 from csms.access.reactions.lists import ListKeeper
-from csms.billing.api.costs import router as costs_router
-from csms.billing.api.stations import router as payments_router
-from csms.billing.api.tariffs import router as tariffs_router
 from csms.billing.reactions import CostTeller
-from csms.booking.api import router as booking_router
 from csms.booking.desk import Desk
 from csms.booking.reactions import Watchman
 from csms.bus.base import EventNote
 from csms.bus.local import LocalBus
 from csms.certificates import CertificateAuthority
-from csms.charging.api.held import router as held_router
-from csms.charging.api.transactions import router as charging_router
 from csms.charging.reactions import FOLLOWED as SUN_FOLLOWS
 from csms.charging.reactions import SunLedger
-from csms.checks.api import router as checks_router
 from csms.checks.reactions.checker import Checker
 from csms.config import Settings
-from csms.customers.api import router as customers_router
-from csms.diagnostics.api.logs import router as logs_router
-from csms.diagnostics.api.monitors import router as monitors_router
-from csms.diagnostics.api.reports import router as reports_router
-from csms.diagnostics.api.uploads import router as uploads_router
 from csms.diagnostics.reactions import UploadKeeper
 from csms.diagnostics.store import UploadStore
-from csms.displays.api import router as displays_router
-from csms.displays.api import sites_router as site_displays_router
-from csms.energy.api import router as energy_router
 from csms.energy.reactions import Forecaster
-from csms.event_streams.api import router as event_streams_router
-from csms.fleet.api import router as fleet_router
 from csms.gateway.server import Gateway
-from csms.grid.api import router as grid_router
-from csms.inquiries.api import router as inquiries_router
 from csms.intake import Intake, deciders
 from csms.keyring import Keyring
 from csms.ledger.committer import Committer
 from csms.ledger.database import Database
 from csms.ledger.relay import Relay
-from csms.messages.api import router as messages_router
 from csms.messages.reactions import LogKeeper
-from csms.needs.api import router as needs_router
-from csms.planning.api.explanations import router as explanations_router
-from csms.planning.api.plans import router as planning_router
-from csms.planning.api.priorities import router as priorities_router
+from csms.overrides.reactions import OverrideKeeper
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Planner, Solve
-from csms.reconciliation.api.checks import router as status_checks_router
-from csms.reconciliation.api.oddities import router as reconciliation_router
 from csms.reconciliation.reactions import Closer
-from csms.reservations.api import router as reservations_router
 from csms.reservations.reactions import ReservationKeeper
-from csms.security.api import router as security_router
+from csms.routers import ROUTERS
 from csms.security.authority import BuiltInAuthority
 from csms.security.est import EstAccess, EstAuthority
 from csms.security.reactions.changes import ChangeKeeper
 from csms.security.reactions.renewals import RenewalKeeper
 from csms.security.reactions.signer import CertificateSigner
-from csms.simulations.api import router as simulations_router
 from csms.simulations.reactions import Simulator
-from csms.stations.api import router as stations_router
 from csms.stations.reactions import StationHost
-from csms.swapping.api import router as swapping_router
-from csms.trust.api import router as trust_router
 from csms.trust.errands import CertificateErrands
-from csms.updates.api.campaigns import router as campaigns_router
-from csms.updates.api.firmware import router as firmware_router
-from csms.updates.api.publishing import router as publishing_router
 from csms.updates.reactions.campaigns import Conductor
 from csms.updates.reactions.firmware import UpdateKeeper
 from csms.web.application import api_document, build_api
@@ -109,45 +74,6 @@ TENANT = "default"
 REPLAN_GAP_REAL = timedelta(seconds=10)
 REPLAN_GAP_SIMULATED = timedelta(minutes=5)
 """A simulated day has hundreds of changes that matter; the quarter-hour serves most of them."""
-
-ROUTERS: Sequence[APIRouter] = (
-    access_router,
-    energy_router,
-    stations_router,
-    security_router,
-    trust_router,
-    messages_router,
-    firmware_router,
-    campaigns_router,
-    publishing_router,
-    logs_router,
-    monitors_router,
-    uploads_router,
-    event_streams_router,
-    grid_router,
-    swapping_router,
-    reports_router,
-    inquiries_router,
-    displays_router,
-    site_displays_router,
-    customers_router,
-    checks_router,
-    fleet_router,
-    charging_router,
-    held_router,
-    tariffs_router,
-    costs_router,
-    payments_router,
-    needs_router,
-    reservations_router,
-    reconciliation_router,
-    status_checks_router,
-    booking_router,
-    planning_router,
-    explanations_router,
-    priorities_router,
-    simulations_router,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +334,7 @@ class House:
         keepers: dict[str, Keeper] = {
             "lists": ListKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "reservations": ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity),
+            "overrides": OverrideKeeper(db=db, clock=clock, ids=ids, activity=activity),
             "closer": Closer(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT),
             "costs": CostTeller(db=db, clock=clock, ids=ids, activity=activity),
             "firmware": UpdateKeeper(db=db, clock=clock, ids=ids, activity=activity),

@@ -27,6 +27,8 @@ LocalListState = Literal["pending", "synced", "failed", "unsupported"]
 ReservationStatus = Literal[
     "requested", "active", "refused", "used", "cancelled", "expired", "lost"
 ]
+OverrideEnd = Literal["over", "replaced", "withdrawn"]
+"""An override ends by its time, by another in its place, or by somebody."""
 Role = Literal["admin", "operator", "fleet-manager", "driver", "viewer"]
 
 BOOKING: Mapping[str, frozenset[str]] = {

@@ -11,7 +11,7 @@ what is still broken after that is taken out and put in elsewhere (`mend`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +140,7 @@ def _arcs(view: View, prices: RechargePrices, group: _Group, keep: Chains | None
     """Returns the successions that time, place and a full battery allow."""
     cars = [view.cars[n] for n in group.cars]
     trips = [view.trips[n] for n in group.trips]
-    best = max(cars, key=lambda car: car.high_wh)
+    best = replace(max(cars, key=lambda car: car.high_wh), overrides=())
     begins = np.array([t.start for t in trips], dtype=np.int64)
     pickups = np.array([t.pickup for t in trips], dtype=np.int64)
     needs = np.array([t.need_wh(best) for t in trips])

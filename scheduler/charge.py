@@ -31,6 +31,7 @@ from scheduler.firsthour import Cells, decide, lies_between, with_switches
 from scheduler.limits import Cells as LimitedCells
 from scheduler.limits import LimitRows
 from scheduler.options import PlanOptions
+from scheduler.ordered import Ordered
 from scheduler.parking import Stay
 from scheduler.program import ProgramBuilder
 from scheduler.siteblock import (
@@ -141,7 +142,7 @@ class _Builder:
             self.block.ways,
             self.block.price + self.wait,
             self.block.balance,
-            self.block.fixed_cost,
+            self.block.fixed_cost + self.ordered.driven,
         )
 
     def _plan_cells(self) -> None:
@@ -169,6 +170,8 @@ class _Builder:
         self.least_kw = np.repeat(np.array(per_stay["least"]), counts)
         self.site = np.repeat(np.array(per_stay["site"], dtype=np.int64), counts)
         self.offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.ordered = Ordered(self.view, self.stays, self.cell_stay, self.step)
+        self.most_kw, self.back_kw = self.ordered.bounded(self.most_kw, self.back_kw)
 
     def _steps(self, n: int, stay: Stay) -> tuple[Index, float, float]:
         """Returns the steps in which a stay's car may use its EVSE, and its powers each way."""
@@ -208,7 +211,8 @@ class _Builder:
         dt = self.view.hours
         price = self.block.price[self.site, self.step] * dt
         waiting = self.wait[self.step] * dt
-        first = self.program.columns(price + waiting, 0.0, self.most_kw)
+        cost = price + waiting - self.ordered.reward * dt
+        first = self.program.columns(cost, 0.0, self.most_kw)
         self.column = np.arange(first, first + len(self.step))
         self.back = np.full(len(self.step), -1, dtype=np.int64)
         gives = np.flatnonzero(self.back_kw > 0)
@@ -267,7 +271,7 @@ class _Builder:
             cells = np.arange(self.offsets[n], self.offsets[n + 1])
             previous = int(ends[n]) - 1 if stay.before >= 0 else None
             lines = self._binding(n, cells)
-            if len(cells) and (self.back[cells[0]] >= 0 or lines):
+            if len(cells) and (bool((self.back[cells] >= 0).any()) or lines):
                 state = self._states(n, cells, float(gain[n]), float(loss[n]), previous)
                 self._taper(lines, cells, state)
             self._readiness(stay, cells, float(gain[n]), previous)
@@ -282,7 +286,8 @@ class _Builder:
         left = [n for n, stay in enumerate(self.stays) if stay.after >= 0]
         worth = np.array([self.view.trips[self.stays[n].after].priority for n in left])
         weight = 1 + 4 * worth / max(self.priorities, 1)
-        first = self.program.columns(self.options.missed_cost_per_kwh * weight, 0.0, np.inf)
+        missed = self.ordered.missed_cost(self.options.missed_cost_per_kwh)
+        first = self.program.columns(missed * weight, 0.0, np.inf)
         columns = first + np.arange(len(left))
         self.program.entries(rows[left], columns, -1.0)
         self.slack = [
@@ -297,7 +302,7 @@ class _Builder:
         car = self.view.cars[self.stays[n].car]
         if not car.taper or not len(cells):
             return []
-        most_w = 1000 * float(self.most_kw[cells[0]])
+        most_w = 1000 * float(self.most_kw[cells].max())
         return [line for line in car.taper if line.top_w - line.per_wh * car.high_wh < most_w]
 
     def _taper(self, lines: Sequence[Falling], cells: Index, state: Index) -> None:
@@ -316,7 +321,7 @@ class _Builder:
         size = len(cells)
         high = max(car.high_wh, self.uncharged_wh[n]) / 1000
         gives = self.back[cells] >= 0
-        low = car.low_wh if gives[0] else min(car.low_wh, self.uncharged_wh[n])
+        low = car.low_wh if gives.any() else min(car.low_wh, self.uncharged_wh[n])
         state = self.program.columns(np.zeros(size), low / 1000, high)
         begins = np.zeros(size)
         begins[0] = self._begins_wh(stay) / 1000

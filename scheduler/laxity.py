@@ -4,7 +4,8 @@ A car's laxity is the time it has beyond what charging at full power takes (M. L
 A. K. Mok, "Multiprocessor online scheduling of hard-real-time tasks", 1989). Each step's power is
 dealt in that order under the limits of EVSEs, circuits and site: first what the chains and
 readiness need, then what the roof has to spare. With a former plan at hand its powers are followed
-as far as they still fit, and a car without laxity gets all it can take. Costs are not looked at;
+as far as they still fit, and a car without laxity gets all it can take. A car that is to charge at
+once comes after those that need energy for trips. Costs are not looked at;
 site batteries rest and no car feeds back. This is what remains when solvers fail: it calls none.
 """
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scheduler.charge import Charge
+from scheduler.overrides import hurries_at, most_w
 from scheduler.parking import Stay
 from scheduler.prices import CHARGE_SHARE
 from scheduler.view import FIRST_HOUR_STEPS, TOLERANCE_WH, Car, Floats, Post, View
@@ -73,6 +75,8 @@ class LeastLaxity:
             and soc_wh[stand.car.index] < stand.car.high_wh
         ]
         able.sort(key=lambda pair: (pair[0], pair[1].car.index))
+        if any(stand.hurries(step) for _, stand in able):
+            able.sort(key=lambda pair: pair[1].rank(step, soc_wh[pair[1].car.index]))
         given = {stand.car.index: 0.0 for _, stand in able}
         for laxity, stand in able:
             number = stand.car.index
@@ -80,6 +84,8 @@ class LeastLaxity:
             wish_w = stand.power_for(lack_wh)
             if self._wanted_w is not None and laxity >= _URGENT_STEPS:
                 wish_w = float(self._wanted_w[number, step])
+            if stand.hurries(step):
+                wish_w = stand.power_w
             given[number] = rooms.take(stand, wish_w, 0.0, soc_wh[number])
         for _, stand in able if self._wanted_w is None else ():
             number = stand.car.index
@@ -112,7 +118,12 @@ class Stand:
     loads: list[tuple[int, float]]
     """The limits that it counts in, and with what part of its power."""
     open_after: Floats = field(default_factory=lambda: np.zeros(0))
-    """By step of the stay: how many steps the EVSE is available from then on."""
+    """By step of the stay: how many steps the EVSE is available from then on.
+
+    One in which an override leaves a part of the power counts as that part.
+    """
+    bound_w: Floats = field(default_factory=lambda: np.zeros(0))
+    """By step of the stay: the most that overrides leave."""
 
     def laxity(self, step: int, soc_wh: float) -> float:
         """Returns the steps to spare; infinite where nothing lacks."""
@@ -126,6 +137,16 @@ class Stand:
             slowed = self.car.steps_to(soc_wh, self.goal_wh, self.gain)
             return left - max((self.goal_wh - soc_wh) / full_wh, slowed)
         return left + len(self.powers_w)  # readiness waits for what trips need
+
+    def hurries(self, step: int) -> bool:
+        """Returns whether it is to charge as much as it can."""
+        return hurries_at(self.car.overrides, step)
+
+    def rank(self, step: int, soc_wh: float) -> int:
+        """Returns its place among all where one hurries: trips, who hurries, all others."""
+        if self.goal_wh > soc_wh:
+            return 0
+        return 1 if self.hurries(step) else 2
 
     def power_for(self, lack_wh: float) -> float:
         """Returns the power that brings `lack_wh` in one step, limits aside."""
@@ -171,6 +192,8 @@ class Rooms:
         room_w = min([self._sites[site], *wires]) + held_w
         full_w = (stand.car.high_wh - soc_wh) / stand.gain
         most_w = min(stand.power_w, room_w, full_w)
+        if stand.car.overrides:
+            most_w = min(most_w, float(stand.bound_w[self._step - stand.stay.start]))
         if stand.car.taper:
             most_w = min(most_w, stand.car.takes_w(soc_wh, stand.gain))
         least_w = stand.least_w if self._step < FIRST_HOUR_STEPS else 0.0
@@ -215,6 +238,9 @@ def _stands(view: View, stays: Sequence[Stay], ready_share: float) -> list[Stand
         reach_wh = 0.0
         if post is not None:
             is_open = post.open[stay.start : stay.end].astype(np.float64)
+            if car.overrides:
+                stand.bound_w = most_w(car.overrides, view.steps)[stay.start : stay.end]
+                is_open *= np.minimum(stand.bound_w / max(stand.power_w, 1e-9), 1.0)
             stand.open_after = np.cumsum(is_open[::-1])[::-1]
             reach_wh = float(is_open.sum()) * min(post.power_w(car), post.circuit_w) * gain
         stands.append(stand)

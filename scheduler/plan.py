@@ -36,6 +36,7 @@ ReasonCode = Literal[
     "KEEP",
     "TRADE",
     "GIVE",
+    "OVERRIDE",
 ]
 """Why a car charges when it does; `scheduler.explaining` has a sentence for each."""
 

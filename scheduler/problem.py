@@ -21,6 +21,7 @@ from models.errors import FieldError
 from models.timeline import StepGrid
 from scheduler.documents import LARGEST_INTEGER, MOST_ERRORS, Schema, bad_input
 from scheduler.flexible import FlexibleLoad, flexible_errors
+from scheduler.overrides import Override, override_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class Vehicle:
     """
     ac_phases: int = 3
     """On how many it charges with AC, where the EVSE has as many."""
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ def _schema() -> Schema:
     schema.add(Evse, null_if_absent=("circuit",))
     schema.add(FlexibleLoad)
     schema.add(Site)
+    schema.add(Override)
     schema.add(Vehicle, names=_JSON_NAMES, null_if_absent=("evse",))
     schema.add(Booking)
     schema.add(Problem, required=("version",))
@@ -449,6 +452,7 @@ def _vehicle_errors(problem: Problem) -> Iterator[FieldError]:
                 yield FieldError(f"{pointer}/evse", f"{held[vehicle.evse]!r} stands there already")
             held[vehicle.evse] = vehicle.id
         yield from _taper_errors(vehicle, f"{pointer}/taper")
+        yield from override_errors(vehicle.overrides, f"{pointer}/overrides")
 
 
 def _taper_errors(vehicle: Vehicle, pointer: str) -> Iterator[FieldError]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.grid import at_peak
+from scheduler.overrides import most_w, override_at
 from scheduler.parking import Stay
 from scheduler.plan import ReasonCode
 from scheduler.view import FIRST_HOUR_STEPS, Bools, Car, Floats, Place, View
@@ -158,7 +159,9 @@ class Reasons:
             if stay.post < 0:
                 continue
             post, power_w = view.posts[stay.post], self._powers_w[number]
-            spare = post.open[own] & (post.power_w(view.cars[car]) - power_w > _NEAR_W)
+            bound_w = most_w(view.cars[car].overrides, view.steps)[own]
+            full_w = np.minimum(post.power_w(view.cars[car]), bound_w)
+            spare = post.open[own] & (full_w - power_w > _NEAR_W)
             spare &= ~self._site_full[stay.site][own]
             for circuit, _ in post.loads(view.cars[car]):
                 if circuit in self._circuit_full:
@@ -273,7 +276,8 @@ class _Bargain:
         """Returns the reasons of one step in which the car takes `power_w`."""
         least = self._is_least(step, power_w)
         # What can't be less does not follow prices.
-        found = [why for why in self._costs(step) if not (least and why.code == "PRICE")]
+        found = [Why("OVERRIDE")] if override_at(self._car.overrides, step) else []
+        found += [why for why in self._costs(step) if not (least and why.code == "PRICE")]
         price, _ = self._reasons.prices_at(self._number, step)
         needed = self._bound is not None
         if needed and self._worth < price - _NEAR_PRICE:
@@ -354,7 +358,8 @@ class _Bargain:
     def _limits(self, step: int, power_w: float) -> list[Why]:
         """Returns the limit that keeps the power down, if one does."""
         post = self._reasons.view.posts[self._stay.post]
-        if power_w >= post.power_w(self._car) - _NEAR_W:
+        bound_w = float(most_w(self._car.overrides, step + 1)[step])
+        if power_w >= min(post.power_w(self._car), bound_w) - _NEAR_W:
             return []
         # Cheaper times are at the peak, too, where this one is not wanted for itself.
         peak = [Why("PEAK")] if self._reasons.is_peak(self._number, step) else []

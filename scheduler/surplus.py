@@ -48,6 +48,8 @@ class FollowSun(LeastLaxity):
 def _must_w(stand: Stand, step: int, soc_wh: float) -> float:
     """Returns the power that waits for no sun: to the share, and what later steps can't bring."""
     assert stand.post is not None
+    if stand.hurries(step):
+        return stand.power_w
     later_steps = float(stand.open_after[step - stand.stay.start]) - 1.0
     later_wh = later_steps * min(stand.power_w, stand.post.circuit_w) * stand.gain
     most_wh = stand.car.most_after_wh(soc_wh, int(later_steps), stand.gain)

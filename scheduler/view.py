@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.flexible import FlexibleLoad, by_itself
+from scheduler.overrides import Override, most_w
 from scheduler.problem import Battery, Booking, Evse, Problem, Site, Vehicle
 from scheduler.wiring import PHASES, Limit, Wires, wires_of
 
@@ -75,6 +76,7 @@ class Car:
     """On how many it charges with AC."""
     taper: tuple[Falling, ...]
     """Where the power that the battery takes falls."""
+    overrides: tuple[Override, ...]
 
     @property
     def most_wh(self) -> float:
@@ -285,7 +287,7 @@ class View:
             for load in site.flexible_loads
         ]
         self.trips = self._trips(sites)
-        self._reach: dict[tuple[int, float, float, float, int, bool], Floats] = {}
+        self._reach: dict[tuple[object, ...], Floats] = {}
 
     def _trips(self, sites: dict[str, int]) -> list[Trip]:
         by_id = {car.id: car for car in self.cars}
@@ -326,7 +328,7 @@ class View:
         The difference of two entries is what a stay can bring, other cars aside. With `limited`
         the site's own limit counts too.
         """
-        key = (site, car.ac_w, car.dc_w, car.efficiency, car.phases, limited)
+        key = (site, car.ac_w, car.dc_w, car.efficiency, car.phases, limited, car.overrides)
         known = self._reach.get(key)
         if known is not None:
             return known
@@ -337,6 +339,7 @@ class View:
             power = np.maximum(power, np.where(post.open, post.power_w(car), 0.0))
         if limited and not self._gives_back(place):
             power = np.minimum(power, place.headroom_w)
+        power = np.minimum(power, most_w(car.overrides, self.steps))
         reach = np.zeros(self.steps + 1)
         np.cumsum(power * (self.hours * car.efficiency), out=reach[1:])
         self._reach[key] = reach
@@ -368,6 +371,7 @@ def _car(vehicle: Vehicle, index: int, site: int, posts: dict[str, int]) -> Car:
         wh_per_km=vehicle.consumption_wh_per_km,
         phases=vehicle.ac_phases,
         taper=tuple(_falling(vehicle.taper)),
+        overrides=vehicle.overrides,
     )
 
 

@@ -204,6 +204,7 @@ def _order_limits(
 ) -> list[ChargingLimit]:
     problem = snapshot.problem
     phases = {(each.station, each.evse_id): each.phases for each in snapshot.rows.evses}
+    overrides = {car.id: car.overrides for car in problem.vehicles}
     by_vehicle: dict[str, list[Charging]] = defaultdict(list)
     for entry in plan.charging:
         by_vehicle[entry.vehicle].append(entry)
@@ -214,7 +215,8 @@ def _order_limits(
         if station is None or name in snapshot.lying or is_unheard(station):
             continue  # who comes back is asked what it holds, and planned for
         entries = [each for each in by_vehicle[vehicle_id] if each.evse == name]
-        periods = wanted_periods(entries, problem.grid, snapshot.now)
+        wanted = overrides.get(vehicle_id, ())
+        periods = wanted_periods(entries, problem.grid, snapshot.now, wanted)
         held = snapshot.limits.get(name)
         if held is not None and held.ocpp_transaction_id != transaction.ocpp_transaction_id:
             held = None

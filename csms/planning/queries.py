@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from csms.energy.queries import forecasts_that_count
+from csms.overrides.queries import overrides_in_force
 from models.commands import decode_command
 from models.commands.priorities import SetPriorityLimit, UsePriority
 from models.tables.booking import Booking
@@ -21,7 +22,7 @@ from models.tables.energy import Circuit, Forecast, PriceSeries, Site
 from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.held_limits import OutsideLimit
 from models.tables.ledger import Command
-from models.tables.planning import DynamicSchedule, Plan
+from models.tables.planning import DynamicSchedule, Override, Plan
 from models.tables.stations import Connector, Evse, Station
 
 _FIRST = ("UsePriority", "SetPriorityLimit")
@@ -66,6 +67,8 @@ class Rows:
     """What others allow stations now."""
     first: Mapping[str, GoesFirst] = field(default_factory=dict[str, GoesFirst])
     """By their ids, the transactions that go before all others."""
+    overrides: Sequence[Override] = ()
+    """What somebody wants of cars until an instant that is still to come."""
 
 
 def schedule_resource(row: DynamicSchedule) -> dict[str, Any]:
@@ -138,6 +141,7 @@ async def read_rows(
         bookings=bookings.all(),
         transactions=transactions,
         first=await _going_first(session, transactions),
+        overrides=await overrides_in_force(session, tenant, now),
         limits=await _live_limits(session, tenant),
         caught=await _caught_stations(session, tenant, now),
         forecasts=await forecasts_that_count(session, site_ids, now),
@@ -148,14 +152,19 @@ async def read_rows(
                 .order_by(PriceSeries.issued_at, PriceSeries.id)
             )
         ).all(),
-        outside=(
-            await session.scalars(
-                select(OutsideLimit)
-                .where(OutsideLimit.station.in_(identities), OutsideLimit.cleared_at.is_(None))
-                .order_by(OutsideLimit.station, OutsideLimit.evse_id, OutsideLimit.source)
-            )
-        ).all(),
+        outside=await _outside_limits(session, identities),
     )
+
+
+async def _outside_limits(
+    session: AsyncSession, identities: Sequence[str]
+) -> Sequence[OutsideLimit]:
+    rows = await session.scalars(
+        select(OutsideLimit)
+        .where(OutsideLimit.station.in_(identities), OutsideLimit.cleared_at.is_(None))
+        .order_by(OutsideLimit.station, OutsideLimit.evse_id, OutsideLimit.source)
+    )
+    return rows.all()
 
 
 async def _open_transactions(session: AsyncSession, tenant: str) -> Sequence[Transaction]:

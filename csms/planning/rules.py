@@ -10,10 +10,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from models.timeline import StepGrid, format_rfc3339, parse_rfc3339
-from scheduler.plan import Charging
+from scheduler.overrides import Override, override_at
+from scheduler.plan import Charging, Plan
 
 SENT_AHEAD = timedelta(hours=4)
 """How much of a plan a station holds: what it follows when we are away."""
@@ -61,11 +63,15 @@ def read_periods(documents: Iterable[Mapping[str, Any]]) -> tuple[Period, ...]:
 
 
 def wanted_periods(
-    charging: Sequence[Charging], grid: StepGrid, now: datetime
+    charging: Sequence[Charging],
+    grid: StepGrid,
+    now: datetime,
+    overrides: Sequence[Override] = (),
 ) -> tuple[Period, ...]:
     """Returns what the plan's `charging` of one car on one EVSE means, from `now` on.
 
-    Neighbouring steps of equal power become one period; between entries the limit is 0.
+    Neighbouring steps of equal power become one period; between entries the limit is 0, which is
+    for an override where the car is under one.
     """
     first = max(0, grid.floor(now))
     last = min(grid.steps, grid.ceil(now + SENT_AHEAD))
@@ -79,8 +85,20 @@ def wanted_periods(
     for step, limit_w in power_w.items():
         if not periods or periods[-1].limit_w != limit_w:
             start = now if step == first else grid.instant(step)
-            periods.append(Period(start, limit_w, reasons.get(step, ("KEEP",))))
+            rest = ("OVERRIDE",) if override_at(overrides, step) else ("KEEP",)
+            periods.append(Period(start, limit_w, reasons.get(step, rest)))
     return tuple(periods)
+
+
+def extra_cost(plan: Plan, without: Plan) -> Decimal | None:
+    """Returns how much dearer `plan` is than one `without` an override.
+
+    None where they don't serve the same bookings: such costs can't be compared. The best plan with
+    an override is never the cheaper one; where a search has found it so, it costs nothing.
+    """
+    if {each.booking for each in plan.unserved} != {each.booking for each in without.unserved}:
+        return None
+    return Decimal(str(round(max(0.0, plan.cost - without.cost), 4)))
 
 
 def is_trial(periods: Iterable[Period]) -> bool:

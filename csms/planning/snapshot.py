@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,10 @@ from models.tables.energy import Forecast
 from models.tables.energy import Site as SiteRow
 from models.tables.fleet import Vehicle as VehicleRow
 from models.tables.fleet import VehicleModel
+from models.tables.planning import Override as OverrideRow
 from models.tables.stations import Evse as EvseRow
 from models.timeline import StepGrid, floor_to_step
+from scheduler.overrides import Override, OverrideKind
 from scheduler.problem import Battery, Circuit, Evse, Problem, Site, Vehicle
 
 STEP_MINUTES = 15
@@ -97,7 +100,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         step_minutes=STEP_MINUTES,
         steps=STEPS,
         sites=sites,
-        vehicles=promises.vehicles,
+        vehicles=tuple(_overridden(car, rows.overrides, grid) for car in promises.vehicles),
         bookings=promises.bookings,
         terminal_value_per_kwh=_terminal_value(sites),
         turnaround_steps=1,
@@ -111,6 +114,21 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         forecast_source=_forecast_source(rows.forecasts),
         rows=rows,
     )
+
+
+def _overridden(car: Vehicle, rows: Sequence[OverrideRow], grid: StepGrid) -> Vehicle:
+    """Returns a car with its override; the step in which that ends is still under it."""
+    wanted = tuple(
+        Override(
+            0,
+            max(1, grid.ceil(row.until)),
+            cast("OverrideKind", row.kind),
+            row.power_w,
+        )
+        for row in rows
+        if row.vehicle_id == car.id
+    )
+    return replace(car, overrides=wanted) if wanted else car
 
 
 def _site(

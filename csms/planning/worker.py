@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -20,8 +21,10 @@ import structlog
 
 from csms.bus.base import PLAN_REQUESTED, EventNote
 from csms.ledger.database import Database
+from csms.overrides.actions import price
 from csms.planning.actions import publish
 from csms.planning.queries import current_plan, read_rows
+from csms.planning.rules import extra_cost
 from csms.planning.snapshot import HORIZON, STEP_MINUTES, Snapshot, snapshot_of
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
@@ -36,12 +39,14 @@ METERS_IN_AFTER = timedelta(minutes=1)
 """When the meters of a quarter of an hour have told what they measured: planning by the clock waits
 for them, since the newest measurement says most about the sun of the step that has begun."""
 _PRIORITY = "transaction.priority_changed"
-HEARD = frozenset({PLAN_REQUESTED, "booking.late", "site.measured", _PRIORITY})
+_OVERRIDES = ("override.created", "override.ended")
+HEARD = frozenset({PLAN_REQUESTED, "booking.late", "site.measured", _PRIORITY, *_OVERRIDES})
 """What the planner subscribes to."""
 SURPRISE_W = 500.0
 """Sun to spare that differs by more from what was planned with is worth a new plan."""
-URGENT = frozenset({"booking.late", _PRIORITY})
-"""Who goes first draws at once what the plan in force has given to others."""
+URGENT = frozenset({"booking.late", _PRIORITY, *_OVERRIDES})
+"""Who goes first draws at once what the plan in force has given to others, and who overrides a plan
+stands there and waits."""
 
 Solve = Callable[[Problem, Plan | None, PlanOptions], Awaitable[Made]]
 """Solves outside the event loop; falls back by itself and does not raise on a valid problem. What
@@ -55,6 +60,10 @@ class _Measured(msgspec.Struct):
     measured_at: datetime
     pv_power_w: float | None = None
     load_power_w: float | None = None
+
+
+class _OverrideNote(msgspec.Struct):
+    ended_why: str | None = None
 
 
 class Planner:
@@ -117,7 +126,11 @@ class Planner:
 
     async def heard(self, note: EventNote) -> None:
         """Takes a note from the bus, one of `HEARD`: a wish for a new plan."""
-        if note.type != "site.measured":
+        if note.type in _OVERRIDES:
+            told = msgspec.json.decode(note.resource, type=_OverrideNote)
+            if told.ended_why != "replaced":  # which the one in its place asks for
+                self.wish(note.type, urgent=True)
+        elif note.type != "site.measured":
             self.wish(note.type, urgent=note.type in URGENT)
         elif self._surprises(msgspec.json.decode(note.resource, type=_Measured)):
             self.wish("sun")
@@ -192,7 +205,45 @@ class Planner:
         how = self._options if by_clock else replace(self._options, exchange_rounds=0)
         made = await self._solve(snapshot.problem, incumbent, how)
         self.solve_seconds.append(made.plan.solve_seconds)
-        return await self._take(snapshot, made, trigger)
+        plan_id = await self._take(snapshot, made, trigger)
+        if plan_id is not None:
+            await self._price(snapshot, made, plan_id, partial(self._resolve, incumbent, how))
+        return plan_id
+
+    async def _resolve(self, incumbent: Plan | None, how: PlanOptions, problem: Problem) -> Made:
+        return await self._solve(problem, incumbent, how)
+
+    async def _price(
+        self,
+        snapshot: Snapshot,
+        made: Made,
+        plan_id: str,
+        solve: Callable[[Problem], Awaitable[Made]],
+    ) -> None:
+        """Writes down what overrides cost that this plan is the first to go by.
+
+        Each is held against a plan without it, made in the same way, once the plan is out.
+        """
+        problem = snapshot.problem
+        for row in snapshot.rows.overrides:
+            if row.plan_id is not None:
+                continue
+            cost = None
+            if made.level == "solver":
+                cars = tuple(
+                    replace(car, overrides=()) if car.id == row.vehicle_id else car
+                    for car in problem.vehicles
+                )
+                without = await solve(replace(problem, vehicles=cars))
+                if without.level == "solver":
+                    cost = extra_cost(made.plan, without.plan)
+            # A plan adds up whatever the prices are in.
+            series = [each for each in snapshot.rows.prices if each.site_id == row.site_id]
+            currency = series[-1].currency if series else problem.currency
+            async with self._db.write(
+                self._clock, self._ids, actor="planner", tenant=self._tenant
+            ) as work:
+                await price(work, row.id, plan_id=plan_id, extra_cost=cost, currency=currency)
 
     def _read(self, row: PlanRow) -> Plan:
         """Returns a stored plan; the last one that was made here is still at hand."""

@@ -1,14 +1,15 @@
-"""Plans, the wish for a new one, and limits that change as they run."""
+"""Plans, the wish for a new one, what goes before them, and limits that change as they run."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.tables.base import Base
+from models.tables.base import Base, Kept
 
 
 class Plan(Base):
@@ -44,6 +45,33 @@ class PlanRequest(Base):
     )
     reason: Mapped[str]
     requested_at: Mapped[datetime]
+
+
+class Override(Kept, Base):
+    """What somebody wants of a car until an instant, against what a plan would do by itself."""
+
+    __tablename__ = "charging_override"
+    vehicle_id: Mapped[str] = mapped_column(sa.ForeignKey("vehicle.id", ondelete="CASCADE"))
+    site_id: Mapped[str]
+    """Where the car was when it began."""
+    kind: Mapped[str]
+    """`charge_now`, `hold` or `at_most`."""
+    power_w: Mapped[float | None]
+    """Of `at_most`."""
+    until: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    """None: it is active."""
+    ended_why: Mapped[str | None]
+    """See `models.states.OverrideEnd`."""
+    replaces: Mapped[str | None]
+    """The override of the same car that it has ended."""
+    plan_id: Mapped[str | None]
+    """The first plan that goes by it."""
+    extra_cost: Mapped[Decimal | None]
+    """How much dearer that plan is than one without it; None: not known."""
+    currency: Mapped[str | None]
+    """Of `extra_cost`."""
+    __table_args__ = (sa.Index(None, "vehicle_id"), sa.Index(None, "ended_at", "until"))
 
 
 class DynamicSchedule(Base):

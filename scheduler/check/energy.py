@@ -158,11 +158,27 @@ def _judge_power(entry: Charging, vehicle: Vehicle, evse: Evse, findings: Findin
     if step < FIRST_STEPS and TOLERANCE_W < power_w < least_w - TOLERANCE_W:
         detail = f"{power_w:.6g} W on {evse.id!r} is below its least, {least_w:.6g} W"
         findings.add("charging-minimum", vehicle.id, detail, step)
+    _judge_overrides(entry, vehicle, findings)
     if abs(power_w) > TOLERANCE_W:
         for start, end in evse.unavailable:
             if start < entry.to_step and step < end:
                 detail = f"{power_w:.6g} W while unavailable in [{start}, {end})"
                 findings.add("charging-unavailable", evse.id, detail, max(start, step))
+
+
+def _judge_overrides(entry: Charging, vehicle: Vehicle, findings: Findings) -> None:
+    """Judges `hold` and `at_most`; what `charge_now` could have had more is not judged."""
+    for override in vehicle.overrides:
+        start, end = override.from_step, override.to_step
+        if entry.to_step <= start or end <= entry.from_step:
+            continue
+        step, said = max(start, entry.from_step), f"{entry.power_w:.6g} W in [{start}, {end})"
+        if override.kind == "hold" and abs(entry.power_w) > TOLERANCE_W:
+            findings.add("override-hold", vehicle.id, f"{said}, where it is held", step)
+        bound_w = override.power_w
+        if bound_w is not None and entry.power_w > bound_w + TOLERANCE_W:
+            detail = f"{said}, where it is to have {bound_w:.6g} W at most"
+            findings.add("override-at-most", vehicle.id, detail, step)
 
 
 def _judge_overlap(vehicle: str, entries: list[Charging], findings: Findings) -> None:

@@ -96,10 +96,19 @@ def _judge_charging(
             why = "but no battery gives anything"
         elif code == "TRADE" and entry.vehicle not in given.vehicles:
             why = "but the car gives nothing back"
+        elif code == "OVERRIDE" and not _is_overridden(names.vehicles.get(entry.vehicle), entry):
+            why = "but nobody has asked for anything then"
         elif (code == "GIVE") != (entry.power_w < 0):
             why = f"but the power is {entry.power_w:.0f} W"
         if why is not None:
             findings.add("charging-reason", entry.vehicle, f"{code!r} {why}", entry.from_step)
+
+
+def _is_overridden(vehicle: Vehicle | None, entry: Charging) -> bool:
+    return vehicle is not None and any(
+        each.from_step < entry.to_step and entry.from_step < each.to_step
+        for each in vehicle.overrides
+    )
 
 
 def _contradiction(

@@ -12,6 +12,7 @@ from datetime import datetime
 import numpy as np
 
 from scheduler.explaining.picture import Number, Picture, Reason
+from scheduler.overrides import override_at
 from scheduler.plan import Charging
 from scheduler.reasons import Why
 from scheduler.view import Place
@@ -209,6 +210,13 @@ def _trade(slot: _Slot, _: Why) -> dict[str, Number]:
     }
 
 
+def _override(slot: _Slot, _: Why) -> dict[str, Number]:
+    car = slot.picture.view.cars[slot.picture.stays[slot.number].car]
+    found = override_at(car.overrides, slot.entry.from_step)
+    assert found is not None, "the reason is given under one only"
+    return {"until_at": slot.picture.instant(found.to_step)}
+
+
 def _give(slot: _Slot, _: Why) -> dict[str, Number]:
     return {
         "given_w": -slot.entry.power_w,
@@ -223,6 +231,7 @@ _NUMBERS: dict[str, Callable[[_Slot, Why], dict[str, Number]]] = {
     "BATTERY": _battery,
     "DEADLINE": _deadline,
     "PEAK": _peak,
+    "OVERRIDE": _override,
     "MINIMUM": _minimum,
     "KEEP": _keep,
     "TRADE": _trade,

@@ -8,6 +8,7 @@ from typing import Literal
 
 from scheduler.explaining.picture import Picture, Reason
 from scheduler.explaining.slots import ChargingWhy, limit_reason
+from scheduler.overrides import most_w, override_at
 from scheduler.reasons import SITE
 from scheduler.view import Car
 
@@ -87,6 +88,9 @@ def _waiting(
         return (Reason("FULL", {"soc_wh": soc_wh, "max_wh": car.high_wh}),)
     if not picture.view.posts[stay.post].open[step]:
         return (Reason("CLOSED", {}),)
+    held = override_at(car.overrides, step)
+    if held is not None and float(most_w(car.overrides, step + 1)[step]) <= 0:
+        return (Reason("OVERRIDE", {"until_at": picture.instant(held.to_step)}),)
     later = next(
         (e for e in entries if step < e.from_step and e.to_step <= stay.end and e.power_w > 0), None
     )

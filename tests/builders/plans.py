@@ -387,6 +387,11 @@ class Life:
             share = min(_phases(car), len(spot.phases)) / len(spot.phases)
         if any(start <= step < end for start, end in spot.unavailable):
             return 0.0
+        for each in vehicle.overrides:
+            if each.from_step <= step < each.to_step:
+                if each.kind == "hold":
+                    return 0.0
+                free_w = free_w if each.power_w is None else min(free_w, each.power_w)
         if spot.bidirectional and vehicle.max_discharge_w > 0 and self.random.random() < 0.3:
             spare_wh = max(0.0, car.soc_wh - vehicle.min_soc_wh)
             give_w = spare_wh / hours * vehicle.charge_efficiency

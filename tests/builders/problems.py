@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
+from scheduler.overrides import Override, OverrideKind
 from scheduler.problem import (
     Battery,
     Booking,
@@ -20,6 +21,7 @@ from scheduler.problem import (
 )
 
 START = datetime(2026, 6, 15, tzinfo=UTC)
+KINDS: tuple[OverrideKind, ...] = ("charge_now", "hold", "at_most")
 
 
 def evse(name: str = "A-1", **changes: object) -> Evse:
@@ -245,6 +247,30 @@ def _random_taper(random: Random, car: Vehicle) -> tuple[tuple[float, float], ..
     if random.random() < 0.5:
         del points[1]
     return tuple(points)
+
+
+def with_overrides(case: Problem, seed: int) -> Problem:
+    """Returns the problem with overrides of half of its cars, some of two one after the other."""
+    random = Random(seed)
+    cars = [
+        replace(car, overrides=_random_overrides(random, case.steps))
+        if random.random() < 0.5
+        else car
+        for car in case.vehicles
+    ]
+    return replace(case, vehicles=tuple(cars))
+
+
+def _random_overrides(random: Random, steps: int) -> tuple[Override, ...]:
+    found: list[Override] = []
+    start = random.choice([0, 0, random.randrange(steps)])
+    for _ in range(random.choice([1, 1, 2])):
+        end = start + random.randint(1, steps)
+        kind = random.choice(KINDS)
+        power_w = random.choice([0.0, 1000.0, 2500.0, 5000.0]) if kind == "at_most" else None
+        found.append(Override(start, end, kind, power_w))
+        start = end + random.choice([0, 1])
+    return tuple(found)
 
 
 def with_peaks(case: Problem, seed: int) -> Problem:

@@ -17,7 +17,6 @@ import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI
 
-from csms.app import ROUTERS
 from csms.booking.desk import Desk
 from csms.bus.local import LocalBus
 from csms.certificates import CertificateAuthority
@@ -30,6 +29,7 @@ from csms.keyring import Keyring
 from csms.ledger.committer import Committer
 from csms.ledger.database import Database
 from csms.ledger.relay import Relay
+from csms.routers import ROUTERS
 from csms.security.authority import BuiltInAuthority
 from csms.security.reactions.changes import ChangeKeeper
 from csms.security.reactions.signer import CertificateSigner

@@ -24,8 +24,7 @@ THINGS = (
     *("firmware_publication",),
     *("tariff", "settlement"),
     *("ev_needs", "ev_schedule", "der_control", "der_alarm", "event_stream", "battery_swap"),
-    "station_check",
-    "simulation",
+    *("station_check", "simulation", "override"),
 )
 EVENT = f"(?:{'|'.join(THINGS)})"
 NO_EVENTS = {"command.queued", "plan.requested", "plan.failed", "plan.refused"}

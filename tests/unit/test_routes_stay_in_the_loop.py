@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from csms.app import ROUTERS
+from csms.routers import ROUTERS
 
 
 def called(dependant: Dependant) -> Iterator[object]:

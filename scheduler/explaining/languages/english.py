@@ -19,6 +19,7 @@ MEANINGS: Mapping[ReasonCode, str] = {
     "KEEP": "Energy left in the battery at the end is worth more than it costs now.",
     "TRADE": "Part of this energy is given back when it is worth more.",
     "GIVE": "Energy is worth more to the site now than later in the car.",
+    "OVERRIDE": "Somebody has asked for this car to charge otherwise for a while.",
 }
 """What each code of charging means, without numbers."""
 
@@ -42,6 +43,7 @@ SENTENCES: Mapping[str, str] = {
     "KEEP": "Kept until the end, energy is worth {worth_per_kwh}; now it costs {price_per_kwh}.",
     "TRADE": "The car gives {given_wh} back, at up to {best_price_per_kwh}; now energy costs"
     " {price_per_kwh}.",
+    "OVERRIDE": "Somebody has asked for it until {until_at}.",
     "GIVE": "The car gives {given_w}: energy costs {price_per_kwh} now, more than it is worth"
     " later in the car.",
     "READY": "The car holds {soc_wh} at the start and needs {need_wh}: {spare_wh} to spare.",

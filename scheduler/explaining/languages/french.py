@@ -26,6 +26,7 @@ SENTENCES: Mapping[str, str] = {
     " {price_per_kwh}.",
     "TRADE": "La voiture rend {given_wh}, jusqu'à {best_price_per_kwh} ; maintenant l'énergie coûte"
     " {price_per_kwh}.",
+    "OVERRIDE": "Quelqu'un l'a demandé ainsi jusqu'au {until_at}.",
     "GIVE": "La voiture donne {given_w} : l'énergie coûte {price_per_kwh} maintenant, plus qu'elle"
     " ne vaudra dans la voiture.",
     "READY": "La voiture a {soc_wh} au départ et il lui faut {need_wh} : il reste {spare_wh}.",

@@ -24,6 +24,7 @@ SENTENCES: Mapping[str, str] = {
     " {price_per_kwh}.",
     "TRADE": "Das Auto gibt {given_wh} zurück, für bis zu {best_price_per_kwh}; jetzt kostet"
     " Energie {price_per_kwh}.",
+    "OVERRIDE": "Jemand hat es so bestellt, bis {until_at}.",
     "GIVE": "Das Auto gibt {given_w}: Energie kostet jetzt {price_per_kwh}, mehr als sie später im"
     " Auto wert ist.",
     "READY": "Das Auto hat am Start {soc_wh} und braucht {need_wh}: {spare_wh} bleiben übrig.",

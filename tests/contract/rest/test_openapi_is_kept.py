@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from csms.app import ROUTERS
+from csms.routers import ROUTERS
 from csms.web.application import api_document
 from tests.builders.rest_house import RestHouse, a_model, rest_house
 

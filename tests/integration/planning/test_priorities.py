@@ -254,6 +254,8 @@ async def test_a_change_of_priority_is_planned_at_once(sqlite_url: str) -> None:
         )
         planner._planned_at = house.clock.now()
         await house.submit(house.event_2x("started", 0))
+        # What that asks for is not what is looked for here.
+        await house.told()
         house.bus.subscribe("planner", HEARD, planner.heard)
         fact = PriorityReported(
             station="A-1",

@@ -27,6 +27,7 @@ from tests.builders.plans import Life
 from tests.builders.problems import (
     random_problem,
     with_flexible_loads,
+    with_overrides,
     with_peaks,
     with_phases,
     with_taper,
@@ -37,12 +38,19 @@ Feature = Callable[[Problem, int], Problem]
 
 
 def with_all(problem: Problem, seed: int) -> Problem:
-    for feature in (with_taper, with_phases, with_peaks, with_flexible_loads):
+    for feature in (with_taper, with_phases, with_peaks, with_flexible_loads, with_overrides):
         problem = feature(problem, seed)
     return problem
 
 
-FEATURES: list[Feature] = [with_taper, with_phases, with_peaks, with_flexible_loads, with_all]
+FEATURES: list[Feature] = [
+    with_taper,
+    with_phases,
+    with_peaks,
+    with_flexible_loads,
+    with_overrides,
+    with_all,
+]
 
 
 def assert_bounded(problem: Problem, plan: Plan) -> None:

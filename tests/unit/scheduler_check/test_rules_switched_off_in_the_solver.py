@@ -19,6 +19,7 @@ import pytest
 import scheduler.check
 from scheduler.check import check
 from scheduler.options import OFFLINE
+from scheduler.overrides import Override
 from scheduler.plan import Plan, Unserved
 from scheduler.problem import Battery, Circuit, FlexibleLoad, Problem, check_problem
 from scheduler.rolling import make_plan, plan_with_level
@@ -304,6 +305,11 @@ ROWS = [
           load_power_w=(0.0,) * 16),
     loose("taper", "charging-taper",
           needing(car={"taper": ((8000.0, 3700.0), (16_000.0, 1000.0))}), with_car, taper=()),
+    loose("held by somebody", "override-hold",
+          needing(car={"overrides": (Override(4, 6, "hold"),)}), with_car, overrides=()),
+    loose("so much at most", "override-at-most",
+          needing(car={"overrides": (Override(4, 6, "at_most", 1500.0),)}), with_car,
+          overrides=()),
     loose("phase of a circuit", "circuit-phase",
           wired(circuits=(Circuit("main", None, 40_000.0, phase_limits_w=(2000.0,) * 3),)),
           with_site, circuits=(Circuit("main", None, 40_000.0),)),
