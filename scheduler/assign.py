@@ -130,8 +130,12 @@ def _groups(view: View) -> list[_Group]:
         members.setdefault((car.vehicle_class, own), []).append(car.index)
     group_of = {car: key for key, cars in members.items() for car in cars}
     trips: dict[tuple[str, int], list[int]] = {key: [] for key in members}
+    keys_of: dict[int, list[tuple[str, int]]] = {}
     for trip in view.trips:
-        for key in dict.fromkeys(group_of[car] for car in trip.cars):
+        # Trips share their tuples of cars, so each is looked through once.
+        if id(trip.cars) not in keys_of:
+            keys_of[id(trip.cars)] = list(dict.fromkeys(group_of[car] for car in trip.cars))
+        for key in keys_of[id(trip.cars)]:
             trips[key].append(trip.index)
     return [_Group(tuple(members[key]), tuple(trips[key])) for key in members]
 
@@ -244,25 +248,22 @@ def _solve_flow(
     view: View, prices: RechargePrices, group: _Group, arcs: _Arcs, penalties: Penalties
 ) -> dict[int, tuple[int, ...]]:
     cars, trips = len(group.cars), len(group.trips)
-    node = {-1 - car: n for n, car in enumerate(group.cars)}
-    enter = {index: cars + 2 * n for n, index in enumerate(group.trips)}
-    leave = {index: number + 1 for index, number in enter.items()}
+    enter = cars + 2 * np.arange(trips)
     sink = cars + 2 * trips
-    tails = np.array([node[b] if b < 0 else leave[b] for b in arcs.before.tolist()], np.int64)
-    heads = np.array([enter[t] for t in arcs.trip.tolist()], np.int64)
+    # By trip the node that leaves it, and from the end, as cars are counted, the node of each car.
+    leaving = np.zeros(len(view.trips) + len(view.cars), np.int64)
+    leaving[list(group.trips)] = enter + 1
+    leaving[-1 - np.array(group.cars)] = np.arange(cars)
+    tails, heads = leaving[arcs.before], leaving[arcs.trip] - 1
     costs = np.rint(arcs.cost / _COST_UNIT).astype(np.int64)
-    if penalties:
-        pairs = zip(arcs.before.tolist(), arcs.trip.tolist(), strict=True)
-        costs = costs + np.array([penalties.get(pair, 0) for pair in pairs], np.int64)
+    _penalise(costs, arcs, penalties)
     ends = [prices.between(view.cars[car], None, None) for car in group.cars]
     some = view.cars[group.cars[0]]
     ends += [prices.between(some, view.trips[n], None) for n in group.trips]
-    end_tails = np.array([*node.values(), *leave.values()], np.int64)
+    end_tails = np.concatenate([np.arange(cars), enter + 1])
     network = FlowNetwork(
-        tail=np.concatenate([tails, np.array([*enter.values()], np.int64), end_tails]),
-        head=np.concatenate(
-            [heads, np.array([*leave.values()], np.int64), np.full(len(end_tails), sink, np.int64)]
-        ),
+        tail=np.concatenate([tails, enter, end_tails]),
+        head=np.concatenate([heads, enter + 1, np.full(len(end_tails), sink, np.int64)]),
         capacity=np.ones(len(tails) + trips + len(end_tails), np.int64),
         cost=np.concatenate(
             [
@@ -278,6 +279,15 @@ def _solve_flow(
         return {}
     used = flow[: len(tails)] > 0
     return _followed(group.cars, arcs.before[used].tolist(), arcs.trip[used].tolist())
+
+
+def _penalise(costs: Ints, arcs: _Arcs, penalties: Penalties) -> None:
+    """Adds the penalties to the costs of their arcs."""
+    if not penalties:
+        return
+    dear = np.fromiter((index for _, index in penalties), np.int64)
+    for n in np.flatnonzero(np.isin(arcs.trip, dear)).tolist():
+        costs[n] += penalties.get((int(arcs.before[n]), int(arcs.trip[n])), 0)
 
 
 def _followed(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.grid import peak_cost
-from scheduler.view import Floats, Place, View
+from scheduler.view import Car, Floats, Place, View
 
 _PRICES_TRIED = 12
 
@@ -66,8 +66,11 @@ class _Pool:
 
 def _least_driven_kwh(view: View, priority: int) -> float:
     """Returns the least energy of trips that come to so much priority, the last in part."""
+    # Trips share their tuples of cars, so each is looked through once.
+    teams = {id(trip.cars): trip.cars for trip in view.trips if trip.cars}
+    thrifty = {key: min((view.cars[n] for n in cars), key=_thirst) for key, cars in teams.items()}
     trips = [
-        (min(trip.drive_wh(view.cars[n]) for n in trip.cars) / 1000, trip.priority)
+        (trip.drive_wh(thrifty[id(trip.cars)]) / 1000, trip.priority)
         for trip in view.trips
         if trip.cars and trip.priority > 0
     ]
@@ -79,6 +82,10 @@ def _least_driven_kwh(view: View, priority: int) -> float:
         if left <= 0:
             break
     return total_kwh
+
+
+def _thirst(car: Car) -> float:
+    return car.wh_per_km
 
 
 def _cheapest(view: View, place: Place, prices: Floats) -> Floats:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from scheduler.chains import Chains, fits, priority_served, served, walk
+from scheduler.chains import Chains, calling_at, fits, priority_served, served, walk
 from scheduler.charge import Charge
 from scheduler.parking import Key, Stay, park, stays_of
 from scheduler.plan import UnservedCode
@@ -33,9 +33,13 @@ _PARKINGS = 3
 """How often EVSEs are dealt anew to those that lack energy."""
 _TRIES = 12
 """How often a trip that was given up is tried on another car."""
+_TRIES_OF_CARS = 4_000
+"""The same for many cars: a try takes as long as there are cars."""
 _ROUNDS = 16
 """How often trips are given up before the chains are: one at a time first, then twice as many."""
 _ONE_BY_ONE = 8
+_AT_ONCE = 4
+"""Of many trips that lack energy one in so many is given up at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Judge:
                 return best
             short = _short(solved)
             if short:
-                many = 2 ** max(0, n - _ONE_BY_ONE)
+                many = max(2 ** max(0, n - _ONE_BY_ONE), len(short) // _AT_ONCE)
                 chains, stays = _without_worst(view, chains, stays, short, dropped, many), []
                 continue
             found = self._candidate(chains, stays, solved, dropped)
@@ -131,20 +135,28 @@ class Judge:
         given up.
         """
         view, best = self._view, candidate
-        tries = _TRIES if candidate.dropped else 0
+        if not candidate.dropped:
+            return best
+        tries = min(_TRIES, _TRIES_OF_CARS // len(view.cars))
+        here = calling_at(view, best.decision.chains)
         done = served(best.decision.chains)
         left = [trip for trip in view.trips if trip.index not in done]
         for trip in sorted(left, key=lambda trip: (-trip.priority, trip.start, trip.index)):
             for number in trip.cars:
                 chains = best.decision.chains
-                longer = fits(view, view.cars[number], chains[number], trip)
-                if longer is None or tries == 0:
+                if number not in here[trip.pickup]:
                     continue
+                longer = fits(view, view.cars[number], chains[number], trip)
+                if longer is None:
+                    continue
+                if tries == 0:
+                    return best
                 tries -= 1
                 tried = (*chains[:number], longer, *chains[number + 1 :])
                 found = self.same_trips(tried, best)
                 if found is not None:
                     best = found
+                    here = calling_at(view, best.decision.chains)
                     break
         return best
 

@@ -37,7 +37,7 @@ def walk(view: View, car: Car, chain: Sequence[int]) -> Break | None:
     place, free, soc = car.site, car.free_from, car.soc_wh
     for position, index in enumerate(chain):
         trip = view.trips[index]
-        if car.index not in trip.cars:
+        if car.index not in trip.able:
             return Break(position, "CAR")
         if trip.start < free:
             return Break(position, "TIME")
@@ -74,7 +74,7 @@ def charged_wh(  # noqa: PLR0917 - one step of a walk
 
 def position_of(view: View, chain: Sequence[int], trip: Trip) -> int:
     """Returns where `trip` belongs in `chain` by its start."""
-    return bisect_left([view.trips[index].start for index in chain], trip.start)
+    return bisect_left(chain, trip.start, key=lambda index: view.trips[index].start)
 
 
 def joined(view: View, car: Car, chain: Chain, trip: Trip) -> Chain | None:
@@ -95,7 +95,7 @@ def joined(view: View, car: Car, chain: Chain, trip: Trip) -> Chain | None:
 
 def fits(view: View, car: Car, chain: Chain, trip: Trip) -> Chain | None:
     """Returns `chain` with `trip` put in where it belongs, or None if it then breaks."""
-    longer = joined(view, car, chain, trip) if car.index in trip.cars else None
+    longer = joined(view, car, chain, trip)
     return longer if longer is not None and walk(view, car, longer) is None else None
 
 
@@ -118,12 +118,13 @@ def insert(
     Trips of higher priority come first, then earlier ones.
     """
     current = list(chains)
+    here = calling_at(view, chains)
     left: list[int] = []
     ordered = sorted(trips, key=lambda n: (-view.trips[n].priority, view.trips[n].start, n))
     for index in ordered:
         trip = view.trips[index]
         best: tuple[float, int, Chain] | None = None
-        for number in trip.cars:
+        for number in trip.able & here[trip.pickup]:
             car = view.cars[number]
             longer = fits(view, car, current[number], trip)
             if longer is None:
@@ -135,7 +136,18 @@ def insert(
             left.append(index)
         else:
             current[best[1]] = best[2]
+            here[trip.dropoff].add(best[1])
     return tuple(current), left
+
+
+def calling_at(view: View, chains: Chains) -> list[set[int]]:
+    """Returns, by site, the cars that stand there at some time: no other can leave from there."""
+    here: list[set[int]] = [set() for _ in view.places]
+    for car, chain in zip(view.cars, chains, strict=True):
+        here[car.site].add(car.index)
+        for index in chain:
+            here[view.trips[index].dropoff].add(car.index)
+    return here
 
 
 def served(chains: Chains) -> set[int]:

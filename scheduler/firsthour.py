@@ -38,6 +38,8 @@ class Cells:
     """Of charging power, in the program."""
     least_kw: Floats
     most_kw: Floats
+    agreed: frozenset[int] = frozenset()
+    """Stays that end with an agreed energy, neither more nor less (`scheduler.apart`)."""
 
     def early(self) -> NDArray[np.int64]:
         """Returns the cells of the first hour that a least power binds."""
@@ -76,6 +78,7 @@ def decide(  # noqa: PLR0917 - the program's own arrays
     room = _Room(view, stays)
     for n in np.flatnonzero(power >= least - _TINY_KW).tolist():
         room.take(cells, int(early[n]))
+    spare = _spare(stays, cells, x, early[power >= least - _TINY_KW])
     carried: dict[int, float] = {}
     closing = _closing(cells, early[between])
     for n in np.argsort(cells.step[early], kind="stable").tolist():
@@ -88,12 +91,36 @@ def decide(  # noqa: PLR0917 - the program's own arrays
         able = cells.most_kw[cell] >= least[n]
         enough = carried[stay] >= least[n] / 2 or stays[stay].car in urgent
         wanted = between[n] and (enough or (cell in closing and carried[stay] > _TINY_KW))
-        if able and wanted and room.has(cells, cell):
+        fits = spare.get(stay, least[n]) >= least[n]
+        if able and wanted and fits and room.has(cells, cell):
+            if stay in spare:
+                spare[stay] -= float(least[n])
             room.take(cells, cell)
             carried[stay] -= float(least[n])
             lower[column] = least[n]
         else:
             upper[column] = 0.0
+
+
+def _spare(
+    stays: Sequence[Stay], cells: Cells, x: Floats, on: NDArray[np.int64]
+) -> dict[int, float]:
+    """Returns what stays take up to an agreed end beyond the cells that are on, in kW times steps.
+
+    What is charged now is still there then, so round trips in between change nothing.
+    """
+    spare: dict[int, float] = {}
+    for stay in np.unique(cells.stay[cells.early()]).tolist() if cells.agreed else ():
+        last, car = stay, stays[stay].car
+        while last not in cells.agreed and last + 1 < len(stays) and stays[last + 1].car == car:
+            last += 1
+        if last in cells.agreed:
+            own = slice(*np.searchsorted(cells.stay, [stay, last + 1]).tolist())
+            spare[stay] = float(x[cells.column[own]].sum())
+    for cell in on.tolist():
+        if cells.stay[cell] in spare:
+            spare[int(cells.stay[cell])] -= float(cells.least_kw[cell])
+    return spare
 
 
 def _closing(cells: Cells, between: NDArray[np.int64]) -> set[int]:

@@ -22,7 +22,7 @@ from typing import Literal
 from scheduler.assign import assign, mend
 from scheduler.bound import quick_bound
 from scheduler.candidates import Candidate, Charger, Judge, uncharged
-from scheduler.chains import Chains, served, sound_chains
+from scheduler.chains import Chains, calling_at, served, sound_chains
 from scheduler.charge import Charge, charge
 from scheduler.check import Violation, check
 from scheduler.incumbent import incumbent_for, kept_chains, kept_powers
@@ -259,13 +259,14 @@ class _Planner:
         """Returns the plan that a candidate amounts to."""
         view, decision = self.view, candidate.decision
         done = served(decision.chains)
+        here = calling_at(view, decision.chains)
         refused = [trip for trip in view.trips if trip.index not in done]
         bound = self._bound(candidate)
         return make_result(
             view,
             decision,
             unserved=tuple(
-                reason(view, trip, decision.chains, candidate.dropped) for trip in refused
+                reason(view, trip, decision.chains, candidate.dropped, here) for trip in refused
             ),
             lower_bound=bound,
             solve_seconds=self._monotonic() - self._began_s,

@@ -7,7 +7,7 @@ reasons are given, idle cars are looked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +19,17 @@ from scheduler.result import Decision
 from scheduler.view import TOLERANCE_WH, Car, Floats, Trip, View
 
 
-def reason(view: View, trip: Trip, chains: Chains, known: Mapping[int, UnservedCode]) -> Unserved:
+def reason(
+    view: View,
+    trip: Trip,
+    chains: Chains,
+    known: Mapping[int, UnservedCode],
+    here: Sequence[Set[int]],
+) -> Unserved:
     """Returns why no car of `chains` serves `trip`.
 
-    `known` holds what charging has shown for trips that it gave up.
+    `known` holds what charging has shown for trips that it gave up, `here` which cars stand at
+    each site at some time.
     """
     booking = view.problem.bookings[trip.index]
     if booking.vehicle is not None:
@@ -35,7 +42,11 @@ def reason(view: View, trip: Trip, chains: Chains, known: Mapping[int, UnservedC
         need_wh = min(trip.need_wh(car) for car in of_class)
         detail = f"it takes a battery of {need_wh:.0f} Wh or more"
         return Unserved(trip.id, "BEYOND_CAPACITY", detail)
-    free = [car for car in of_class if joined(view, car, chains[car.index], trip) is not None]
+    free = [
+        car
+        for car in of_class
+        if car.index in here[trip.pickup] and joined(view, car, chains[car.index], trip) is not None
+    ]
     if not free:
         detail = f"none of {len(of_class)} cars is free at that place and time"
         return Unserved(trip.id, "NO_VEHICLE", detail)
@@ -56,7 +67,7 @@ def held_only(view: View, chains: Chains) -> Chains:
     done = served(tuple(kept))
     left = [trip for trip in view.trips if trip.index not in done]
     for trip in sorted(left, key=lambda trip: (-trip.priority, trip.start, trip.index)):
-        for car in _may_serve(view, trip):
+        for car in _may_serve(view, trip, view.cars):
             longer = _with_held(view, car, kept[car.index], trip)
             if longer is not None:
                 kept[car.index] = longer
@@ -64,12 +75,12 @@ def held_only(view: View, chains: Chains) -> Chains:
     return tuple(kept)
 
 
-def _may_serve(view: View, trip: Trip) -> list[Car]:
-    """Returns the cars that the booking allows, wherever they are and whatever they hold."""
+def _may_serve(view: View, trip: Trip, cars: Sequence[Car]) -> list[Car]:
+    """Returns those cars that the booking allows, wherever they are and whatever they hold."""
     booking = view.problem.bookings[trip.index]
     return [
         car
-        for car in view.cars
+        for car in cars
         if car.vehicle_class in booking.classes and booking.vehicle in (None, car.id)
     ]
 
@@ -98,10 +109,13 @@ def with_idle_cars(view: View, decision: Decision) -> tuple[Chains, list[Stay]] 
     chains, stays = list(decision.chains), list(decision.stays)
     last = {stay.car: n for n, stay in enumerate(stays)}
     states = _states(view, decision)
+    ending: list[list[Car]] = [[] for _ in view.places]
+    for car, chain in zip(view.cars, chains, strict=True):
+        ending[view.trips[chain[-1]].dropoff if chain else car.site].append(car)
     taken: set[int] = set()
     left = [trip for trip in view.trips if trip.index not in done]
     for trip in sorted(left, key=lambda trip: (-trip.priority, trip.start, trip.index)):
-        for car in _may_serve(view, trip):
+        for car in _may_serve(view, trip, ending[trip.pickup]):
             number, at = car.index, last[car.index]
             longer = joined(view, car, chains[number], trip)
             if number in taken or longer is None or longer[-1] != trip.index:

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from scheduler.flexible import FlexibleLoad, by_itself
 from scheduler.overrides import Override, most_w
 from scheduler.problem import Battery, Booking, Evse, Problem, Site, Vehicle
+from scheduler.teams import Teams
 from scheduler.wiring import PHASES, Limit, Wires, wires_of
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 FIRST_HOUR_STEPS = 4
 """In these steps charging is 0 or at least the EVSE's minimum; later ones are planned anew."""
@@ -111,6 +113,9 @@ class Trip:
     reserve_km: float
     priority: int
     cars: tuple[int, ...]
+    """Shared by trips that the same cars may serve."""
+    able: frozenset[int]
+    """The same cars, to be asked for one."""
     fixed: int
     """The one car that may serve it, or -1."""
 
@@ -291,24 +296,12 @@ class View:
 
     def _trips(self, sites: dict[str, int]) -> list[Trip]:
         by_id = {car.id: car for car in self.cars}
-        by_class: dict[str, list[Car]] = {}
-        for car in self.cars:
-            by_class.setdefault(car.vehicle_class, []).append(car)
+        teams = Teams(self.cars, TOLERANCE_WH)
         trips: list[Trip] = []
         for index, booking in enumerate(self.problem.bookings):
             fixed = by_id[booking.vehicle] if booking.vehicle is not None else None
             trip = _trip(booking, index, sites, fixed)
-            cars = [
-                car for label in dict.fromkeys(booking.classes) for car in by_class.get(label, ())
-            ]
-            able = tuple(
-                car.index
-                for car in cars
-                if (fixed is None or car is fixed)
-                and trip.need_wh(car) <= car.most_wh + TOLERANCE_WH
-                and car.free_from <= trip.start
-            )
-            trips.append(_with_cars(trip, able))
+            trips.append(_with_cars(trip, *teams.able(booking.classes, trip)))
         return trips
 
     def shift_w(self, flexible_w: Floats | None) -> Floats:
@@ -394,11 +387,12 @@ def _trip(booking: Booking, index: int, sites: dict[str, int], fixed: Car | None
         reserve_km=booking.reserve_km,
         priority=booking.priority,
         cars=(),
+        able=frozenset(),
         fixed=-1 if fixed is None else fixed.index,
     )
 
 
-def _with_cars(trip: Trip, cars: tuple[int, ...]) -> Trip:
+def _with_cars(trip: Trip, cars: tuple[int, ...], able: frozenset[int]) -> Trip:
     return Trip(
         trip.index,
         trip.id,
@@ -410,6 +404,7 @@ def _with_cars(trip: Trip, cars: tuple[int, ...]) -> Trip:
         trip.reserve_km,
         trip.priority,
         cars,
+        able,
         trip.fixed,
     )
 

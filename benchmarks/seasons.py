@@ -1,0 +1,174 @@
+"""Weeks of four seasons with faults: the plan against perfect foresight and against no planner.
+
+`confluence` is played from copies whose first day lies in January, April, July and October, with
+the sky drawn by lot and every fault on; each week has a seed of its own. The figures of a week are
+those of its own report, whose other policies charge for the same trips; only the bookings that are
+accepted without a planner come from a second replay. `--reference` plays the week from the
+scenario's own start in June, without faults.
+
+Run `python -m benchmarks.seasons --weeks 5`; a week takes some 7 minutes of CPU for each of both,
+so it is not among `make bench`. `--days 2` is a first look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import msgspec
+
+from simulators.faults import FAULTS
+
+SEASONS = {
+    "January": "2026-01-13T00:00:00+01:00",
+    "April": "2026-04-14T00:00:00+02:00",
+    "July": "2026-07-14T00:00:00+02:00",
+    "October": "2026-10-13T00:00:00+02:00",
+}
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What some days have come to; energy cost is negative where the sun was sold for more."""
+
+    title: str
+    seed: int
+    sun_share: float
+    sun_over_foresight: float
+    sun_over_surplus: float
+    """Less, not through: the difference of the shares."""
+    cost_over_uncontrolled: float
+    cost_over_foresight: float
+    accepted_over_uncontrolled: float
+    missed: int
+    avoidable: int
+    accepted: int
+    over_limit_minutes: float
+    times_life: float
+
+
+def scenario(folder: Path, start: str) -> Path:
+    """Writes `confluence` with another first day, its sky drawn by lot; returns the file."""
+    shipped = resources.files("simulators") / "scenarios" / "confluence.toml"
+    text = shipped.read_text("utf-8")
+    text = re.sub(r"(?m)^start = .*$", f"start = {start}", text)
+    text = re.sub(r"(?m)^first_days = .*$", "first_days = []", text)
+    path = folder / "season.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def replayed(
+    scenario: str, *, days: int, seed: int, planner: str, faults: str
+) -> tuple[dict[str, Any], float]:
+    """Returns the report of a replay, and how many times faster than life it was, by CPU."""
+    with tempfile.TemporaryDirectory(prefix="heliofleet-seasons-") as out:
+        command = [sys.executable, "-m", "csms.cli", "replay", scenario, "--days", str(days)]
+        command += ["--seed", str(seed), "--planner", planner, "--faults", faults, "--out", out]
+        before_s = _cpu_s()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        spent_s = _cpu_s() - before_s
+        report = msgspec.json.decode((Path(out) / "report.json").read_bytes())
+    return report, days * DAY_S / spent_s
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def week(title: str, scenario: str, *, days: int, seed: int, faults: str) -> Week:
+    """Plays some days with the plan and without a planner."""
+    report, times_life = replayed(scenario, days=days, seed=seed, planner="plan", faults=faults)
+    without, _ = replayed(scenario, days=days, seed=seed, planner="uncontrolled", faults=faults)
+    return judged(title, seed, report, without, times_life)
+
+
+def judged(
+    title: str, seed: int, report: dict[str, Any], without: dict[str, Any], times_life: float
+) -> Week:
+    """Returns what two reports of the same days say."""
+    policies, bookings = report["policies"], report["bookings"]
+    sun = {name: each["pv_to_cars_utilisation"] for name, each in policies.items()}
+    cost = {name: each["energy_cost"] for name, each in policies.items()}
+    return Week(
+        title=title,
+        seed=seed,
+        sun_share=sun["plan"],
+        sun_over_foresight=sun["plan"] / sun["perfect_foresight"],
+        sun_over_surplus=sun["plan"] - sun["surplus"],
+        cost_over_uncontrolled=cost["plan"] / cost["uncontrolled"],
+        cost_over_foresight=cost["plan"] / cost["perfect_foresight"],
+        accepted_over_uncontrolled=bookings["accepted"] / without["bookings"]["accepted"],
+        missed=bookings["missed"],
+        avoidable=bookings["avoidable_misses"],
+        accepted=bookings["accepted"],
+        over_limit_minutes=report["circuits"]["over_limit_beyond_reaction_minutes"],
+        times_life=times_life,
+    )
+
+
+def weeks(*, days: int, count: int, seasons: Sequence[str], reference: bool) -> Iterator[Week]:
+    """Yields the weeks as they are played."""
+    if reference:
+        for seed in range(1, count + 1):
+            yield week("June, no faults", "confluence", days=days, seed=seed, faults="")
+    for season in seasons:
+        with tempfile.TemporaryDirectory(prefix="heliofleet-seasons-") as folder:
+            path = scenario(Path(folder), SEASONS[season])
+            for seed in range(1, count + 1):
+                yield week(season, str(path), days=days, seed=seed, faults=",".join(FAULTS))
+
+
+def line(found: Week) -> str:
+    return (
+        f"| {found.title} | {found.seed} | {found.sun_share:.3f} | {found.sun_over_foresight:.3f}"
+        f" | {found.sun_over_surplus:+.3f} | {found.cost_over_uncontrolled:.2f}"
+        f" | {found.cost_over_foresight:.2f} | {found.accepted_over_uncontrolled:.3f}"
+        f" | {found.missed} of {found.accepted}, {found.avoidable} avoidable"
+        f" | {found.over_limit_minutes:g} | {found.times_life:,.0f} |\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weeks", type=int, default=5, help="how many of each season")
+    parser.add_argument("--days", type=int, default=7, help="how long each is")
+    parser.add_argument("--seasons", nargs="*", choices=SEASONS, default=list(SEASONS))
+    parser.add_argument("--reference", action="store_true", help="June without faults first")
+    options = parser.parse_args()
+    sys.stdout.write(
+        "| season | seed | sun to cars | over foresight (goal 0.97, worst 0.94)"
+        " | less surplus following | cost / uncontrolled (goal 0.55)"
+        " | cost / foresight (goal 1.15) | accepted / uncontrolled (goal 0.97) | missed"
+        " | minutes over a limit (goal 0) | times life (goal 2,000) |\n"
+        f"|{'---|' * 11}\n"
+    )
+    found: list[Week] = []
+    for each in weeks(
+        days=options.days,
+        count=options.weeks,
+        seasons=options.seasons,
+        reference=options.reference,
+    ):
+        found.append(each)
+        sys.stdout.write(line(each))
+        sys.stdout.flush()
+    if found:
+        shares = [each.sun_over_foresight for each in found]
+        sys.stdout.write(f"sun over foresight: mean {mean(shares):.3f}, worst {min(shares):.3f}\n")
+
+
+if __name__ == "__main__":
+    main()
