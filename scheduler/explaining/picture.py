@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -62,8 +62,11 @@ class Picture:
     reasons: Reasons
 
     def instant(self, step: int) -> datetime:
-        """Returns when a step begins."""
-        return self.problem.grid.instant(step)
+        """Returns when a step begins; one beyond the calendar, as a trip may end, at its end."""
+        try:
+            return self.problem.grid.instant(step)
+        except OverflowError:
+            return datetime.max.replace(tzinfo=UTC)
 
     def stay_at(self, car: int, step: int) -> int | None:
         """Returns the stay in which a car stands at a step, or None while it is away."""
@@ -102,9 +105,14 @@ def picture_of(problem: Problem, plan: Plan) -> Picture:
     # A stay may hold an EVSE and visit a fast one: the one that brings more stands for both.
     for (number, post), _ in sorted(brought.items(), key=lambda item: item[1]):
         stays[number] = replace(stays[number], post=post)
-    battery_w = np.array([site.battery_w for site in plan.sites])
+    # A plan may name its sites in any order, and says itself what flows there.
+    said = {site.id: site for site in plan.sites}
+    sites = [said[place.id] for place in view.places]
+    battery_w = np.array([site.battery_w for site in sites])
     found = outcome(view, Decision(chains, stays, powers_w, battery_w))
-    flows = Flows(found.grid_w, found.pv_used_w, battery_w, found.ends_wh)
+    grid_w = np.array([site.grid_w for site in sites])
+    pv_used_w = np.array([site.pv_used_w for site in sites])
+    flows = Flows(grid_w, pv_used_w, battery_w, found.ends_wh)
     return Picture(
         problem=problem,
         plan=plan,

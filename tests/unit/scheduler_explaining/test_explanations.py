@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scheduler.check import check
 from scheduler.explaining import Explanation, VehicleWhy, explain
-from scheduler.explaining.picture import Reason
+from scheduler.explaining.picture import Reason, picture_of
 from scheduler.explaining.words import LANGUAGES, sentence
+from scheduler.flexible import FlexibleLoad
 from scheduler.options import OFFLINE
 from scheduler.plan import Plan, read_plan, write_plan
-from scheduler.problem import Circuit, Problem
+from scheduler.problem import Battery, Circuit, Problem
 from scheduler.rolling import make_plan
 from tests.builders.problems import START, booking, evse, problem, random_problem, site, vehicle
 
@@ -178,6 +181,42 @@ def test_a_car_in_charge_gives_the_reasons_of_its_slot() -> None:
     assert found.charging[0].from_step == 0
     assert found.vehicles[0].state == "charging"
     assert found.vehicles[0].reasons == found.charging[0].reasons
+
+
+def test_what_flexible_loads_draw_counts_as_the_plan_has_it() -> None:
+    """By itself the boiler would run in the dear first hour, and stand in the car's way."""
+    boiler = FlexibleLoad("boiler", 3000.0, 3000.0, 0.0, (0.0,) * 16)
+    place = site(import_price_per_kwh=CHEAP_LATE, import_limit_w=6000.0, flexible_loads=(boiler,))
+    asked = needy(sites=(place,))
+    plan = planned(asked)
+    assert not check(asked, plan)
+    assert set(plan.flexible[0].power_w) == {0.0}
+    picture = picture_of(asked, plan)
+    assert picture.flows.grid_w[0] == pytest.approx(np.array(plan.sites[0].grid_w))
+
+
+def test_a_plan_may_name_its_sites_in_any_order() -> None:
+    store = Battery(10_000.0, 5000.0, 0.0, 3000.0, 3000.0, 0.95)
+    places = (
+        site(battery=store, load_power_w=(1000.0,) * 16, import_price_per_kwh=CHEAP_LATE),
+        site("B"),
+    )
+    asked = needy(sites=places)
+    plan = planned(asked)
+    turned = replace(plan, sites=plan.sites[::-1])
+    assert min(plan.sites[0].battery_w) < -100
+    assert not check(asked, turned)
+    assert explain(asked, turned) == explain(asked, plan)
+
+
+def test_what_lasts_beyond_the_calendar_is_explained() -> None:
+    never = vehicle("car-2", available_from=2**53)
+    endless = booking(end_step=2**53)
+    found = why(problem(vehicles=(vehicle(), never), bookings=(endless,)), step=8)
+    assert the(found.vehicles[0].reasons, "TRIP")["back_at"].year == 9999
+    assert the(found.vehicles[1].reasons, "NOT_YET")["from_at"].year == 9999
+    for each in found.vehicles:
+        assert all(sentence(each.reasons[0], language, "EUR") for language in LANGUAGES)
 
 
 @pytest.mark.parametrize("seed", range(25))
