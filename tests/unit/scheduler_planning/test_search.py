@@ -20,7 +20,7 @@ from scheduler.problem import Problem
 from scheduler.rolling import make_plan
 from scheduler.solver import SolveLimits
 from scheduler.view import View
-from scheduler.worth import Worth
+from scheduler.worth import MOST_LEVELS, Worth
 from tests.builders.problems import booking, confluence_like, evse, problem, site, vehicle
 
 
@@ -36,6 +36,16 @@ def judged(view: View, chains: tuple[tuple[int, ...], ...]) -> Candidate:
     assert found is not None
     assert found.marginal is not None
     return found
+
+
+def test_one_large_battery_among_small_ones_takes_no_more_room() -> None:
+    """Levels were as fine as what the small cars gain in a step, up to the largest battery."""
+    ship = vehicle("ship", evse="A-1", capacity_wh=1e9, soc_wh=1e9, max_soc_wh=1e9)
+    asked = problem(vehicles=(vehicle(evse="A-2"), ship), bookings=(booking(),))
+    view = View(asked)
+    stays = judged(view, ((0,), ())).decision.stays
+    worth = Worth(view, stays, np.full((1, view.steps), 0.3))
+    assert len(worth.grid) <= MOST_LEVELS + 2
 
 
 def sunny_swap() -> Problem:
