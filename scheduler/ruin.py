@@ -26,8 +26,9 @@ def rebuilt(view: View, chains: Chains, random: Random) -> Chains:
 
     What no car can take any more is left out; trips of higher priority are put in first.
     """
-    trips = sorted(served(chains))
-    refused = [trip.index for trip in view.trips if trip.cars and trip.index not in set(trips)]
+    driven = served(chains)
+    trips = sorted(driven)
+    refused = [trip.index for trip in view.trips if trip.cars and trip.index not in driven]
     out = set(random.sample(trips, min(len(trips), random.randint(1, _MOST_OUT))))
     current = [tuple(n for n in chain if n not in out) for chain in chains]
     current = [sound(view, car, chain) for car, chain in zip(view.cars, current, strict=True)]
