@@ -73,7 +73,9 @@ def plan(
     """
     if language is not None and not explain:
         raise BadInput("--language: goes with --explain only")
-    explain_in = check_language(language or "en", "--language") if explain else None
+    explain_in = (
+        check_language("en" if language is None else language, "--language") if explain else None
+    )
     raise typer.Exit(
         plan_command(
             problem_file,

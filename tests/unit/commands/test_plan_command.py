@@ -252,4 +252,7 @@ def test_a_language_that_is_not_spoken_is_refused() -> None:
     assert complaint(PROBLEM, "--explain", "--language", "it") == (
         "--language: must be one of en, fr, de, not 'it'"
     )
+    assert complaint(PROBLEM, "--explain", "--language", "") == (
+        "--language: must be one of en, fr, de, not ''"
+    )
     assert complaint(PROBLEM, "--language", "fr") == "--language: goes with --explain only"

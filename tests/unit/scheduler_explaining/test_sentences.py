@@ -102,6 +102,7 @@ def test_names_are_not_read_as_templates() -> None:
         ("de;q=0", "en"),
         ("de;q=nan, fr;q=x, ;;;", "en"),
         ("en;q=0.1, DE-at;q=0.2", "de"),
+        ("de;Q=0.2, en;q=0.1", "de"),
     ],
 )
 def test_the_language_that_is_liked_best_is_taken(header: str | None, language: str) -> None:
