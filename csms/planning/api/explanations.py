@@ -19,7 +19,6 @@ from csms.web.route import api_router, may
 from csms.web.rows import find_row
 from csms.web.services import services_of
 from csms.web.shown import ReasonShown
-from csms.web.work import Reading
 from models.errors import NotFound
 from models.tables.fleet import Vehicle
 from models.tables.planning import Plan
@@ -104,7 +103,6 @@ class ExplanationQuery(LanguageQuery):
 )
 async def explain_plan(
     request: Request,
-    session: Reading,
     caller: CallerNow,
     plan_id: str,
     query: Annotated[ExplanationQuery, Query()],
@@ -115,11 +113,17 @@ async def explain_plan(
     plan was made.
     """
     asked = _asked(request, query, query.vehicle_id)
-    if plan_id == "current":
-        row = await _in_force(session, caller.tenant)
-        return _reply(await explained(row, asked, services_of(request).clock.now()))
-    row = await find_row(session, Plan, plan_id, caller.tenant)
-    return _reply(await explained(row, asked, row.created_at))
+    services = services_of(request)
+    # Read first, then told: that takes seconds, and there are but a few readers for all.
+    async with services.db.read() as session:
+        is_current = plan_id == "current"
+        row = (
+            await _in_force(session, caller.tenant)
+            if is_current
+            else await find_row(session, Plan, plan_id, caller.tenant)
+        )
+    at = services.clock.now() if is_current else row.created_at
+    return _reply(await explained(row, asked, at))
 
 
 @router.get(
@@ -129,16 +133,17 @@ async def explain_plan(
 )
 async def explain_vehicle(
     request: Request,
-    session: Reading,
     caller: CallerNow,
     vehicle_id: str,
     query: Annotated[LanguageQuery, Query()],
 ) -> Response:
     """Say why a car charges now or does not, and what the plan in force has it do."""
-    await find_row(session, Vehicle, vehicle_id, caller.tenant)
-    row = await _in_force(session, caller.tenant)
+    services = services_of(request)
+    async with services.db.read() as session:
+        await find_row(session, Vehicle, vehicle_id, caller.tenant)
+        row = await _in_force(session, caller.tenant)
     asked = _asked(request, query, vehicle_id)
-    return _reply(await vehicle_explained(row, asked, services_of(request).clock.now()))
+    return _reply(await vehicle_explained(row, asked, services.clock.now()))
 
 
 def _asked(request: Request, query: LanguageQuery, vehicle_id: str | None) -> Asked:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -135,6 +138,28 @@ async def test_what_is_not_there_is_not_explained(stepped_house: RestHouse) -> N
     await house.post("/clock", {"advance_to": format_rfc3339(START + timedelta(days=3))}, 200)
     over = await house.get("/vehicles/car-1/explanation", 404)
     assert over["detail"] == "no plan says anything about now"
+
+
+async def test_explanations_leave_the_readers_to_others(stepped_house: RestHouse) -> None:
+    """To tell takes seconds in a thread; a request that waits for it held one of eight readers."""
+    house = stepped_house
+    await furnished(house)
+    free = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    held = loop.run_in_executor(None, free.wait)
+    asked = [
+        asyncio.create_task(house.get(path))
+        for path in ("/plans/current/explanation", "/vehicles/car-1/explanation") * 8
+    ]
+    try:
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10):
+            await house.get("/vehicles/car-1")
+        assert not any(each.done() for each in asked)
+    finally:
+        free.set()
+        await asyncio.gather(held, *asked)
 
 
 async def test_who_may_not_read_gets_no_explanation(stepped_house: RestHouse) -> None:
