@@ -11,6 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from csms.commands.report.comparison_words import Row, rows, title_of
 from csms.commands.report.figures import write_json
@@ -61,7 +62,7 @@ def show_comparison(comparison: Mapping[str, Any], *, as_json: bool) -> None:
         typer.echo(write_json(comparison), nl=False)
         return
     console = Console()
-    table = Table(title=title_of(comparison), box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=Text(title_of(comparison), "table.title"), box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("")
     for heading in ("today", "changed", "difference"):
         table.add_column(heading, justify="right")

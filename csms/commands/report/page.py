@@ -12,6 +12,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from csms.commands.report.figures import write_json
 from csms.commands.report.reasons import explained
@@ -121,10 +122,10 @@ def show_report(report: Mapping[str, Any], *, as_json: bool) -> None:
 def print_table(report: Mapping[str, Any], console: Console) -> None:
     """Prints the policies and what happened to a terminal."""
     title = f"{report['scenario']}, {report['days']} days, seed {report['seed']}"
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=Text(title, "table.title"), box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("policy", no_wrap=True)
     for _, heading, _, _ in _columns(report):
-        table.add_column(heading, justify="right")
+        table.add_column(Text(heading), justify="right")
     for name, row in report["policies"].items():
         cells = [_cell(row, column) for column in _columns(report)]
         table.add_row(name, *cells, style="bold" if name == "plan" else "")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from csms.commands.report.comparing import Side, compare_sides, figures_of
-from csms.commands.report.comparison_page import comparison_page
+from csms.commands.report.comparison_page import comparison_page, show_comparison
 from csms.commands.report.comparison_words import Row, headline, rows
 from csms.commands.report.figures import ServiceView, write_json
 from csms.commands.virtual_days import Played
@@ -198,3 +198,11 @@ def test_little_is_shown_in_parts() -> None:
 def test_a_headline_without_a_title_begins_by_itself() -> None:
     told = compared(site(), site(), weather=["clear"])
     assert headline(told).startswith("With these changes: in 1 day ")
+
+
+def test_the_name_of_a_scenario_is_no_markup_on_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = {**compared(site(), site(), weather=["clear"]), "scenario": "town [/x]"}
+    show_comparison(found, as_json=False)
+    assert "Town [/x], 1 day" in capsys.readouterr().out

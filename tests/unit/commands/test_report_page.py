@@ -188,6 +188,14 @@ def test_the_terminal_shows_every_column_on_a_narrow_screen(tmp_path: Path) -> N
         assert words in shown
 
 
+def test_names_are_no_markup_on_the_terminal(tmp_path: Path) -> None:
+    report, _ = report_of(tmp_path, played())
+    screen = StringIO()
+    named = {**report, "scenario": "town [/x]", "currency": "[/y]"}
+    print_table(named, Console(file=screen, width=200))
+    assert "town [/x], " in screen.getvalue()
+
+
 def test_one_plan_is_shown_with_its_reasons_and_names_are_text(tmp_path: Path) -> None:
     reason = {"code": "SUN", "numbers": {}, "sentence": "The roof has 3.7 kW to spare."}
     car = {"vehicle": "<b>car", "state": "charging", "at": "2026-06-15T10:00:00Z"}
