@@ -26,8 +26,11 @@ Index = NDArray[np.int64]
 LEVELS = 40
 """About how many units a battery holds."""
 MOST_LEVELS = 240
-"""The most units of the largest battery, however little a step brings: one bus among small cars
-would else take 12 GB for 3,000 cars in steps of 5 minutes."""
+"""The most units of the largest battery, however little a step brings.
+
+Without it 100 small cars and a bus of 500 kWh, in steps of 5 minutes, took 1.0 GB and 14 s; with it
+0.2 GB and 3 s.
+"""
 LACK_COST = 5.0
 """Per kWh that a trip lacks: above any price, so that lacking never seems to pay."""
 WALL_COST = 100.0
