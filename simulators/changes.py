@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from models.errors import BadInput, FieldError
 from simulators.scenario import (
+    STATIONS_MAX,
     BatterySpec,
     HeatPumpSpec,
     HeatSpec,
@@ -34,6 +35,8 @@ from simulators.scenario import (
 )
 
 Factor = Annotated[float, msgspec.Meta(ge=0, le=100)]
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], msgspec.Meta(max_length=STATIONS_MAX)]
 Planner = Literal["plan", "uncontrolled", "surplus", "perfect_foresight"]
 
 
@@ -107,16 +110,16 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """For people, on the page of the comparison."""
-    add_cars: tuple[MoreCars, ...] = ()
-    add_stations: tuple[MoreStation, ...] = ()
-    remove_stations: tuple[str, ...] = ()
+    add_cars: Many[MoreCars] = ()
+    add_stations: Many[MoreStation] = ()
+    remove_stations: Many[str] = ()
     """Identities of stations that are lost."""
-    pv: tuple[OtherRoof, ...] = ()
+    pv: Many[OtherRoof] = ()
     prices: OtherPrices | None = None
-    weather: tuple[Weather, ...] = ()
+    weather: Many[Weather] = ()
     """Of the days, in order; the last one of all further days."""
-    buildings: tuple[Renovation, ...] = ()
-    batteries: tuple[NewBattery, ...] = ()
+    buildings: Many[Renovation] = ()
+    batteries: Many[NewBattery] = ()
     planner: Planner | None = None
     """The rule by which cars are charged."""
 
@@ -201,7 +204,9 @@ def _cold(site: SiteSpec, renovation: Renovation, where: str) -> Iterable[FieldE
     """Finds what is said of heat in a building of which nothing is known, or is known already."""
     if site.heat is not None and renovation.heat is not None:
         yield FieldError(f"{where}/heat", f"the scenario has the heat of {site.id!r} already")
-    if site.heat is None and renovation.heat is None and renovation.heat_pump is not None:
+    factors = (renovation.heat_loss_factor, renovation.hot_water_factor)
+    other = renovation.heat_pump is not None or factors != (1.0, 1.0)
+    if site.heat is None and renovation.heat is None and other:
         yield FieldError(f"{where}/heat", f"is needed: the scenario says no heat of {site.id!r}")
 
 

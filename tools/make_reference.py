@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 import typer
@@ -208,6 +208,9 @@ def _kind(kind: Any) -> str:
     if known is not None:
         return known
     text, inner = str(kind), [each for each in get_args(kind) if each is not Ellipsis]
+    if get_origin(inner[0] if inner else None) is tuple and isinstance(inner[-1], msgspec.Meta):
+        most = inner[-1].max_length
+        return _kind(inner[0]) + ("" if most is None else f", at most {most}")
     many = "list of " if text.startswith("tuple") else ""
     structs = _structs_of(kind)
     if type(None) in inner and not structs:

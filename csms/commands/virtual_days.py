@@ -8,7 +8,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +20,7 @@ from csms.config import Settings
 from csms.gateway.memory import HandshakeRefused, basic
 from csms.keyring import Keyring
 from csms.ledger import migrate
+from csms.ledger.fast_folder import fast_directory
 from models.virtual_loop import run_virtually
 from scheduler.options import PlanOptions
 from simulators.driver import play
@@ -49,7 +49,7 @@ def play_days(world: World, planner: str, show: Callable[[float], None]) -> Play
         planner: one of `csms.commands.replay.PLANNERS`.
         show: told the share that is done.
     """
-    with tempfile.TemporaryDirectory(prefix="heliofleet-", dir=_fast_directory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="heliofleet-", dir=fast_directory()) as folder:
         settings = Settings(
             database_url=f"sqlite:///{folder}/replay.db",
             bootstrap_api_key=SecretStr(_KEY),
@@ -58,12 +58,6 @@ def play_days(world: World, planner: str, show: Callable[[float], None]) -> Play
         migrate.upgrade(settings.database_url)
         calm_collector()
         return run_virtually(_play(world, settings, planner, show))
-
-
-def _fast_directory() -> str | None:
-    """A folder in memory where there is one: a replay's database lives as long as the command."""
-    memory = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
-    return str(memory) if memory.is_dir() else None
 
 
 async def _play(

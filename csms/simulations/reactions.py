@@ -25,6 +25,7 @@ from sqlalchemy.orm import undefer
 
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
+from csms.ledger.fast_folder import fast_directory
 from csms.simulations.actions import (
     begin_simulation,
     end_simulation,
@@ -167,7 +168,9 @@ class Simulator:
     async def _play(self, job: _Job) -> None:
         state: SimulationState = "failed"
         try:
-            with tempfile.TemporaryDirectory(prefix="heliofleet-simulation-") as name:
+            with tempfile.TemporaryDirectory(
+                prefix="heliofleet-simulation-", dir=fast_directory()
+            ) as name:
                 results = await self._run(job, Path(name))
             state = "failed" if "why" in results else "done"
         except Exception:  # noqa: BLE001 - one simulation must not end the simulator
@@ -194,7 +197,7 @@ class Simulator:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=said,
                 cwd=folder,
-                env={k: v for k, v in os.environ.items() if not k.startswith("HELIOFLEET_")},
+                env=_environment(folder),
                 start_new_session=True,
             )
         try:
@@ -268,3 +271,9 @@ def _command(job: _Job, folder: Path) -> list[str]:
         ),
         *("--out", str(folder), "--progress"),
     ]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Returns ours without our settings; what it leaves when it is killed, goes with the folder."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("HELIOFLEET_")}
+    return kept | {"TMPDIR": str(folder)}

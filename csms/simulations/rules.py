@@ -28,12 +28,16 @@ def too_large(scenario: Scenario, changes: Changes, days: int) -> Iterator[Field
     wishes = scenario.demand.trips_per_car_day * cars * days
     kinds = {kind.id: kind.evses for kind in scenario.station_kinds}
     evses = sum(kinds[each.kind] for site in scenario.sites for each in site.stations)
+    more_evses = sum(kinds.get(each.kind, 1) for each in changes.add_stations)
     if cars > CARS_MAX:
         yield FieldError("/scenario/sites", f"have {cars} cars, allowed are {CARS_MAX}")
     if cars + more > CARS_MAX:
         yield FieldError("/changes/add_cars", f"make {cars + more} cars, allowed are {CARS_MAX}")
-    if evses + len(changes.add_stations) > EVSES_MAX:
+    if evses > EVSES_MAX:
         yield FieldError("/scenario/sites", f"have {evses} EVSEs, allowed are {EVSES_MAX}")
+    if evses + more_evses > EVSES_MAX:
+        detail = f"make {evses + more_evses} EVSEs, allowed are {EVSES_MAX}"
+        yield FieldError("/changes/add_stations", detail)
     if wishes > WISHES_MAX:
         detail = f"with its cars and days makes {wishes:.0f} trips, allowed are {WISHES_MAX}"
         yield FieldError("/scenario/demand/trips_per_car_day", detail)

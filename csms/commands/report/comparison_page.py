@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -67,7 +68,7 @@ def show_comparison(comparison: Mapping[str, Any], *, as_json: bool) -> None:
     for heading in ("today", "changed", "difference"):
         table.add_column(heading, justify="right")
     for row in rows(comparison):
-        table.add_row(row.name, *_cells(comparison, row))
+        table.add_row(row.name, *map(escape, _cells(comparison, row)))
     console.print(table)
     console.print(comparison["headline"], markup=False)
 

@@ -45,7 +45,8 @@ class Row:
             return "no sun"
         number = round(value * self.factor, self.digits) + 0.0  # no minus before nothing
         form = f"{'+' if sign and number else ''},.{self.digits}f"
-        return f"{number:{form}} {self.unit}".strip()
+        unit = "points" if sign and self.unit == "%" else self.unit
+        return f"{number:{form}} {unit}".strip()
 
 
 def rows(comparison: Mapping[str, Any]) -> list[Row]:
@@ -59,6 +60,7 @@ def rows(comparison: Mapping[str, Any]) -> list[Row]:
         Row("fuel_cost", "Paid for fuel", money),
         Row("sold_kwh", "Sun sold", "kWh"),
         Row("sold_revenue", "Earned with sun", money),
+        Row("stored_value", "Worth of what is left stored", money, "in cars and batteries"),
         Row("co2_kg", "CO2", "kg", "of the electricity bought and the fuel burnt"),
         Row("peak_import_kw", "Highest power from the grid", "kW", "of any one place", 1),
         Row("sun_used_share", "Share of the sun that is used on the spot", "%", factor=100.0),
@@ -94,7 +96,8 @@ def title_of(comparison: Mapping[str, Any]) -> str:
     """Returns what was played, and when."""
     days = comparison["days"]
     start = parse_rfc3339(comparison["start"]).astimezone(ZoneInfo(comparison["timezone"]))
-    name = str(comparison["scenario"]).capitalize()
+    name = str(comparison["scenario"])
+    name = name[:1].upper() + name[1:]
     return f"{name}, {days} day{'s' if days != 1 else ''} from {start:%d %B %Y}: what if"
 
 
@@ -137,8 +140,8 @@ def sentences(scenario: Scenario, changes: Changes) -> list[str]:
         *_roofs(changes, names),
         *(each for one in changes.buildings for each in _building(one, names[one.site])),
         *(
-            f"{names[each.site]} gets a battery of {each.capacity_wh / 1000:,.0f} kWh and"
-            f" {each.max_power_w / 1000:,.0f} kW."
+            f"{names[each.site]} gets a battery of {_thousands(each.capacity_wh)} kWh and"
+            f" {_thousands(each.max_power_w)} kW."
             for each in changes.batteries
         ),
         *([] if changes.prices is None else _tariff(changes.prices, scenario.currency)),
@@ -168,8 +171,14 @@ def _roofs(changes: Changes, names: Mapping[str, str]) -> Iterator[str]:
         elif roof.factor != 1:
             yield f"The solar plant of {names[roof.site]} has {roof.factor:g} times its power."
         if roof.added_peak_power_w:
-            added_kw = roof.added_peak_power_w / 1000
-            yield f"{names[roof.site]} gets {added_kw:,.1f} kW of solar panels more."
+            added_kw = _thousands(roof.added_peak_power_w)
+            yield f"{names[roof.site]} gets {added_kw} kW of solar panels more."
+
+
+def _thousands(value: float) -> str:
+    """Returns a value in thousands, with as many digits as it needs, three at most."""
+    text = f"{value / 1000:,.{0 if value >= 100_000 else 3}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _building(renovation: Renovation, name: str) -> Iterator[str]:

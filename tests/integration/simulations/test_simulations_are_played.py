@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from csms.simulations.reactions import Simulator
@@ -59,3 +62,18 @@ async def test_what_can_no_longer_be_played_says_why(database_url: str) -> None:
             "simulation.started",
             "simulation.failed",
         ]
+
+
+async def test_a_process_that_is_killed_leaves_nothing_behind(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    async with rest_house(sqlite_url) as house:
+        await house.post("/simulations", {**WISH, "days": 31}, 202)
+        async with playing(house):
+            deadline = time.monotonic() + 600
+            while not list(tmp_path.glob("heliofleet-simulation-*/heliofleet-*/replay.db")):
+                assert time.monotonic() < deadline, list(tmp_path.rglob("*"))
+                await asyncio.sleep(0.1)
+    assert not list(tmp_path.glob("heliofleet-*"))

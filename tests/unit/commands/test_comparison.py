@@ -132,6 +132,40 @@ def test_a_town_without_sun_has_a_comparison_too() -> None:
     assert "<svg" in comparison_page(told, SCENARIO.zone)
 
 
+def test_names_of_towns_and_money_are_no_markup_of_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = compared(site(), site(), weather=["clear"]) | {"scenario": "a[/b]", "currency": "[/c]"}
+    show_comparison(told, as_json=False)
+    shown = capsys.readouterr().out
+    assert "A[/b], 1 day" in shown
+    assert "0.00 [/c]" in shown
+
+
+def test_small_things_are_not_said_to_be_nothing() -> None:
+    told = compared(
+        site(),
+        site(),
+        pv=[{"site": SPEC.id, "added_peak_power_w": 40}],
+        batteries=[{"site": SPEC.id, "capacity_wh": 2_500_000, "max_power_w": 300}],
+    )
+    assert told["what_changes"] == [
+        "Place Nautique gets 0.04 kW of solar panels more.",
+        "Place Nautique gets a battery of 2,500 kWh and 0.3 kW.",
+    ]
+
+
+def test_the_table_adds_up_to_the_whole_and_its_shares_differ_by_points() -> None:
+    told = compared(site(), site(battery=battery()), weather=["clear"])
+    for side in ("today", "changed"):
+        shown = {row.figure: told[side]["figures"][row.figure] for row in rows(told)}
+        bought = shown["bought_cost"] + shown.get("fuel_cost", 0.0)
+        assert bought - shown["sold_revenue"] - shown["stored_value"] == pytest.approx(
+            shown["cost"]
+        )
+    assert re.search(r"[+-]\d+ points", text_of(comparison_page(told, SCENARIO.zone)))
+
+
 def test_one_side_without_sun_says_so() -> None:
     told = compared(site(), site(pv_power_w=(0.0,) * STEPS), pv=[{"site": SPEC.id, "factor": 0}])
     text = text_of(comparison_page(told, SCENARIO.zone))

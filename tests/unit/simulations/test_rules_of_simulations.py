@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from csms.simulations.rules import CARS_MAX, EVSES_MAX, progress_of, reason_of, too_large
-from simulators.changes import Changes, MoreCars
+from simulators.changes import Changes, MoreCars, MoreStation
 from simulators.scenario import load_scenario
 
 CONFLUENCE = load_scenario("confluence")
@@ -47,6 +47,21 @@ def test_a_town_that_nobody_waits_for_is_named_by_its_place() -> None:
         "/scenario/sites",
         "/scenario/demand/trips_per_car_day",
     ]
+
+
+def test_stations_that_are_added_count_by_their_evses() -> None:
+    town = msgspec.structs.replace(
+        CONFLUENCE,
+        station_kinds=(
+            *CONFLUENCE.station_kinds,
+            msgspec.structs.replace(CONFLUENCE.station_kinds[0], id="huge", evses=100),
+        ),
+    )
+    more = tuple(MoreStation("nautique", f"X-{number}", "huge") for number in range(6))
+    found = list(too_large(town, Changes(add_stations=more), 1))
+    assert [each.field for each in found] == ["/changes/add_stations"]
+    strange = (MoreStation("nautique", "X", "unknown"),)
+    assert list(too_large(town, Changes(add_stations=strange), 1)) == []
 
 
 @pytest.mark.parametrize(

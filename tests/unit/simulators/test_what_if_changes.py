@@ -11,7 +11,7 @@ import pytest
 
 from models.errors import BadInput
 from simulators.changes import Changes, changed, changes_of, load_changes
-from simulators.scenario import Scenario, load_scenario, read_scenario
+from simulators.scenario import Scenario, load_scenario, read_scenario, scenario_of
 from simulators.world import World
 
 CONFLUENCE = load_scenario("confluence")
@@ -132,7 +132,14 @@ def test_a_building_of_which_nothing_was_known_can_be_given_heat() -> None:
             "/buildings/0/heat",
             "is needed",
         ),
+        (
+            {"buildings": [{"site": "region", "heat_loss_factor": 0.5}]},
+            "/buildings/0/heat",
+            "is needed",
+        ),
         ({"buildings": [{"site": "region", "heat": HEAT}]}, "", "neither or both"),
+        ({"pv": [{"site": "region", "factor": 1}] * 1001}, "/pv", "1000"),
+        ({"weather": ["clear"] * 1001}, "/weather", "1000"),
         (
             {"batteries": [{"site": "region", "capacity_wh": 0, "max_power_w": 1}]},
             "/batteries/0/capacity_wh",
@@ -186,3 +193,30 @@ def test_other_towns_have_the_same_people_and_the_same_sky() -> None:
     for site, place in plain.places.items():
         assert (place.pv_w == worlds[1].places[site].pv_w).all()
         assert (place.load_w == worlds[1].places[site].load_w).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("deep.toml", "a = " + "[" * 100_000),
+        ("deep.json", "[" * 100_000),
+        ("long.toml", "a = " + "1" * 5_000),
+    ],
+)
+def test_files_that_no_reader_likes_are_named_in_one_line(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(BadInput, match=name) as told:
+        load_changes(path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("parts", ["circuits", "pv_plants"])
+def test_a_site_of_so_many_parts_that_checking_takes_long_is_refused(parts: str) -> None:
+    town = msgspec.to_builtins(CONFLUENCE)
+    site = town["sites"][0]
+    site[parts] = [site[parts][0]] * 201
+    with pytest.raises(BadInput, match=f"/sites/0/{parts}: .*200"):
+        scenario_of(town, source="s")
