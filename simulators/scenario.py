@@ -473,8 +473,9 @@ def _circuit_mistakes(scenario: Scenario, site: SiteSpec, where: str) -> list[Fi
             found.append(FieldError(at, "hangs below itself"))
     if found:
         return found
+    above = {name: site.circuits_above(name) for name in (None, *circuits)}
     for station in site.stations:
-        for name in site.circuits_above(station.circuit):
+        for name in above[station.circuit]:
             safe_w[name] += scenario.kind(station.kind).safe_limit_w
     for index, circuit in enumerate(site.circuits):
         if safe_w[circuit.id] > circuit.limit_w:
