@@ -24,6 +24,7 @@ from csms.simulations.queries import (
     report_of,
     simulation_resource,
     whole_simulation,
+    without_figures,
 )
 from csms.simulations.rules import DAYS_MAX, too_large
 from csms.web.documents import Document, Name
@@ -83,7 +84,7 @@ class SimulationsQuery(ListQuery):
 async def post_simulation(work: Work, body: NewSimulation) -> Response:
     """Ask what would be if something was different; a process of its own plays it in its turn."""
     row = await request_simulation(work, _wish(body))
-    shown = simulation_resource(row) | {"figures": None}
+    shown = without_figures(row)
     return reply(shown, status=202, version=row.version, location=f"{BASE}/simulations/{row.id}")
 
 
@@ -138,7 +139,7 @@ async def cancel_simulation(request: Request, work: Work, simulation_id: str) ->
     if row.state not in {"queued", "running"}:
         raise Conflict(f"the simulation is over: it is {row.state}", code="simulation-over")
     end_simulation(work, row, "cancelled")
-    return reply(simulation_resource(row) | {"figures": None}, version=row.version)
+    return reply(without_figures(row), version=row.version)
 
 
 @router.delete("/{simulation_id}", status_code=204, dependencies=[may("operate")])

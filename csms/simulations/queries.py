@@ -15,11 +15,10 @@ from models.tables.simulations import Simulation
 
 
 class SimulationListed(Shown):
-    """A simulation, without what it came to."""
+    """A simulation, without what is long: what was to be different, and what it came to."""
 
     id: str
     scenario: str
-    changes: dict[str, Any]
     days: int
     seed: int | None
     start: str | None
@@ -40,6 +39,7 @@ class SimulationListed(Shown):
 class SimulationShown(SimulationListed):
     """A simulation."""
 
+    changes: dict[str, Any]
     figures: dict[str, Any] | None
     """Today, changed, and the difference, as `comparison.json` has them; null until it is done."""
 
@@ -53,9 +53,14 @@ def simulation_resource(row: Simulation) -> dict[str, Any]:
 
 
 async def whole_simulation(session: AsyncSession, row: Simulation) -> dict[str, Any]:
-    """Returns a simulation with its figures."""
+    """Returns a simulation with its changes and its figures."""
     query = sa.select(Simulation.figures).where(Simulation.id == row.id)
-    return simulation_resource(row) | {"figures": await session.scalar(query)}
+    return without_figures(row) | {"figures": await session.scalar(query)}
+
+
+def without_figures(row: Simulation) -> dict[str, Any]:
+    """Returns a simulation that has come to nothing yet, or to nothing any more."""
+    return simulation_resource(row) | {"changes": row.changes, "figures": None}
 
 
 async def report_of(session: AsyncSession, row: Simulation) -> str:

@@ -39,6 +39,8 @@ from models.states import SimulationState
 from models.tables.simulations import Simulation
 
 RETRY_S = 5.0
+LONGEST_S = 6 * 3600.0
+"""One at a time is played for all: none may go on for ever."""
 
 _log = structlog.get_logger("simulations")
 
@@ -204,10 +206,13 @@ class Simulator:
             if self._broken_off:
                 self._kill()
             assert process.stdout is not None
-            async for line in process.stdout:
-                with contextlib.suppress(Unavailable):  # the next line says more
-                    await self._progressed(job, line)
-            code = await process.wait()
+            async with asyncio.timeout(LONGEST_S):
+                async for line in process.stdout:
+                    with contextlib.suppress(Unavailable):  # the next line says more
+                        await self._progressed(job, line)
+                code = await process.wait()
+        except TimeoutError:
+            return {"why": f"it took longer than {LONGEST_S / 3600:g} hours"}
         finally:
             self._kill()
             await process.wait()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from csms.simulations import reactions
 from csms.simulations.reactions import Simulator
 from models.clocks import RealWireClock
 from models.tables.simulations import Simulation
@@ -77,3 +78,18 @@ async def test_a_process_that_is_killed_leaves_nothing_behind(
                 assert time.monotonic() < deadline, list(tmp_path.rglob("*"))
                 await asyncio.sleep(0.1)
     assert not list(tmp_path.glob("heliofleet-*"))
+
+
+async def test_one_that_takes_for_ever_makes_room_for_others(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reactions, "LONGEST_S", 0.5)
+    async with rest_house(sqlite_url) as house:
+        asked = await house.post("/simulations", {**WISH, "days": 31}, 202)
+        async with playing(house):
+            deadline = time.monotonic() + 600
+            while (told := await house.get(f"/simulations/{asked['id']}"))["state"] != "failed":
+                assert time.monotonic() < deadline, told
+                await asyncio.sleep(0.1)
+    assert told["why"] == "it took longer than 0.000138889 hours"
+    assert told["changes"] == CHANGES
