@@ -45,16 +45,22 @@ async def explained(plan: Plan, asked: Asked, at: datetime) -> dict[str, Any]:
         plan: with its problem.
         asked: what to show.
         at: the time for which it is told what cars do; the plan's start where it says nothing then.
+
+    Raises:
+        NotFound: if the plan does not know the car that is asked for.
     """
     grid = StepGrid(plan.start, plan.step_minutes, plan.steps)
     step = grid.floor(at)
     if not 0 <= step < grid.steps:
         step = 0
-    if asked.inline:
-        return _document(plan.id, plan.problem, plan.document, step, asked)
-    loop = asyncio.get_running_loop()
     found = partial(_document, plan.id, plan.problem, plan.document, step, asked)
-    return await loop.run_in_executor(_THREAD, found)
+    if asked.inline:
+        told = found()
+    else:
+        told = await asyncio.get_running_loop().run_in_executor(_THREAD, found)
+    if asked.vehicle is not None and not told["vehicles"]:
+        raise NotFound(f"the plan has no vehicle {asked.vehicle}")
+    return told
 
 
 async def vehicle_explained(plan: Plan, asked: Asked, now: datetime) -> dict[str, Any]:
@@ -67,8 +73,6 @@ async def vehicle_explained(plan: Plan, asked: Asked, now: datetime) -> dict[str
     if not 0 <= grid.floor(now) < grid.steps:
         raise NotFound("no plan says anything about now")
     document = await explained(plan, asked, now)
-    if not document["vehicles"]:
-        raise NotFound(f"the plan has no vehicle {asked.vehicle}")
     (present,) = document.pop("vehicles")
     del document["unserved"]
     return {**document, "now": present}

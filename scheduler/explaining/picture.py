@@ -57,8 +57,6 @@ class Picture:
     soc_wh: Floats
     """By car and step, and at the end; on a trip what it will come back with."""
     flows: Flows
-    charging_w: Floats
-    """What all cars of a site take or give, by site and step."""
     reasons: Reasons
 
     def instant(self, step: int) -> datetime:
@@ -127,7 +125,6 @@ def picture_of(problem: Problem, plan: Plan) -> Picture:
         powers_w=powers_w,
         soc_wh=_states(view, stays, powers_w),
         flows=flows,
-        charging_w=found.cars_w,
         reasons=Reasons(view, stays, powers_w, flows),
     )
 

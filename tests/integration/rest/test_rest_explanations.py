@@ -133,6 +133,7 @@ async def test_what_is_not_there_is_not_explained(stepped_house: RestHouse) -> N
     await house.post("/vehicles", {"id": "new", "model_id": "mia", "site_id": "A"})
     missing = await house.get("/vehicles/new/explanation", 404)
     assert missing["detail"] == "the plan has no vehicle new"
+    await house.get(f"/plans/{plan_id}/explanation", 404, vehicle_id="new")
     one = await house.get(f"/plans/{plan_id}/explanation", vehicle_id="car-1")
     assert [each["vehicle"] for each in one["vehicles"]] == ["car-1"]
     await house.post("/clock", {"advance_to": format_rfc3339(START + timedelta(days=3))}, 200)
