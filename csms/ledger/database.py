@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from csms.ledger.inline import connect_inline
+from csms.ledger.threaded import connect_threaded
 from csms.ledger.work import Committed, Dialect, ReadSession, UnitOfWork, WriteSession
 from models.clocks import Clock
 from models.errors import BadInput, Unavailable
@@ -233,16 +234,12 @@ class Database:
         cursor.close()
 
     def _sqlite_engine(self, *, writing: bool) -> AsyncEngine:
-        options: dict[str, Any] = {}
-        if self.inline:
-            options["async_creator"] = self._connect_inline
         engine = create_async_engine(
             sa.URL.create("sqlite+aiosqlite", database=self._path),
-            connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+            async_creator=self._connect_inline if self.inline else self._connect_threaded,
             pool_size=1 if writing else _READERS,
             max_overflow=0,
             pool_timeout=30,
-            **options,
         )
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
 
@@ -262,6 +259,9 @@ class Database:
         event.listen(engine.sync_engine, "checkin", tidy)
         event.listen(engine.sync_engine, "begin", start)
         return engine
+
+    async def _connect_threaded(self) -> Any:
+        return await connect_threaded(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
     async def _connect_inline(self) -> Any:
         return await connect_inline(self._path, timeout=_INLINE_TIMEOUT_S, isolation_level=None)

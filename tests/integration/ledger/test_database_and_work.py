@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -250,3 +251,23 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(postgres
         (refused,) = [each for each in ends if each is not None]
         assert isinstance(refused, Unavailable)
         assert refused.detail == "another change was made at the same time: try again"
+
+
+async def test_who_is_cancelled_in_the_middle_of_a_write_leaves_nothing_locked(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+
+        async def write() -> None:
+            async with house.db.write(house.clock, house.ids) as work:
+                await work.session.get(Station, "A-1", with_for_update=True)
+                work.emit("station.updated", subject="station/A-1", resource={})
+
+        random = Random(1)
+        for _ in range(100):
+            writing = asyncio.create_task(write())
+            await asyncio.sleep(random.random() * 0.006)
+            writing.cancel()
+            # The task stays, and with it the traceback of where it was.
+            await asyncio.gather(writing, return_exceptions=True)
+            await write()
