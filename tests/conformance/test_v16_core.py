@@ -160,6 +160,7 @@ async def test_tc_019_1_csms_retrieve_all_configuration_keys(cp: PlayedStation) 
     """GetConfiguration without keys."""
     keys = [{"key": "HeartbeatInterval", "readonly": False, "value": "300"}]
     await cp.order("GetConfiguration", {}, {"configurationKey": keys})
+    assert (await kept(cp, "GetConfiguration"))[0] == {"configurationKey": keys}
 
 
 async def test_tc_019_2_csms_retrieve_specific_configuration_key(cp: PlayedStation) -> None:
@@ -167,6 +168,7 @@ async def test_tc_019_2_csms_retrieve_specific_configuration_key(cp: PlayedStati
     keys = [{"key": "SupportedFeatureProfiles", "readonly": True, "value": "Core"}]
     asked = {"key": ["SupportedFeatureProfiles"]}
     await cp.order("GetConfiguration", asked, {"configurationKey": keys})
+    assert (await kept(cp, "GetConfiguration"))[0] == {"configurationKey": keys}
 
 
 @pytest.mark.parametrize("status", ["Accepted", "RebootRequired"])
@@ -174,6 +176,7 @@ async def test_tc_021_csms_change_configuration(cp: PlayedStation, status: str) 
     """ChangeConfiguration of a key that can be changed."""
     asked = {"key": "MeterValueSampleInterval", "value": "60"}
     await cp.order("ChangeConfiguration", asked, {"status": status})
+    assert await kept(cp, "ChangeConfiguration") == [{"status": status}]
 
 
 async def test_tc_023_1_csms_authorize_invalid(cp: PlayedStation) -> None:
@@ -221,11 +224,13 @@ async def test_tc_028_csms_remote_stop_rejected(cp: PlayedStation) -> None:
 async def test_tc_030_csms_unlock_failure(cp: PlayedStation) -> None:
     """UnlockConnector, answered UnlockFailed."""
     await cp.order("UnlockConnector", {"connectorId": 1}, {"status": "UnlockFailed"})
+    assert await kept(cp, "UnlockConnector") == [{"status": "UnlockFailed"}]
 
 
 async def test_tc_031_csms_unlock_unknown_connector(cp: PlayedStation) -> None:
     """UnlockConnector of a connector that is not there, answered NotSupported."""
     await cp.order("UnlockConnector", {"connectorId": 9}, {"status": "NotSupported"})
+    assert await kept(cp, "UnlockConnector") == [{"status": "NotSupported"}]
 
 
 async def test_tc_032_1_csms_power_failure_boot_stop_transactions(cp: PlayedStation) -> None:
@@ -268,17 +273,20 @@ async def test_tc_040_1_csms_configuration_keys_not_supported(cp: PlayedStation)
     """ChangeConfiguration of a key that the station does not know."""
     asked = {"key": "NoSuchKey", "value": "1"}
     await cp.order("ChangeConfiguration", asked, {"status": "NotSupported"})
+    assert await kept(cp, "ChangeConfiguration") == [{"status": "NotSupported"}]
 
 
 async def test_tc_040_2_csms_configuration_keys_invalid_value(cp: PlayedStation) -> None:
     """ChangeConfiguration to a value that the station rejects."""
     asked = {"key": "MeterValueSampleInterval", "value": "-1"}
     await cp.order("ChangeConfiguration", asked, REJECTED)
+    assert await kept(cp, "ChangeConfiguration") == [REJECTED]
 
 
 async def test_tc_061_csms_clear_authorization_cache(cp: PlayedStation) -> None:
     """ClearCache."""
     await cp.order("ClearCache", {})
+    assert await kept(cp, "ClearCache") == [{"status": "Accepted"}]
 
 
 async def test_tc_064_csms_data_transfer_to_a_central_system(cp: PlayedStation) -> None:

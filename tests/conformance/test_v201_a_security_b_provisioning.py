@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.builders.played_sessions import Session
-from tests.builders.played_station import PlayedStation, now, played_station
+from tests.builders.played_station import PlayedStation, kept, now, played_station
 
 NEW_PASSWORD = "correct-horse-battery-1"
 PASSWORD = {
@@ -114,6 +114,7 @@ async def test_tc_b_06_csms_get_variables_single_value(cs: PlayedStation, status
     value = {"attributeValue": "300"} if status == "Accepted" else {}
     reply = {"getVariableResult": [{"attributeStatus": status, **value, **HEARTBEAT}]}
     await cs.order("GetVariables", {"getVariableData": [HEARTBEAT]}, reply)
+    assert await kept(cs, "GetVariables") == [reply]
 
 
 async def test_tc_b_07_csms_get_variables_multiple_values(cs: PlayedStation) -> None:
