@@ -22,8 +22,8 @@ from csms.diagnostics.rules import OPEN, LogState, addressed, answered, silent, 
 from csms.diagnostics.store import UploadStore
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
-from csms.updates.reactions.alarm import Alarm
 from csms.updates.rules.firmware import CommandTold
+from models.alarm import Alarm
 from models.clocks import Activity, Clock, RealClock, ticks
 from models.ids import IdMaker
 from models.tables.diagnostics import LogNotice, StationLog

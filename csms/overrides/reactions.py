@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,6 +12,7 @@ from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.overrides.actions import end
 from csms.overrides.queries import next_end
+from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.ids import IdMaker
 from models.tables.planning import Override
@@ -36,9 +36,7 @@ class OverrideKeeper:
         self._db = db
         self._clock = clock
         self._ids = ids
-        self._activity = activity
-        self._alarm_at: datetime | None = None
-        self._alarm: asyncio.Task[None] | None = None
+        self._alarm = Alarm(self._ring, clock=clock, activity=activity, name="overrides")
 
     async def start(self) -> None:
         """Finds when the next override is over; what has been over since goes at once."""
@@ -46,39 +44,23 @@ class OverrideKeeper:
 
     async def stop(self) -> None:
         """Stops; what is over meanwhile ends at the next start."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            await asyncio.gather(self._alarm, return_exceptions=True)
+        await self._alarm.stop()
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the events that `follows` names."""
-        self._wake_at(msgspec.json.decode(note.resource, type=_OverrideNote).until)
-
-    def _wake_at(self, at: datetime) -> None:
-        if self._alarm_at is not None and self._alarm_at <= at:
-            return
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = at
-        self._alarm = asyncio.get_running_loop().create_task(self._ring(at), name="overrides")
+        self._alarm.set(msgspec.json.decode(note.resource, type=_OverrideNote).until)
 
     async def _wake_for_next(self) -> None:
         async with self._db.read() as session:
-            due_at = await next_end(session)
-        if due_at is not None:
-            self._wake_at(due_at)
+            self._alarm.set(await next_end(session))
 
-    async def _ring(self, at: datetime) -> None:
-        await self._clock.sleep_until(at)
-        # The next alarm is a task of its own, which does not cancel this one.
-        self._alarm_at = self._alarm = None
-        with self._activity.busy():
-            try:
-                await self._end_all()
-                await self._wake_for_next()
-            except Exception:  # noqa: BLE001 - the next one is to end all the same
-                _log.exception("overrides_not_ended")
-                self._wake_at(self._clock.now() + RETRY)
+    async def _ring(self) -> None:
+        try:
+            await self._end_all()
+            await self._wake_for_next()
+        except Exception:  # noqa: BLE001 - the next one is to end all the same
+            _log.exception("overrides_not_ended")
+            self._alarm.set(self._clock.now() + RETRY)
 
     async def _end_all(self) -> None:
         """Ends what is over by our clock."""

@@ -19,6 +19,7 @@ from csms.ledger.database import Database
 from csms.reservations.actions import announce, order_again, put, release
 from csms.reservations.queries import next_expiry, reservation_state
 from csms.reservations.rules import expired
+from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.ids import IdMaker
 from models.states import RESERVATION_OPEN
@@ -57,11 +58,9 @@ class ReservationKeeper:
         self._db = db
         self._clock = clock
         self._ids = ids
-        self._activity = activity
         self._turn = asyncio.Lock()
         """An alarm does not come between a note and what follows from it."""
-        self._alarm_at: datetime | None = None
-        self._alarm: asyncio.Task[None] | None = None
+        self._alarm = Alarm(self._ring, clock=clock, activity=activity, name="reservations")
 
     async def start(self) -> None:
         """Finds when the next reservation expires."""
@@ -70,9 +69,7 @@ class ReservationKeeper:
 
     async def stop(self) -> None:
         """Stops; what expires meanwhile does so at the next start."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            await asyncio.gather(self._alarm, return_exceptions=True)
+        await self._alarm.stop()
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the events that `follows` names."""
@@ -82,7 +79,7 @@ class ReservationKeeper:
                 return
             told = msgspec.json.decode(note.resource, type=_ReservationNote)
             if note.type == "reservation.requested":
-                self._wake_at(told.expires_at)
+                self._alarm.set(told.expires_at)
             elif told.to_release:
                 await self._release(note.tenant, told.id)
 
@@ -129,32 +126,18 @@ class ReservationKeeper:
             if row is not None:
                 release(work, row)
 
-    def _wake_at(self, at: datetime) -> None:
-        if self._alarm_at is not None and self._alarm_at <= at:
-            return
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = at
-        self._alarm = asyncio.get_running_loop().create_task(self._ring(at), name="reservations")
-
     async def _wake_for_next(self) -> None:
         async with self._db.read() as session:
-            due_at = await next_expiry(session)
-        if due_at is not None:
-            self._wake_at(due_at)
+            self._alarm.set(await next_expiry(session))
 
-    async def _ring(self, at: datetime) -> None:
-        await self._clock.sleep_until(at)
-        with self._activity.busy():
-            async with self._turn:
-                # The next alarm is a task of its own, which does not cancel this one.
-                self._alarm_at = self._alarm = None
-                try:
-                    await self._expire()
-                    await self._wake_for_next()
-                except Exception:  # noqa: BLE001 - the next one is to expire all the same
-                    _log.exception("reservations_not_expired")
-                    self._wake_at(self._clock.now() + RETRY)
+    async def _ring(self) -> None:
+        async with self._turn:
+            try:
+                await self._expire()
+                await self._wake_for_next()
+            except Exception:  # noqa: BLE001 - the next one is to expire all the same
+                _log.exception("reservations_not_expired")
+                self._alarm.set(self._clock.now() + RETRY)
 
     async def _expire(self) -> None:
         """Ends what has expired by our clock, whatever stations say of it."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import sqlalchemy as sa
@@ -47,6 +47,7 @@ from csms.access.rules import (
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
+from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.commands import ReadLocalListVersion, VariableWrite, WriteVariables
 from models.commands.base import VariableName
@@ -129,7 +130,6 @@ class ListKeeper:
         self._db = db
         self._clock = clock
         self._ids = ids
-        self._activity = activity
         self._tenants: dict[str, str] = {}
         """Of the stations that have a list, or are to have one."""
         self._known: set[str] = set()
@@ -140,8 +140,7 @@ class ListKeeper:
         """Stations with a command under way: each has one at a time."""
         self._turn = asyncio.Lock()
         """An alarm does not come between a note and what follows from it."""
-        self._alarm_at: datetime | None = None
-        self._alarm: asyncio.Task[None] | None = None
+        self._alarm = Alarm(self._ring, clock=clock, activity=activity, name="lists")
 
     async def start(self) -> None:
         """Finds the stations that have a list; each is asked as it comes."""
@@ -154,13 +153,11 @@ class ListKeeper:
             for identity, tenant in await session.execute(query):
                 self._tenants[identity] = tenant
         if self._tenants:
-            self._wake_at(self._clock.now() + GATHERING)
+            self._alarm.set(self._clock.now() + GATHERING)
 
     async def stop(self) -> None:
         """Stops; what is under way is found out when stations come back."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            await asyncio.gather(self._alarm, return_exceptions=True)
+        await self._alarm.stop()
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the events that `follows` names."""
@@ -195,7 +192,7 @@ class ListKeeper:
         """Says that lists are behind, and waits a little for more changes."""
         if tenant not in self._tenants.values():
             return
-        self._wake_at(self._clock.now() + GATHERING)
+        self._alarm.set(self._clock.now() + GATHERING)
         async with self._db.write(self._clock, self._ids, actor="lists", tenant=tenant) as work:
             await work.session.execute(
                 sa.update(LocalList)
@@ -258,7 +255,7 @@ class ListKeeper:
         if command_id is not None:
             self._remember(command_id, identity, asks_version=False)
         if expires_at is not None:
-            self._wake_at(expires_at)
+            self._alarm.set(expires_at)
 
     def _remember(self, command_id: str, identity: str, *, asks_version: bool) -> None:
         self._asked[command_id] = (identity, asks_version)
@@ -285,7 +282,7 @@ class ListKeeper:
                 await _switch_on(work, identity)
             self._keep(work, station, row, after)
         if after.state == "failed":
-            self._wake_at(self._clock.now() + RETRY)
+            self._alarm.set(self._clock.now() + RETRY)
         elif station.online and after.state == "pending":
             if identity in self._known:
                 await self._further(identity, await self._tokens_of(self._tenants[identity]))
@@ -330,26 +327,13 @@ class ListKeeper:
 
     # -- all stations, now and then ------------------------------------------------------------
 
-    def _wake_at(self, when: datetime) -> None:
-        """Goes through all lists at an instant, or earlier if that was wanted before."""
-        if self._alarm is not None and not self._alarm.done():
-            assert self._alarm_at is not None
-            if self._alarm_at <= when:
-                return
-            self._alarm.cancel()
-        self._alarm_at = when
-        self._alarm = asyncio.get_running_loop().create_task(self._sleep(when), name="lists")
-
-    async def _sleep(self, when: datetime) -> None:
-        await self._clock.sleep_until(when)
-        with self._activity.busy():
-            async with self._turn:
-                self._alarm = None
-                try:
-                    await self._go_round()
-                except Exception:  # noqa: BLE001 - one bad round must not end the rounds
-                    _log.exception("lists_waiting")
-                    self._wake_at(self._clock.now() + RETRY)
+    async def _ring(self) -> None:
+        async with self._turn:
+            try:
+                await self._go_round()
+            except Exception:  # noqa: BLE001 - one bad round must not end the rounds
+                _log.exception("lists_waiting")
+                self._alarm.set(self._clock.now() + RETRY)
 
     async def _go_round(self) -> None:
         """Brings all lists further."""

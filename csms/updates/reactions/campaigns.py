@@ -32,8 +32,8 @@ from csms.updates.queries import (
     views_of,
     write_result,
 )
-from csms.updates.reactions.alarm import Alarm
 from csms.updates.rules.campaigns import Judged, View, judge
+from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.commands import VariableWrite, WriteVariables
 from models.commands.base import VariableName

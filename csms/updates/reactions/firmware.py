@@ -20,7 +20,6 @@ from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from csms.updates.actions import keep_update, take_station
 from csms.updates.queries import update_state, updates_of
-from csms.updates.reactions.alarm import Alarm
 from csms.updates.rules.firmware import (
     OPEN,
     CommandTold,
@@ -31,6 +30,7 @@ from csms.updates.rules.firmware import (
     silent,
     told,
 )
+from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.commands import TriggerMessage
 from models.ids import IdMaker
