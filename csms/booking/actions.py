@@ -27,6 +27,7 @@ from csms.booking.rules import (
     told_answer,
     told_extension,
 )
+from csms.booking.sunshine import Sunshine, hungry_cars, look_for_sunshine, money
 from csms.ledger.work import ReadSession, UnitOfWork
 from models.errors import BadInput, Conflict, FieldError, NotFound, Refused
 from models.states import BookingStatus
@@ -39,8 +40,6 @@ from scheduler.explaining.words import Language
 
 BOOKINGS = "bookings"
 """What those who change bookings take turns at."""
-MUCH_CHARGED_PCT = 95.0
-"""A car above this takes no more of a site's sun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +102,10 @@ async def quote(
     calendar = await desk.calendar(session, tenant=tenant, now=now)
     answer = calendar.answer(asked.wish(), now=now)
     reasons = refusal_reasons(answer)
-    solar_share = None
+    solar_share, sunshine = None, None
     if answer.bookable:
         solar_share = await _solar_share(session, calendar, answer, asked.wish(), now)
+        sunshine = await look_for_sunshine(session, calendar, asked.wish(), answer, now)
         reasons = promise_reasons(answer, solar_share)
     return {
         "bookable": answer.bookable,
@@ -124,6 +124,9 @@ async def quote(
         "reasons": reasons,
         "explanation": told_answer(answer, asked.wish(), calendar.rules, solar_share, language),
         "alternatives": _alternatives(asked, answer),
+        "energy_cost": sunshine and sunshine.energy_cost(),
+        "currency": sunshine and sunshine.currency,
+        "sunshine_offers": _sunshine_offers(asked, sunshine),
     }
 
 
@@ -210,32 +213,40 @@ async def _solar_share(
     vehicle_id = answer.offers[0].vehicle_id
     surplus = await read_surplus(session, wish.pickup_site, now)
     if surplus is not None:
-        hungry = [
-            car
-            for car in calendar.cars
-            if car.site_id == wish.pickup_site
-            and 100 * car.soc_wh < MUCH_CHARGED_PCT * car.capacity_wh
-        ]
-        share = expected_solar_share(
-            answer, calendar.car(vehicle_id), wish, surplus, shares=max(1, len(hungry))
-        )
+        shares = hungry_cars(calendar, wish.pickup_site)
+        car = calendar.car(vehicle_id)
+        share = expected_solar_share(answer, car, wish, surplus, shares=shares)
         if share is not None:
             return share
     return await solar_share_held(session, vehicle_id, now)
 
 
 def _alternatives(asked: Asked, answer: Answer) -> list[dict[str, Any]]:
+    return [_asked_instead(asked, wish) for wish in answer.alternatives]
+
+
+def _asked_instead(asked: Asked, wish: Wish) -> dict[str, Any]:
+    return replace(
+        asked,
+        start=wish.start,
+        end=wish.end,
+        pickup_site_id=wish.pickup_site,
+        dropoff_site_id=wish.dropoff_site,
+        distance_km=wish.distance_km,
+        vehicle_class=wish.vehicle_class,
+    ).document()
+
+
+def _sunshine_offers(asked: Asked, sunshine: Sunshine | None) -> list[dict[str, Any]]:
     return [
-        replace(
-            asked,
-            start=wish.start,
-            end=wish.end,
-            pickup_site_id=wish.pickup_site,
-            dropoff_site_id=wish.dropoff_site,
-            distance_km=wish.distance_km,
-            vehicle_class=wish.vehicle_class,
-        ).document()
-        for wish in answer.alternatives
+        {
+            "booking": _asked_instead(asked, offer.wish),
+            "energy_cost": money(offer.energy.cost),
+            "saves": money(offer.saves),
+            "solar_wh": round(offer.energy.solar_wh, 1),
+            "energy_wh": round(offer.energy.energy_wh, 1),
+        }
+        for offer in (sunshine.offers if sunshine else ())
     ]
 
 

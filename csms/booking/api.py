@@ -154,6 +154,19 @@ class OfferShown(Shown):
     slack_minutes: float | None
 
 
+class SunshineOfferShown(Shown):
+    """The same trip at another time, at which its energy costs less."""
+
+    booking: dict[str, Any]
+    """A whole request, that would be accepted if asked at once."""
+    energy_cost: str
+    saves: str
+    """How much less than at the wished time."""
+    solar_wh: float
+    """Of `energy_wh`, which the trip takes from chargers."""
+    energy_wh: float
+
+
 class QuoteShown(Shown):
     """What a booking would be answered now; nothing is reserved."""
 
@@ -165,6 +178,13 @@ class QuoteShown(Shown):
     explanation: list[ReasonShown]
     """The reasons in the language of `Accept-Language`, with their numbers."""
     alternatives: list[dict[str, Any]]
+    energy_cost: str | None
+    """Expected, in `currency`: of what the trip takes, charged before it or after it; null: it
+    can't be booked, or nobody forecasts the sun of the site."""
+    currency: str | None
+    sunshine_offers: list[SunshineOfferShown]
+    """The best time before the wished one and after it, at most 4 hours away, that saves a tenth
+    or more."""
 
 
 class BookingQuery(KeptQuery):

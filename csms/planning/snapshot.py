@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN
+from csms.energy.prices import step_prices
 from csms.planning.boxes import Boxes, evse_name, look_at_boxes
 from csms.planning.outside import Outside, look_outside, merged
 from csms.planning.queries import Rows
@@ -36,8 +37,6 @@ from scheduler.problem import Battery, Circuit, Evse, Problem, Site, Vehicle
 STEP_MINUTES = 15
 STEPS = 192
 HORIZON = timedelta(minutes=STEP_MINUTES * STEPS)
-DEFAULT_IMPORT_PRICE_PER_KWH = 0.20
-DEFAULT_EXPORT_PRICE_PER_KWH = 0.06
 METERED_FRESH_FOR = timedelta(minutes=15)
 """Power that was metered longer ago says nothing of what a car draws now."""
 
@@ -144,7 +143,7 @@ def _site(
     load_w = _forecast_series(rows.forecasts.get((site.id, "load"), ()), grid)
     if uncontrolled_w is not None:
         load_w = load_w + uncontrolled_w
-    import_price, export_price, co2 = _prices(rows, site.id, grid)
+    prices = step_prices([each for each in rows.prices if each.site_id == site.id], grid)
     circuits = [each for each in rows.circuits if each.site_id == site.id]
     parents = {each.id: each.parent for each in circuits}
     evses = [each for each in rows.evses if rows.stations[each.station].site_id == site.id]
@@ -154,9 +153,9 @@ def _site(
         export_limit_w=site.export_limit_w,
         pv_power_w=_floats(pv_w),
         load_power_w=_floats(load_w),
-        import_price_per_kwh=_floats(import_price),
-        export_price_per_kwh=_floats(export_price),
-        import_co2_g_per_kwh=_floats(co2),
+        import_price_per_kwh=_floats(prices.import_price_per_kwh),
+        export_price_per_kwh=_floats(prices.export_price_per_kwh),
+        import_co2_g_per_kwh=_floats(prices.import_co2_g_per_kwh),
         battery=None if site.battery is None else Battery(**site.battery),
         circuits=(
             *(
@@ -387,28 +386,6 @@ def _index_of(forecast: Forecast, grid: StepGrid) -> npt.NDArray[np.int64]:
     offset_minutes = (grid.start - forecast.start).total_seconds() / 60
     minutes = offset_minutes + grid.step_minutes * np.arange(grid.steps)
     return np.floor(minutes / forecast.step_minutes).astype(np.int64)
-
-
-def _prices(rows: Rows, site_id: str, grid: StepGrid) -> tuple[Series, Series, Series]:
-    """Import and export price and CO2 on the grid; later issues win where they overlap."""
-    import_price = np.full(grid.steps, DEFAULT_IMPORT_PRICE_PER_KWH)
-    export_price = np.full(grid.steps, DEFAULT_EXPORT_PRICE_PER_KWH)
-    co2 = np.zeros(grid.steps)
-    for series in rows.prices:
-        if series.site_id != site_id:
-            continue
-        source = StepGrid(series.start, series.step_minutes, len(series.import_price_per_kwh))
-        steps = np.array([source.floor(grid.instant(step)) for step in range(grid.steps)])
-        inside = (steps >= 0) & (steps < source.steps)
-        import_price[inside] = np.array([float(p) for p in series.import_price_per_kwh])[
-            steps[inside]
-        ]
-        export_price[inside] = np.array([float(p) for p in series.export_price_per_kwh])[
-            steps[inside]
-        ]
-        if series.import_co2_g_per_kwh:
-            co2[inside] = np.array([float(g) for g in series.import_co2_g_per_kwh])[steps[inside]]
-    return import_price, export_price, co2
 
 
 def _terminal_value(sites: Sequence[Site]) -> float:

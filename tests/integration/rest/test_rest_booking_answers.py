@@ -148,6 +148,49 @@ async def test_the_share_of_sun_is_what_the_forecast_leaves_to_the_car(
     assert f"SUN: {share:.0%} of what it charges" in made["reasons"][-1]
 
 
+async def test_a_time_that_is_kinder_to_the_sun_is_offered_with_what_it_saves(
+    stepped_on_both: RestHouse,
+) -> None:
+    house = stepped_on_both
+    await house.fleet("car-1", soc_pct=60)
+    # The sun is out from the second hour to the fourth, when the car is wished to be away.
+    await sun(house, [0.0, 0.0, 2_000.0, 2_000.0, *[0.0] * 44])
+    prices = {
+        "site_id": "A",
+        "issued_at": later(0),
+        "start": later(0),
+        "step_minutes": 60,
+        "currency": "CHF",
+        "import_price_per_kwh": ["0.30"] * 48,
+        "export_price_per_kwh": ["0.10"] * 48,
+    }
+    await house.post("/prices", prices)
+    told = await quote(house, 2, 2)
+    # 20 km take 2.8 kWh from the battery, and 3.11 from the charger.
+    assert (told["energy_cost"], told["currency"]) == ("0.93", "CHF")
+    offers = told["sunshine_offers"]
+    assert [each["booking"]["start"] for each in offers] == [later(4), later(0.5)]
+    assert (offers[0]["energy_cost"], offers[0]["saves"]) == ("0.31", "0.62")
+    assert offers[0]["solar_wh"] == offers[0]["energy_wh"] == pytest.approx(2_800 / 0.9, abs=0.1)
+    made = await house.post("/bookings", offers[0]["booking"])
+    assert made["start"] == later(4)
+
+
+async def test_without_a_forecast_of_the_sun_no_other_time_is_offered(
+    stepped_house: RestHouse,
+) -> None:
+    await stepped_house.fleet("car-1", soc_pct=60)
+    told = await quote(stepped_house, 2, 2)
+    assert told["bookable"]
+    assert (told["energy_cost"], told["sunshine_offers"]) == (None, [])
+    refused = await quote(stepped_house, 2, 2, distance_km=900)
+    assert (refused["bookable"], refused["energy_cost"], refused["sunshine_offers"]) == (
+        False,
+        None,
+        [],
+    )
+
+
 async def test_hungry_cars_share_the_sun(stepped_house: RestHouse) -> None:
     house = stepped_house
     await house.fleet("car-1", "car-2", soc_pct=10)

@@ -1,0 +1,93 @@
+"""What the energy of a trip is expected to cost, and when near its time it would cost less."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+import sqlalchemy as sa
+
+from csms.booking.queries import read_surplus
+from csms.energy.prices import step_prices
+from csms.ledger.work import ReadSession
+from models.tables.energy import PriceSeries
+from models.timeline import StepGrid
+from scheduler.admit import Answer, Calendar, Wish
+from scheduler.sunshine import SunshineOffer, Supply, TripEnergy, sunshine_offers, trip_energy
+
+MUCH_CHARGED_PCT = 95.0
+"""A car above this takes no more of a site's sun."""
+DEFAULT_CURRENCY = "EUR"
+"""Where nobody has pushed prices."""
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Sunshine:
+    """The energy of a trip that can be booked; None and nothing where no sun is forecast."""
+
+    currency: str
+    energy: TripEnergy | None
+    offers: tuple[SunshineOffer, ...]
+
+    def energy_cost(self) -> str | None:
+        """Returns what the energy is expected to cost, in `currency`."""
+        return None if self.energy is None else money(self.energy.cost)
+
+
+def money(amount: float) -> str:
+    """Returns an amount as text, to a hundredth."""
+    return str(Decimal(repr(amount)).quantize(CENT) + 0)
+
+
+def hungry_cars(calendar: Calendar, site_id: str) -> int:
+    """Returns how many cars share the sun of a site, at least 1."""
+    hungry = [
+        car
+        for car in calendar.cars
+        if car.site_id == site_id and 100 * car.soc_wh < MUCH_CHARGED_PCT * car.capacity_wh
+    ]
+    return max(1, len(hungry))
+
+
+async def look_for_sunshine(
+    session: ReadSession, calendar: Calendar, wish: Wish, answer: Answer, now: datetime
+) -> Sunshine:
+    """Returns what the first car offered charges for a trip, and times that are cheaper."""
+    sites = sorted({wish.pickup_site, wish.dropoff_site})
+    query = (
+        sa.select(PriceSeries)
+        .where(PriceSeries.site_id.in_(sites))
+        .order_by(PriceSeries.issued_at, PriceSeries.id)
+    )
+    series = (await session.scalars(query)).all()
+    currency = series[-1].currency if series else DEFAULT_CURRENCY
+    supplies = await _supplies(session, calendar, sites, series, now)
+    energy = trip_energy(calendar, answer.offers[0], wish, supplies)
+    return Sunshine(currency, energy, sunshine_offers(calendar, wish, answer, supplies, now=now))
+
+
+async def _supplies(
+    session: ReadSession,
+    calendar: Calendar,
+    sites: Sequence[str],
+    series: Sequence[PriceSeries],
+    now: datetime,
+) -> Mapping[str, Supply]:
+    """By site; one without a forecast of its sun is left out."""
+    found: dict[str, Supply] = {}
+    for site_id in sites:
+        surplus = await read_surplus(session, site_id, now)
+        if surplus is not None:
+            grid = StepGrid(surplus.start, surplus.step_minutes, len(surplus.power_w))
+            prices = step_prices([each for each in series if each.site_id == site_id], grid)
+            found[site_id] = Supply(
+                grid,
+                np.array(surplus.power_w) / hungry_cars(calendar, site_id),
+                prices.import_price_per_kwh,
+                prices.export_price_per_kwh,
+            )
+    return found
