@@ -22,6 +22,7 @@ from csms.diagnostics.api.uploads import router as uploads_router
 from csms.displays.api import router as displays_router
 from csms.displays.api import sites_router as site_displays_router
 from csms.energy.api import router as energy_router
+from csms.energy.forecast_api import router as forecasts_router
 from csms.event_streams.api import router as event_streams_router
 from csms.fleet.api import router as fleet_router
 from csms.grid.api import router as grid_router
@@ -47,6 +48,7 @@ from csms.updates.api.publishing import router as publishing_router
 ROUTERS: Sequence[APIRouter] = (
     access_router,
     energy_router,
+    forecasts_router,
     stations_router,
     security_router,
     trust_router,

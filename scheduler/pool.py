@@ -6,7 +6,9 @@ plan is made here without a solver.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +19,8 @@ from typing import Any, cast
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions, plan_with_level
+
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 KILL_AFTER_S = 30.0
 """A plan that takes longer is given up; the slowest measured one takes a few seconds."""
@@ -30,11 +34,7 @@ class InlinePool:
     ) -> Future[Made]:
         """Returns a future that is done."""
         done: Future[Made] = Future()
-        done.set_result(
-            plan_with_level(
-                problem, incumbent=incumbent, options=options, monotonic=time.perf_counter
-            )
-        )
+        done.set_result(_made(problem, incumbent, options))
         return done
 
     def close(self) -> None:
@@ -119,8 +119,23 @@ def _work(line: Connection[Any, Any]) -> None:
             problem, incumbent, options = line.recv()
         except (EOFError, OSError, KeyboardInterrupt):
             return
-        line.send(
-            plan_with_level(
-                problem, incumbent=incumbent, options=options, monotonic=time.perf_counter
-            )
-        )
+        line.send(_made(problem, incumbent, options))
+
+
+def _made(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
+    """Makes a plan, and gives the memory back that it took.
+
+    A plan of 300 cars takes 150 MB for a second or two. Left to itself the allocator keeps them in
+    pieces between what lives longer, so that a process grows by 7 % over a day of plans.
+    """
+    made = plan_with_level(
+        problem, incumbent=incumbent, options=options, monotonic=time.perf_counter
+    )
+    _give_back()
+    return made
+
+
+def _give_back() -> None:
+    """Returns free memory to the system, where the C library can (glibc)."""
+    if _TRIM is not None:
+        _TRIM(0)

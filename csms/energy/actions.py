@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from csms.energy.queries import (
     circuits_of,
+    forecast_of,
     forecast_resource,
     measurement_resource,
+    plants_of,
     price_resource,
     show_site,
 )
@@ -23,6 +25,9 @@ from models.errors import Conflict
 from models.tables.billing import Tariff
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site, SiteMeasurement
 from models.tables.stations import Evse, Station
+from scheduler.forecast import QuantileForecast
+from scheduler.forecast.quality import doubts_of_course, doubts_of_sun
+from scheduler.forecast.sun import Location
 
 MEASURED_AHEAD = timedelta(minutes=5)
 """How far a meter's clock may be ahead of ours."""
@@ -109,13 +114,31 @@ async def store_measurements(
 async def store_forecast(
     work: UnitOfWork, site: Site, kind: Literal["pv", "load"], values: Mapping[str, Any]
 ) -> Forecast:
-    """Keeps a pushed forecast; while it is fresh it is preferred to our own."""
+    """Keeps a pushed forecast; while it is fresh and believed it is preferred to our own."""
     row = Forecast(id=work.ids.new(), site_id=site.id, kind=kind, **values)
+    told = forecast_of(row)
+    doubts = list(doubts_of_course(told, await _told_before(work, row)))
+    if kind == "pv" and site.pv_plants:
+        place = Location(site.latitude, site.longitude)
+        doubts += doubts_of_sun(told, place, plants_of(site))
+    row.doubts = [{"code": each.code, "detail": each.detail} for each in doubts]
     work.session.add(row)
     resource = forecast_resource(row)
     work.emit("forecast.pushed", subject=f"forecast/{row.id}", resource=resource, site_id=site.id)
     work.request_plan(site.id, f"{kind} forecast pushed")
     return row
+
+
+async def _told_before(work: UnitOfWork, row: Forecast) -> QuantileForecast | None:
+    """What the same source said last."""
+    before = await work.session.scalar(
+        sa.select(Forecast)
+        .where(Forecast.site_id == row.site_id, Forecast.kind == row.kind)
+        .where(Forecast.source == row.source, Forecast.issued_at <= row.issued_at)
+        .order_by(Forecast.issued_at.desc(), Forecast.id.desc())
+        .limit(1)
+    )
+    return None if before is None else forecast_of(before)
 
 
 async def store_prices(work: UnitOfWork, site: Site, values: Mapping[str, Any]) -> PriceSeries:

@@ -1,17 +1,16 @@
-"""REST: `/sites` with measurements, `/forecasts/pv`, `/forecasts/load` and `/prices`."""
+"""REST: `/sites` with measurements, and `/prices`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from fastapi import Query, Request
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -24,22 +23,19 @@ from csms.energy.actions import (
     change_site,
     create_site,
     delete_site,
-    store_forecast,
     store_measurements,
     store_prices,
 )
 from csms.energy.queries import (
-    PUSHED,
-    ForecastShown,
     MeasurementShown,
     PricesShown,
     SiteShown,
-    forecast_resource,
     measurement_resource,
     price_resource,
     show_site,
     show_sites,
 )
+from csms.energy.series import STEPS_MAX, PeriodQuery, SeriesQuery, StepMinutes, site_of
 from csms.web.documents import (
     Currency,
     Document,
@@ -56,21 +52,28 @@ from csms.web.documents import (
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.openapi import patch_of
-from csms.web.paging import KeptQuery, ListQuery, fetch_page, kept_page
-from csms.web.problem import VARIANT, bad_field
+from csms.web.paging import KeptQuery, fetch_page, kept_page
+from csms.web.problem import VARIANT
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
 from csms.web.shown import Page
 from csms.web.work import Reading, Work
 from models.errors import NotFound
-from models.tables.energy import Forecast, PriceSeries, Site, SiteMeasurement
+from models.tables.energy import PriceSeries, Site, SiteMeasurement
 from models.timeline import format_rfc3339
+from scheduler.forecast.holidays import is_region
 
 router = api_router("energy")
 
-STEPS_MAX = 2 * 366 * 24
 MEASUREMENTS_MAX = 5_000
+
+
+def _known_region(name: str | None) -> str | None:
+    """Lets pass what the calendar of holidays knows."""
+    if name is not None and not is_region(name):
+        raise ValueError(f"no public holidays are known of {name}")
+    return name
 
 
 def _known_zone(name: str) -> str:
@@ -131,6 +134,11 @@ class NewSite(KeptDocument):
         WithJsonSchema({"type": "string", "format": "iana-time-zone"}),
     ]
     """IANA name, such as `Europe/Vienna`."""
+    holiday_region: Annotated[
+        str | None, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), AfterValidator(_known_region)
+    ] = None
+    """Whose public holidays people keep, as ISO 3166-1 or -2, such as `FR` or `DE-BY`: on them the
+    building is expected to draw what it draws on Sundays. Null: none."""
     import_limit_w: PowerW
     export_limit_w: PowerW | None = None
     """Null: as much as may be imported."""
@@ -168,36 +176,7 @@ OneOrMany = Annotated[
     | Annotated[Measurements, Tag(f"{VARIANT}many")],
     Discriminator(lambda body: f"{VARIANT}many" if isinstance(body, list) else f"{VARIANT}one"),
 ]
-StepMinutes = Literal[1, 5, 10, 15, 20, 30, 60]
-PowerSeries = Annotated[list[PowerW], Field(min_length=1, max_length=STEPS_MAX)]
 PriceList = Annotated[list[Money], Field(min_length=1, max_length=STEPS_MAX)]
-
-
-class NewForecast(Document):
-    """One's own forecast for a site, with one value per step."""
-
-    site_id: Id
-    issued_at: Instant
-    start: Instant
-    step_minutes: StepMinutes = 15
-    q10_w: PowerSeries | None = None
-    """In one case of ten it is less; null: the median."""
-    q50_w: PowerSeries
-    """The median."""
-    q90_w: PowerSeries | None = None
-    """In nine cases of ten it is less; null: the median."""
-    source: Annotated[str, Field(max_length=40, pattern=r"^[A-Za-z0-9 ._-]*$")] = ""
-    """Who made it; shown after `pushed`."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> NewForecast:
-        low_w, high_w = self.q10_w or self.q50_w, self.q90_w or self.q50_w
-        if not len(low_w) == len(self.q50_w) == len(high_w):
-            raise ValueError("q10_w, q50_w and q90_w have one value per step each")
-        for step, (low, middle, high) in enumerate(zip(low_w, self.q50_w, high_w, strict=True)):
-            if not low <= middle <= high:
-                raise ValueError(f"quantiles are out of order at step {step}")
-        return self
 
 
 class NewPrices(Document):
@@ -225,21 +204,6 @@ class NewPrices(Document):
         if len(self.export_price_per_kwh) != steps or (carbon is not None and len(carbon) != steps):
             raise ValueError("all lists have one value per step")
         return self
-
-
-class PeriodQuery(ListQuery):
-    """A period of time, half open."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    since: Instant | None = Field(default=None, alias="from")
-    until: Instant | None = Field(default=None, alias="to")
-
-
-class SeriesQuery(PeriodQuery):
-    """Series of one site that were issued in a period; the newest comes first."""
-
-    site_id: str | None = None
 
 
 class SiteQuery(KeptQuery):
@@ -351,76 +315,10 @@ async def list_measurements(
     return reply_page([measurement_resource(row) for row in rows], cursor)
 
 
-@router.post(
-    "/forecasts/{kind}",
-    status_code=201,
-    response_model=ForecastShown,
-    dependencies=[may("energy")],
-)
-async def post_forecast(work: Work, kind: Literal["pv", "load"], body: NewForecast) -> Response:
-    """Push one's own forecast of sun or building load."""
-    site = await _site_of(work, body.site_id)
-    source = f"{PUSHED}: {body.source}" if body.source else PUSHED
-    values = {
-        **body.model_dump(exclude={"site_id"}),
-        "q10_w": body.q10_w or body.q50_w,
-        "q90_w": body.q90_w or body.q50_w,
-        "source": source,
-    }
-    row = await store_forecast(work, site, kind, values)
-    location = f"{BASE}/forecasts/{kind}/{row.id}"
-    return reply(forecast_resource(row), status=201, location=location)
-
-
-@router.get("/forecasts/{kind}", response_model=Page[ForecastShown], dependencies=[may("read")])
-async def list_forecasts(
-    session: Reading,
-    caller: CallerNow,
-    kind: Literal["pv", "load"],
-    query: Annotated[SeriesQuery, Query()],
-) -> Response:
-    """List forecasts, the one issued last first."""
-    statement = (
-        sa.select(Forecast)
-        .join(Site, Site.id == Forecast.site_id)
-        .where(Site.tenant_id == caller.tenant, Forecast.kind == kind)
-    )
-    if query.site_id is not None:
-        statement = statement.where(Forecast.site_id == query.site_id)
-    if query.since is not None:
-        statement = statement.where(Forecast.issued_at >= query.since)
-    if query.until is not None:
-        statement = statement.where(Forecast.issued_at < query.until)
-    rows, cursor = await fetch_page(
-        session,
-        statement,
-        query,
-        sorts={"issued_at": Forecast.issued_at},
-        key=(Forecast.id,),
-        updated=(Forecast.issued_at,),
-        default="-issued_at",
-    )
-    return reply_page([forecast_resource(row) for row in rows], cursor)
-
-
-@router.get(
-    "/forecasts/{kind}/{forecast_id}", response_model=ForecastShown, dependencies=[may("read")]
-)
-async def get_forecast(
-    session: Reading, caller: CallerNow, kind: Literal["pv", "load"], forecast_id: str
-) -> Response:
-    """Show a forecast as it was issued."""
-    row = await session.get(Forecast, forecast_id)
-    if row is None or row.kind != kind:
-        raise NotFound(f"there is no {kind} forecast {forecast_id}")
-    await find_row(session, Site, row.site_id, caller.tenant)
-    return reply(forecast_resource(row))
-
-
 @router.post("/prices", status_code=201, response_model=PricesShown, dependencies=[may("energy")])
 async def post_prices(work: Work, body: NewPrices) -> Response:
     """Push prices of a site."""
-    site = await _site_of(work, body.site_id)
+    site = await site_of(work, body.site_id)
     values = {
         **body.model_dump(exclude={"site_id"}),
         "import_price_per_kwh": _texts(body.import_price_per_kwh),
@@ -481,10 +379,3 @@ def _circuits(document: NewSite) -> list[dict[str, Any]]:
 
 def _texts(prices: Sequence[Decimal]) -> list[str]:
     return [format(price, "f") for price in prices]
-
-
-async def _site_of(work: Work, site_id: str) -> Site:
-    try:
-        return await find_row(work.session, Site, site_id, work.tenant)
-    except NotFound as missing:
-        raise bad_field("/site_id", missing.detail) from None

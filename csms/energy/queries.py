@@ -11,7 +11,18 @@ from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.web.documents import KeptShown, Shown
-from models.tables.energy import Circuit, Forecast, PriceSeries, Site, SiteMeasurement
+from models.tables.energy import (
+    Circuit,
+    Forecast,
+    ForecastSource,
+    PriceSeries,
+    Site,
+    SiteMeasurement,
+)
+from models.timeline import StepGrid
+from scheduler.forecast import QuantileForecast
+from scheduler.forecast.quality import Record
+from scheduler.forecast.sun import Plant
 
 FORECAST_KINDS = ("pv", "load")
 PUSHED = "pushed"
@@ -55,6 +66,7 @@ class SiteShown(KeptShown):
     latitude: float
     longitude: float
     timezone: str
+    holiday_region: str | None
     import_limit_w: float
     export_limit_w: float
     circuits: list[CircuitShown]
@@ -76,6 +88,38 @@ class MeasurementShown(Shown):
     grid_power_w: float | None
 
 
+class DoubtShown(Shown):
+    """Why a forecast, or who makes it, is not believed."""
+
+    code: str
+    detail: str
+
+
+class ForecastSourceShown(Shown):
+    """How near a source came to what was measured, in the first six hours of its forecasts.
+
+    What lies a week back counts by a third.
+    """
+
+    site_id: str
+    kind: str
+    source: str
+    """`own`, or as pushed forecasts are called."""
+    judged_at: AwareDatetime
+    hours: float
+    """Of steps in which there was something to forecast; all that follows is null without."""
+    skill: float | None
+    """1 is perfect, 0 no better than saying that it stays as it is."""
+    error_w: float | None
+    """Mean of what was missed, either way."""
+    bias_w: float | None
+    """How much too much was forecast on average."""
+    inside_share: float | None
+    """How often it came to lie between `q10_w` and `q90_w`; 0.8 would be right."""
+    doubts: list[DoubtShown]
+    """With any, its forecasts are not planned with."""
+
+
 class ForecastShown(Shown):
     """A forecast as it was issued, one value per step."""
 
@@ -89,6 +133,8 @@ class ForecastShown(Shown):
     q10_w: list[float]
     q50_w: list[float]
     q90_w: list[float]
+    doubts: list[DoubtShown]
+    """What speaks against it; with any, it is not planned with."""
 
 
 class PricesShown(Shown):
@@ -113,6 +159,7 @@ def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
         "latitude": row.latitude,
         "longitude": row.longitude,
         "timezone": row.timezone,
+        "holiday_region": row.holiday_region,
         "import_limit_w": row.import_limit_w,
         "export_limit_w": row.export_limit_w,
         "circuits": [
@@ -161,7 +208,48 @@ def forecast_resource(row: Forecast) -> dict[str, Any]:
         "q10_w": row.q10_w,
         "q50_w": row.q50_w,
         "q90_w": row.q90_w,
+        "doubts": row.doubts,
     }
+
+
+def forecast_of(row: Forecast) -> QuantileForecast:
+    """Returns a forecast that was kept."""
+    grid = StepGrid(row.start, row.step_minutes, len(row.q50_w))
+    series = (tuple(map(float, each)) for each in (row.q10_w, row.q50_w, row.q90_w))
+    return QuantileForecast(row.issued_at, grid, "outside", *series)
+
+
+def plants_of(row: Site) -> list[Plant]:
+    """Returns the roofs of a site."""
+    return [
+        Plant(each["peak_power_w"], each["tilt_deg"], each["azimuth_deg"]) for each in row.pv_plants
+    ]
+
+
+def record_of(row: ForecastSource) -> Record:
+    """Returns how near a source has come to what was measured."""
+    return Record(*(getattr(row, name) for name in Record.__slots__))
+
+
+def source_resource(row: ForecastSource) -> dict[str, Any]:
+    """Returns a source of forecasts as the REST door and the events show it."""
+    record = record_of(row)
+    return {
+        "site_id": row.site_id,
+        "kind": row.kind,
+        "source": row.source,
+        "judged_at": row.judged_at,
+        "hours": round(record.hours, 2),
+        "skill": _rounded(record.skill, 4),
+        "error_w": _rounded(record.error_w, 1),
+        "bias_w": _rounded(record.bias_w, 1),
+        "inside_share": _rounded(record.inside_share, 4),
+        "doubts": row.doubts,
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def price_resource(row: PriceSeries) -> dict[str, Any]:
@@ -204,7 +292,8 @@ async def forecasts_that_count(
 ) -> dict[tuple[str, str], list[Forecast]]:
     """Returns what to plan each site and kind with: a pushed forecast while it is fresh, then ours.
 
-    A pushed one counts although ours was issued later: whoever pushes knows more of the place.
+    A pushed one counts although ours was issued later: whoever pushes knows more of the place. One
+    that is doubted, or whose source is, counts for nothing.
     """
     is_pushed = Forecast.source.startswith(PUSHED)
     fresh = await session.scalars(
@@ -214,7 +303,12 @@ async def forecasts_that_count(
         .where(is_pushed)
         .order_by(Forecast.issued_at, Forecast.id)
     )
-    found = {(row.site_id, row.kind): [row] for row in fresh}
+    doubted = await _doubted_sources(session, site_ids)
+    found = {
+        (row.site_id, row.kind): [row]
+        for row in fresh
+        if not row.doubts and (row.site_id, row.kind, row.source) not in doubted
+    }
     for row in await _newest_forecasts(session, site_ids):
         own: Forecast | None = row
         if row.source.startswith(PUSHED):
@@ -227,6 +321,15 @@ async def forecasts_that_count(
         if own is not None:
             found.setdefault((row.site_id, row.kind), []).append(own)
     return found
+
+
+async def _doubted_sources(
+    session: AsyncSession, site_ids: Sequence[str]
+) -> set[tuple[str, str, str]]:
+    rows = await session.scalars(
+        sa.select(ForecastSource).where(ForecastSource.site_id.in_(site_ids))
+    )
+    return {(row.site_id, row.kind, row.source) for row in rows if row.doubts}
 
 
 async def _newest_forecasts(session: AsyncSession, site_ids: Sequence[str]) -> Sequence[Forecast]:

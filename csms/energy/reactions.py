@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from csms.energy.queries import PUSHED
+from csms.energy.queries import PUSHED, plants_of
+from csms.energy.track import Meters, TrackKeeper
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession
 from models.clocks import Clock
@@ -19,8 +20,9 @@ from models.ids import IdMaker
 from models.tables.energy import Forecast, Site, SiteMeasurement
 from models.timeline import StepGrid, floor_to_step
 from scheduler.forecast import QuantileForecast, Reading
+from scheduler.forecast.holidays import public_holidays
 from scheduler.forecast.load import LoadProfile
-from scheduler.forecast.sun import Location, Plant, forecast_pv
+from scheduler.forecast.sun import Location, forecast_pv
 
 STEP_MINUTES = 15
 STEPS = 192
@@ -40,6 +42,10 @@ class _History:
     profile: LoadProfile | None = None
     profile_day: datetime | None = None
 
+    def meters(self) -> Meters:
+        """Returns the readings."""
+        return Meters(self.pv, self.load)
+
 
 class Forecaster:
     """Issues forecasts of sun and building load for every site of a tenant."""
@@ -51,6 +57,7 @@ class Forecaster:
         self._tenant = tenant
         self._issued_for: datetime | None = None
         self._histories: dict[str, _History] = {}
+        self._track = TrackKeeper(db=db, clock=clock, ids=ids, tenant=tenant)
 
     async def refresh(self, now: datetime) -> None:
         """Issues forecasts from the step that holds `now` on, if time or a meter has gone on."""
@@ -60,16 +67,17 @@ class Forecaster:
         grid = StepGrid(step, STEP_MINUTES, STEPS)
         made: list[tuple[str, str, QuantileForecast]] = []
         async with self._db.read() as session:
-            sites = await session.scalars(
-                sa.select(Site).where(Site.tenant_id == self._tenant).order_by(Site.id)
-            )
-            for site in sites.all():
+            query = sa.select(Site).where(Site.tenant_id == self._tenant).order_by(Site.id)
+            sites = (await session.scalars(query)).all()
+            for site in sites:
                 history = await self._follow(session, site.id, now)
                 made.append((site.id, "pv", _sun(site, history, grid, now)))
                 made.append((site.id, "load", _load(site, history, grid, now)))
         await self._store(made, step, now)
         if made:
             self._issued_for = step
+            meters = {site.id: self._histories[site.id].meters() for site in sites}
+            await self._track.judge(sites, meters, now)
 
     async def _metered_since(self, now: datetime) -> bool:
         """Whether any meter has told something that no forecast knows yet."""
@@ -144,10 +152,7 @@ class Forecaster:
 
 
 def _sun(site: Site, history: _History, grid: StepGrid, now: datetime) -> QuantileForecast:
-    plants = [
-        Plant(each["peak_power_w"], each["tilt_deg"], each["azimuth_deg"])
-        for each in site.pv_plants
-    ]
+    plants = plants_of(site)
     if not plants:
         nothing = (0.0,) * grid.steps
         return QuantileForecast(now, grid, "clear_sky", nothing, nothing, nothing)
@@ -158,7 +163,13 @@ def _sun(site: Site, history: _History, grid: StepGrid, now: datetime) -> Quanti
 def _load(site: Site, history: _History, grid: StepGrid, now: datetime) -> QuantileForecast:
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if history.profile is None or history.profile_day != day or len(history.load) < 96:
-        history.profile = LoadProfile.learn(history.load, site.timezone, until=now, fallback_w=0.0)
+        history.profile = LoadProfile.learn(
+            history.load,
+            site.timezone,
+            until=now,
+            fallback_w=0.0,
+            holidays=public_holidays(site.holiday_region),
+        )
         history.profile_day = day
     return history.profile.forecast(grid, issued_at=now)
 

@@ -20,6 +20,8 @@ class Site(Kept, Base):
     longitude: Mapped[float]
     timezone: Mapped[str]
     """IANA name."""
+    holiday_region: Mapped[str | None]
+    """Whose public holidays people keep, as ISO 3166-1 or -2: `FR`, `DE-BY`; null: none."""
     import_limit_w: Mapped[float]
     export_limit_w: Mapped[float]
     pv_plants: Mapped[list[Any]] = mapped_column(default=list)
@@ -78,7 +80,34 @@ class Forecast(Base):
     q10_w: Mapped[list[Any]]
     q50_w: Mapped[list[Any]]
     q90_w: Mapped[list[Any]]
+    doubts: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """Each: `code` and `detail` (`scheduler.forecast.quality.Doubt`); with any, it is left out."""
     __table_args__ = (sa.Index(None, "site_id", "kind", "issued_at"),)
+
+
+class ForecastSource(Base):
+    """How near those who forecast for a site have come to what was measured."""
+
+    __tablename__ = "forecast_source"
+    site_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("site.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    """`pv` or `load`."""
+    source: Mapped[str] = mapped_column(primary_key=True)
+    """`own`, or as pushed forecasts name it."""
+    judged_at: Mapped[datetime]
+    judged_until: Mapped[datetime]
+    """Forecasts issued before are in the record."""
+    hours: Mapped[float]
+    """This and what follows: `scheduler.forecast.quality.Record`."""
+    measured_wh: Mapped[float]
+    error_wh: Mapped[float]
+    persistence_error_wh: Mapped[float]
+    excess_wh: Mapped[float]
+    inside_hours: Mapped[float]
+    doubts: Mapped[list[Any]] = mapped_column(default=list)
+    """What the record says against it; with any, none of its forecasts counts."""
 
 
 class PriceSeries(Base):

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from models.timeline import StepGrid
 
-Source = Literal["measured", "clear_sky", "profile", "fallback"]
+Source = Literal["measured", "clear_sky", "profile", "fallback", "outside"]
 """What a forecast rests on. `measured`: clear sky times the clearness lately measured;
 `clear_sky`: the same with the usual clearness, for want of measurements; `profile`: the building's
-own weeks; `fallback`: a constant, for want of them."""
+own weeks; `fallback`: a constant, for want of them; `outside`: somebody else's word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 Means of past readings by local quarter of an hour, each leaning on the next broader one while it
 has few readings of its own: this weekday, working day or weekend, any day, all hours, and at the
-very start a constant. Weather and holidays are not here.
+very start a constant. A public holiday is a Sunday. Weather is not here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,6 +24,7 @@ HISTORY = timedelta(days=42)
 SLOT_MINUTES = 15
 SLOTS = 24 * 60 // SLOT_MINUTES
 SATURDAY = 5
+SUNDAY = 6
 PRIOR_READINGS = 2.0
 """How many readings the broader mean counts as."""
 USUAL_SPREAD = 0.3
@@ -38,6 +39,8 @@ class LoadProfile:
     """The usual week of a building. Make it with `learn`, once a day or so; it is cheap to ask."""
 
     zone: ZoneInfo
+    holidays: Container[date]
+    """Days that are as Sundays."""
     readings: int
     week_w: Floats
     """Mean load by weekday (rows, Monday first) and local quarter of an hour."""
@@ -46,7 +49,12 @@ class LoadProfile:
 
     @staticmethod
     def learn(
-        readings: Sequence[Reading], timezone: str, *, until: datetime, fallback_w: float
+        readings: Sequence[Reading],
+        timezone: str,
+        *,
+        until: datetime,
+        fallback_w: float,
+        holidays: Container[date] = frozenset(),
     ) -> LoadProfile:
         """Returns the profile of the readings up to `until`.
 
@@ -55,23 +63,27 @@ class LoadProfile:
             timezone: IANA name: people live by local time.
             until: later readings are not looked at, nor those over six weeks older.
             fallback_w: what to assume before there are any.
+            holidays: local days that are as Sundays.
         """
         zone = ZoneInfo(timezone)
         known = [r for r in readings if until - HISTORY <= r.measured_at <= until]
         weekday = np.empty(len(known), dtype=np.intp)
         slot = np.empty(len(known), dtype=np.intp)
         for index, reading in enumerate(known):
-            weekday[index], slot[index] = _place(reading.measured_at, zone)
+            weekday[index], slot[index] = _place(reading.measured_at, zone, holidays)
         power_w = np.fromiter((r.power_w for r in known), float, len(known))
         week_w = _week(weekday, slot, power_w, fallback_w)
         return LoadProfile(
-            zone, len(known), week_w, _spread(power_w - week_w[weekday, slot], week_w)
+            zone, holidays, len(known), week_w, _spread(power_w - week_w[weekday, slot], week_w)
         )
 
     def forecast(self, grid: StepGrid, *, issued_at: datetime) -> QuantileForecast:
         """Returns the usual load in each step of the grid, in W."""
         middle = timedelta(minutes=grid.step_minutes / 2)
-        places = [_place(grid.instant(step) + middle, self.zone) for step in range(grid.steps)]
+        places = [
+            _place(grid.instant(step) + middle, self.zone, self.holidays)
+            for step in range(grid.steps)
+        ]
         usual_w = [float(self.week_w[place]) for place in places]
         margin_w = [Z_90 * self.spread * abs(power_w) for power_w in usual_w]
         return QuantileForecast(
@@ -84,9 +96,10 @@ class LoadProfile:
         )
 
 
-def _place(instant: datetime, zone: ZoneInfo) -> tuple[int, int]:
+def _place(instant: datetime, zone: ZoneInfo, holidays: Container[date]) -> tuple[int, int]:
     local = instant.astimezone(zone)
-    return local.weekday(), (60 * local.hour + local.minute) // SLOT_MINUTES
+    weekday = SUNDAY if local.date() in holidays else local.weekday()
+    return weekday, (60 * local.hour + local.minute) // SLOT_MINUTES
 
 
 def _week(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from models.timeline import StepGrid
 from scheduler.forecast import QuantileForecast, Reading
+from scheduler.forecast.holidays import is_region, public_holidays
 from scheduler.forecast.load import LoadProfile
 from scheduler.forecast.skill import Scored, skill_vs_persistence
 
 MONDAY = datetime(2026, 6, 15, tzinfo=UTC)
 PARIS = "Europe/Paris"
+WHIT_MONDAY = date(2026, 5, 25)
 
 
 def forecast_load(
@@ -113,3 +115,44 @@ def test_skill_is_one_when_perfect_zero_when_as_bad_and_unknown_without_error() 
     assert skill_vs_persistence([]) is None
     with pytest.raises(ValueError, match="longer"):
         skill_vs_persistence([Scored((1.0,), (2.0,), (1.0, 2.0))])
+
+
+def test_a_public_holiday_is_as_a_sunday() -> None:
+    # The 14th of July 2026 is a Tuesday; the office rests on it in France, and works in Bavaria.
+    tuesday = datetime(2026, 7, 14, tzinfo=UTC)
+    for region, office in (("FR", 1000.0), ("DE-BY", 5000.0), (None, 5000.0)):
+        profile = LoadProfile.learn(
+            weeks(6, tuesday),
+            PARIS,
+            until=tuesday,
+            fallback_w=0.0,
+            holidays=public_holidays(region),
+        )
+        noon_w = profile.forecast(grid(tuesday), issued_at=tuesday).q50_w[48]
+        assert noon_w == pytest.approx(office, rel=0.15)
+
+
+def test_a_holiday_does_not_blur_what_working_days_are_like() -> None:
+    # On Whit Monday, the 25th of May, nobody came.
+    told = [
+        Reading(
+            each.measured_at, 1000.0 if each.measured_at.date() == WHIT_MONDAY else each.power_w
+        )
+        for each in weeks(6)
+    ]
+    noon_w = [
+        LoadProfile.learn(
+            told, PARIS, until=MONDAY, fallback_w=0.0, holidays=public_holidays(region)
+        )
+        .forecast(grid(MONDAY), issued_at=MONDAY)
+        .q50_w[48]
+        for region in ("FR", None)
+    ]
+    assert noon_w[0] > noon_w[1] + 300
+
+
+@pytest.mark.parametrize("region", ["XX", "DE-XX", "de", ""])
+def test_a_region_that_nobody_knows_has_no_calendar(region: str) -> None:
+    assert not is_region(region)
+    with pytest.raises(ValueError, match="no public holidays"):
+        public_holidays(region)
