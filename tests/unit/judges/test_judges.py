@@ -1,0 +1,63 @@
+"""The contests themselves, where their packages are installed, and what is said where not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from benchmarks.judges import acnsim, ev2gym
+from benchmarks.judges.__main__ import INSTALL, main
+from benchmarks.judges.standing import Rolling
+
+PACKAGES = {"ev2gym": "ev2gym", "acnsim": "acnportal"}
+
+
+@pytest.mark.parametrize("judge", PACKAGES)
+def test_a_judge_that_is_not_installed_is_told_in_one_line(judge: str) -> None:
+    if find_spec(PACKAGES[judge]):
+        pytest.skip(f"{PACKAGES[judge]} is installed")
+    command = [sys.executable, "-m", "benchmarks.judges", judge]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert f"pip install {INSTALL[judge]}" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["ev2gym", "--seeds", "0"], ["acnsim", "--site", "mars"], []])
+def test_words_that_are_not_known_end_with_2(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["judges", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.soak
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("configuration", ev2gym.CONFIGURATIONS)
+def test_we_beat_each_heuristic_of_ev2gym_in_28_of_30_days(configuration: str) -> None:
+    pytest.importorskip("ev2gym", reason="EV2Gym is not installed")
+    days = [ev2gym.contest(configuration, seed) for seed in range(1, 31)]
+    for number, name in enumerate(ev2gym.HEURISTICS):
+        assert sum(day.duels[number].won for day in days) >= 28, name
+    assert [day.rolling.refused for day in days] == [0] * 30
+
+
+@pytest.mark.soak
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("site", acnsim.SITES)
+def test_we_cost_less_than_each_sorted_algorithm_of_acnsim_and_exceed_no_limit(site: str) -> None:
+    pytest.importorskip("acnportal", reason="ACN-Sim is not installed")
+    queue = acnsim.events(site, 1, 1)
+    found = acnsim.played(site, acnsim.our_algorithm(Rolling()), queue)
+    assert found.violations == 0
+    for name, algorithm in acnsim.sorted_algorithms().items():
+        theirs = acnsim.played(site, algorithm, queue)
+        cost = theirs.energy_cost + theirs.peak_cost
+        assert found.energy_cost + found.peak_cost < cost, name
+        assert found.delivered >= theirs.delivered - 0.002, name
