@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.judges.ev2gym_foresight import satisfaction
 from benchmarks.judges.ev2gym_world import Forecasts, actions, car_name, moment_of
 from benchmarks.judges.standing import Rolling
 from benchmarks.judges.tables import middle, plans, table
@@ -90,6 +91,15 @@ class Contest:
     """Ours, for drivers who want what they want."""
     duels: tuple[Duel, ...]
     rolling: Rolling
+    foresight: float | None
+    """Where a heuristic's drivers were better off: what knowing all would have given ours."""
+
+    def reached_all(self, duel: Duel) -> bool:
+        """Returns whether a lost duel was lost by keeping the limit alone."""
+        if duel.won or duel.matched or self.foresight is None:
+            return False
+        least = self.foresight - SAME_SATISFACTION
+        return duel.ours.cost < duel.theirs.cost and duel.ours.satisfaction >= least
 
 
 def environment(configuration: str, seed: int) -> Any:
@@ -177,7 +187,9 @@ def contest(configuration: str, seed: int) -> Contest:
                 again[key] = planned(theirs.held_wh)
             duel = Duel(name, theirs, again[key], matched=True)
         duels.append(duel)
-    return Contest(seed, whole, tuple(duels), rolling)
+    lacks = any(not duel.won and not duel.matched for duel in duels)
+    foresight = satisfaction(copy.deepcopy(env)) if lacks else None
+    return Contest(seed, whole, tuple(duels), rolling, foresight)
 
 
 def run(configuration: str, seeds: range) -> Iterator[str]:
@@ -187,7 +199,9 @@ def run(configuration: str, seeds: range) -> Iterator[str]:
         each = contest(configuration, seed)
         found.append(each)
         lost = ", ".join(duel.heuristic for duel in each.duels if not duel.won)
-        yield f"{configuration}, seed {seed}: {each.whole.cost:.2f}, lost to {lost or 'none'}\n"
+        known = "" if each.foresight is None else f"; with foresight {each.foresight:.5f}"
+        figures = f"cost {each.whole.cost:.2f}, satisfaction {each.whole.satisfaction:.5f}{known}"
+        yield f"{configuration}, seed {seed}: {figures}; lost to {lost or 'none'}\n"
     yield f"\nEV2Gym, {configuration}\n\n{summary(found)}\n"
 
 
@@ -197,22 +211,25 @@ def summary(found: Sequence[Contest]) -> str:
         "",
         "won",
         "of them as it charged",
+        "lost by the limit alone",
         "cost",
         "energy cost",
         "satisfaction",
         "overload kW",
     )
     whole = [each.whole for each in found]
-    rows = [("our planner", "", "", *_figures(whole))]
+    rows = [("our planner", "", "", "", *_figures(whole))]
     for number, name in enumerate(HEURISTICS):
         duels = [each.duels[number] for each in found]
         won = [duel for duel in duels if duel.won]
         matched = sum(duel.matched for duel in won)
+        reached = sum(each.reached_all(each.duels[number]) for each in found)
         rows.append(
             (
                 name,
                 f"{len(won)} of {len(duels)}",
                 str(matched),
+                str(reached),
                 *_figures([duel.theirs for duel in duels]),
             )
         )

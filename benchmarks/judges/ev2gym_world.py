@@ -92,7 +92,7 @@ def moment_of(env: Any, forecasts: Mapping[int, Forecasts], wanted: Mapping[str,
     return Moment(
         start=env.sim_date.replace(tzinfo=UTC),
         step_minutes=env.timescale,
-        evses=tuple(_evse(charger, port) for charger, port in ports(env)),
+        evses=tuple(evse_of(charger, port) for charger, port in ports(env)),
         circuits=tuple(
             circuit
             for transformer in env.transformers
@@ -121,7 +121,8 @@ def _plugged(charger: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def _evse(charger: Any, port: int) -> Evse:
+def evse_of(charger: Any, port: int) -> Evse:
+    """Returns a port of a charger, behind the transformer's limit on what is drawn."""
     return Evse(
         id=evse_name(charger, port),
         circuit=f"drawn {charger.connected_transformer}",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.judges.ev2gym import ours
+from benchmarks.judges.ev2gym_foresight import satisfaction
 from benchmarks.judges.ev2gym_world import (
     Forecasts,
     actions,
@@ -60,18 +61,18 @@ class Transformer:
 
     def __init__(self) -> None:
         self.id = 0
-        self.load_kw = np.full(STEPS, 12.0)
-        self.sun_kw = np.full(STEPS, -3.0)
-        self.most_kw = np.full(STEPS, 40.0)
-        self.most_kw[8:12] = 20.0
+        self.inflexible_load = np.full(STEPS, 12.0)
+        self.solar_power = np.full(STEPS, -3.0)
+        self.max_power = np.full(STEPS, 40.0)
+        self.max_power[8:12] = 20.0
 
     def get_load_pv_forecast(self, step: int, horizon: int) -> tuple[Any, Any]:
-        load, sun = self.load_kw[step:][:horizon] / 3, self.sun_kw[step:][:horizon] / 5
-        load[0], sun[0] = self.load_kw[step], self.sun_kw[step]
+        load, sun = self.inflexible_load[step:][:horizon] / 3, self.solar_power[step:][:horizon] / 5
+        load[0], sun[0] = self.inflexible_load[step], self.solar_power[step]
         return load, sun
 
     def get_power_limits(self, step: int, horizon: int) -> Any:
-        return self.most_kw[step:][:horizon]
+        return self.max_power[step:][:horizon]
 
 
 def charger(number: int, car: Car | None) -> SimpleNamespace:
@@ -100,6 +101,7 @@ def world(*cars: Car) -> Any:
         discharge_prices=prices[None, :],
         transformers=[Transformer()],
         charging_stations=[charger(number, car) for number, car in enumerate(cars)],
+        EVs_profiles=list(cars),
     )
 
 
@@ -118,8 +120,8 @@ def test_a_day_fills_every_car_under_the_limit_and_pays_less_than_charging_at_on
             if car is not None and car.time_of_departure == step:
                 place.evs_connected[0] = None
         paid -= env.charge_prices[0, step] * taken_kwh
-        drawn_kw = 4 * taken_kwh + transformer.load_kw[step] + transformer.sun_kw[step]
-        assert -40.0 <= drawn_kw <= transformer.most_kw[step]
+        drawn_kw = 4 * taken_kwh + transformer.inflexible_load[step] + transformer.solar_power[step]
+        assert -40.0 <= drawn_kw <= transformer.max_power[step]
     assert [car.current_capacity for car in cars] == [50.0] * 4
     # At once it costs 0.3, at best, knowing the building, 0.15 per kWh.
     assert paid < 0.22 * missing_kwh
@@ -173,7 +175,7 @@ def test_forecasts_are_held_against_what_came() -> None:
 
 def test_forecasts_that_are_off_are_taken_for_worse() -> None:
     forecasts, transformer = Forecasts(), Transformer()
-    transformer.load_kw[::2] = 24.0
+    transformer.inflexible_load[::2] = 24.0
     later = [forecasts.net_kw(transformer, step, 6) for step in range(8)]
     assert (later[-1][1:] > 18.0).all()
 
@@ -183,3 +185,11 @@ def test_a_taper_closes_a_share_of_what_lacks_in_each_step() -> None:
     assert points == ((0.0, 10_000.0), (47_500.0, 10_000.0), (50_000.0, 0.0))
     assert taper(50_000.0, 10_000.0, 0.25, closes=1.0) == ()
     assert taper(1_000.0, 10_000.0, 0.25, closes=0.5)[-1] == (1_000.0, 0.0)
+
+
+def test_foresight_says_whether_the_limit_leaves_enough() -> None:
+    assert satisfaction(world(Car(0, 20.0, leaves=22), Car(1, 35.0, leaves=21))) == 1.0
+    tight = world(Car(0, 20.0, leaves=7), Car(1, 20.0, leaves=7))
+    tight.transformers[0].max_power[:] = 19.0
+    # 10 kW for 2 hours, and 10 Wh that a battery is rounded up by.
+    assert satisfaction(tight) == pytest.approx((40.0 + 20.0 + 0.02) / 100, abs=1e-3)
