@@ -43,7 +43,7 @@ HEURISTICS = (
     "RandomAgent",
     "DoNothing",
 )
-"""All but `ChargeAsFastAsPossibleWithPowerLimit`, which fails where no car stands."""
+"""All but `ChargeAsFastAsPossibleWithPowerLimit`, which wants a power that nothing names."""
 SAME_SATISFACTION = 1e-4
 """Batteries are rounded to 10 Wh of some 60 kWh."""
 
