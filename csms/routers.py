@@ -21,8 +21,9 @@ from csms.diagnostics.api.reports import router as reports_router
 from csms.diagnostics.api.uploads import router as uploads_router
 from csms.displays.api import router as displays_router
 from csms.displays.api import sites_router as site_displays_router
-from csms.energy.api import router as energy_router
-from csms.energy.forecast_api import router as forecasts_router
+from csms.energy.api.equipment import router as equipment_router
+from csms.energy.api.series import router as series_router
+from csms.energy.api.sites import router as sites_router
 from csms.event_streams.api import router as event_streams_router
 from csms.fleet.api import router as fleet_router
 from csms.grid.api import router as grid_router
@@ -30,6 +31,7 @@ from csms.inquiries.api import router as inquiries_router
 from csms.messages.api import router as messages_router
 from csms.needs.api import router as needs_router
 from csms.overrides.api import router as overrides_router
+from csms.planning.api.equipment import router as schedules_router
 from csms.planning.api.explanations import router as explanations_router
 from csms.planning.api.plans import router as planning_router
 from csms.planning.api.priorities import router as priorities_router
@@ -47,8 +49,9 @@ from csms.updates.api.publishing import router as publishing_router
 
 ROUTERS: Sequence[APIRouter] = (
     access_router,
-    energy_router,
-    forecasts_router,
+    sites_router,
+    series_router,
+    equipment_router,
     stations_router,
     security_router,
     trust_router,
@@ -82,6 +85,7 @@ ROUTERS: Sequence[APIRouter] = (
     planning_router,
     explanations_router,
     priorities_router,
+    schedules_router,
     simulations_router,
     overrides_router,
 )

@@ -71,5 +71,10 @@ def step_cost(place: Place, grid_w: Floats) -> Floats:
 
 
 def grid_cost(place: Place, grid_w: Floats, hours: float) -> float:
-    """Returns energy bought less energy sold at one site."""
+    """Returns energy bought less energy sold at one site, and what the CO2 of it counts."""
     return float(step_cost(place, grid_w).sum()) * hours / 1000
+
+
+def co2_g(place: Place, grid_w: Floats, hours: float) -> float:
+    """Returns the CO2 of what one site imports."""
+    return float(np.maximum(grid_w, 0.0) @ place.co2) * hours / 1000

@@ -112,6 +112,10 @@ class Kpis:
     energy_cost: float
     co2_g: float
     peak_import_w: float
+    peak_cost: float | None = None
+    """What peaks cost beyond those before; null in plans that do not say."""
+    co2_cost: float | None = None
+    """What CO2 counts at its price; likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +125,8 @@ class Plan:
     version: int = 1
     status: Status
     cost: float
-    """Energy bought less energy sold, and peaks, less the terminal value; in the problem's
-    currency."""
+    """Energy bought less energy sold, CO2 at its price, and peaks, less the terminal value; in the
+    problem's currency."""
     lower_bound: float | None
     """No plan that serves as much costs less; null only in a `partial` plan."""
     solve_seconds: float

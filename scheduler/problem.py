@@ -89,6 +89,7 @@ class Site:
     export_price_per_kwh: tuple[float, ...]
     evses: tuple[Evse, ...]
     import_co2_g_per_kwh: tuple[float, ...] | None = None
+    co2_price_per_kg: float = 0.0
     battery: Battery | None = None
     circuits: tuple[Circuit, ...] = ()
     phase_limits_w: PhaseLimits | None = None
@@ -247,6 +248,7 @@ _RANGES: dict[type, dict[str, tuple[float, float]]] = {
     Site: {
         "import_limit_w": _NOT_NEGATIVE,
         "export_limit_w": _NOT_NEGATIVE,
+        "co2_price_per_kg": _NOT_NEGATIVE,
         "peak_price_per_kw": _NOT_NEGATIVE,
         "peak_so_far_w": _NOT_NEGATIVE,
     },

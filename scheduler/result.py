@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.chains import Chains
-from scheduler.grid import grid_cost, peak_cost, sun_used
+from scheduler.grid import co2_g, grid_cost, peak_cost, sun_used
 from scheduler.parking import Stay
 from scheduler.plan import (
     Assignment,
@@ -106,11 +106,11 @@ def outcome(view: View, decision: Decision) -> Outcome:
         import_w = _import_w(view, decision, place, cars_w[place.index])
         used[place.index] = sun_used(place, demand, import_w)
         grid[place.index] = demand - used[place.index]
-    energy_cost = sum(grid_cost(place, grid[place.index], view.hours) for place in view.places)
+    bought = sum(grid_cost(place, grid[place.index], view.hours) for place in view.places)
     peaks = sum(peak_cost(place, grid[place.index]) for place in view.places)
     worth = view.problem.terminal_value_per_kwh * left_wh / 1000
-    cost = float(energy_cost + peaks - worth)
-    return Outcome(grid, used, cars_w, charged_w, departs, ends, float(energy_cost), cost)
+    cost = float(bought + peaks - worth)
+    return Outcome(grid, used, cars_w, charged_w, departs, ends, float(bought), cost)
 
 
 def _import_w(view: View, decision: Decision, place: Place, cars_w: Floats) -> Floats:
@@ -248,17 +248,22 @@ def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
 
 def _kpis(view: View, decision: Decision, found: Outcome) -> Kpis:
     given = sum(float(place.pv_w.sum()) for place in view.places)
-    used = co2 = 0.0
+    used = co2 = peaks = co2_cost = 0.0
     shift_w = view.shift_w(decision.flexible_w)
     for place in view.places:
         n = place.index
         wanted = place.load_w + found.charged_w[n] + np.maximum(decision.battery_w[n], 0.0)
         wanted += shift_w[n]
         used += float(np.minimum(found.pv_used_w[n], wanted).sum())
-        co2 += float(np.maximum(found.grid_w[n], 0.0) @ place.co2) * view.hours / 1000
+        peaks += peak_cost(place, found.grid_w[n])
+        emitted = co2_g(place, found.grid_w[n], view.hours)
+        co2 += emitted
+        co2_cost += emitted / 1000 * place.co2_price
     return Kpis(
         pv_utilisation=used / given if given > 0 else None,
-        energy_cost=found.energy_cost,
+        energy_cost=found.energy_cost - co2_cost,
         co2_g=co2,
         peak_import_w=max(float(found.grid_w.max(initial=0.0)), 0.0),
+        peak_cost=peaks,
+        co2_cost=co2_cost,
     )

@@ -213,8 +213,11 @@ class Place:
     yields_w: Floats
     """What of that flexible loads can do without."""
     buy: Floats
+    """With what its CO2 counts."""
     sell: Floats
     co2: Floats
+    co2_price: float
+    """Per kg; it is in `buy`."""
     import_w: Floats
     """The import limit, or what the building alone takes beyond it."""
     export_w: Floats
@@ -454,7 +457,9 @@ def _place(site: Site, index: int, posts: range, wires: Wires, hours: float) -> 
     pv = np.asarray(site.pv_power_w, dtype=np.float64)
     load = _load_w(site, hours)
     fixed = np.array(site.load_power_w, dtype=np.float64)
-    co2 = site.import_co2_g_per_kwh
+    co2 = np.zeros(len(pv))
+    if site.import_co2_g_per_kwh is not None:
+        co2 = np.asarray(site.import_co2_g_per_kwh, dtype=np.float64)
     return Place(
         index=index,
         id=site.id,
@@ -462,9 +467,10 @@ def _place(site: Site, index: int, posts: range, wires: Wires, hours: float) -> 
         pv_w=pv,
         load_w=load,
         yields_w=load - fixed,
-        buy=np.asarray(site.import_price_per_kwh, dtype=np.float64),
+        buy=np.asarray(site.import_price_per_kwh) + co2 * (site.co2_price_per_kg / 1000),
         sell=np.asarray(site.export_price_per_kwh, dtype=np.float64),
-        co2=np.zeros(len(pv)) if co2 is None else np.asarray(co2, dtype=np.float64),
+        co2=co2,
+        co2_price=site.co2_price_per_kg,
         import_w=np.maximum(site.import_limit_w, load - pv),
         export_w=np.maximum(site.export_limit_w, -load),
         no_draw=load - pv > site.import_limit_w,

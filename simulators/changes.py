@@ -265,7 +265,9 @@ def _plants(plants: tuple[PlantSpec, ...], roof: OtherRoof) -> tuple[PlantSpec, 
 
 
 def _battery(battery: NewBattery) -> BatterySpec:
-    return BatterySpec(battery.capacity_wh, battery.max_power_w, battery.efficiency)
+    return BatterySpec(
+        battery.capacity_wh, battery.max_power_w, battery.efficiency, battery.follows
+    )
 
 
 def _renovated(site: SiteSpec, renovation: Renovation) -> SiteSpec:

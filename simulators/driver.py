@@ -34,6 +34,8 @@ from simulators.scorecard import Truth
 from simulators.service import Service, SetupFailed
 from simulators.world import MINUTE, World
 
+ASKED_EVERY, ASKED_AFTER = timedelta(minutes=5), timedelta(minutes=2)
+"""How often those who run batteries ask for the plan: the first time when a new one is out."""
 SETTLING_ROUNDS = 4
 """How often, within one instant, stations may answer what the service asked in answer to them."""
 
@@ -61,9 +63,11 @@ class _Player:
         api: httpx.AsyncClient,
         connect: Connect,
         foresight: bool,
+        planned: bool,
         upload: Upload | None,
     ) -> None:
         self.upload = upload
+        self.planned = planned
         self.world = world
         self.foresight = foresight
         self.pacer = pacer
@@ -78,6 +82,7 @@ class _Player:
         passwords = await found(world, self.service)
         if self.foresight:
             await tell_future(world, self.service)
+        await self.run_batteries()
         await self.pacer.until(world.now)
         for identity, station in world.stations.items():
             station.boot("PowerUp", world.now)
@@ -116,6 +121,8 @@ class _Player:
         ) == timedelta(0):
             for site_id, values in world.measure().items():
                 await self.service.measured(site_id, world.now, values)
+        if (world.now - world.start) % ASKED_EVERY == ASKED_AFTER:
+            await self.run_batteries()
         if begins_day(world, world.now) and world.now < world.end:
             await push_prices(world, self.service)
         if self.foresight and not (world.now - world.start) % EVERY and world.now < world.end:
@@ -141,6 +148,13 @@ class _Player:
                 await self.errands.plug_in(happening)
             case Breaks():
                 await self.break_off(happening)
+
+    async def run_batteries(self) -> None:
+        """Reports the batteries that follow the plan, and asks what they are to do."""
+        for site_id, battery in self.world.batteries.items():
+            if self.planned and battery.spec.follows == "plan":
+                await self.service.battery_state(site_id, self.world.now, battery)
+                battery.follow(await self.service.battery_schedule(site_id))
 
     async def break_off(self, event: Breaks) -> None:
         """Begins or ends an outage of a station."""
@@ -192,6 +206,7 @@ async def play(
     connect: Connect,
     progress: Callable[[float], None] | None = None,
     foresight: bool = False,
+    planned: bool = True,
     upload: Upload | None = None,
 ) -> Truth:
     """Plays a world against a service and returns what really happened.
@@ -203,13 +218,20 @@ async def play(
         connect: opens a station's link.
         progress: told the share that is done, after each minute.
         foresight: whether the service is told the sun and load that will come.
+        planned: whether it makes plans that a battery can follow.
         upload: how stations bring their logs; None: they refuse to.
 
     Raises:
         SetupFailed: if the service will not take the scenario.
     """
     player = _Player(
-        world, pacer=pacer, api=api, connect=connect, foresight=foresight, upload=upload
+        world,
+        pacer=pacer,
+        api=api,
+        connect=connect,
+        foresight=foresight,
+        planned=planned,
+        upload=upload,
     )
     try:
         await player.begin()

@@ -13,7 +13,7 @@ from models.quirks import SETTINGS
 from models.timeline import format_rfc3339
 from simulators.chance import stream
 from simulators.people import driver_ids
-from simulators.scenario import SiteSpec, StationKind, StationSpec
+from simulators.scenario import BatterySpec, SiteSpec, StationKind, StationSpec
 from simulators.scorecard import STEP_MINUTES
 from simulators.service import Service, decimals
 from simulators.world import World, hourly
@@ -114,6 +114,22 @@ def _site(site: SiteSpec, timezone: str) -> dict[str, Any]:
             }
             for plant in site.pv_plants
         ],
+        **_battery(site.battery),
+    }
+
+
+def _battery(battery: BatterySpec | None) -> dict[str, Any]:
+    if battery is None or battery.follows != "plan":
+        return {}
+    return {
+        "battery": {
+            "capacity_wh": battery.capacity_wh,
+            "soc_wh": 0.0,
+            "min_soc_wh": 0.0,
+            "max_charge_w": battery.max_power_w,
+            "max_discharge_w": battery.max_power_w,
+            "efficiency": battery.efficiency,
+        }
     }
 
 

@@ -176,10 +176,7 @@ class BuildingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BatterySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A battery behind the site's meter, empty at the start, that runs by itself.
-
-    It stores what would be sold and gives what would be bought; plans do not know of it.
-    """
+    """A battery behind the site's meter, empty at the start."""
 
     capacity_wh: Positive
     """Usable energy."""
@@ -187,6 +184,9 @@ class BatterySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Each way."""
     efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
     """Each way: of a kWh taken from the sun, its square comes back."""
+    follows: Literal["plan", "meter"] = "plan"
+    """`meter`: it stores what would be sold and gives what would be bought, and plans do not know
+    of it."""
 
 
 class BoilerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

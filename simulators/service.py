@@ -15,6 +15,7 @@ import msgspec
 
 from models.errors import FleetError
 from models.timeline import format_rfc3339
+from simulators.battery import Setpoint, SiteBattery
 from simulators.checks import Checks
 from simulators.people import Wish
 from simulators.vehicle import Car
@@ -47,6 +48,10 @@ class Refusal(msgspec.Struct, frozen=True):
     code: str = ""
     detail: str = ""
     alternatives: tuple[dict[str, Any], ...] = ()
+
+
+class _Schedule(msgspec.Struct, frozen=True):
+    periods: tuple[Setpoint, ...]
 
 
 class _StationMade(msgspec.Struct, frozen=True):
@@ -107,6 +112,23 @@ class Service:
             "grid_power_w": values.grid_power_w,
         }
         await self.push(f"/sites/{site_id}/measurements", body, who=site_id)
+
+    async def battery_state(self, site_id: str, at: datetime, battery: SiteBattery) -> None:
+        """Reports how full a site's battery is."""
+        body = {
+            "soc_wh": round(battery.stored_wh, 1),
+            "power_w": round(battery.power_w, 1),
+            "measured_at": format_rfc3339(at),
+        }
+        await self.push(f"/sites/{site_id}/battery/state", body, who=site_id)
+
+    async def battery_schedule(self, site_id: str) -> tuple[Setpoint, ...]:
+        """Returns what a site's battery is to do; empty, and a complaint, if that is not told."""
+        response = await self._api.get(f"{BASE}/sites/{site_id}/battery/schedule")
+        if response.is_error:
+            self._complain(site_id, "GET battery schedule", response)
+            return ()
+        return msgspec.json.decode(response.content, type=_Schedule).periods
 
     async def seen(self, car: Car, at: datetime) -> None:
         """Pushes where a car is plugged in, and its state of charge."""

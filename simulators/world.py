@@ -162,6 +162,7 @@ class World:
         battery.run(
             float(place.load_w[index] - place.pv_w[index]),
             self.ledger.drawn_wh[place.spec.id],
+            now=self.now,
             hours=hours,
             step=min(self.ledger.steps - 1, (self.now - self.start) // STEP),
         )

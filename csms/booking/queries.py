@@ -14,6 +14,7 @@ from csms.booking.rules import (
     ON_THE_ROAD,
     OPEN,
     PLUG_IN_WITHIN,
+    Charger,
     Outlet,
     Surplus,
     outlet_power_w,
@@ -21,6 +22,7 @@ from csms.booking.rules import (
     site_power_w,
 )
 from csms.energy.queries import forecasts_that_count
+from csms.fleet.rules import taper_of
 from csms.ledger.work import ReadSession
 from csms.stations.rules import OUT_OF_SERVICE, rated_power_w
 from models.tables.booking import Booking
@@ -48,7 +50,7 @@ class Outlets:
     def site_powers_w(self, model: VehicleModel) -> dict[str, float]:
         """Returns what a car of a model can count on, by site."""
         return {
-            site_id: site_power_w(outlets, model.max_ac_power_w, model.max_dc_power_w)
+            site_id: site_power_w(outlets, charger_of(model))
             for site_id, outlets in self.sites.items()
         }
 
@@ -61,6 +63,16 @@ class Fleet:
     promises: Sequence[Promise]
     spaces: Mapping[str, int]
     """How many cars can be plugged in at once, by site that has chargers."""
+
+
+def charger_of(model: VehicleModel) -> Charger:
+    """Returns what cars of a model can be charged with."""
+    return Charger(
+        max_ac_power_w=model.max_ac_power_w,
+        max_dc_power_w=model.max_dc_power_w,
+        ac_phases=model.ac_phases,
+        taper=taper_of(model.taper),
+    )
 
 
 def booking_resource(row: Booking) -> dict[str, Any]:
@@ -160,6 +172,7 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
         outlet = Outlet(
             current_type="DC" if evse.current_type == "DC" else "AC",
             max_power_w=rated_power_w(evse.max_power_w, evse.phases),
+            phases=evse.phases,
         )
         works = (evse.station, evse.evse_id) not in faulty
         # Who hangs on a box that can't be heard may be charged or not; later it will be back.
@@ -204,7 +217,7 @@ def car_state(  # noqa: PLR0917 - one row of each table that says something of t
         outlet = outlets.evses[vehicle.plugged_evse]
         power_w = 0.0
         if outlet is not None:
-            power_w = outlet_power_w(outlet, model.max_ac_power_w, model.max_dc_power_w)
+            power_w = outlet_power_w(outlet, charger_of(model))
     elif vehicle.returned_at is not None and now - vehicle.returned_at > PLUG_IN_WITHIN:
         power_w = 0.0
     return CarState(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from csms.fleet.rules import Taper, mean_power_w
 from models.errors import BadInput, Conflict, FieldError
 from models.states import BOOKING, BookingStatus, allowed
 from scheduler.admit import Answer, Calendar, Wish
@@ -24,6 +25,8 @@ PLUG_IN_WITHIN = timedelta(minutes=30)
 """A car that was not plugged in this long after its return will not be by itself."""
 LATE_BY = timedelta(minutes=30)
 """How much longer a car that is late is expected to stay away."""
+CHARGED_FROM_PCT, CHARGED_TO_PCT = 50, 95
+"""Between them cars are charged for what is booked."""
 LONGEST = timedelta(days=60)
 """No booking is longer: beyond that, somebody has mistyped a year."""
 OPEN = ("confirmed", "at_risk")
@@ -37,6 +40,17 @@ class Outlet:
 
     current_type: Literal["AC", "DC"]
     max_power_w: float
+    phases: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Charger:
+    """What a car can be charged with."""
+
+    max_ac_power_w: float
+    max_dc_power_w: float
+    ac_phases: int = 3
+    taper: Taper = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +128,21 @@ def free_evse(evses: Sequence[str], taken: Sequence[str], planned: str | None) -
     return next((evse for evse in evses if evse not in held), None)
 
 
-def outlet_power_w(outlet: Outlet, max_ac_power_w: float, max_dc_power_w: float) -> float:
-    """Returns what a car charges with at an EVSE: the least of what both can."""
-    most_w = max_dc_power_w if outlet.current_type == "DC" else max_ac_power_w
-    return min(most_w, outlet.max_power_w)
+def outlet_power_w(outlet: Outlet, charger: Charger) -> float:
+    """Returns what a car charges with at an EVSE: the least of what both can.
+
+    Of a battery that takes less as it fills, the mean from `CHARGED_FROM_PCT` to `CHARGED_TO_PCT`
+    counts: what it takes to be charged that far, rather than at the start.
+    """
+    if outlet.current_type == "DC":
+        most_w = min(charger.max_dc_power_w, outlet.max_power_w)
+    else:
+        share = min(charger.ac_phases, outlet.phases) / outlet.phases
+        most_w = min(charger.max_ac_power_w, outlet.max_power_w * share)
+    return mean_power_w(charger.taper, most_w, CHARGED_FROM_PCT, CHARGED_TO_PCT)
 
 
-def site_power_w(outlets: Iterable[Outlet], max_ac_power_w: float, max_dc_power_w: float) -> float:
+def site_power_w(outlets: Iterable[Outlet], charger: Charger) -> float:
     """Returns what a car can count on at any EVSE of a site that it may come to stand at.
 
     The weakest AC EVSE counts, because a promise must hold at each of them; fast chargers are for
@@ -128,7 +150,7 @@ def site_power_w(outlets: Iterable[Outlet], max_ac_power_w: float, max_dc_power_
     """
     found = list(outlets)
     slow = [outlet for outlet in found if outlet.current_type == "AC"]
-    powers_w = [outlet_power_w(outlet, max_ac_power_w, max_dc_power_w) for outlet in slow or found]
+    powers_w = [outlet_power_w(outlet, charger) for outlet in slow or found]
     return min(powers_w, default=0.0)
 
 

@@ -94,6 +94,7 @@ async def _play(
             connect=connect,
             progress=show,
             foresight=planner == "perfect_foresight",
+            planned=planner in ("plan", "perfect_foresight"),
         )
         service = await view_of(api, truth.grid.end)
         plans = await everything(api, "/plans")

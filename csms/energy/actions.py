@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from csms.energy.queries import (
+    battery_resource,
     circuits_of,
-    forecast_of,
+    flexible_resource,
     forecast_resource,
+    grid_powers,
     measurement_resource,
-    plants_of,
     price_resource,
     show_site,
 )
+from csms.energy.rules import (
+    QUARTER,
+    Quarter,
+    is_fresh,
+    month_after,
+    month_of,
+    quarter_of,
+    quarters,
+)
+from csms.energy.sources import forecast_of, plants_of
 from csms.ledger.work import UnitOfWork
-from csms.stations.actions import check_safe_limits
+from csms.stations.actions import check_safe_limits, split_circuits
 from csms.web.problem import bad_field
 from csms.web.rows import add_row, change_row, check_reference, remove_row
-from models.errors import Conflict
+from models.errors import Conflict, NotFound
 from models.tables.billing import Tariff
-from models.tables.energy import Circuit, Forecast, PriceSeries, Site, SiteMeasurement
+from models.tables.energy import (
+    BatteryState,
+    Circuit,
+    FlexibleState,
+    Forecast,
+    PriceSeries,
+    Site,
+    SiteMeasurement,
+    SitePeak,
+)
 from models.tables.stations import Evse, Station
 from scheduler.forecast import QuantileForecast
 from scheduler.forecast.quality import doubts_of_course, doubts_of_sun
@@ -31,7 +52,7 @@ from scheduler.forecast.sun import Location
 
 MEASURED_AHEAD = timedelta(minutes=5)
 """How far a meter's clock may be ahead of ours."""
-_LIMITS = ("import_limit_w", "export_limit_w")
+_LIMITS = ("import_limit_w", "export_limit_w", "phase_limits_w")
 
 
 async def create_site(
@@ -105,10 +126,119 @@ async def store_measurements(
         row = SiteMeasurement(site_id=site.id, received_at=work.now, **values)
         kept.append(await work.session.merge(row))
     if kept:
+        metered = [row.measured_at for row in kept if row.grid_power_w is not None]
+        await _count_peaks(work, site, metered)
         newest = max(kept, key=lambda row: row.measured_at)
         resource = measurement_resource(newest)
         work.emit("site.measured", subject=f"site/{site.id}", resource=resource, site_id=site.id)
     return kept
+
+
+async def _count_peaks(work: UnitOfWork, site: Site, measured: Sequence[datetime]) -> None:
+    """Counts anew the quarters that were measured, and keeps the largest of each month."""
+    if not measured:
+        return
+    await work.take_turn(f"peaks of {site.id}")
+    await work.session.flush()
+    known = sa.select(sa.func.max(SiteMeasurement.measured_at)).where(
+        SiteMeasurement.site_id == site.id, SiteMeasurement.grid_power_w.is_not(None)
+    )
+    until = await work.session.scalar(known)
+    before = await work.session.scalar(known.where(SiteMeasurement.measured_at < min(measured)))
+    first, last = quarter_of(before or min(measured)), quarter_of(max(measured)) + QUARTER
+    assert until is not None, "what was measured just now is there"
+    seen = quarters(await grid_powers(work.session, site.id, first, last), until)
+    by_month: dict[datetime, list[Quarter]] = defaultdict(list)
+    for each in seen:
+        by_month[month_of(each.start, site.timezone)].append(each)
+    for month, counted in by_month.items():
+        found = counted
+        row = await work.session.get(SitePeak, (site.id, month))
+        if row is not None and any(
+            each.start == row.start and each.import_w < row.import_w for each in found
+        ):
+            # What was the peak has been put right: any other quarter may be it now.
+            end = month_after(month, site.timezone)
+            found = quarters(await grid_powers(work.session, site.id, month, end), until)
+            row.import_w = 0.0
+        peak = max(found, key=lambda each: each.import_w)
+        if row is None:
+            row = SitePeak(site_id=site.id, month=month, import_w=-1.0)
+            work.session.add(row)
+        if peak.import_w > row.import_w:
+            row.import_w, row.start, row.updated_at = peak.import_w, peak.start, work.now
+
+
+async def store_battery_state(
+    work: UnitOfWork, site: Site, values: Mapping[str, Any]
+) -> BatteryState:
+    """Keeps what was reported of a site's battery, unless something newer is known.
+
+    A battery that was not planned because nothing fresh was known of it is planned at once.
+
+    Raises:
+        BadInput: for an instant that has not come yet, and more energy than the battery holds.
+        Conflict: `no-battery`.
+    """
+    if site.battery is None:
+        raise Conflict(f"the site {site.id} has no battery", code="no-battery")
+    if values["measured_at"] > work.now + MEASURED_AHEAD:
+        raise bad_field("/measured_at", "lies in the future")
+    if values["soc_wh"] > site.battery["capacity_wh"]:
+        raise bad_field("/soc_wh", f"is above capacity_wh, {site.battery['capacity_wh']:g}")
+    row = await work.session.get(BatteryState, site.id, with_for_update=True)
+    if row is not None and values["measured_at"] < row.measured_at:
+        return row
+    was_fresh = row is not None and is_fresh(row.measured_at, work.now)
+    row = await work.session.merge(BatteryState(site_id=site.id, received_at=work.now, **values))
+    resource = battery_resource(row, work.now)
+    work.emit("battery.reported", subject=f"site/{site.id}", resource=resource, site_id=site.id)
+    if not was_fresh:
+        work.request_plan(site.id, "battery reported")
+    return row
+
+
+async def store_flexible_state(
+    work: UnitOfWork, site: Site, load_id: str, values: Mapping[str, Any]
+) -> FlexibleState:
+    """Keeps what was reported of a load with a store, unless something newer is known.
+
+    One that was not planned because nothing fresh was known of it is planned at once.
+
+    Raises:
+        BadInput: for an instant that has not come yet, and more energy than the store holds.
+        NotFound: if the site has no such load.
+    """
+    load = load_of(site, load_id)
+    if values["measured_at"] > work.now + MEASURED_AHEAD:
+        raise bad_field("/measured_at", "lies in the future")
+    if values["stored_wh"] > load["store_wh"]:
+        raise bad_field("/stored_wh", f"is above store_wh, {load['store_wh']:g}")
+    row = await work.session.get(FlexibleState, (site.id, load_id), with_for_update=True)
+    if row is not None and values["measured_at"] < row.measured_at:
+        return row
+    was_fresh = row is not None and is_fresh(row.measured_at, work.now)
+    row = await work.session.merge(
+        FlexibleState(site_id=site.id, load_id=load_id, received_at=work.now, **values)
+    )
+    subject = f"site/{site.id}/flexible-load/{load_id}"
+    resource = flexible_resource(row, work.now)
+    work.emit("flexible_load.reported", subject=subject, resource=resource, site_id=site.id)
+    if not was_fresh:
+        work.request_plan(site.id, "flexible load reported")
+    return row
+
+
+def load_of(site: Site, load_id: str) -> Mapping[str, Any]:
+    """Returns a load with a store as the record of its site has it.
+
+    Raises:
+        NotFound: if there is none of that id.
+    """
+    for load in site.flexible_loads:
+        if load["id"] == load_id:
+            return load
+    raise NotFound(f"the site {site.id} has no flexible load {load_id}")
 
 
 async def store_forecast(
@@ -153,7 +283,10 @@ async def store_prices(work: UnitOfWork, site: Site, values: Mapping[str, Any]) 
 
 async def _limits(work: UnitOfWork, row: Site) -> tuple[Any, ...]:
     circuits = (await circuits_of(work.session, [row.id]))[row.id]
-    fuses = tuple((each.id, each.parent, each.limit_w, each.unmanaged_load_w) for each in circuits)
+    fuses = tuple(
+        (each.id, each.parent, each.limit_w, each.unmanaged_load_w, each.phase_limits_w)
+        for each in circuits
+    )
     return (*(getattr(row, name) for name in _LIMITS), fuses)
 
 
@@ -184,8 +317,34 @@ async def _set_circuits(work: UnitOfWork, row: Site, circuits: Sequence[Mapping[
     await work.session.flush()
     places = {values["id"]: place for place, values in enumerate(circuits)}
     await check_safe_limits(
-        work.session, row.id, field_of=lambda circuit: f"/circuits/{places[circuit]}/limit_w"
+        work.session, row.id, field_of=lambda circuit, name: f"/circuits/{places[circuit]}/{name}"
     )
+    await _check_wiring(work, row, places)
+
+
+async def _check_wiring(work: UnitOfWork, row: Site, places: Mapping[str, int]) -> None:
+    """Checks that it is known how all EVSEs are wired whose phases have limits.
+
+    Raises:
+        BadInput: naming the limits, and an EVSE that is not known.
+    """
+    circuits = (await circuits_of(work.session, [row.id]))[row.id]
+    split = split_circuits(circuits)
+    if not split and row.phase_limits_w is None:
+        return
+    unknown = await work.session.scalars(
+        sa.select(Evse)
+        .join(Station, Station.identity == Evse.station)
+        .where(Station.site_id == row.id, Evse.evse_id > 0, Evse.wired_to.is_(None))
+        .order_by(Evse.station, Evse.evse_id)
+    )
+    for evse in unknown:
+        if row.phase_limits_w is not None or evse.circuit_id in split:
+            limited = (c.id for c in circuits if c.phase_limits_w is not None)
+            named = None if row.phase_limits_w is not None else next(limited, None)
+            field = "" if named is None else f"/circuits/{places[named]}"
+            detail = f"wired_to of EVSE {evse.station}/{evse.evse_id} must be known first"
+            raise bad_field(f"{field}/phase_limits_w", detail)
 
 
 def _check_forest(circuits: Sequence[Mapping[str, Any]]) -> None:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from csms.energy.rules import is_fresh, month_of
+from csms.energy.sources import DoubtShown
 from csms.web.documents import KeptShown, Shown
 from models.tables.energy import (
+    BatteryState,
     Circuit,
+    FlexibleState,
     Forecast,
     ForecastSource,
     PriceSeries,
     Site,
     SiteMeasurement,
+    SitePeak,
 )
-from models.timeline import StepGrid
-from scheduler.forecast import QuantileForecast
-from scheduler.forecast.quality import Record
-from scheduler.forecast.sun import Plant
 
 FORECAST_KINDS = ("pv", "load")
 PUSHED = "pushed"
@@ -38,6 +42,7 @@ class CircuitShown(Shown):
     parent: str | None
     limit_w: float
     unmanaged_load_w: float
+    phase_limits_w: list[float] | None
 
 
 class PvPlantShown(Shown):
@@ -59,6 +64,15 @@ class BatteryShown(Shown):
     efficiency: float
 
 
+class FlexibleLoadShown(Shown):
+    """A load with a store."""
+
+    id: str
+    max_power_w: float
+    store_wh: float
+    loss_w: float
+
+
 class SiteShown(KeptShown):
     """A place with a grid connection where cars stand."""
 
@@ -69,9 +83,13 @@ class SiteShown(KeptShown):
     holiday_region: str | None
     import_limit_w: float
     export_limit_w: float
+    phase_limits_w: list[float] | None
     circuits: list[CircuitShown]
     pv_plants: list[PvPlantShown]
     battery: BatteryShown | None
+    flexible_loads: list[FlexibleLoadShown]
+    peak_price_per_kw: Decimal
+    co2_price_per_kg: Decimal
     tariff_id: str | None
     master_pass: str | None
     plug_and_charge: bool
@@ -88,36 +106,57 @@ class MeasurementShown(Shown):
     grid_power_w: float | None
 
 
-class DoubtShown(Shown):
-    """Why a forecast, or who makes it, is not believed."""
-
-    code: str
-    detail: str
-
-
-class ForecastSourceShown(Shown):
-    """How near a source came to what was measured, in the first six hours of its forecasts.
-
-    What lies a week back counts by a third.
-    """
+class PeakShown(Shown):
+    """The largest import of a site in a month so far, as the mean of a quarter of an hour."""
 
     site_id: str
-    kind: str
-    source: str
-    """`own`, or as pushed forecasts are called."""
-    judged_at: AwareDatetime
-    hours: float
-    """Of steps in which there was something to forecast; all that follows is null without."""
-    skill: float | None
-    """1 is perfect, 0 no better than saying that it stays as it is."""
-    error_w: float | None
-    """Mean of what was missed, either way."""
-    bias_w: float | None
-    """How much too much was forecast on average."""
-    inside_share: float | None
-    """How often it came to lie between `q10_w` and `q90_w`; 0.8 would be right."""
-    doubts: list[DoubtShown]
-    """With any, its forecasts are not planned with."""
+    month: str
+    """As `2026-06`, by the clocks of the site."""
+    import_w: float
+    start: AwareDatetime
+    """Of that quarter of an hour."""
+    updated_at: AwareDatetime
+
+
+class BatteryStateShown(Shown):
+    """What was last reported of a site's battery."""
+
+    site_id: str
+    soc_wh: float
+    power_w: float | None
+    measured_at: AwareDatetime
+    received_at: AwareDatetime
+    fresh: bool
+    """Whether plans reckon with it; it is 30 minutes old at most."""
+
+
+class FlexibleStateShown(Shown):
+    """What was last reported of a load with a store, in the electricity that it takes."""
+
+    site_id: str
+    load_id: str
+    stored_wh: float
+    power_w: float | None
+    start: AwareDatetime
+    step_minutes: int
+    demand_w: list[float]
+    measured_at: AwareDatetime
+    received_at: AwareDatetime
+    fresh: bool
+    """Whether plans reckon with it; it is 30 minutes old at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What is known now of what sites have besides power, by site."""
+
+    peaks: Mapping[str, SitePeak] = field(default_factory=dict[str, SitePeak])
+    """Of the present month."""
+    batteries: Mapping[str, BatteryState] = field(default_factory=dict[str, BatteryState])
+    loads: Mapping[tuple[str, str], FlexibleState] = field(
+        default_factory=dict[tuple[str, str], FlexibleState]
+    )
+    """By site and load."""
 
 
 class ForecastShown(Shown):
@@ -162,17 +201,22 @@ def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
         "holiday_region": row.holiday_region,
         "import_limit_w": row.import_limit_w,
         "export_limit_w": row.export_limit_w,
+        "phase_limits_w": row.phase_limits_w,
         "circuits": [
             {
                 "id": each.id,
                 "parent": each.parent,
                 "limit_w": each.limit_w,
                 "unmanaged_load_w": each.unmanaged_load_w,
+                "phase_limits_w": each.phase_limits_w,
             }
             for each in circuits
         ],
         "pv_plants": row.pv_plants,
         "battery": row.battery,
+        "flexible_loads": row.flexible_loads,
+        "peak_price_per_kw": row.peak_price_per_kw,
+        "co2_price_per_kg": row.co2_price_per_kg,
         "tariff_id": row.tariff_id,
         "master_pass": row.master_pass,
         "plug_and_charge": row.plug_and_charge,
@@ -195,6 +239,45 @@ def measurement_resource(row: SiteMeasurement) -> dict[str, Any]:
     }
 
 
+def peak_resource(row: SitePeak, zone: str) -> dict[str, Any]:
+    """Returns a peak as the REST door shows it."""
+    return {
+        "site_id": row.site_id,
+        "month": row.month.astimezone(ZoneInfo(zone)).strftime("%Y-%m"),
+        "import_w": row.import_w,
+        "start": row.start,
+        "updated_at": row.updated_at,
+    }
+
+
+def battery_resource(row: BatteryState, now: datetime) -> dict[str, Any]:
+    """Returns what is known of a battery as the REST door and the events show it."""
+    return {
+        "site_id": row.site_id,
+        "soc_wh": row.soc_wh,
+        "power_w": row.power_w,
+        "measured_at": row.measured_at,
+        "received_at": row.received_at,
+        "fresh": is_fresh(row.measured_at, now),
+    }
+
+
+def flexible_resource(row: FlexibleState, now: datetime) -> dict[str, Any]:
+    """Returns what is known of a load with a store as the REST door and the events show it."""
+    return {
+        "site_id": row.site_id,
+        "load_id": row.load_id,
+        "stored_wh": row.stored_wh,
+        "power_w": row.power_w,
+        "start": row.start,
+        "step_minutes": row.step_minutes,
+        "demand_w": row.demand_w,
+        "measured_at": row.measured_at,
+        "received_at": row.received_at,
+        "fresh": is_fresh(row.measured_at, now),
+    }
+
+
 def forecast_resource(row: Forecast) -> dict[str, Any]:
     """Returns a forecast as the REST door and the events show it."""
     return {
@@ -210,46 +293,6 @@ def forecast_resource(row: Forecast) -> dict[str, Any]:
         "q90_w": row.q90_w,
         "doubts": row.doubts,
     }
-
-
-def forecast_of(row: Forecast) -> QuantileForecast:
-    """Returns a forecast that was kept."""
-    grid = StepGrid(row.start, row.step_minutes, len(row.q50_w))
-    series = (tuple(map(float, each)) for each in (row.q10_w, row.q50_w, row.q90_w))
-    return QuantileForecast(row.issued_at, grid, "outside", *series)
-
-
-def plants_of(row: Site) -> list[Plant]:
-    """Returns the roofs of a site."""
-    return [
-        Plant(each["peak_power_w"], each["tilt_deg"], each["azimuth_deg"]) for each in row.pv_plants
-    ]
-
-
-def record_of(row: ForecastSource) -> Record:
-    """Returns how near a source has come to what was measured."""
-    return Record(*(getattr(row, name) for name in Record.__slots__))
-
-
-def source_resource(row: ForecastSource) -> dict[str, Any]:
-    """Returns a source of forecasts as the REST door and the events show it."""
-    record = record_of(row)
-    return {
-        "site_id": row.site_id,
-        "kind": row.kind,
-        "source": row.source,
-        "judged_at": row.judged_at,
-        "hours": round(record.hours, 2),
-        "skill": _rounded(record.skill, 4),
-        "error_w": _rounded(record.error_w, 1),
-        "bias_w": _rounded(record.bias_w, 1),
-        "inside_share": _rounded(record.inside_share, 4),
-        "doubts": row.doubts,
-    }
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def price_resource(row: PriceSeries) -> dict[str, Any]:
@@ -285,6 +328,43 @@ async def show_sites(session: AsyncSession, rows: Sequence[Site]) -> list[dict[s
 async def show_site(session: AsyncSession, row: Site) -> dict[str, Any]:
     """Returns one site as it is shown."""
     return (await show_sites(session, [row]))[0]
+
+
+async def grid_powers(
+    session: AsyncSession, site_id: str, start: datetime, end: datetime
+) -> list[tuple[datetime, float]]:
+    """Returns what a site's meter said of its grid connection in `(start, end]`."""
+    rows = await session.execute(
+        sa.select(SiteMeasurement.measured_at, SiteMeasurement.grid_power_w)
+        .where(SiteMeasurement.site_id == site_id, SiteMeasurement.grid_power_w.is_not(None))
+        .where(SiteMeasurement.measured_at > start, SiteMeasurement.measured_at <= end)
+    )
+    return [(measured_at, power_w or 0.0) for measured_at, power_w in rows]
+
+
+async def read_equipment(session: AsyncSession, sites: Sequence[Site], now: datetime) -> Equipment:
+    """Returns what is known of the equipment of sites, for a plan that is made at `now`."""
+    paying = {row.id: month_of(now, row.timezone) for row in sites if row.peak_price_per_kw}
+    peaks = await session.scalars(
+        sa.select(SitePeak).where(
+            SitePeak.site_id.in_(list(paying)), SitePeak.month.in_(sorted(set(paying.values())))
+        )
+    )
+    batteries = await session.scalars(
+        sa.select(BatteryState).where(
+            BatteryState.site_id.in_([row.id for row in sites if row.battery is not None])
+        )
+    )
+    loads = await session.scalars(
+        sa.select(FlexibleState).where(
+            FlexibleState.site_id.in_([row.id for row in sites if row.flexible_loads])
+        )
+    )
+    return Equipment(
+        loads={(row.site_id, row.load_id): row for row in loads},
+        peaks={row.site_id: row for row in peaks if row.month == paying[row.site_id]},
+        batteries={row.site_id: row for row in batteries},
+    )
 
 
 async def forecasts_that_count(

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from csms.energy.queries import PUSHED, plants_of
+from csms.energy.queries import PUSHED
+from csms.energy.sources import plants_of
 from csms.energy.track import Meters, TrackKeeper
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession

@@ -15,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from csms.energy.queries import PUSHED, forecast_of, plants_of, record_of, source_resource
+from csms.energy.queries import PUSHED
+from csms.energy.sources import forecast_of, plants_of, record_of, source_resource
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession, UnitOfWork
 from models.clocks import Clock

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import Query, Request
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 from starlette.responses import Response
 
 from csms.fleet.actions import (
@@ -23,6 +23,7 @@ from csms.fleet.actions import (
     report_state,
 )
 from csms.fleet.queries import model_resource, show_drivers, show_vehicles
+from csms.fleet.rules import taper_mistake
 from csms.web.documents import (
     Document,
     Id,
@@ -32,6 +33,7 @@ from csms.web.documents import (
     Name,
     Percent,
     PowerW,
+    Shown,
     patched,
 )
 from csms.web.etag import check_if_match
@@ -51,6 +53,24 @@ TokenText = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^\S(.*\
 Positive = Annotated[float, Field(gt=0, le=1e7)]
 
 
+class TaperPoint(Document):
+    """How much a battery takes at one state of charge."""
+
+    soc_pct: Percent
+    power_w: PowerW
+    """At the grid side."""
+
+
+def _possible(points: list[TaperPoint]) -> list[TaperPoint]:
+    mistake = taper_mistake(tuple((each.soc_pct, each.power_w) for each in points))
+    if mistake is not None:
+        raise ValueError(mistake)
+    return points
+
+
+TaperPoints = Annotated[list[TaperPoint], AfterValidator(_possible)]
+
+
 class NewVehicleModel(KeptDocument):
     """What cars of one model have in common."""
 
@@ -66,6 +86,18 @@ class NewVehicleModel(KeptDocument):
     """Energy stored over energy taken at the grid side."""
     min_soc_pct: Percent = 10.0
     """The reserve that a plan never spends."""
+    ac_phases: Annotated[int, Field(ge=1, le=3)] = 3
+    """On how many phases its on-board charger charges, where the EVSE has as many."""
+    taper: TaperPoints = Field(default_factory=list[TaperPoint], max_length=20)
+    """The most power that the battery takes, which falls ever more steeply as it fills; straight
+    from point to point, level before the first, the last at 100 %. Empty: not known."""
+
+
+class TaperShown(Shown):
+    """How much a battery takes at one state of charge."""
+
+    soc_pct: float
+    power_w: float
 
 
 class VehicleModelShown(KeptShown):
@@ -79,6 +111,8 @@ class VehicleModelShown(KeptShown):
     consumption_wh_per_km: float
     charge_efficiency: float
     min_soc_pct: float
+    ac_phases: int
+    taper: list[TaperShown]
 
 
 class NewVehicle(KeptDocument):

@@ -60,6 +60,8 @@ def model_resource(row: VehicleModel) -> dict[str, Any]:
         "consumption_wh_per_km": row.consumption_wh_per_km,
         "charge_efficiency": row.charge_efficiency,
         "min_soc_pct": row.min_soc_pct,
+        "ac_phases": row.ac_phases,
+        "taper": row.taper,
         "external_id": row.external_id,
         "custom": row.custom,
         "created_at": row.created_at,

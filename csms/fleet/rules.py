@@ -7,8 +7,9 @@ what was known. News that is older than what is known changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -17,6 +18,10 @@ JUMP_PCT = 5.0
 """A measured state of charge that is this far from the known one asks for a new plan."""
 RETURN_WINDOW = timedelta(minutes=30)
 """For so long after its return a car is looked for at the site's chargers."""
+Taper = tuple[tuple[float, float], ...]
+"""Points of state of charge in per cent and the most power in W that the battery takes there."""
+_SLACK = 1e-10
+"""How much less steep than before a line of a taper may seem to be, by rounding."""
 
 
 class VehicleState(msgspec.Struct, frozen=True):
@@ -159,3 +164,57 @@ def just_returned(vehicles: Sequence[VehicleState], now: datetime) -> str | None
         and timedelta(0) <= now - each.returned_at <= RETURN_WINDOW
     ]
     return found[0] if len(found) == 1 else None
+
+
+def taper_of(points: Iterable[Mapping[str, float]]) -> Taper:
+    """Returns a taper as it is reckoned with, from how it is kept."""
+    return tuple((each["soc_pct"], each["power_w"]) for each in points)
+
+
+def taper_mistake(taper: Taper) -> str | None:
+    """Returns why a battery can't take what a taper says; None: it can.
+
+    The power never rises, each line is at least as steep as the one before, and the last point is
+    at 100 per cent: what a planning problem asks for.
+    """
+    slope = 0.0
+    for (from_pct, from_w), (to_pct, to_w) in pairwise(taper):
+        if to_pct <= from_pct:
+            return f"soc_pct must rise from point to point, not from {from_pct:g} to {to_pct:g}"
+        most_w = from_w + slope * (to_pct - from_pct)
+        if to_w > most_w * (1 + _SLACK):
+            return (
+                f"power_w must fall at least as steeply as before: at {to_pct:g} % to {most_w:g} W,"
+                f" not {to_w:g}"
+            )
+        slope = (to_w - from_w) / (to_pct - from_pct)
+    if taper and taper[-1][0] != 100:
+        return f"the last point must be at 100 %, not {taper[-1][0]:g}"
+    return None
+
+
+def mean_power_w(taper: Taper, most_w: float, from_pct: int, to_pct: int) -> float:
+    """Returns the power that charges a battery in the same time as its taper allows.
+
+    Args:
+        taper: of the battery; empty: not known, and nothing is taken off.
+        most_w: what everything else allows.
+        from_pct: where the charging begins.
+        to_pct: where it ends.
+    """
+    if not taper:
+        return most_w
+    taken_w = [min(most_w, _takes_w(taper, pct + 0.5)) for pct in range(from_pct, to_pct)]
+    if min(taken_w) <= 0:
+        return 0.0
+    return len(taken_w) / sum(1 / each_w for each_w in taken_w)
+
+
+def _takes_w(taper: Taper, soc_pct: float) -> float:
+    """Returns what a battery takes: straight from point to point, level before the first."""
+    if soc_pct <= taper[0][0]:
+        return taper[0][1]
+    for (from_pct, from_w), (to_pct, to_w) in pairwise(taper):
+        if soc_pct <= to_pct:
+            return from_w + (to_w - from_w) * (soc_pct - from_pct) / (to_pct - from_pct)
+    return taper[-1][1]

@@ -20,6 +20,7 @@ from csms.booking.queries import booking_resource
 from csms.booking.rules import planned_reasons
 from csms.ledger.work import UnitOfWork
 from csms.planning.boxes import is_unheard
+from csms.planning.equipment import phases_used
 from csms.planning.queries import LIVE_BOOKINGS, limit_resource, plan_heading
 from csms.planning.rules import (
     SENT_AHEAD,
@@ -30,6 +31,7 @@ from csms.planning.rules import (
     read_periods,
     wanted_periods,
 )
+from csms.planning.schedules import tell_schedules
 from csms.planning.snapshot import HORIZON, Snapshot
 from csms.stations.rules import PLAN_STACK_LEVEL, plan_profile_id
 from models.commands import LimitPeriod, SetLimit
@@ -62,6 +64,7 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: 
         lower_bound=plan.lower_bound,
         trigger=trigger,
         forecast_source=snapshot.forecast_source,
+        left_out=[each.document() for each in snapshot.left_out],
         site_ids=[site.id for site in problem.sites],
         problem=write_problem(problem).decode(),
         document=write_plan(plan).decode(),
@@ -75,6 +78,7 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: 
         subject=f"plan/{row.id}",
         resource={**plan_heading(row, limits), **_outline(plan)},
     )
+    tell_schedules(work, row, problem, plan)
     return row
 
 
@@ -203,7 +207,7 @@ def _order_limits(
     work: UnitOfWork, snapshot: Snapshot, plan: Plan, plan_id: str
 ) -> list[ChargingLimit]:
     problem = snapshot.problem
-    phases = {(each.station, each.evse_id): each.phases for each in snapshot.rows.evses}
+    phases = phases_used(snapshot.rows, {car.id: car.ac_phases for car in problem.vehicles})
     overrides = {car.id: car.overrides for car in problem.vehicles}
     by_vehicle: dict[str, list[Charging]] = defaultdict(list)
     for entry in plan.charging:
@@ -232,7 +236,7 @@ def _order_limits(
                 work,
                 transaction,
                 periods,
-                phases=phases.get((transaction.station, transaction.evse_id), 1),
+                phases=phases.get(transaction.id, 1),
                 grid_end=problem.grid.end,
                 plan_id=plan_id,
                 site_id=station.site_id or "",

@@ -17,7 +17,13 @@ from datetime import datetime, timedelta
 
 from csms.planning.queries import Rows
 from csms.planning.rules import DEAD_BAND_W, SENT_AHEAD, limit_at, read_periods
-from csms.stations.rules import OUT_OF_SERVICE, rated_power_w
+from csms.stations.rules import (
+    OUT_OF_SERVICE,
+    PHASES,
+    phase_loads_w,
+    phases_of,
+    rated_power_w,
+)
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit
 from models.tables.stations import Connector, Evse, Station
@@ -61,6 +67,42 @@ class Boxes:
             # A limit in a box may be a little above the plan's: so small a change is not sent.
             left_w -= free_w + DEAD_BAND_W * len(taken_w)
         return max(0.0, left_w)
+
+    def phases_left_w(
+        self, circuit: Circuit, evses: Iterable[Evse], parents: Mapping[str, str | None]
+    ) -> tuple[float, float, float] | None:
+        """Returns what the phases of a circuit have left for the plan; None: they have no limit."""
+        if circuit.phase_limits_w is None:
+            return None
+        below = [e for e in evses if circuit.id in _above(e.circuit_id, parents)]
+        held_w, free_w, taken_w = (
+            self.on_phases_w(below, each) for each in (self.held_w, self.free_w, self.taken_w)
+        )
+        taken = Counter(
+            phase
+            for evse in below
+            if evse_name(evse) in self.taken_w
+            for phase in phases_of(evse.phases, evse.wired_to)
+        )
+        left: list[float] = []
+        for phase, limit_w in zip(PHASES, circuit.phase_limits_w, strict=True):
+            left_w = limit_w - circuit.unmanaged_load_w / len(PHASES) - held_w[phase]
+            if free_w[phase] + taken_w[phase] > left_w:
+                left_w -= free_w[phase] + DEAD_BAND_W * taken[phase]
+            left.append(max(0.0, left_w))
+        return left[0], left[1], left[2]
+
+    def on_phases_w(self, evses: Iterable[Evse], powers_w: Mapping[str, float]) -> dict[str, float]:
+        """Returns the most that may flow on each phase, where EVSEs give so much, in W."""
+        total_w = dict.fromkeys(PHASES, 0.0)
+        for evse in evses:
+            power_w = powers_w.get(evse_name(evse), 0.0)
+            rated_w = rated_power_w(evse.max_power_w, evse.phases)
+            phases = phases_of(evse.phases, evse.wired_to)
+            is_dc = evse.current_type == "DC"
+            for phase, on_it_w in phase_loads_w(power_w, rated_w, phases, is_dc=is_dc).items():
+                total_w[phase] += on_it_w
+        return total_w
 
     def circuit_of(self, evse: Evse) -> str | None:
         """Returns the circuit that an EVSE shares in; None: all that it may draw is held."""

@@ -12,7 +12,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from csms.energy.queries import forecasts_that_count
+from csms.energy.queries import Equipment, forecasts_that_count, read_equipment
 from csms.overrides.queries import overrides_in_force
 from models.commands import decode_command
 from models.commands.priorities import SetPriorityLimit, UsePriority
@@ -69,6 +69,7 @@ class Rows:
     """By their ids, the transactions that go before all others."""
     overrides: Sequence[Override] = ()
     """What somebody wants of cars until an instant that is still to come."""
+    equipment: Equipment = field(default_factory=Equipment)
 
 
 def schedule_resource(row: DynamicSchedule) -> dict[str, Any]:
@@ -142,6 +143,7 @@ async def read_rows(
         transactions=transactions,
         first=await _going_first(session, transactions),
         overrides=await overrides_in_force(session, tenant, now),
+        equipment=await read_equipment(session, sites, now),
         limits=await _live_limits(session, tenant),
         caught=await _caught_stations(session, tenant, now),
         forecasts=await forecasts_that_count(session, site_ids, now),
@@ -292,6 +294,9 @@ def plan_resource(
         document["stays"] = stays
         document["charging"] = [c for c in document["charging"] if c["evse"] in evses]
         document["sites"] = [each for each in document["sites"] if each["id"] == site_id]
+        if "flexible" in document:
+            mine = [each for each in document["flexible"] if each["id"].startswith(f"{site_id}/")]
+            document["flexible"] = mine
         document["assignments"] = [
             each for each in document["assignments"] if each["vehicle"] in vehicles
         ]
@@ -311,6 +316,7 @@ def plan_heading(plan: Plan, limits: Sequence[ChargingLimit]) -> dict[str, Any]:
         "steps": plan.steps,
         "trigger": plan.trigger,
         "forecast_source": plan.forecast_source,
+        "left_out": plan.left_out,
         "site_ids": plan.site_ids,
         "limits": [limit_resource(limit) for limit in limits],
     }

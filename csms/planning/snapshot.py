@@ -18,6 +18,7 @@ import numpy.typing as npt
 from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN
 from csms.energy.prices import step_prices
 from csms.planning.boxes import Boxes, evse_name, look_at_boxes
+from csms.planning.equipment import LeftOut, equipped, left_out, taper_wh
 from csms.planning.outside import Outside, look_outside, merged
 from csms.planning.queries import Rows
 from csms.planning.urgency import read_promises
@@ -32,7 +33,7 @@ from models.tables.planning import Override as OverrideRow
 from models.tables.stations import Evse as EvseRow
 from models.timeline import StepGrid, floor_to_step
 from scheduler.overrides import Override, OverrideKind
-from scheduler.problem import Battery, Circuit, Evse, Problem, Site, Vehicle
+from scheduler.problem import Circuit, Evse, Problem, Site, Vehicle
 
 STEP_MINUTES = 15
 STEPS = 192
@@ -58,6 +59,8 @@ class Snapshot:
     first by its priority."""
     forecast_source: str
     rows: Rows
+    left_out: Sequence[LeftOut] = ()
+    """What of the sites the problem does not reckon with."""
 
 
 def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
@@ -86,10 +89,11 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         rows, grid, now, lying, metered_w=metered_w, first_w=_first_w(rows, open_at)
     )
     outside = look_outside(rows, grid, now, boxes)
-    sites = tuple(
+    bare = [
         _site(site, rows, grid, boxes, outside=outside, uncontrolled_w=uncontrolled_w.get(site.id))
         for site in rows.sites
-    )
+    ]
+    sites = equipped(bare, rows, boxes, now=now, grid=grid)
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
     evses = {evse.id: evse for site in sites for evse in site.evses}
@@ -112,6 +116,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         lying=lying,
         forecast_source=_forecast_source(rows.forecasts),
         rows=rows,
+        left_out=left_out(rows, grid, now),
     )
 
 
@@ -156,7 +161,6 @@ def _site(
         import_price_per_kwh=_floats(prices.import_price_per_kwh),
         export_price_per_kwh=_floats(prices.export_price_per_kwh),
         import_co2_g_per_kwh=_floats(prices.import_co2_g_per_kwh),
-        battery=None if site.battery is None else Battery(**site.battery),
         circuits=(
             *(
                 Circuit(each.id, each.parent, boxes.left_w(each, evses, parents))
@@ -294,6 +298,8 @@ def _vehicle(
         max_dc_power_w=max_dc_power_w,
         consumption_wh_per_km=model.consumption_wh_per_km,
         charge_efficiency=model.charge_efficiency,
+        ac_phases=model.ac_phases,
+        taper=taper_wh(model),
     )
 
 

@@ -18,8 +18,17 @@ from csms.access.queries import find_token
 from csms.access.rules import is_family
 from csms.keyring import Keyring
 from csms.ledger.work import UnitOfWork
-from csms.stations.queries import safe_loads, show_station
-from csms.stations.rules import BOOT_INTERVAL_S, PENDING_INTERVAL_S, kept_from, remote_start
+from csms.stations.queries import SafeLoad, safe_loads, show_station
+from csms.stations.rules import (
+    BOOT_INTERVAL_S,
+    PENDING_INTERVAL_S,
+    PHASES,
+    kept_from,
+    phase_loads_w,
+    phases_of,
+    rated_power_w,
+    remote_start,
+)
 from csms.web.problem import CallError, bad_field
 from csms.web.rows import add_row, change_row, check_reference, remove_row
 from csms.web.services import CommandOutcome, StationGateway
@@ -169,21 +178,23 @@ async def sealed_password(keyring: Keyring, identity: str, chosen: str | None) -
 
 async def _check_my_safe_limit(session: AsyncSession, site_id: str | None) -> None:
     if site_id is not None:
-        await check_safe_limits(session, site_id, field_of=lambda _circuit: "/safe_limit_w")
+        await check_safe_limits(session, site_id, field_of=lambda _circuit, _name: "/safe_limit_w")
 
 
 async def check_safe_limits(
-    session: AsyncSession, site_id: str, *, field_of: Callable[[str], str]
+    session: AsyncSession, site_id: str, *, field_of: Callable[[str, str], str]
 ) -> None:
     """Checks that the safe limits under each circuit fit on it (DESIGN 4.3, "Limits").
 
     For each circuit: sum over the stations on it and below it of `safe_limit_w`, plus
-    `unmanaged_load_w` of it and of those below it, in W, is at most its `limit_w`.
+    `unmanaged_load_w` of it and of those below it, in W, is at most its `limit_w`. So it is on each
+    phase that has a limit, on which a station loads what any car may make it load.
 
     Args:
         session: in which the change has been made already.
         site_id: whose circuits.
-        field_of: the JSON pointer of the caller's field that is to blame, by the circuit's id.
+        field_of: the JSON pointer of the caller's field that is to blame, by the circuit's id and
+            the name of its limit.
 
     Raises:
         Conflict: `safe-limit`, naming the first circuit that would trip, and the field.
@@ -196,12 +207,21 @@ async def check_safe_limits(
             f"circuit {circuit.id} holds {circuit.limit_w:.0f} W, but the safe limits of its"
             f" stations and its other load come to {load_w:.0f} W"
         )
-        wrong = FieldError(field_of(circuit.id), detail)
+        wrong = FieldError(field_of(circuit.id, "limit_w"), detail)
+        raise Conflict(detail, code="safe-limit", errors=[wrong])
+    on_phase = overloaded_phase(circuits, loads)
+    if on_phase is not None:
+        circuit, phase, load_w = on_phase
+        detail = (
+            f"{phase} of circuit {circuit.id} holds less than the {load_w:.0f} W that the safe"
+            " limits of its stations and its other load may come to"
+        )
+        wrong = FieldError(field_of(circuit.id, "phase_limits_w"), detail)
         raise Conflict(detail, code="safe-limit", errors=[wrong])
 
 
 def overloaded_circuit(
-    circuits: Sequence[Circuit], loads: Iterable[tuple[str, float, frozenset[str]]]
+    circuits: Sequence[Circuit], loads: Iterable[SafeLoad]
 ) -> tuple[Circuit, float] | None:
     """Returns the first circuit whose safe loads do not fit on it, and their sum in W."""
     parents = {circuit.id: circuit.parent for circuit in circuits}
@@ -209,13 +229,50 @@ def overloaded_circuit(
     for circuit in circuits:
         for above in _upwards(circuit.id, parents):
             total_w[above] += circuit.unmanaged_load_w
-    for _, safe_limit_w, places in loads:
+    for load in loads:
+        places = {evse.circuit_id for evse in load.evses}
         for above in {each for place in places for each in _upwards(place, parents)}:
-            total_w[above] += safe_limit_w
+            total_w[above] += load.safe_limit_w
     for circuit in circuits:
         if total_w[circuit.id] > circuit.limit_w + 0.5:
             return circuit, total_w[circuit.id]
     return None
+
+
+def overloaded_phase(
+    circuits: Sequence[Circuit], loads: Iterable[SafeLoad]
+) -> tuple[Circuit, str, float] | None:
+    """Returns the first circuit and phase whose safe loads do not fit on it, and their sum in W."""
+    parents = {circuit.id: circuit.parent for circuit in circuits}
+    total_w = {circuit.id: dict.fromkeys(PHASES, 0.0) for circuit in circuits}
+    for circuit in circuits:
+        for above in _upwards(circuit.id, parents):
+            for phase in PHASES:
+                total_w[above][phase] += circuit.unmanaged_load_w / len(PHASES)
+    for load in loads:
+        for evse in load.evses:
+            on_phases = phase_loads_w(
+                load.safe_limit_w / max(1, load.outlets),
+                rated_power_w(evse.max_power_w, evse.phases),
+                phases_of(evse.phases, evse.wired_to),
+                is_dc=evse.current_type == "DC",
+            )
+            for above in _upwards(evse.circuit_id, parents):
+                for phase, power_w in on_phases.items():
+                    total_w[above][phase] += power_w
+    for circuit in circuits:
+        limits_w = circuit.phase_limits_w or ()
+        for phase, limit_w in zip(PHASES, limits_w, strict=False):
+            if total_w[circuit.id][phase] > limit_w + 0.5:
+                return circuit, phase, total_w[circuit.id][phase]
+    return None
+
+
+def split_circuits(circuits: Sequence[Circuit]) -> set[str]:
+    """Returns the circuits on which a phase has a limit, there or further up."""
+    parents = {circuit.id: circuit.parent for circuit in circuits}
+    limited = {circuit.id for circuit in circuits if circuit.phase_limits_w is not None}
+    return {each for each in parents if not limited.isdisjoint(_upwards(each, parents))}
 
 
 def _upwards(circuit: str | None, parents: Mapping[str, str | None]) -> list[str]:
@@ -355,9 +412,14 @@ async def _set_evses(work: UnitOfWork, row: Station, evses: Sequence[Mapping[str
 async def _check_circuits(
     work: UnitOfWork, site_id: str | None, evses: Sequence[Mapping[str, Any]]
 ) -> None:
-    query = sa.select(Circuit.id).where(Circuit.site_id == site_id)
-    known = set((await work.session.execute(query)).scalars())
+    query = sa.select(Circuit).where(Circuit.site_id == site_id)
+    circuits = (await work.session.scalars(query)).all()
+    known, split = {circuit.id for circuit in circuits}, split_circuits(circuits)
+    site = None if site_id is None else await work.session.get(Site, site_id)
+    whole_site = site is not None and site.phase_limits_w is not None
     for place, values in enumerate(evses):
         circuit_id = values["circuit_id"]
         if circuit_id is not None and circuit_id not in known:
             raise bad_field(f"/evses/{place}/circuit_id", f"the site has no circuit {circuit_id}")
+        if values["wired_to"] is None and values["evse_id"] and (whole_site or circuit_id in split):
+            raise bad_field(f"/evses/{place}/wired_to", "is needed where phases have limits")

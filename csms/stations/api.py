@@ -81,6 +81,19 @@ Number = Annotated[int, Field(ge=0, le=100_000)]
 """From 1 on; 0 is the station as a whole, of which 1.6 reports a status."""
 
 
+def _each_phase_once(phases: list[str]) -> list[str]:
+    if len(set(phases)) < len(phases):
+        raise ValueError("names a phase twice")
+    return phases
+
+
+Wiring = Annotated[
+    list[Literal["L1", "L2", "L3"]],
+    Field(min_length=1, max_length=3),
+    AfterValidator(_each_phase_once),
+]
+
+
 class NewConnector(Document):
     """A plug or socket."""
 
@@ -102,8 +115,17 @@ class NewEvse(Document):
     """Least power at which it charges at all; null: 6 A on its phases."""
     current_type: Literal["AC", "DC"] = "AC"
     phases: Annotated[int, Field(ge=1, le=3)] = 1
+    wired_to: Wiring | None = None
+    """Which of L1, L2 and L3 its phases are, in its own order: a car that charges on fewer loads
+    the first of them. Null: not known; it must be known where phases have limits."""
     circuit_id: Id | None = None
     connectors: list[NewConnector] = Field(default_factory=list[NewConnector], max_length=20)
+
+    @model_validator(mode="after")
+    def _wired(self) -> NewEvse:
+        if self.wired_to is not None and len(self.wired_to) != self.phases:
+            raise ValueError(f"wired_to names {len(self.wired_to)} phases, phases {self.phases}")
+        return self
 
 
 class NewStation(Document):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -33,6 +34,7 @@ class EvseShown(Shown):
     min_power_w: float | None
     current_type: str
     phases: int
+    wired_to: list[str] | None
     circuit_id: str | None
     connectors: list[ConnectorShown]
 
@@ -146,6 +148,7 @@ def evse_resource(row: Evse, connectors: Sequence[Connector]) -> dict[str, Any]:
         "min_power_w": row.min_power_w,
         "current_type": row.current_type,
         "phases": row.phases,
+        "wired_to": row.wired_to,
         "circuit_id": row.circuit_id,
         "connectors": [
             {
@@ -239,14 +242,18 @@ async def show_station(session: AsyncSession, row: Station) -> dict[str, Any]:
     return (await show_stations(session, [row]))[0]
 
 
-async def safe_loads(
-    session: AsyncSession, site_id: str
-) -> tuple[list[Circuit], list[tuple[str, float, frozenset[str]]]]:
-    """Returns the circuits of a site, and its stations that have a safe limit.
+@dataclass(frozen=True, slots=True)
+class SafeLoad:
+    """A station that has a safe limit, which its EVSEs share."""
 
-    Returns:
-        Circuits, and per station its identity, its safe limit in W and its circuits.
-    """
+    safe_limit_w: float
+    outlets: int
+    evses: Sequence[Evse]
+    """Those on circuits."""
+
+
+async def safe_loads(session: AsyncSession, site_id: str) -> tuple[list[Circuit], list[SafeLoad]]:
+    """Returns the circuits of a site, and its stations that have a safe limit."""
     circuits = sa.select(Circuit).where(Circuit.site_id == site_id).order_by(Circuit.id)
     stations = (
         sa.select(Station)
@@ -256,10 +263,10 @@ async def safe_loads(
     rows = list((await session.execute(stations)).scalars())
     evses, _ = await evses_of(session, [row.identity for row in rows])
     loads = [
-        (
-            row.identity,
+        SafeLoad(
             row.safe_limit_w or 0.0,
-            frozenset(each.circuit_id for each in evses[row.identity] if each.circuit_id),
+            sum(each.evse_id > 0 for each in evses[row.identity]),
+            [each for each in evses[row.identity] if each.circuit_id],
         )
         for row in rows
     ]

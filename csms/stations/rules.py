@@ -37,6 +37,7 @@ _STATUS: dict[str, BootStatus] = {
 }
 DEFAULT_PHASE_POWER_W = 3_700.0
 """16 A at 230 V, as such chargers are sold."""
+PHASES: tuple[str, ...] = ("L1", "L2", "L3")
 OUT_OF_SERVICE = ("Faulted", "Unavailable")
 """Statuses of connectors that can serve nobody."""
 SAFE_PROFILE_ID = 1
@@ -106,6 +107,7 @@ class EvseState(msgspec.Struct, frozen=True):
     min_power_w: float | None = None
     current_type: str = "AC"
     phases: int = 1
+    wired_to: list[Any] | None = None
     circuit_id: str | None = None
 
 
@@ -256,6 +258,33 @@ def is_our_limit(source: str, purpose: str, evse_id: int, profile_id: int) -> bo
 def rated_power_w(max_power_w: float | None, phases: int) -> float:
     """Returns what an EVSE gives at most, in W: what is known of it, else 16 A on its phases."""
     return DEFAULT_PHASE_POWER_W * phases if max_power_w is None else max_power_w
+
+
+def phases_of(phases: int, wired_to: Sequence[str] | None) -> tuple[str, ...]:
+    """Returns the phases of an EVSE in its own order; where nobody has said, from L1 on."""
+    return tuple(wired_to) if wired_to else PHASES[:phases]
+
+
+def phase_loads_w(
+    power_w: float, rated_w: float, phases: Sequence[str], *, is_dc: bool
+) -> dict[str, float]:
+    """Returns the most that may flow on each phase while an EVSE gives no more than `power_w`.
+
+    A car that charges on one phase loads the first one alone, one on two the first two: each of
+    them may be any car's. With DC all are loaded alike.
+
+    Args:
+        power_w: of all phases together.
+        rated_w: what the EVSE can give, which it can only on all its phases.
+        phases: of the EVSE, in its own order.
+        is_dc: whether it gives DC.
+    """
+    count = len(phases)
+    if is_dc:
+        return dict.fromkeys(phases, power_w / count)
+    return {
+        phase: min(power_w / place, rated_w / count) for place, phase in enumerate(phases, start=1)
+    }
 
 
 def kept_from(kept: Sequence[tuple[int | None, bool]], evse_id: int | None, evses: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,10 +25,22 @@ class Site(Kept, Base):
     """Whose public holidays people keep, as ISO 3166-1 or -2: `FR`, `DE-BY`; null: none."""
     import_limit_w: Mapped[float]
     export_limit_w: Mapped[float]
+    phase_limits_w: Mapped[list[Any] | None]
+    """Of the import, on L1, L2 and L3; null: none."""
     pv_plants: Mapped[list[Any]] = mapped_column(default=list)
     """Each: `peak_power_w`, `tilt_deg`, `azimuth_deg` (180 = south)."""
     battery: Mapped[dict[str, Any] | None]
     """As in a planning problem (DESIGN 4.6), or null."""
+    flexible_loads: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """Each: `id`, `max_power_w`, `store_wh`, `loss_w`."""
+    peak_price_per_kw: Mapped[Decimal] = mapped_column(
+        default=Decimal(0), server_default=sa.text("'0'")
+    )
+    """Paid for the largest import of a month, the mean of a quarter of an hour."""
+    co2_price_per_kg: Mapped[Decimal] = mapped_column(
+        default=Decimal(0), server_default=sa.text("'0'")
+    )
+    """What a kilogram of CO2 of the import counts in plans."""
     tariff_id: Mapped[str | None]
     master_pass: Mapped[str | None]
     """A group (`IdToken.parent`) whose tokens may end every transaction, and begin none."""
@@ -47,6 +60,8 @@ class Circuit(Base):
     limit_w: Mapped[float]
     unmanaged_load_w: Mapped[float] = mapped_column(default=0.0)
     """The most that loads we don't control may draw on this circuit."""
+    phase_limits_w: Mapped[list[Any] | None]
+    """Of L1, L2 and L3; null: none."""
 
 
 class SiteMeasurement(Base):
@@ -63,6 +78,55 @@ class SiteMeasurement(Base):
     """The building alone, without cars."""
     grid_power_w: Mapped[float | None]
     """Positive: import."""
+
+
+class SitePeak(Base):
+    """The largest import of a site in a month, as its meter said so far."""
+
+    __tablename__ = "site_peak"
+    site_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("site.id", ondelete="CASCADE"), primary_key=True
+    )
+    month: Mapped[datetime] = mapped_column(primary_key=True)
+    """Its first instant, in the site's time zone."""
+    import_w: Mapped[float]
+    """The mean of a quarter of an hour."""
+    start: Mapped[datetime]
+    """When that began."""
+    updated_at: Mapped[datetime]
+
+
+class BatteryState(Base):
+    """What was last reported of a site's battery."""
+
+    __tablename__ = "battery_state"
+    site_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("site.id", ondelete="CASCADE"), primary_key=True
+    )
+    soc_wh: Mapped[float]
+    power_w: Mapped[float | None]
+    """Positive: it charges."""
+    measured_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+
+
+class FlexibleState(Base):
+    """What was last reported of a load with a store, in the electricity that it takes."""
+
+    __tablename__ = "flexible_state"
+    site_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("site.id", ondelete="CASCADE"), primary_key=True
+    )
+    load_id: Mapped[str] = mapped_column(primary_key=True)
+    stored_wh: Mapped[float]
+    power_w: Mapped[float | None]
+    start: Mapped[datetime]
+    """Of `demand_w`."""
+    step_minutes: Mapped[int]
+    demand_w: Mapped[list[Any]]
+    """What is expected to be taken out of the store."""
+    measured_at: Mapped[datetime]
+    received_at: Mapped[datetime]
 
 
 class Forecast(Base):

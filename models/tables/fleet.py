@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,6 +24,10 @@ class VehicleModel(Kept, Base):
     charge_efficiency: Mapped[float] = mapped_column(default=0.9)
     min_soc_pct: Mapped[float] = mapped_column(default=10.0)
     """The reserve that a plan never spends."""
+    ac_phases: Mapped[int] = mapped_column(default=3, server_default=sa.text("3"))
+    """On how many its on-board charger can charge."""
+    taper: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """Points `soc_pct`, `power_w` of the most power that the battery takes; empty: not known."""
 
 
 class Vehicle(Kept, Base):

@@ -28,6 +28,8 @@ class Plan(Base):
     trigger: Mapped[str]
     """What asked for it."""
     forecast_source: Mapped[str]
+    left_out: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """What of the sites it does not reckon with: `site_id`, `what` and `why` of each."""
     site_ids: Mapped[list[Any]]
     problem: Mapped[str]
     """The planning problem of DESIGN 4.6, as JSON text."""

@@ -69,6 +69,8 @@ class Evse(Base):
     """Least power at which it charges at all (6 A on its phases)."""
     current_type: Mapped[str] = mapped_column(default="AC")
     phases: Mapped[int] = mapped_column(default=1)
+    wired_to: Mapped[list[Any] | None]
+    """Which of L1, L2 and L3 its phases are, in its own order; null: not known."""
     circuit_id: Mapped[str | None]
 
 

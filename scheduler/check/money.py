@@ -48,11 +48,18 @@ def judge_figures(
     energy = _energy_cost(problem, flows)
     left_wh = sum(float(path[-1]) for path in soc_wh.values()) + battery_ends(flows)
     worth = -problem.terminal_value_per_kwh * left_wh / 1000
-    cost = energy + _peaks(flows) + _Sum(worth, abs(worth))
+    peaks, emitted = _peaks(flows), _co2_cost(problem, flows)
+    cost = energy + peaks + emitted + _Sum(worth, abs(worth))
     if off(plan.cost, cost.value, cost.tolerance):
         findings.add("cost", "plan", f"says {plan.cost!r}, comes to {cost.value!r}")
     _judge_bound(plan, cost, findings)
     _judge_kpis(problem, plan, energy, flows, findings)
+    for name, said, found in (
+        ("peak_cost", plan.kpis.peak_cost, peaks),
+        ("co2_cost", plan.kpis.co2_cost, emitted),
+    ):
+        if said is not None and off(said, found.value, found.tolerance):
+            findings.add("kpi", name, f"says {said!r}, is {found.value!r}")
 
 
 def _judge_status(plan: Plan, findings: Findings) -> None:
@@ -122,6 +129,15 @@ def _co2(problem: Problem, flows: Mapping[str, Flows]) -> _Sum:
             kwh = np.maximum(flow.grid_w, 0) * problem.hours / 1000
             terms = kwh * np.array(flow.site.import_co2_g_per_kwh)
             total += _Sum(float(terms.sum()), float(np.abs(terms).sum()))
+    return total
+
+
+def _co2_cost(problem: Problem, flows: Mapping[str, Flows]) -> _Sum:
+    """Returns what the CO2 of the import counts at each site's price."""
+    total = _Sum(0.0, 0.0)
+    for name, flow in flows.items():
+        emitted, price = _co2(problem, {name: flow}), flow.site.co2_price_per_kg / 1000
+        total += _Sum(emitted.value * price, emitted.size * price)
     return total
 
 

@@ -17,7 +17,7 @@ from scheduler.check.energy import Motion
 from scheduler.check.findings import TOLERANCE_WH, Findings
 from scheduler.check.places import Itinerary, Names
 from scheduler.plan import Charging, Plan, ReasonCode, UnservedCode
-from scheduler.problem import Booking, Problem, Vehicle
+from scheduler.problem import Booking, Problem, Site, Vehicle
 
 _CODES = frozenset(get_args(ReasonCode))
 
@@ -88,7 +88,7 @@ def _judge_charging(
             why = "is no reason"
         elif code == "SUN" and all(site.pv_power_w[n] <= site.load_power_w[n] for n in steps):
             why = "but the building takes it all"
-        elif code == "PAID" and all(site.import_price_per_kwh[n] >= 0 for n in steps):
+        elif code == "PAID" and all(_import_costs(site, n) >= 0 for n in steps):
             why = "but energy from the grid costs something"
         elif code == "PEAK" and site.peak_price_per_kw <= 0:
             why = "but no peak is paid for"
@@ -175,3 +175,9 @@ def _could_hold(vehicle: Vehicle, booking: Booking) -> bool:
 
 def _need_wh(vehicle: Vehicle, booking: Booking) -> float:
     return (booking.distance_km + booking.reserve_km) * vehicle.consumption_wh_per_km
+
+
+def _import_costs(site: Site, step: int) -> float:
+    """Returns what a kWh from the grid costs in a step, with its CO2."""
+    grams = site.import_co2_g_per_kwh[step] if site.import_co2_g_per_kwh is not None else 0.0
+    return site.import_price_per_kwh[step] + grams * site.co2_price_per_kg / 1000

@@ -224,11 +224,17 @@ def assumptions(
         left,
         "Only energy is counted: not what the changes cost to buy, nor what they save elsewhere.",
     ]
-    if any(site.battery is not None for site in other.sites):
+    followed = {site.battery.follows for site in other.sites if site.battery is not None}
+    if "meter" in followed:
         found.append(
             "The battery works by itself: it stores sun that neither building nor cars take, and"
             " gives it back before electricity is bought. It begins empty; the plan does not know"
             " of it, so that a battery that follows the plan could earn more."
+        )
+    if "plan" in followed:
+        found.append(
+            "The battery works by the plan: it stores sun that neither building nor cars take, and"
+            " cheap electricity, and gives it back when electricity is dear. It begins empty."
         )
     if any(site.heat is not None for site in other.sites):
         found.append(

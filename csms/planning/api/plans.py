@@ -46,6 +46,15 @@ class LimitShown(Shown):
     detail: str | None
 
 
+class LeftOutShown(Shown):
+    """Something of a site that a plan does not reckon with."""
+
+    site_id: str
+    what: str
+    """`battery`, or `flexible_load` with its id."""
+    why: str
+
+
 class PlanShown(BaseModel):
     """A plan: the document of the planning reference, with stored times and limits."""
 
@@ -58,6 +67,8 @@ class PlanShown(BaseModel):
     steps: int
     trigger: str
     forecast_source: str
+    left_out: list[LeftOutShown]
+    """What of the sites it does not reckon with."""
     site_ids: list[str]
     status: str
     limits: list[LimitShown]

@@ -15,6 +15,8 @@ from models.tables import Base
 from models.tables.access import LocalList
 from models.tables.charging import Reading, SunShare, Transaction
 from models.tables.diagnostics import LogNotice, StationEvent, StationLog, StationMonitor
+from models.tables.energy import BatteryState, Site, SitePeak
+from models.tables.fleet import VehicleModel
 from models.tables.reservations import Reservation
 from models.tables.security import StationCertificate
 from models.tables.stations import Station
@@ -277,3 +279,22 @@ async def test_logs_and_monitors_of_stations_come_and_go_with_what_is_in_them(
         await asyncio.to_thread(migrate.upgrade, database_url)
         for table in (StationLog, LogNotice, StationMonitor, StationEvent):
             assert await house.rows(table) == []
+
+
+async def test_sites_and_models_that_were_there_mean_what_they_meant(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        await asyncio.to_thread(migrate.downgrade, database_url, "0019")
+        await asyncio.to_thread(migrate.upgrade, database_url)
+        for site in await house.rows(Site):
+            assert (site.phase_limits_w, site.flexible_loads) == (None, [])
+            assert (site.peak_price_per_kw, site.co2_price_per_kg) == (0, 0)
+        models = await house.rows(VehicleModel)
+        assert {(row.ac_phases, tuple(row.taper)) for row in models} == {(3, ())}
+        now = house.clock.now()
+        await house.add(
+            SitePeak(site_id="A", month=now, import_w=1.0, start=now, updated_at=now),
+            BatteryState(site_id="A", soc_wh=1.0, measured_at=now, received_at=now),
+        )
+        await asyncio.to_thread(migrate.downgrade, database_url, "0019")
+        await asyncio.to_thread(migrate.upgrade, database_url)
+        assert await house.rows(SitePeak) == await house.rows(BatteryState) == []

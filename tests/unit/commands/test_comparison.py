@@ -199,11 +199,19 @@ def test_the_page_says_what_is_different_and_what_it_comes_to() -> None:
         "Electricity costs 1.2 times as much.",
         "Sun that is sold earns 0.050 EUR/kWh.",
         "Cars are charged with the surplus of the sun.",
-        "The battery works by itself",
+        "The battery works by the plan",
         "So few days say little of a year",
         "seed 1",
     ):
         assert words in text
+
+
+def test_the_page_says_of_a_battery_what_it_follows() -> None:
+    own = {"site": SPEC.id, "capacity_wh": 5000, "max_power_w": 2000, "follows": "meter"}
+    told = compared(site(), site(battery=battery()), batteries=[own])
+    text = text_of(comparison_page(told, SCENARIO.zone))
+    assert "The battery works by itself" in text
+    assert "works by the plan" not in text
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_a_building_is_renovated_and_gets_a_battery() -> None:
         "capacity_wh": 1000,
         "max_power_w": 500,
         "efficiency": 0.9,
+        "follows": "plan",
     }
 
 

@@ -1,8 +1,7 @@
-"""REST: `/sites` with measurements, and `/prices`."""
+"""REST: `/sites` with their measurements."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from fastapi import Query, Request
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -24,20 +24,15 @@ from csms.energy.actions import (
     create_site,
     delete_site,
     store_measurements,
-    store_prices,
 )
 from csms.energy.queries import (
     MeasurementShown,
-    PricesShown,
     SiteShown,
     measurement_resource,
-    price_resource,
     show_site,
     show_sites,
 )
-from csms.energy.series import STEPS_MAX, PeriodQuery, SeriesQuery, StepMinutes, site_of
 from csms.web.documents import (
-    Currency,
     Document,
     EnergyWh,
     Id,
@@ -52,15 +47,14 @@ from csms.web.documents import (
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.openapi import patch_of
-from csms.web.paging import KeptQuery, fetch_page, kept_page
+from csms.web.paging import KeptQuery, ListQuery, fetch_page, kept_page
 from csms.web.problem import VARIANT
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
 from csms.web.shown import Page
 from csms.web.work import Reading, Work
-from models.errors import NotFound
-from models.tables.energy import PriceSeries, Site, SiteMeasurement
+from models.tables.energy import Site, SiteMeasurement
 from models.timeline import format_rfc3339
 from scheduler.forecast.holidays import is_region
 
@@ -84,6 +78,11 @@ def _known_zone(name: str) -> str:
     return name
 
 
+PhaseLimits = Annotated[list[PowerW], Field(min_length=3, max_length=3)]
+"""On L1, L2 and L3."""
+Price = Annotated[Money, Field(ge=0)]
+
+
 class NewCircuit(Document):
     """A fuse of the site."""
 
@@ -91,7 +90,9 @@ class NewCircuit(Document):
     parent: Id | None = None
     limit_w: PowerW
     unmanaged_load_w: PowerW = 0.0
-    """The most that loads which we don't control may draw on it."""
+    """The most that loads which we don't control may draw on it; a third of it on each phase."""
+    phase_limits_w: PhaseLimits | None = None
+    """On L1, L2 and L3 each; null: `limit_w` alone counts."""
 
 
 class NewPvPlant(Document):
@@ -121,6 +122,24 @@ class NewBattery(Document):
         return self
 
 
+class NewFlexibleLoad(Document):
+    """A heat pump or boiler with a store; all in the electricity that it takes."""
+
+    id: Id
+    max_power_w: PowerW
+    store_wh: EnergyWh
+    """What the store holds at most."""
+    loss_w: PowerW = 0.0
+    """What the store loses."""
+
+
+def _each_once(loads: list[NewFlexibleLoad]) -> list[NewFlexibleLoad]:
+    names = [load.id for load in loads]
+    if len(set(names)) < len(names):
+        raise ValueError("two of them have the same id")
+    return loads
+
+
 class NewSite(KeptDocument):
     """A place with a grid connection where cars stand."""
 
@@ -142,9 +161,20 @@ class NewSite(KeptDocument):
     import_limit_w: PowerW
     export_limit_w: PowerW | None = None
     """Null: as much as may be imported."""
+    phase_limits_w: PhaseLimits | None = None
+    """Of the import, on L1, L2 and L3 each; null: `import_limit_w` alone counts."""
     circuits: list[NewCircuit] = Field(default_factory=list[NewCircuit], max_length=500)
     pv_plants: list[NewPvPlant] = Field(default_factory=list[NewPvPlant], max_length=100)
     battery: NewBattery | None = None
+    flexible_loads: Annotated[list[NewFlexibleLoad], AfterValidator(_each_once)] = Field(
+        default_factory=list[NewFlexibleLoad], max_length=50
+    )
+    """Beside the load that meters and forecasts tell of."""
+    peak_price_per_kw: Price = Decimal(0)
+    """Paid for the largest import of a month, as the mean of a quarter of an hour; in the currency
+    of the prices of the site."""
+    co2_price_per_kg: Price = Decimal(0)
+    """What a kilogram of CO2 of the import counts in plans, beside what energy costs."""
     tariff_id: Id | None = None
     """What charging costs here; null: nothing."""
     master_pass: Annotated[str, Field(min_length=1, max_length=36)] | None = None
@@ -176,34 +206,15 @@ OneOrMany = Annotated[
     | Annotated[Measurements, Tag(f"{VARIANT}many")],
     Discriminator(lambda body: f"{VARIANT}many" if isinstance(body, list) else f"{VARIANT}one"),
 ]
-PriceList = Annotated[list[Money], Field(min_length=1, max_length=STEPS_MAX)]
 
 
-class NewPrices(Document):
-    """Prices of a site, with one value per step."""
+class PeriodQuery(ListQuery):
+    """A period of time, half open."""
 
-    site_id: Id
-    issued_at: Instant
-    start: Instant
-    step_minutes: StepMinutes = 15
-    currency: Currency = "EUR"
-    import_price_per_kwh: PriceList
-    export_price_per_kwh: PriceList
-    import_co2_g_per_kwh: (
-        Annotated[
-            list[Annotated[float, Field(ge=0, le=10_000)]],
-            Field(min_length=1, max_length=STEPS_MAX),
-        ]
-        | None
-    ) = None
+    model_config = ConfigDict(populate_by_name=True)
 
-    @model_validator(mode="after")
-    def _same_length(self) -> NewPrices:
-        steps = len(self.import_price_per_kwh)
-        carbon = self.import_co2_g_per_kwh
-        if len(self.export_price_per_kwh) != steps or (carbon is not None and len(carbon) != steps):
-            raise ValueError("all lists have one value per step")
-        return self
+    since: Instant | None = Field(default=None, alias="from")
+    until: Instant | None = Field(default=None, alias="to")
 
 
 class SiteQuery(KeptQuery):
@@ -315,57 +326,6 @@ async def list_measurements(
     return reply_page([measurement_resource(row) for row in rows], cursor)
 
 
-@router.post("/prices", status_code=201, response_model=PricesShown, dependencies=[may("energy")])
-async def post_prices(work: Work, body: NewPrices) -> Response:
-    """Push prices of a site."""
-    site = await site_of(work, body.site_id)
-    values = {
-        **body.model_dump(exclude={"site_id"}),
-        "import_price_per_kwh": _texts(body.import_price_per_kwh),
-        "export_price_per_kwh": _texts(body.export_price_per_kwh),
-    }
-    row = await store_prices(work, site, values)
-    return reply(price_resource(row), status=201, location=f"{BASE}/prices/{row.id}")
-
-
-@router.get("/prices", response_model=Page[PricesShown], dependencies=[may("read")])
-async def list_prices(
-    session: Reading, caller: CallerNow, query: Annotated[SeriesQuery, Query()]
-) -> Response:
-    """List series of prices, the one issued last first."""
-    statement = (
-        sa.select(PriceSeries)
-        .join(Site, Site.id == PriceSeries.site_id)
-        .where(Site.tenant_id == caller.tenant)
-    )
-    if query.site_id is not None:
-        statement = statement.where(PriceSeries.site_id == query.site_id)
-    if query.since is not None:
-        statement = statement.where(PriceSeries.issued_at >= query.since)
-    if query.until is not None:
-        statement = statement.where(PriceSeries.issued_at < query.until)
-    rows, cursor = await fetch_page(
-        session,
-        statement,
-        query,
-        sorts={"issued_at": PriceSeries.issued_at},
-        key=(PriceSeries.id,),
-        updated=(PriceSeries.issued_at,),
-        default="-issued_at",
-    )
-    return reply_page([price_resource(row) for row in rows], cursor)
-
-
-@router.get("/prices/{series_id}", response_model=PricesShown, dependencies=[may("read")])
-async def get_prices(session: Reading, caller: CallerNow, series_id: str) -> Response:
-    """Show a series of prices as it was issued."""
-    row = await session.get(PriceSeries, series_id)
-    if row is None:
-        raise NotFound(f"there are no prices {series_id}")
-    await find_row(session, Site, row.site_id, caller.tenant)
-    return reply(price_resource(row))
-
-
 def _columns(document: NewSite) -> dict[str, Any]:
     values = document.model_dump(exclude={"id", "circuits"})
     if document.export_limit_w is None:
@@ -375,7 +335,3 @@ def _columns(document: NewSite) -> dict[str, Any]:
 
 def _circuits(document: NewSite) -> list[dict[str, Any]]:
     return [circuit.model_dump() for circuit in document.circuits]
-
-
-def _texts(prices: Sequence[Decimal]) -> list[str]:
-    return [format(price, "f") for price in prices]

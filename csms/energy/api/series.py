@@ -1,7 +1,9 @@
-"""REST: `/forecasts/pv`, `/forecasts/load`, and how good those were who made them."""
+"""REST: `/forecasts/pv`, `/forecasts/load`, how good those were who made them, and `/prices`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Literal
 
 import sqlalchemy as sa
@@ -9,29 +11,34 @@ from fastapi import Query
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
-from csms.energy.actions import store_forecast
+from csms.energy.actions import store_forecast, store_prices
+from csms.energy.api.sites import PeriodQuery
 from csms.energy.queries import (
     PUSHED,
     ForecastShown,
-    ForecastSourceShown,
+    PricesShown,
     forecast_resource,
-    source_resource,
+    price_resource,
 )
-from csms.energy.series import STEPS_MAX, SeriesQuery, StepMinutes, site_of
-from csms.web.documents import Document, Id, Instant, PowerW
+from csms.energy.sources import ForecastSourceShown, source_resource
+from csms.web.documents import Currency, Document, Id, Instant, Money, PowerW
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
+from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_row
 from csms.web.shown import Page
 from csms.web.work import Reading, Work
 from models.errors import NotFound
-from models.tables.energy import Forecast, ForecastSource, Site
+from models.tables.energy import Forecast, ForecastSource, PriceSeries, Site
 
 router = api_router("energy")
 
+STEPS_MAX = 2 * 366 * 24
+StepMinutes = Literal[1, 5, 10, 15, 20, 30, 60]
 PowerSeries = Annotated[list[PowerW], Field(min_length=1, max_length=STEPS_MAX)]
+PriceList = Annotated[list[Money], Field(min_length=1, max_length=STEPS_MAX)]
 
 
 class NewForecast(Document):
@@ -61,6 +68,39 @@ class NewForecast(Document):
         return self
 
 
+class NewPrices(Document):
+    """Prices of a site, with one value per step."""
+
+    site_id: Id
+    issued_at: Instant
+    start: Instant
+    step_minutes: StepMinutes = 15
+    currency: Currency = "EUR"
+    import_price_per_kwh: PriceList
+    export_price_per_kwh: PriceList
+    import_co2_g_per_kwh: (
+        Annotated[
+            list[Annotated[float, Field(ge=0, le=10_000)]],
+            Field(min_length=1, max_length=STEPS_MAX),
+        ]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _same_length(self) -> NewPrices:
+        steps = len(self.import_price_per_kwh)
+        carbon = self.import_co2_g_per_kwh
+        if len(self.export_price_per_kwh) != steps or (carbon is not None and len(carbon) != steps):
+            raise ValueError("all lists have one value per step")
+        return self
+
+
+class SeriesQuery(PeriodQuery):
+    """Series of one site that were issued in a period; the newest comes first."""
+
+    site_id: str | None = None
+
+
 @router.post(
     "/forecasts/{kind}",
     status_code=201,
@@ -69,7 +109,7 @@ class NewForecast(Document):
 )
 async def post_forecast(work: Work, kind: Literal["pv", "load"], body: NewForecast) -> Response:
     """Push one's own forecast of sun or building load."""
-    site = await site_of(work, body.site_id)
+    site = await _site_of(work, body.site_id)
     source = f"{PUSHED}: {body.source}" if body.source else PUSHED
     values = {
         **body.model_dump(exclude={"site_id"}),
@@ -159,3 +199,65 @@ async def list_forecast_sources(
         updated=(ForecastSource.judged_at,),
     )
     return reply_page([source_resource(row) for row in rows], cursor)
+
+
+@router.post("/prices", status_code=201, response_model=PricesShown, dependencies=[may("energy")])
+async def post_prices(work: Work, body: NewPrices) -> Response:
+    """Push prices of a site."""
+    site = await _site_of(work, body.site_id)
+    values = {
+        **body.model_dump(exclude={"site_id"}),
+        "import_price_per_kwh": _texts(body.import_price_per_kwh),
+        "export_price_per_kwh": _texts(body.export_price_per_kwh),
+    }
+    row = await store_prices(work, site, values)
+    return reply(price_resource(row), status=201, location=f"{BASE}/prices/{row.id}")
+
+
+@router.get("/prices", response_model=Page[PricesShown], dependencies=[may("read")])
+async def list_prices(
+    session: Reading, caller: CallerNow, query: Annotated[SeriesQuery, Query()]
+) -> Response:
+    """List series of prices, the one issued last first."""
+    statement = (
+        sa.select(PriceSeries)
+        .join(Site, Site.id == PriceSeries.site_id)
+        .where(Site.tenant_id == caller.tenant)
+    )
+    if query.site_id is not None:
+        statement = statement.where(PriceSeries.site_id == query.site_id)
+    if query.since is not None:
+        statement = statement.where(PriceSeries.issued_at >= query.since)
+    if query.until is not None:
+        statement = statement.where(PriceSeries.issued_at < query.until)
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"issued_at": PriceSeries.issued_at},
+        key=(PriceSeries.id,),
+        updated=(PriceSeries.issued_at,),
+        default="-issued_at",
+    )
+    return reply_page([price_resource(row) for row in rows], cursor)
+
+
+@router.get("/prices/{series_id}", response_model=PricesShown, dependencies=[may("read")])
+async def get_prices(session: Reading, caller: CallerNow, series_id: str) -> Response:
+    """Show a series of prices as it was issued."""
+    row = await session.get(PriceSeries, series_id)
+    if row is None:
+        raise NotFound(f"there are no prices {series_id}")
+    await find_row(session, Site, row.site_id, caller.tenant)
+    return reply(price_resource(row))
+
+
+def _texts(prices: Sequence[Decimal]) -> list[str]:
+    return [format(price, "f") for price in prices]
+
+
+async def _site_of(work: Work, site_id: str) -> Site:
+    try:
+        return await find_row(work.session, Site, site_id, work.tenant)
+    except NotFound as missing:
+        raise bad_field("/site_id", missing.detail) from None

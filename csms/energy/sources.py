@@ -1,0 +1,86 @@
+"""Who forecasts for a site: what they said, and how near they came to what was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime
+
+from csms.web.documents import Shown
+from models.tables.energy import Forecast, ForecastSource, Site
+from models.timeline import StepGrid
+from scheduler.forecast import QuantileForecast
+from scheduler.forecast.quality import Record
+from scheduler.forecast.sun import Plant
+
+
+class DoubtShown(Shown):
+    """Why a forecast, or who makes it, is not believed."""
+
+    code: str
+    detail: str
+
+
+class ForecastSourceShown(Shown):
+    """How near a source came to what was measured, in the first six hours of its forecasts.
+
+    What lies a week back counts by a third.
+    """
+
+    site_id: str
+    kind: str
+    source: str
+    """`own`, or as pushed forecasts are called."""
+    judged_at: AwareDatetime
+    hours: float
+    """Of steps in which there was something to forecast; all that follows is null without."""
+    skill: float | None
+    """1 is perfect, 0 no better than saying that it stays as it is."""
+    error_w: float | None
+    """Mean of what was missed, either way."""
+    bias_w: float | None
+    """How much too much was forecast on average."""
+    inside_share: float | None
+    """How often it came to lie between `q10_w` and `q90_w`; 0.8 would be right."""
+    doubts: list[DoubtShown]
+    """With any, its forecasts are not planned with."""
+
+
+def forecast_of(row: Forecast) -> QuantileForecast:
+    """Returns a forecast that was kept."""
+    grid = StepGrid(row.start, row.step_minutes, len(row.q50_w))
+    series = (tuple(map(float, each)) for each in (row.q10_w, row.q50_w, row.q90_w))
+    return QuantileForecast(row.issued_at, grid, "outside", *series)
+
+
+def plants_of(row: Site) -> list[Plant]:
+    """Returns the roofs of a site."""
+    return [
+        Plant(each["peak_power_w"], each["tilt_deg"], each["azimuth_deg"]) for each in row.pv_plants
+    ]
+
+
+def record_of(row: ForecastSource) -> Record:
+    """Returns how near a source has come to what was measured."""
+    return Record(*(getattr(row, name) for name in Record.__slots__))
+
+
+def source_resource(row: ForecastSource) -> dict[str, Any]:
+    """Returns a source of forecasts as the REST door and the events show it."""
+    record = record_of(row)
+    return {
+        "site_id": row.site_id,
+        "kind": row.kind,
+        "source": row.source,
+        "judged_at": row.judged_at,
+        "hours": round(record.hours, 2),
+        "skill": _rounded(record.skill, 4),
+        "error_w": _rounded(record.error_w, 1),
+        "bias_w": _rounded(record.bias_w, 1),
+        "inside_share": _rounded(record.inside_share, 4),
+        "doubts": row.doubts,
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,78 @@
+"""What a plan wants of batteries and of loads with a store, for whoever runs them.
+
+A schedule goes from now on step by step, and ends some hours after its plan was made: whoever has
+heard nothing newer by then is on his own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from csms.ledger.work import UnitOfWork
+from csms.planning.rules import SENT_AHEAD
+from models.tables.planning import Plan as PlanRow
+from models.timeline import StepGrid, format_rfc3339
+from scheduler.plan import Plan
+from scheduler.problem import Problem
+
+
+def flexible_name(site_id: str, load_id: str) -> str:
+    """Returns what a load with a store is called in plans, over all sites."""
+    return f"{site_id}/{load_id}"
+
+
+def periods(
+    row: PlanRow, series: Mapping[str, Sequence[float]], *, now: datetime
+) -> list[dict[str, Any]]:
+    """Returns the values of a plan's series from `now` on, step by step, as they are shown.
+
+    Args:
+        row: the plan.
+        series: one value for each step, by what it is called.
+        now: the present.
+    """
+    grid = StepGrid(row.start, row.step_minutes, row.steps)
+    until = min(row.created_at + SENT_AHEAD, grid.end)
+    if not grid.start <= now < until:
+        return []
+    return [
+        {
+            "from_at": format_rfc3339(max(now, grid.instant(step))),
+            "to_at": format_rfc3339(min(until, grid.instant(step + 1))),
+            **{name: round(values[step], 1) for name, values in series.items()},
+        }
+        for step in range(grid.floor(now), min(grid.steps, grid.ceil(until)))
+    ]
+
+
+def schedule(
+    row: PlanRow | None, found: Sequence[Mapping[str, Any]], why: str | None = None
+) -> dict[str, Any]:
+    """Returns what somebody is to do by a plan, as the REST door and the events show it."""
+    return {
+        "plan_id": None if row is None else row.id,
+        "planned_at": None if row is None else row.created_at,
+        "periods": found,
+        "why": why,
+    }
+
+
+def tell_schedules(work: UnitOfWork, row: PlanRow, problem: Problem, plan: Plan) -> None:
+    """Says what batteries and loads are to do by a plan that is being published."""
+    powers = {each.id: each for each in plan.sites}
+    loads = {each.id: each.power_w for each in plan.flexible}
+    for site in problem.sites:
+        if site.battery is not None:
+            power = powers[site.id]
+            series = {"power_w": power.battery_w, "grid_w": power.grid_w}
+            told = {"site_id": site.id, **schedule(row, periods(row, series, now=work.now))}
+            subject = f"site/{site.id}"
+            work.emit("battery.scheduled", subject=subject, resource=told, site_id=site.id)
+        for load in site.flexible_loads:
+            load_id = load.id.removeprefix(flexible_name(site.id, ""))
+            found = periods(row, {"power_w": loads[load.id]}, now=work.now)
+            told = {"site_id": site.id, "load_id": load_id, **schedule(row, found)}
+            subject = f"site/{site.id}/flexible-load/{load_id}"
+            work.emit("flexible_load.scheduled", subject=subject, resource=told, site_id=site.id)
