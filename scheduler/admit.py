@@ -39,6 +39,7 @@ from scheduler.reach import (
     seconds,
     soonest_s,
 )
+from scheduler.straying import Bound, Chance
 
 ReasonCode = Literal[
     "PAST", "HORIZON", "CLASS", "PLACE", "TIME", "ENERGY_BEFORE", "ENERGY_AFTER", "SPACE"
@@ -53,13 +54,6 @@ ALTERNATIVE_LEAD = timedelta(minutes=1)
 MAX_OFFERS = 5
 MAX_OF_A_KIND = 2
 """How many other classes, and how many other sites, are offered at most."""
-
-# How returns and consumption are taken to stray, until a fleet's own history says better: one
-# return in ten comes 15 to 60 minutes late, and consumption has a standard deviation of 12 %.
-LATE_SHARE = 0.1
-LATE_LEAST_S = 15 * 60
-LATE_MOST_S = 60 * 60
-CONSUMPTION_SPREAD = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +87,8 @@ class Offer:
     """State of charge that the car can have at pickup, charging cautiously until then."""
     probability_ready: float
     """Chance that the car is back and charged in time, as far as returns and consumption stray."""
+    bound_by: Bound | None
+    """What stands against it most: too little energy, or a late return before."""
     slack_wh: float
     """Energy to spare, at the tighter of this trip and what is promised after it."""
     slack_minutes: float | None
@@ -271,6 +267,11 @@ class Calendar:
         ]
         return self.build(self.cars, moved, self.rules, self.now, self._spaces)
 
+    def under(self, rules: AdmissionRules) -> Self:
+        """Returns the calendar by other rules."""
+        promises = (promise for chain in self.chains for promise in chain)
+        return self.build(self.cars, promises, rules, self.now, self._spaces)
+
     def broken(self) -> tuple[Promise, ...]:
         """Returns the promises that can't be kept now: their cars are late, misplaced or empty."""
         found: list[Promise] = []
@@ -348,9 +349,10 @@ class Calendar:
 
     def _offers(self, wish: Wish, found: Fit) -> tuple[Offer, ...]:
         gaps = np.flatnonzero(found.stage == Stage.FITS)
-        likely = [self._probability_ready(wish, int(gap), found) for gap in gaps]
+        chances = [self._chance(wish, int(gap), found) for gap in gaps]
         # Probabilities are compared in whole percents: finer differences are below the model.
-        order: list[int] = np.lexsort((gaps, found.spare_wh[gaps], -np.round(likely, 2))).tolist()
+        likely = np.round([chance.probability for chance in chances], 2)
+        order: list[int] = np.lexsort((gaps, found.spare_wh[gaps], -likely)).tolist()
         offers: list[Offer] = []
         for place in order[:MAX_OFFERS]:
             gap = int(gaps[place])
@@ -360,7 +362,8 @@ class Calendar:
                     vehicle_id=car.vehicle_id,
                     vehicle_class=car.vehicle_class,
                     expected_soc_pct=100.0 * float(found.ready_wh[gap]) / car.capacity_wh,
-                    probability_ready=likely[place],
+                    probability_ready=chances[place].probability,
+                    bound_by=chances[place].bound_by,
                     slack_wh=float(found.spare_wh[gap]),
                     slack_minutes=self._slack_minutes(wish, gap),
                     idle_from=datetime.fromtimestamp(float(self._table[Column.FROM_S, gap]), UTC),
@@ -384,20 +387,15 @@ class Calendar:
             sides.append(float(column[Column.CLOSE_S]) - seconds(wish.end))
         return min(sides) / 60 if sides else None
 
-    def _probability_ready(self, wish: Wish, gap: int, found: Fit) -> float:
-        """Returns P(the trip before is back in time) x P(the energy lasts for this trip)."""
+    def _chance(self, wish: Wish, gap: int, found: Fit) -> Chance:
+        """Returns how likely the trip before is back in time and the energy lasts for this one."""
         column = self._table[:, gap]
-        in_time = 1.0
+        pause_s = None
         if column[Column.AFTER_TRIP]:
             pause_s = seconds(wish.start) - float(column[Column.FROM_S])
-            too_late = (LATE_MOST_S - pause_s) / (LATE_MOST_S - LATE_LEAST_S)
-            in_time = 1.0 - LATE_SHARE * min(1.0, max(0.0, too_late))
-        plain_wh = float(column[Column.WH_PER_KM]) * wish.distance_km
-        if plain_wh == 0:
-            return in_time
-        spare_wh = float(found.ready_wh[gap] - column[Column.MIN_WH]) - plain_wh
-        spread_wh = CONSUMPTION_SPREAD * plain_wh
-        return in_time * 0.5 * (1.0 + math.erf(spare_wh / (spread_wh * math.sqrt(2.0))))
+        plain_wh = max(TOLERANCE_WH, float(column[Column.WH_PER_KM]) * wish.distance_km)
+        usable_wh = float(found.ready_wh[gap] - column[Column.MIN_WH])
+        return self.rules.straying.chance(usable_wh / plain_wh, pause_s)
 
     def _reasons(self, wish: Wish, found: Fit) -> tuple[Reason, ...]:
         """Returns for each hurdle how many cars get that far and no farther, in their best gap."""
@@ -473,7 +471,7 @@ class Calendar:
     def _soonest(self, wish: Wish, table: Table, earliest: datetime) -> tuple[Wish, ...]:
         """Returns the earliest later wish that fits, on a whole quarter of an hour, if any does."""
         asked_s = seconds(wish.start)
-        ready_s = soonest_s(table, self._ask(wish), self.rules)
+        ready_s = soonest_s(table, self._ask(wish))
         start_s = np.ceil(ready_s / ROUND_START_S) * ROUND_START_S
         length_s = (wish.end - wish.start).total_seconds()
         in_time = start_s[start_s + length_s <= table[Column.CLOSE_S]]

@@ -12,12 +12,14 @@ take more energy for a trip than it should need, and count no sun. What is asked
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scheduler.straying import Margin, Straying
 
 Table = NDArray[np.float64]
 """One row per `Column`, one column per gap; the gaps of a car lie side by side, in order."""
@@ -79,11 +81,23 @@ class AdmissionRules:
     charge_rate_factor: float = 0.85
     """Share of the charging power that is counted on."""
     energy_factor: float = 1.1
-    """How much more energy a trip takes than its distance says."""
+    """How much more energy a trip takes than its distance says, for those that come after it."""
     horizon: timedelta = timedelta(days=60)
     """How far ahead a booking may begin."""
     nearby: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Sites to offer instead of a site, nearest first; a site that is not named: all others."""
+    margins: Mapping[str, Margin] = field(default_factory=dict[str, Margin])
+    """What promises from a site keep free; a site that is not named: the factor and the buffer."""
+    straying: Straying = field(default_factory=Straying)
+    """How trips stray, for the probability of an answer."""
+
+    def margin(self, site_id: str) -> Margin:
+        """Returns what a promise from a site keeps free, with no less than the buffer."""
+        buffer_s = self.buffer.total_seconds()
+        own = self.margins.get(site_id)
+        if own is None:
+            return Margin(self.energy_factor, buffer_s, lost_s=0.0, risk=0.0)
+        return replace(own, turnaround_s=max(buffer_s, own.turnaround_s))
 
 
 class Column(IntEnum):
@@ -97,9 +111,9 @@ class Column(IntEnum):
     FROM_S = 4
     UNTIL_S = 5
     OPEN_S = 6
-    """Earliest start of a new trip: `FROM_S`, plus the buffer after a trip."""
+    """Earliest start of a new trip: `FROM_S`, plus the turnaround after a trip."""
     CLOSE_S = 7
-    """Latest end of a new trip: `UNTIL_S` less the buffer before a promise."""
+    """Latest end of a new trip: `UNTIL_S` less the turnaround before a promise."""
     REACH_WH = 8
     """Most energy that can be stored at `FROM_S`."""
     NEED_WH = 9
@@ -114,6 +128,12 @@ class Column(IntEnum):
     """1 when a trip comes before the gap (which may come back late), else 0."""
     NEXT_GAIN_W = 15
     """As `GAIN_W`, where the car stands after a new trip in this gap: at `NEXT_SITE`."""
+    FACTOR = 16
+    """Energy that a new trip must find, over what its distance says."""
+    LOST_S = 17
+    """How long after `FROM_S` charging is taken to begin."""
+    NEXT_LOST_S = 18
+    """The same after a new trip in this gap."""
 
 
 def seconds(instant: datetime) -> float:
@@ -122,7 +142,7 @@ def seconds(instant: datetime) -> float:
 
 
 def trip_wh(car: CarState, distance_km: float, rules: AdmissionRules) -> float:
-    """Returns the energy in Wh that a trip is counted to take from the battery."""
+    """Returns the energy in Wh that a trip takes from the battery, for those that come after."""
     return distance_km * car.consumption_wh_per_km * rules.energy_factor
 
 
@@ -149,12 +169,16 @@ def departure_needs_wh(
     arrival_wh = car.min_soc_wh
     for index in range(len(promises) - 1, -1, -1):
         promise = promises[index]
-        reserve_wh = promise.reserve_km * car.consumption_wh_per_km
-        least_back_wh = max(car.min_soc_wh + reserve_wh, arrival_wh)
-        need_wh = trip_wh(car, promise.distance_km, rules) + least_back_wh
+        margin = rules.margin(promise.pickup_site)
+        own_km = promise.distance_km * margin.energy_factor + promise.reserve_km
+        need_wh = max(
+            car.min_soc_wh + own_km * car.consumption_wh_per_km,
+            arrival_wh + trip_wh(car, promise.distance_km, rules),
+        )
         needs.append(need_wh)
         if index > 0:
-            pause_s = max(0.0, seconds(promise.start) - seconds(promises[index - 1].end))
+            pause_s = seconds(promise.start) - seconds(promises[index - 1].end)
+            pause_s = max(0.0, pause_s - margin.lost_s)
             gain = gain_w(car, car.power_at(promise.pickup_site), rules)
             arrival_wh = max(car.min_soc_wh, need_wh - gain * pause_s / SECONDS_PER_HOUR)
     needs.reverse()
@@ -182,7 +206,6 @@ def car_columns(
     """
     needs = departure_needs_wh(car, promises, rules)
     gain = gain_w(car, car.charge_power_w, rules)
-    buffer_s = rules.buffer.total_seconds()
     site = car.site_id
     from_s = max(seconds(car.free_from), seconds(now))
     stored_wh = car.soc_wh
@@ -196,23 +219,27 @@ def car_columns(
     for gap in range(len(promises) + 1):
         follower = promises[gap] if gap < len(promises) else None
         until_s = OPEN_END_S if follower is None else seconds(follower.start)
+        margin = rules.margin(site)
+        lost_s = margin.lost_s if after_trip else 0.0
+        next_margin = rules.margin(site if follower is None else follower.pickup_site)
         columns[Column.SITE : Column.GAIN_W, gap] = (
             code(site),
             -1 if follower is None else code(follower.pickup_site),
             from_s,
             until_s,
-            from_s + (buffer_s if after_trip else 0.0),
-            until_s if follower is None else until_s - buffer_s,
+            from_s + (margin.turnaround_s if after_trip else 0.0),
+            until_s if follower is None else until_s - next_margin.turnaround_s,
             stored_wh,
             -np.inf if follower is None else needs[gap],
         )
         columns[Column.AFTER_TRIP, gap] = after_trip
         columns[Column.GAIN_W, gap] = gain
         columns[Column.NEXT_GAIN_W, gap] = 0.0
+        columns[Column.FACTOR :, gap] = (margin.energy_factor, lost_s, next_margin.lost_s)
         if follower is not None:
             next_gain = gain_w(car, car.power_at(follower.pickup_site), rules)
             columns[Column.NEXT_GAIN_W, gap] = next_gain
-            stored_wh = charged_wh(stored_wh, car.max_soc_wh, gain, until_s - from_s)
+            stored_wh = charged_wh(stored_wh, car.max_soc_wh, gain, until_s - from_s - lost_s)
             stored_wh -= trip_wh(car, follower.distance_km, rules)
             site, after_trip = follower.dropoff_site, True
             gain = gain_w(car, car.power_at(site), rules)
@@ -323,15 +350,14 @@ def fit(table: Table, ask: Ask, rules: AdmissionRules) -> Fit:
     in_time = (
         at_place & (table[Column.OPEN_S] <= ask.start_s) & (ask.end_s <= table[Column.CLOSE_S])
     )
-    ready_wh = _charged_wh(
-        table, table[Column.REACH_WH], table[Column.GAIN_W], ask.start_s - table[Column.FROM_S]
-    )
+    idle_s = ask.start_s - table[Column.FROM_S] - table[Column.LOST_S]
+    ready_wh = _charged_wh(table, table[Column.REACH_WH], table[Column.GAIN_W], idle_s)
     per_km_wh = table[Column.WH_PER_KM]
     back_wh = ready_wh - per_km_wh * (ask.distance_km * rules.energy_factor)
-    before_wh = back_wh - per_km_wh * ask.reserve_km - table[Column.MIN_WH]
-    again_wh = _charged_wh(
-        table, back_wh, table[Column.NEXT_GAIN_W], table[Column.UNTIL_S] - ask.end_s
-    )
+    own_km = ask.distance_km * table[Column.FACTOR] + ask.reserve_km
+    before_wh = ready_wh - per_km_wh * own_km - table[Column.MIN_WH]
+    pause_s = table[Column.UNTIL_S] - ask.end_s - table[Column.NEXT_LOST_S]
+    again_wh = _charged_wh(table, back_wh, table[Column.NEXT_GAIN_W], pause_s)
     after_wh = again_wh - table[Column.NEED_WH]
     charged = in_time & (before_wh >= -TOLERANCE_WH)
     fits = charged & (after_wh >= -TOLERANCE_WH)
@@ -341,19 +367,20 @@ def fit(table: Table, ask: Ask, rules: AdmissionRules) -> Fit:
     return Fit(stage, ready_wh, np.minimum(before_wh, after_wh))
 
 
-def soonest_s(table: Table, ask: Ask, rules: AdmissionRules) -> NDArray[np.float64]:
+def soonest_s(table: Table, ask: Ask) -> NDArray[np.float64]:
     """Returns for each gap the earliest start, not before the asked one, that it may allow.
 
     Infinity where the car can't be charged enough. Time after the trip is not looked at here.
     """
     needed_wh = table[Column.MIN_WH] + table[Column.WH_PER_KM] * (
-        ask.distance_km * rules.energy_factor + ask.reserve_km
+        ask.distance_km * table[Column.FACTOR] + ask.reserve_km
     )
     missing_wh = np.maximum(0.0, needed_wh - table[Column.REACH_WH])
     can_gain = table[Column.GAIN_W] > 0
     never_hours = np.where(missing_wh > 0, np.inf, 0.0)
     hours = np.divide(missing_wh, table[Column.GAIN_W], out=never_hours, where=can_gain)
-    ready_s = table[Column.FROM_S] + hours * SECONDS_PER_HOUR
+    lost_s = np.where(missing_wh > 0, table[Column.LOST_S], 0.0)
+    ready_s = table[Column.FROM_S] + lost_s + hours * SECONDS_PER_HOUR
     return np.maximum(np.maximum(table[Column.OPEN_S], ready_s), ask.start_s)
 
 
@@ -363,12 +390,13 @@ def longest_km(table: Table, ask: Ask, rules: AdmissionRules) -> float:
     in_time = found.stage > Stage.TIME
     if not in_time.any():
         return 0.0
-    until_s = np.maximum(0.0, table[Column.UNTIL_S] - ask.end_s)
-    later_wh = table[Column.NEED_WH] - table[Column.NEXT_GAIN_W] * until_s / SECONDS_PER_HOUR
-    kept_wh = table[Column.MIN_WH] + table[Column.WH_PER_KM] * ask.reserve_km
-    usable_wh = found.ready_wh - np.maximum(kept_wh, later_wh)
-    per_km_wh = np.maximum(TOLERANCE_WH, table[Column.WH_PER_KM] * rules.energy_factor)
-    return max(0.0, float(np.max(usable_wh[in_time] / per_km_wh[in_time])))
+    pause_s = np.maximum(0.0, table[Column.UNTIL_S] - ask.end_s - table[Column.NEXT_LOST_S])
+    later_wh = table[Column.NEED_WH] - table[Column.NEXT_GAIN_W] * pause_s / SECONDS_PER_HOUR
+    per_km_wh = np.maximum(TOLERANCE_WH, table[Column.WH_PER_KM])
+    kept_wh = table[Column.MIN_WH] + per_km_wh * ask.reserve_km
+    own_km = (found.ready_wh - kept_wh) / (per_km_wh * table[Column.FACTOR])
+    chain_km = (found.ready_wh - later_wh) / (per_km_wh * rules.energy_factor)
+    return max(0.0, float(np.max(np.minimum(own_km, chain_km)[in_time])))
 
 
 def _charged_wh(

@@ -113,8 +113,10 @@ def trip_energy(
     car = calendar.car(offer.vehicle_id)
     efficiency = car.charge_efficiency
     wanted_wh = wish.distance_km * car.consumption_wh_per_km / efficiency
-    reserve_wh = (wish.distance_km + wish.reserve_km) * car.consumption_wh_per_km
-    lacking_wh = (car.min_soc_wh + reserve_wh - offer.idle_soc_wh) / efficiency
+    margin = calendar.rules.margin(wish.pickup_site)
+    promised_km = wish.distance_km * margin.energy_factor + wish.reserve_km
+    promised_wh = promised_km * car.consumption_wh_per_km
+    lacking_wh = (car.min_soc_wh + promised_wh - offer.idle_soc_wh) / efficiency
     room_wh = max(0.0, car.max_soc_wh - offer.idle_soc_wh) / efficiency
     before = _between(supply, offer.idle_from, wish.start, offer.idle_power_w).cut(room_wh)
     needed_wh = before.taken(min(max(0.0, lacking_wh), wanted_wh))

@@ -19,12 +19,13 @@ from csms.booking.rules import (
     OPEN,
     check_times,
     expected_solar_share,
+    pause_before,
     promise_reasons,
     refusal_reasons,
-    reserve_km,
     step,
     stops_extension,
     told_answer,
+    told_chance,
     told_extension,
 )
 from csms.booking.sunshine import Sunshine, hungry_cars, look_for_sunshine, money
@@ -63,7 +64,6 @@ class Asked:
             dropoff_site=self.dropoff_site_id,
             distance_km=self.distance_km,
             vehicle_class=self.vehicle_class,
-            reserve_km=reserve_km(self.distance_km),
         )
 
     def document(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ async def quote(
         BadInput: for impossible times or unknown references.
     """
     check_times(asked.start, asked.end, now)
-    await _check_references(session, asked, tenant=tenant)
+    asked_chance = await _check_references(session, asked, tenant=tenant)
     calendar = await desk.calendar(session, tenant=tenant, now=now)
     answer = calendar.answer(asked.wish(), now=now)
     reasons = refusal_reasons(answer)
@@ -109,12 +109,16 @@ async def quote(
         reasons = promise_reasons(answer, solar_share)
     return {
         "bookable": answer.bookable,
+        "promise_probability": asked_chance,
+        "probability": told_chance(answer.offers[0].probability_ready) if answer.offers else None,
+        "bound_by": answer.offers[0].bound_by if answer.offers else None,
         "offers": [
             {
                 "vehicle_id": offer.vehicle_id,
                 "vehicle_class": offer.vehicle_class,
                 "expected_soc_pct": round(offer.expected_soc_pct, 1),
-                "probability_ready": round(offer.probability_ready, 3),
+                "probability_ready": told_chance(offer.probability_ready),
+                "bound_by": offer.bound_by,
                 "slack_wh": round(offer.slack_wh, 1),
                 "slack_minutes": offer.slack_minutes,
             }
@@ -149,14 +153,14 @@ async def book(
     """
     check_times(asked.start, asked.end, work.now)
     await work.take_turn(BOOKINGS)
-    await _check_references(work.session, asked, tenant=work.tenant)
+    asked_chance = await _check_references(work.session, asked, tenant=work.tenant)
     if booking_id is not None and await work.session.get(Booking, booking_id) is not None:
         raise Conflict(f"there is a booking {booking_id} already", code="already-exists")
     calendar = await desk.calendar(work.session, tenant=work.tenant, now=work.now)
     answer = calendar.answer(asked.wish(), now=work.now)
     if not answer.bookable:
         raise Refused(
-            "no car can be promised for this trip",
+            f"no car can be promised for this trip with a probability of {asked_chance:g}",
             code="no-vehicle",
             reasons=refusal_reasons(answer),
             explanation=told_answer(answer, asked.wish(), calendar.rules, None, language),
@@ -181,7 +185,9 @@ async def book(
         status="confirmed",
         vehicle_id=offer.vehicle_id,
         expected_soc_pct=round(offer.expected_soc_pct, 1),
-        probability_ready=round(offer.probability_ready, 3),
+        probability_ready=told_chance(offer.probability_ready),
+        probability=told_chance(offer.probability_ready),
+        bound_by=offer.bound_by,
         solar_share=solar_share,
         reasons=promise_reasons(answer, solar_share),
     )
@@ -191,7 +197,8 @@ async def book(
     return booking
 
 
-async def _check_references(session: ReadSession, asked: Asked, *, tenant: str) -> None:
+async def _check_references(session: ReadSession, asked: Asked, *, tenant: str) -> float:
+    """Lets a wish pass that refers to what is there; returns what its site promises with."""
     errors: list[FieldError] = []
     for field, table, key in (
         ("driver_id", Driver, asked.driver_id),
@@ -204,6 +211,8 @@ async def _check_references(session: ReadSession, asked: Asked, *, tenant: str) 
             errors.append(FieldError(f"/{field}", f"there is no {kind} {key}"))
     if errors:
         raise BadInput("the booking refers to what is not there", errors)
+    pickup = await session.get_one(Site, asked.pickup_site_id)
+    return pickup.promise_probability
 
 
 async def _solar_share(
@@ -213,9 +222,14 @@ async def _solar_share(
     vehicle_id = answer.offers[0].vehicle_id
     surplus = await read_surplus(session, wish.pickup_site, now)
     if surplus is not None:
-        shares = hungry_cars(calendar, wish.pickup_site)
-        car = calendar.car(vehicle_id)
-        share = expected_solar_share(answer, car, wish, surplus, shares=shares)
+        share = expected_solar_share(
+            answer,
+            calendar.car(vehicle_id),
+            wish,
+            surplus,
+            energy_factor=calendar.rules.margin(wish.pickup_site).energy_factor,
+            shares=hungry_cars(calendar, wish.pickup_site),
+        )
         if share is not None:
             return share
     return await solar_share_held(session, vehicle_id, now)
@@ -336,7 +350,7 @@ def _check_extension(
     stopped = stops_extension(calendar, booking.vehicle_id, booking.id, booking.start, end)
     if stopped is None:
         return
-    latest = stopped.start - calendar.rules.buffer
+    latest = stopped.start - pause_before(stopped, calendar)
     possible = (
         latest > booking.end
         and stops_extension(calendar, booking.vehicle_id, booking.id, booking.start, latest) is None

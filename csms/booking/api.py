@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -133,12 +133,19 @@ class BookingShown(KeptShown):
     vehicle_id: str | None
     expected_soc_pct: float | None
     probability_ready: float | None
+    """How surely the car is ready, as things stand now."""
+    probability: float | None
+    """How surely the promise was to be kept when it was given; null: given by an older version."""
+    bound_by: Literal["energy", "return"] | None
+    """What stands against `probability_ready` most: too little energy, or a late return before."""
     solar_share: float | None
     """Expected share of sun in what the car charges for the trip; null: it charges nothing."""
     reasons: list[str]
     started_at: AwareDatetime | None
     returned_at: AwareDatetime | None
     cancelled_at: AwareDatetime | None
+    used_wh: float | None
+    """What the trip took from the battery; null: it was not told at both ends."""
     assigned_evse: str | None = None
     """Only in the answer to a return: where the car should plug in."""
 
@@ -150,6 +157,7 @@ class OfferShown(Shown):
     vehicle_class: str
     expected_soc_pct: float
     probability_ready: float
+    bound_by: Literal["energy", "return"] | None
     slack_wh: float
     slack_minutes: float | None
 
@@ -171,6 +179,12 @@ class QuoteShown(Shown):
     """What a booking would be answered now; nothing is reserved."""
 
     bookable: bool
+    promise_probability: float
+    """How surely a booking from this site must be kept to be accepted."""
+    probability: float | None
+    """How surely this one would be; null where it is refused."""
+    bound_by: Literal["energy", "return"] | None
+    """What stands against it most: too little energy, or a late return before."""
     offers: list[OfferShown]
     """The first is the car that would be booked."""
     solar_share: float | None

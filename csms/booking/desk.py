@@ -1,20 +1,21 @@
 """The desk: the calendar that answers bookings, kept while nothing has changed it.
 
 The calendar is built from the tenant's cars, promises and chargers, and kept with a fingerprint of
-what it was built from, so that a question costs four small reads. Who writes bookings takes turns
+what it was built from, so that a question costs five small reads. Who writes bookings takes turns
 (`UnitOfWork.take_turn`), so that nobody else can promise the same car in between.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from csms.booking.queries import read_fleet
+from csms.booking.queries import read_caution, read_fleet
 from csms.ledger.work import ReadSession
 from models.tables.booking import Booking
+from models.tables.energy import Site
 from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.stations import Station
 from scheduler.admit import Calendar
@@ -47,8 +48,15 @@ class Desk:
             and timedelta(0) <= now - known.calendar.now < FRESH_FOR
         ):
             return known.calendar
-        fleet = await read_fleet(session, tenant=tenant, now=now)
-        calendar = Calendar.build(fleet.cars, fleet.promises, self._rules, now, fleet.spaces)
+        caution = await read_caution(session, tenant=tenant, now=now)
+        fleet = await read_fleet(session, tenant=tenant, now=now, caution=caution)
+        rules = replace(
+            self._rules,
+            energy_factor=caution.widest.energy_factor,
+            margins=caution.margins,
+            straying=caution.straying,
+        )
+        calendar = Calendar.build(fleet.cars, fleet.promises, rules, now, fleet.spaces)
         self._views[tenant] = _View(calendar, fingerprint)
         return calendar
 
@@ -74,6 +82,7 @@ async def _fingerprint(session: ReadSession, tenant: str) -> tuple[object, ...]:
         (Booking, (sa.func.sum(Booking.version), sa.func.max(Booking.updated_at))),
         (Station, (sa.func.sum(Station.version), sa.func.max(Station.updated_at))),
         (VehicleModel, (sa.func.sum(VehicleModel.version),)),
+        (Site, (sa.func.sum(Site.version),)),
     ):
         query = sa.select(sa.func.count(), *parts).where(table.tenant_id == tenant)
         found.extend((await session.execute(query)).one())

@@ -24,7 +24,10 @@ from models.errors import BadInput, Conflict, FieldError, Refused
 from models.tables.booking import Booking
 from models.tables.fleet import Vehicle, VehicleModel
 from scheduler.admit import Wish
+from scheduler.reach import AdmissionRules
 
+TOLD_LATELY = timedelta(hours=1)
+"""A charge that was measured longer ago is not what a car begins a trip with."""
 SHORTEST_TRIP = timedelta(minutes=15)
 """What is left of a booking is taken to be at least this when another car is looked for."""
 
@@ -57,6 +60,12 @@ async def start(work: UnitOfWork, desk: Desk, booking: Booking, seen: Observed) 
     booking.started_at = work.now
     booking.vehicle_id = vehicle.id
     _observe(work, vehicle, seen, "manual")
+    if (
+        vehicle.source != "estimate"
+        and vehicle.measured_at is not None
+        and vehicle.measured_at >= work.now - TOLD_LATELY
+    ):
+        booking.started_soc_pct = vehicle.soc_pct
     vehicle.at_site_id = None
     vehicle.plugged_evse = None
     announce(work, booking, "booking.started")
@@ -80,7 +89,8 @@ async def _car_for(work: UnitOfWork, desk: Desk, booking: Booking) -> Vehicle:
         distance_km=booking.distance_km,
         vehicle_class=booking.vehicle_class,
     )
-    for offer in calendar.without(booking.id).answer(wish).offers:
+    # Who stands at the counter is served with what is there, as surely as it can be.
+    for offer in calendar.without(booking.id).under(AdmissionRules()).answer(wish).offers:
         other = await _standing(work, offer.vehicle_id, booking.pickup_site_id)
         if other is not None:
             return other
@@ -154,6 +164,8 @@ async def give_back(
     move(work, booking, "returned")
     booking.returned_at = work.now
     _observe(work, vehicle, seen, source)
+    if source == "manual":
+        booking.used_wh = await _used_wh(work, vehicle, booking)
     vehicle.at_site_id = booking.dropoff_site_id
     vehicle.returned_at = work.now
     plugged = seen.plugged_evse
@@ -178,6 +190,15 @@ def _measured_on_trip(vehicle: Vehicle, booking: Booking) -> bool:
         and booking.started_at is not None
         and vehicle.measured_at > booking.started_at
     )
+
+
+async def _used_wh(work: UnitOfWork, vehicle: Vehicle, booking: Booking) -> float | None:
+    """Returns what the trip took; None where that is not known, or the car came back fuller."""
+    if booking.started_soc_pct is None or vehicle.soc_pct is None:
+        return None
+    model = await work.session.get_one(VehicleModel, vehicle.model_id)
+    used_wh = (booking.started_soc_pct - vehicle.soc_pct) / 100 * model.battery_capacity_wh
+    return round(used_wh, 1) if used_wh > 0 else None
 
 
 async def _estimated_soc_pct(work: UnitOfWork, vehicle: Vehicle, booking: Booking) -> float | None:

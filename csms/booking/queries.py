@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.booking.rules import (
     LATE_BY,
@@ -18,7 +19,6 @@ from csms.booking.rules import (
     Outlet,
     Surplus,
     outlet_power_w,
-    reserve_km,
     site_power_w,
 )
 from csms.energy.queries import forecasts_that_count
@@ -31,11 +31,20 @@ from models.tables.energy import Forecast, Site
 from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.stations import Connector, Evse, Station
 from scheduler.reach import CarState, Promise
+from scheduler.straying import DrivenTrip, Margin, Straying, learn
 
 SUN_HISTORY = timedelta(days=7)
 """How far back a car's charging tells where the energy in it came from."""
 UNKNOWN_SOC_PCT = 30.0
 """What a car whose charge is not known is taken to hold."""
+USUAL_PROBABILITY = 0.99
+"""What a promise is to be kept with where no site says otherwise."""
+LEARN_FROM = timedelta(days=60)
+"""How far back trips tell how trips stray: what is older was another season."""
+LEARN_FROM_TRIPS = 500
+"""No more than the newest of these."""
+LEAST_TOLD_SHARE = 0.03
+"""A trip that takes less of a battery tells nothing: charges are told in percents of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,21 @@ def charger_of(model: VehicleModel) -> Charger:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """How trips stray, and what promises keep free for it."""
+
+    straying: Straying
+    margins: Mapping[str, Margin]
+    """By the site where a trip begins."""
+
+    @property
+    def widest(self) -> Margin:
+        """The margin of the promises that are to be the surest."""
+        surest = min(self.margins.values(), key=lambda margin: margin.risk, default=None)
+        return surest or self.straying.margin(USUAL_PROBABILITY)
+
+
 def booking_resource(row: Booking) -> dict[str, Any]:
     """Returns a booking as the REST door and the events show it."""
     return {
@@ -94,19 +118,65 @@ def booking_resource(row: Booking) -> dict[str, Any]:
         "vehicle_id": row.vehicle_id,
         "expected_soc_pct": row.expected_soc_pct,
         "probability_ready": row.probability_ready,
+        "probability": row.probability,
+        "bound_by": row.bound_by,
         "solar_share": row.solar_share,
         "reasons": row.reasons,
         "started_at": row.started_at,
         "returned_at": row.returned_at,
         "cancelled_at": row.cancelled_at,
+        "used_wh": row.used_wh,
     }
 
 
-async def read_fleet(session: ReadSession, *, tenant: str, now: datetime) -> Fleet:
+async def read_caution(session: AsyncSession, *, tenant: str, now: datetime) -> Caution:
+    """Returns how trips stray, by those that are over, and what the sites' promises keep free."""
+    plain_wh = Booking.distance_km * VehicleModel.consumption_wh_per_km
+    trips = await session.execute(
+        sa.select(
+            Booking.vehicle_id,
+            Booking.used_wh,
+            plain_wh,
+            VehicleModel.battery_capacity_wh,
+            Booking.end,
+            Booking.returned_at,
+        )
+        .join(Vehicle, Booking.vehicle_id == Vehicle.id)
+        .join(VehicleModel, Vehicle.model_id == VehicleModel.id)
+        .where(Booking.tenant_id == tenant, Booking.status == "returned")
+        .where(Booking.start >= now - LEARN_FROM)
+        .order_by(Booking.start.desc(), Booking.id)
+        .limit(LEARN_FROM_TRIPS)
+    )
+    straying = learn(
+        DrivenTrip(
+            vehicle_id=vehicle_id,
+            used_ratio=used_wh / trip_wh
+            if used_wh is not None and trip_wh >= LEAST_TOLD_SHARE * capacity_wh
+            else None,
+            late_s=None if returned_at is None else (returned_at - end).total_seconds(),
+        )
+        for vehicle_id, used_wh, trip_wh, capacity_wh, end, returned_at in trips
+        if vehicle_id is not None
+    )
+    sites = await session.execute(
+        sa.select(Site.id, Site.promise_probability)
+        .where(Site.tenant_id == tenant)
+        .order_by(Site.id)
+    )
+    asked = {site_id: probability for site_id, probability in sites}  # noqa: C416 - Rows
+    margins = {each: straying.margin(each) for each in sorted(set(asked.values()))}
+    return Caution(straying, {site_id: margins[each] for site_id, each in asked.items()})
+
+
+async def read_fleet(
+    session: ReadSession, *, tenant: str, now: datetime, caution: Caution
+) -> Fleet:
     """Returns all cars with their promises at `now`.
 
-    A car on the road is free when its booking ends (or half an hour from now if it is late) with
-    what the trip will have left in it.
+    A car on the road is free when its booking ends with what the trip will have left in it, at
+    worst. One that is late is free when it will be back with the probability that the surest of
+    the promises need, half an hour from now at the earliest.
     """
     bookings = (
         await session.scalars(
@@ -130,7 +200,7 @@ async def read_fleet(session: ReadSession, *, tenant: str, now: datetime) -> Fle
         if model.id not in powers_w:
             powers_w[model.id] = outlets.site_powers_w(model)
         trip = trips.get(vehicle.id)
-        cars.append(car_state(vehicle, model, trip, now, outlets, powers_w[model.id]))
+        cars.append(car_state(vehicle, model, trip, now, outlets, powers_w[model.id], caution))
     return Fleet(
         cars=cars,
         promises=[promise_of(each, now) for each in bookings if each.status in OPEN],
@@ -192,6 +262,7 @@ def car_state(  # noqa: PLR0917 - one row of each table that says something of t
     now: datetime,
     outlets: Outlets,
     powers_w: Mapping[str, float],
+    caution: Caution,
 ) -> CarState:
     """Returns a car as admission sees it: where and when it is free, and how charged.
 
@@ -202,7 +273,10 @@ def car_state(  # noqa: PLR0917 - one row of each table that says something of t
         now: the present.
         outlets: where it may be plugged in.
         powers_w: what it can count on, by site.
+        caution: what promises keep free.
     """
+    straying, margin = caution.straying, caution.widest
+    wh_per_km = model.consumption_wh_per_km * straying.expected_factor(vehicle.id)
     capacity_wh = model.battery_capacity_wh
     soc_pct = UNKNOWN_SOC_PCT if vehicle.soc_pct is None else vehicle.soc_pct
     soc_wh = min(capacity_wh, capacity_wh * soc_pct / 100)
@@ -210,8 +284,14 @@ def car_state(  # noqa: PLR0917 - one row of each table that says something of t
     power_w = powers_w.get(site_id, model.max_ac_power_w)
     if trip is not None:
         site_id = trip.dropoff_site_id
-        free_from = trip.end if trip.end > now else now + LATE_BY
-        soc_wh = max(0.0, soc_wh - trip.distance_km * model.consumption_wh_per_km)
+        free_from = trip.end
+        if trip.end <= now:
+            late_s = (now - trip.end).total_seconds()
+            latest_s = straying.latest_s(margin.risk, already_s=late_s)
+            # Who asks adds what a car may be late that is still expected by its booked end.
+            more_s = latest_s - late_s - margin.lost_s
+            free_from = now + max(LATE_BY, timedelta(seconds=more_s))
+        soc_wh = max(0.0, soc_wh - trip.distance_km * wh_per_km * margin.energy_factor)
         power_w = powers_w.get(site_id, model.max_ac_power_w)
     elif vehicle.plugged_evse is not None and vehicle.plugged_evse in outlets.evses:
         outlet = outlets.evses[vehicle.plugged_evse]
@@ -231,7 +311,7 @@ def car_state(  # noqa: PLR0917 - one row of each table that says something of t
         max_soc_wh=capacity_wh,
         charge_power_w=power_w,
         charge_efficiency=model.charge_efficiency,
-        consumption_wh_per_km=model.consumption_wh_per_km,
+        consumption_wh_per_km=wh_per_km,
         site_power_w=powers_w,
     )
 
@@ -248,7 +328,7 @@ def promise_of(row: Booking, now: datetime) -> Promise:
         start=start,
         end=max(row.end, start + timedelta(minutes=1)),
         distance_km=row.distance_km,
-        reserve_km=reserve_km(row.distance_km),
+        reserve_km=0.0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -81,9 +82,9 @@ class Surplus:
         return total_wh
 
 
-def reserve_km(distance_km: float) -> float:
-    """Returns the reserve kept for a trip: a tenth of it, at least 5 km."""
-    return max(5.0, 0.1 * distance_km)
+def told_chance(probability: float) -> float:
+    """Returns a probability as it is told: in hundredths of a percent, rounded down."""
+    return math.floor(probability * 10_000 + 1e-6) / 10_000
 
 
 def check_times(start: datetime, end: datetime, now: datetime) -> None:
@@ -155,11 +156,17 @@ def site_power_w(outlets: Iterable[Outlet], charger: Charger) -> float:
 
 
 def expected_solar_share(
-    answer: Answer, car: CarState, wish: Wish, surplus: Surplus, *, shares: int
+    answer: Answer,
+    car: CarState,
+    wish: Wish,
+    surplus: Surplus,
+    *,
+    energy_factor: float,
+    shares: int,
 ) -> float | None:
     """Returns the share of sun in what the offered car is to charge before the trip.
 
-    The car takes what the surplus gives; what the trip and its reserve still lack, the grid gives.
+    The car takes what the surplus gives; what the promise still lacks, the grid gives.
     None: it has nothing to charge.
 
     Args:
@@ -167,10 +174,11 @@ def expected_solar_share(
         car: the offered car.
         wish: the trip.
         surplus: of the pickup site.
+        energy_factor: what a promise from there keeps, over what its distance says.
         shares: how many cars share it.
     """
     offer = answer.offers[0]
-    trip_km = wish.distance_km + wish.reserve_km
+    trip_km = wish.distance_km * energy_factor
     lacking_wh = car.min_soc_wh + trip_km * car.consumption_wh_per_km - offer.idle_soc_wh
     room_wh = max(0.0, car.max_soc_wh - offer.idle_soc_wh)
     sun_wh = car.charge_efficiency * surplus.energy_wh(
@@ -266,11 +274,17 @@ def stops_extension(
         after = calendar.without(booking_id).with_promise(replace(held, end=end))
     broken_before = {promise.booking_id for promise in calendar.broken()}
     stopped = [each for each in after.broken() if each.booking_id not in broken_before]
-    pause_until = end + calendar.rules.buffer
     stopped += [
-        each for each in chain if each.booking_id != booking_id and start < each.start < pause_until
+        each
+        for each in chain
+        if each.booking_id != booking_id and start < each.start < end + pause_before(each, calendar)
     ]
     return min(stopped, key=lambda each: each.start, default=None)
+
+
+def pause_before(promise: Promise, calendar: Calendar) -> timedelta:
+    """Returns the least time between a return of its car and a promise."""
+    return timedelta(seconds=calendar.rules.margin(promise.pickup_site).turnaround_s)
 
 
 def breaks_a_promise(calendar: Calendar, vehicle_id: str, booking_id: str, start: datetime) -> bool:

@@ -93,6 +93,7 @@ class SiteShown(KeptShown):
     tariff_id: str | None
     master_pass: str | None
     plug_and_charge: bool
+    promise_probability: float
 
 
 class MeasurementShown(Shown):
@@ -220,6 +221,7 @@ def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
         "tariff_id": row.tariff_id,
         "master_pass": row.master_pass,
         "plug_and_charge": row.plug_and_charge,
+        "promise_probability": row.promise_probability,
         "external_id": row.external_id,
         "custom": row.custom,
         "created_at": row.created_at,

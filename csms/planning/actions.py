@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 
 from csms.booking.actions import BOOKINGS, touch
 from csms.booking.queries import booking_resource
-from csms.booking.rules import planned_reasons
+from csms.booking.rules import ON_THE_ROAD, planned_reasons, told_chance
 from csms.ledger.work import UnitOfWork
 from csms.planning.boxes import is_unheard
 from csms.planning.equipment import phases_used
@@ -27,7 +27,6 @@ from csms.planning.rules import (
     Period,
     bears_trial,
     must_send,
-    probability_ready,
     read_periods,
     wanted_periods,
 )
@@ -41,6 +40,7 @@ from models.tables.planning import Plan as PlanRow
 from models.tables.planning import PlanRequest
 from scheduler.plan import Assignment, Charging, Plan, Unserved, write_plan
 from scheduler.problem import Vehicle, write_problem
+from scheduler.straying import Chance
 
 COMMAND_EXPIRES_S = 600
 
@@ -94,6 +94,7 @@ async def _update_bookings(work: UnitOfWork, snapshot: Snapshot, plan: Plan) -> 
     assigned = {each.booking: each for each in plan.assignments}
     unserved = {each.booking: each for each in plan.unserved}
     solar = _solar_shares(snapshot, plan)
+    chances = _chances(snapshot, plan)
     now = await _bookings_now(work, snapshot)
     known = {each.id: each.version for each in snapshot.rows.bookings}
     # Cars are moved all together or not at all: a promise that was made, begun or given up while
@@ -108,7 +109,8 @@ async def _update_bookings(work: UnitOfWork, snapshot: Snapshot, plan: Plan) -> 
             assignment = assigned[booking.id]
             if not may_move and booking.vehicle_id != assignment.vehicle:
                 continue
-            told = _promise(booking, assignment, vehicles[assignment.vehicle], solar)
+            vehicle, chance = vehicles[assignment.vehicle], chances[booking.id]
+            told = _promise(booking, assignment, vehicle, solar, chance)
         elif booking.id in unserved:
             told = _endanger(booking, unserved[booking.id])
         if booking_resource(booking) != before:
@@ -133,8 +135,33 @@ async def _bookings_now(work: UnitOfWork, snapshot: Snapshot) -> Sequence[Bookin
     return rows.all()
 
 
+def _chances(snapshot: Snapshot, plan: Plan) -> dict[str, Chance]:
+    """Returns, by booking, how surely the car that the plan gives it is ready for it."""
+    rows = {booking.id: booking for booking in snapshot.rows.bookings}
+    vehicles = {vehicle.id: vehicle for vehicle in snapshot.problem.vehicles}
+    straying = snapshot.rows.caution.straying
+    before = {row.vehicle_id: row for row in snapshot.rows.bookings if row.status in ON_THE_ROAD}
+    found: dict[str, Chance] = {}
+    for each in sorted(plan.assignments, key=lambda each: (rows[each.booking].start, each.booking)):
+        row, vehicle = rows[each.booking], vehicles[each.vehicle]
+        usable_wh = each.soc_at_start_wh - vehicle.min_soc_wh
+        ratio = usable_wh / max(1.0, row.distance_km * vehicle.consumption_wh_per_km)
+        trip, pause_s, already_s = before.get(each.vehicle), None, 0.0
+        if trip is not None:
+            pause_s = (row.start - trip.end).total_seconds()
+            if trip.status in ON_THE_ROAD:
+                already_s = (snapshot.now - trip.end).total_seconds()
+        found[row.id] = straying.chance(ratio, pause_s, already_s=already_s)
+        before[each.vehicle] = row
+    return found
+
+
 def _promise(
-    booking: Booking, assignment: Assignment, vehicle: Vehicle, solar: Mapping[str, float]
+    booking: Booking,
+    assignment: Assignment,
+    vehicle: Vehicle,
+    solar: Mapping[str, float],
+    chance: Chance,
 ) -> bool:
     """Writes what the plan promises; returns whether the driver should hear of it."""
     trip_wh = booking.distance_km * vehicle.consumption_wh_per_km
@@ -142,7 +169,8 @@ def _promise(
     told = booking.vehicle_id != assignment.vehicle or booking.status == "at_risk"
     soc_pct = round(100 * assignment.soc_at_start_wh / vehicle.capacity_wh, 1)
     booking.expected_soc_pct = soc_pct
-    booking.probability_ready = probability_ready(slack_wh, trip_wh)
+    booking.probability_ready = told_chance(chance.probability)
+    booking.bound_by = chance.bound_by
     booking.solar_share = solar.get(booking.id, booking.solar_share)
     booking.vehicle_id = assignment.vehicle
     booking.status = "confirmed"
@@ -154,7 +182,7 @@ def _endanger(booking: Booking, unserved: Unserved) -> bool:
     changed = booking.status != "at_risk"
     booking.status = "at_risk"
     booking.reasons = [f"{unserved.code}: {unserved.detail}"]
-    booking.probability_ready = 0.0
+    booking.probability_ready, booking.bound_by = 0.0, None
     return changed
 
 

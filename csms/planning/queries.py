@@ -12,6 +12,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
+from csms.booking.queries import Caution, read_caution
 from csms.energy.queries import Equipment, forecasts_that_count, read_equipment
 from csms.overrides.queries import overrides_in_force
 from models.commands import decode_command
@@ -63,6 +64,8 @@ class Rows:
     """By site and kind; where the first says nothing, the next one counts."""
     prices: Sequence[PriceSeries]
     """Oldest issue first."""
+    caution: Caution
+    """How trips stray, and what promises keep free for it."""
     outside: Sequence[OutsideLimit] = ()
     """What others allow stations now."""
     first: Mapping[str, GoesFirst] = field(default_factory=dict[str, GoesFirst])
@@ -154,6 +157,7 @@ async def read_rows(
                 .order_by(PriceSeries.issued_at, PriceSeries.id)
             )
         ).all(),
+        caution=await read_caution(session, tenant=tenant, now=now),
         outside=await _outside_limits(session, identities),
     )
 

@@ -6,7 +6,6 @@ begins. A pause is a limit of 0, never a stop.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -190,19 +189,3 @@ def breaks_limit(
     if not applicable:
         return False
     return power_w > max(applicable) * (1 + TOLERANCE_RATIO) + TOLERANCE_W
-
-
-def probability_ready(slack_wh: float, need_wh: float) -> float:
-    """Returns how likely a car is ready that has `slack_wh` beyond the `need_wh` of its trip.
-
-    Consumption scatters by about 12 % (standard deviation) around its mean in the fleets that were
-    simulated; the normal tail of that is the probability. Late returns are not in it.
-    """
-    if need_wh <= 0:
-        return 1.0
-    deviations = slack_wh / (0.12 * need_wh)
-    return round(min(1.0, max(0.0, _normal_cdf(deviations))), 3)
-
-
-def _normal_cdf(deviations: float) -> float:
-    return 0.5 * (1 + math.erf(deviations / math.sqrt(2)))

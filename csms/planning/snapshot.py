@@ -97,7 +97,8 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
     evses = {evse.id: evse for site in sites for evse in site.evses}
-    promises = read_promises(rows.bookings, grid, now, vehicles, evses)
+    margins = rows.caution.margins
+    promises = read_promises(rows.bookings, grid, now, vehicles, evses, margins)
     problem = Problem(
         start=grid.start,
         step_minutes=STEP_MINUTES,
@@ -106,7 +107,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         vehicles=tuple(_overridden(car, rows.overrides, grid) for car in promises.vehicles),
         bookings=promises.bookings,
         terminal_value_per_kwh=_terminal_value(sites),
-        turnaround_steps=1,
+        turnaround_steps=promises.turnaround_steps,
     )
     return Snapshot(
         now=now,
@@ -251,7 +252,10 @@ def _vehicles(
     vehicles: list[Vehicle] = []
     uncontrolled_w: dict[str, Series] = {}
     for vehicle, model in rows.vehicles:
-        planned = _vehicle(vehicle, model, on_the_road.get(vehicle.id), grid, now)
+        factor = rows.caution.straying.expected_factor(vehicle.id)
+        wh_per_km = model.consumption_wh_per_km * factor
+        trip = on_the_road.get(vehicle.id)
+        planned = _vehicle(vehicle, model, trip, grid, now, wh_per_km=wh_per_km)
         power_w = metered_w.get(planned.evse or "")
         if power_w is not None and planned.evse not in lying:
             planned = _as_the_step_began(planned, power_w, now - grid.start)
@@ -271,6 +275,8 @@ def _vehicle(
     trip: BookingRow | None,
     grid: StepGrid,
     now: datetime,
+    *,
+    wh_per_km: float,
 ) -> Vehicle:
     capacity_wh = model.battery_capacity_wh
     soc_pct = 30.0 if vehicle.soc_pct is None else vehicle.soc_pct
@@ -281,7 +287,7 @@ def _vehicle(
         back_at = trip.end if trip.end > now else now + LATE_BY
         site, evse = trip.dropoff_site_id, None
         available_from = max(1, grid.ceil(back_at))
-        soc_wh = max(0.0, soc_wh - trip.distance_km * model.consumption_wh_per_km)
+        soc_wh = max(0.0, soc_wh - trip.distance_km * wh_per_km)
     elif evse is None and _forgotten(vehicle, now):
         max_ac_power_w = max_dc_power_w = 0.0
     return Vehicle(
@@ -296,7 +302,7 @@ def _vehicle(
         max_soc_wh=capacity_wh,
         max_ac_power_w=max_ac_power_w,
         max_dc_power_w=max_dc_power_w,
-        consumption_wh_per_km=model.consumption_wh_per_km,
+        consumption_wh_per_km=wh_per_km,
         charge_efficiency=model.charge_efficiency,
         ac_phases=model.ac_phases,
         taper=taper_wh(model),

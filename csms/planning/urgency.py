@@ -9,14 +9,16 @@ trip up, and the car with it. What nobody can reach stays as it is: the booking 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from csms.booking.rules import OPEN, reserve_km
+from csms.booking.rules import OPEN
 from models.tables.booking import Booking as BookingRow
 from models.timeline import StepGrid
 from scheduler.problem import Booking, Evse, Vehicle
+from scheduler.straying import Margin
 
 FROZEN_BEFORE = timedelta(minutes=30)
 """A car that leaves this soon is not swapped any more."""
@@ -32,16 +34,28 @@ class Promises:
 
     bookings: tuple[Booking, ...]
     vehicles: tuple[Vehicle, ...]
+    turnaround_steps: int
+    """Least time between two trips of a car."""
 
 
-def read_promises(
+def read_promises(  # noqa: PLR0917 - each is another sort of fact
     rows: Sequence[BookingRow],
     grid: StepGrid,
     now: datetime,
     vehicles: Sequence[Vehicle],
     evses: Mapping[str, Evse],
+    margins: Mapping[str, Margin],
 ) -> Promises:
-    """Returns the bookings that a plan at `now` has to serve; `rows` come in order of start."""
+    """Returns the bookings that a plan at `now` has to serve; `rows` come in order of start.
+
+    Args:
+        rows: all live bookings.
+        grid: of the plan.
+        now: the present.
+        vehicles: all cars, with what they are to be expected to take.
+        evses: by their ids.
+        margins: what promises keep free, by the site where they begin.
+    """
     classes = tuple(sorted({vehicle.vehicle_class for vehicle in vehicles}))
     cars = {vehicle.id: vehicle for vehicle in vehicles}
     floors_wh: dict[str, float] = {}
@@ -63,7 +77,7 @@ def read_promises(
         if row.start <= now and not any(look.can_go(car, now) for car in here):
             # Nobody can go now, but who comes back next may: better late than never.
             start_step, end_step = start_step + 1, end_step + 1
-        reserve = reserve_km(row.distance_km)
+        reserve = (margins[row.pickup_site_id].energy_factor - 1.0) * row.distance_km
         if row.start - now <= URGENT_BEFORE:
             due = [car for car in vehicles if look.is_due(car)]
             reserve, floor_wh = look.relaxed([promised] if promised in due else due, reserve)
@@ -86,7 +100,30 @@ def read_promises(
         replace(car, min_soc_wh=floors_wh[car.id]) if car.id in floors_wh else car
         for car in vehicles
     )
-    return Promises(tuple(bookings), lowered)
+    return Promises(tuple(bookings), lowered, _turnaround_steps(rows, grid, margins))
+
+
+def _turnaround_steps(
+    rows: Sequence[BookingRow], grid: StepGrid, margins: Mapping[str, Margin]
+) -> int:
+    """Returns how many steps a plan leaves between two trips of a car.
+
+    That is what the surest promises need, so that no plan moves a trip to where it is less sure
+    than it was promised, but no more than lies between the trips as they are promised now. One step
+    will do while a car is late or a trip has none: to be served less surely is better than not.
+    """
+    if any(row.status in ("late", "at_risk") for row in rows):
+        return 1
+    wanted_s = max((margin.turnaround_s for margin in margins.values()), default=0.0)
+    most = math.ceil(wanted_s / (60 * grid.step_minutes))
+    ends: dict[str, int] = {}
+    for row in rows:
+        if row.vehicle_id is None:
+            continue
+        if row.vehicle_id in ends and row.status in OPEN:
+            most = min(most, grid.floor(row.start) - ends[row.vehicle_id])
+        ends[row.vehicle_id] = grid.ceil(row.end)
+    return max(1, most)
 
 
 @dataclass(frozen=True, slots=True)

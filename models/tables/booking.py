@@ -27,11 +27,20 @@ class Booking(Kept, Base):
     vehicle_id: Mapped[str | None] = mapped_column(sa.ForeignKey("vehicle.id"), index=True)
     expected_soc_pct: Mapped[float | None]
     probability_ready: Mapped[float | None]
+    """How surely the car is ready, as things stand."""
+    probability: Mapped[float | None]
+    """How surely the promise was to be kept when it was given."""
+    bound_by: Mapped[str | None]
+    """What stands against `probability_ready` most: `energy` or `return`."""
     solar_share: Mapped[float | None]
     reasons: Mapped[list[Any]] = mapped_column(default=list)
     started_at: Mapped[datetime | None]
     returned_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
+    started_soc_pct: Mapped[float | None]
+    """What the car held when the trip began, where somebody or something has told it."""
+    used_wh: Mapped[float | None]
+    """What the trip took from the battery, where it was told at both ends."""
     __table_args__ = (
         sa.Index(None, "status", "start"),
         sa.Index(None, "pickup_site_id", "start"),

@@ -46,6 +46,8 @@ class Site(Kept, Base):
     """A group (`IdToken.parent`) whose tokens may end every transaction, and begin none."""
     plug_and_charge: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     """Whether contracts in cars (ISO 15118) are taken as tokens."""
+    promise_probability: Mapped[float] = mapped_column(default=0.99, server_default=sa.text("0.99"))
+    """How surely a booking from here is to be kept when it is accepted."""
 
 
 class Circuit(Base):

@@ -181,6 +181,8 @@ class NewSite(KeptDocument):
     """A `parent` of tokens: those may end every transaction, and begin none."""
     plug_and_charge: bool = True
     """Take contracts in cars (ISO 15118) as tokens, by their eMAID in `/id-tokens`."""
+    promise_probability: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.99
+    """How surely a booking from here must be kept to be accepted."""
 
 
 class NewMeasurement(Document):

@@ -94,6 +94,34 @@ async def test_a_plan_says_how_charged_the_car_will_be_and_why(house: RestHouse)
     assert again.headers["etag"] == etag, "nothing has changed"
 
 
+@pytest.mark.parametrize("probability", [0.9, 0.99, 0.999])
+async def test_a_plan_charges_for_what_was_promised(house: RestHouse, probability: float) -> None:
+    """Empty cars and dear power: nobody charges more than promises need."""
+    await house.fleet("car-1", "car-2", soc_pct=12)
+    await house.patch("/sites/A", {"promise_probability": probability})
+    made = [
+        await house.post("/bookings", a_trip(START + timedelta(hours=hours), distance_km=40))
+        for hours in (12, 12, 20, 20)
+    ]
+    seen = await snapshot(house)
+    assert seen.problem.turnaround_steps >= 2
+    await published(house, seen, planned(seen))
+    shown = [await house.get(f"/bookings/{each['id']}") for each in made]
+    for before, after in zip(made, shown, strict=True):
+        assert before["probability"] >= probability
+        assert after["probability"] == before["probability"], "what was promised stays"
+        assert after["probability_ready"] >= probability
+    assert min(each["probability_ready"] for each in shown) < 1 - (1 - probability) / 4
+
+
+async def test_while_a_trip_has_no_car_a_plan_may_leave_shorter_pauses(house: RestHouse) -> None:
+    made, _, seen, _ = await two_cars(house)
+    assert seen.problem.turnaround_steps == 3
+    async with house.db.write(house.clock, house.services.ids) as work:
+        (await work.session.get_one(Booking, made["id"])).status = "at_risk"
+    assert (await snapshot(house)).problem.turnaround_steps == 1
+
+
 async def test_a_plan_may_give_a_booking_another_car(house: RestHouse) -> None:
     made, other, seen, plan = await two_cars(house)
     await published(house, seen, moved(plan, made["id"], other))

@@ -97,7 +97,8 @@ def test_a_car_that_may_come_back_late_is_offered_after_a_surer_one() -> None:
     cars = (car("sure", soc_wh=16000.0), car("back", soc_wh=9000.0, free_from=NOW + hours(0.5)))
     offers = calendar(*cars).answer(wish(1, 2)).offers
     assert [offer.vehicle_id for offer in offers] == ["sure", "back"]
-    assert offers[1].probability_ready == pytest.approx(1 - 0.1 * 30 / 45, abs=1e-6)
+    assert offers[1].probability_ready == pytest.approx(0.9665, abs=1e-4)
+    assert [offer.bound_by for offer in offers] == [None, "return"]
     assert offers[1].slack_minutes == 0.0
 
 
