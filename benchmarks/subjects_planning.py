@@ -1,14 +1,17 @@
 """The planner's goals: how long plans and answers take, and how far plans are from the best.
 
-Run `python -m benchmarks.subjects_planning`; it takes some minutes. S is 30 cars at 6 sites, M 300
-at 60, L 3,000 at 100, over 48 hours of 15 minutes. Plans and answers in process are timed by CPU,
-so that other work on the machine does not count; the wall time stands beside. `--long` adds what
-takes an hour: 20 seeds with 30 s each. What needs whole weeks is in `benchmarks.seasons`.
+Run `python -m benchmarks.subjects_planning`; it takes some ten minutes. S is 30 cars at 6 sites, M
+300 at 60, L 3,000 at 100, over 48 hours of 15 minutes. Plans and answers in process are timed by
+CPU, so that other work on the machine counts for little; the wall time stands beside. `--long` adds
+what takes an hour: 20 seeds with 30 s each, and more seeds of M and L. What needs whole weeks is in
+`benchmarks.seasons`.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -128,9 +131,14 @@ def answers() -> list[Row]:
 
 def answers_by_rest() -> list[Row]:
     found = booking_by_rest.booked(cars=SIZES["L"][0])
-    figure = f"{found.p99_ms:.1f} ms wall (median {found.median_ms:.1f})"
+    figure = f"{found.p99_ms:.1f} ms wall (median {found.median_ms:.1f}; CPU {found.cpu_ms:.1f})"
     title = f"booking over REST with commit, {found.cars:,} cars, p99"
     return [Row(title, "50 ms", figure, f"1, {found.accepted} bookings")]
+
+
+def _load() -> str:
+    """Returns how much else the machine does, where it tells."""
+    return f"load {os.getloadavg()[0]:.1f}," if hasattr(os, "getloadavg") else ""
 
 
 def _seeds(count: int) -> str:
@@ -144,17 +152,18 @@ def rows(*, long: bool) -> Iterator[Callable[[], list[Row]]]:
     yield lambda: [after_event(*SIZES["S"], 10, "all sites of S after an event, as served, p99")]
     yield answers
     yield lambda: [gap("S", "median 2.5 %, worst 5 %", 20)]
-    yield lambda: [full_plan("M", 1.5, 3)]
-    yield lambda: [gap("M", "5 %", 1)]
+    yield lambda: [full_plan("M", 1.5, 20 if long else 3)]
+    yield lambda: [gap("M", "5 %", 3 if long else 1)]
     yield answers_by_rest
-    yield lambda: [full_plan("L", 10, 1)]
+    yield lambda: [full_plan("L", 10, 3 if long else 1)]
     yield lambda: [gap("S", "median 2 %", 20 if long else 3, WITH_TIME_S)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--long", action="store_true", help="20 seeds with 30 s each")
+    parser.add_argument("--long", action="store_true", help="more seeds, for an hour")
     options = parser.parse_args()
+    sys.stdout.write(f"{os.cpu_count()} cores, {_load()} Python {platform.python_version()}\n\n")
     sys.stdout.write("| what | goal | figure | seeds |\n|---|---|---|---|\n")
     for measure in rows(long=options.long):
         for row in measure():

@@ -5,6 +5,10 @@ a second. What ties sites together is what a car holds when it leaves one of the
 in large programs that is agreed on before: what the rest of its chain needs of it, if it charges on
 its way at a part of what it could, and at least what it holds anyhow. What is left falls apart
 into blocks that share no row. Small programs are solved whole, since an agreement costs money.
+
+Those in between are solved whole once. What is tried on that answer after it keeps what its cars
+hand over, but for cars that drive something else now: the best agreement there is. Blocks that
+have been solved before are not solved again.
 """
 
 # numpy and scipy know less of their results than a strict reader wants.
@@ -13,6 +17,8 @@ into blocks that share no row. Small programs are solved whole, since an agreeme
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -29,6 +35,8 @@ Index = NDArray[np.int64]
 
 LARGE = 150_000
 """Columns from which on a program is solved site by site: about 700 cars over two days."""
+MIDDLING = 20_000
+"""Columns from which on what is tried on an answer is solved site by site: about 100 cars."""
 _SHARE = 0.85
 """What part of what a stay can bring a car may have to bring along."""
 _LATER = 0.3
@@ -37,11 +45,37 @@ brings along what it could have had cheaper (six problems: 3.5 and 7 % of the EV
 with this)."""
 _BLOCK = 3_000
 """Columns up to which blocks are solved together; each solve has a price of its own."""
+_REMEMBERED = 400
+"""So many blocks are kept: what a fleet of 3,000 cars comes to in a few solves."""
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+
+class Memory:
+    """The answers of blocks solved so far, found again by all that a block is made of."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, LpResult] = {}
+
+    def solve(self, block: LinearProgram, limits: SolveLimits) -> LpResult:
+        """Returns the answer to a block, and solves it only if it is new."""
+        key = _digest(block)
+        found = self._known.pop(key, None) or _solve(block, limits)
+        self._known[key] = found
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return found
 
 
 def is_large(program: LinearProgram) -> bool:
     """Returns whether a program is to be solved in blocks."""
     return len(program.cost) > LARGE
+
+
+def is_middling(program: LinearProgram) -> bool:
+    """Returns whether what is tried on a program's answer keeps what cars hand over there."""
+    return MIDDLING < len(program.cost) <= LARGE
 
 
 def handed_over(
@@ -90,20 +124,51 @@ def handed_over(
     return which, held
 
 
-def solve(program: LinearProgram, *, limits: SolveLimits) -> LpResult:
+def handed_as(solved: Sequence[Stay], ends_kwh: Floats, stays: Sequence[Stay]) -> dict[int, float]:
+    """Returns with what those of `stays` end that hand a car over to another site, in kWh.
+
+    They do as `solved` stays did, of which `ends_kwh` is known; cars that drive other trips than
+    they did there are free to hand over what they like, and left out.
+    """
+    known = {(car, trips): numbers for car, trips, numbers in _by_car(solved)}
+    held: dict[int, float] = {}
+    for car, trips, numbers in _by_car(stays):
+        before = known.get((car, trips), ())
+        for n, m in zip(numbers, before, strict=False):
+            if stays[n].after >= 0 and stays[n + 1].site != stays[n].site:
+                held[n] = float(ends_kwh[m])
+    return held
+
+
+def _by_car(stays: Sequence[Stay]) -> Iterator[tuple[int, tuple[int, ...], list[int]]]:
+    """Yields each car with its trips and the numbers of its stays."""
+    for car, some in itertools.groupby(range(len(stays)), key=lambda n: stays[n].car):
+        numbers = list(some)
+        yield car, tuple(stays[n].after for n in numbers), numbers
+
+
+def solve(
+    program: LinearProgram,
+    *,
+    limits: SolveLimits,
+    memory: Memory | None = None,
+    apart: bool = False,
+) -> LpResult:
     """Returns the answer to a program, linear or mixed; a large one's is put together of blocks.
 
-    Of an answer in blocks, `duals` are whole only if each block has some.
+    Of an answer in blocks, `duals` are whole only if each block has some. `apart` asks for blocks
+    whatever the size: for programs in which cars hand over fixed energies.
     """
-    if not is_large(program):
+    if not apart and not is_large(program):
         return _solve(program, limits)
     x = np.where(program.cost < 0, program.upper, program.lower)
     fixed = program.lower == program.upper
     x[fixed] = program.lower[fixed]
     duals: Floats | None = np.zeros(len(program.row_lower))
     last = LpResult("optimal", limits.solvers[0], x, 0.0)
+    memory = memory or Memory()
     for block, columns, rows in _blocks(program, fixed):
-        last = _solve(block, limits)
+        last = memory.solve(block, limits)
         if not last.solved:
             return last
         x[columns] = last.x
@@ -112,6 +177,26 @@ def solve(program: LinearProgram, *, limits: SolveLimits) -> LpResult:
         else:
             duals = None
     return LpResult("optimal", last.solver, x, float(program.cost @ x), duals)
+
+
+def _digest(program: LinearProgram) -> bytes:
+    matrix = program.matrix
+    parts = (
+        program.cost,
+        program.lower,
+        program.upper,
+        program.row_lower,
+        program.row_upper,
+        matrix.data,
+        matrix.indices,
+        matrix.indptr,
+        _NONE if program.integer is None else program.integer,
+    )
+    found = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(np.ascontiguousarray(part).data)
+    return found.digest()
 
 
 def _solve(program: LinearProgram, limits: SolveLimits) -> LpResult:

@@ -11,6 +11,7 @@ what is still broken after that is taken out and put in elsewhere (`mend`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +35,9 @@ from scheduler.view import Car, Floats, View
 _NEAREST = 25
 """Successors tried per trip: the next ones at the place; later ones are never better."""
 _ROUNDS = 4
+_MANY_ARCS = 100_000
+"""Beyond this many arcs the flow is solved once: with 3,000 cars and 400,000 arcs (2 s each time)
+three more rounds served no trip more."""
 _COST_UNIT = 1e-5
 _REWARD = 10**9
 _PENALTY = 10**7
@@ -61,22 +65,40 @@ class _Arcs:
     cost: Floats
 
 
-def assign(view: View, prices: RechargePrices, keep: Chains | None) -> Chains:
-    """Returns the chains of the flow, mended; arcs of `keep` are always among its choices."""
+def assign(
+    view: View,
+    prices: RechargePrices,
+    keep: Chains | None,
+    without: Collection[int] = frozenset(),
+) -> Chains:
+    """Returns the chains of the flow, mended; arcs of `keep` are always among its choices.
+
+    Trips `without` are left out of the flow, and served where there is room for them afterwards.
+    """
     if not view.cars or not view.trips:
         return tuple(() for _ in view.cars)
     chains: list[tuple[int, ...]] = [() for _ in view.cars]
-    for group in _shared_out(view, prices, _groups(view)):
+    for group in _shared_out(view, prices, _groups(view, without)):
         for car, chain in _flow_chains(view, prices, group, keep).items():
             chains[car] = chain
     return mend(view, prices, tuple(chains))
 
 
-def mend(view: View, prices: RechargePrices, chains: Chains) -> Chains:
-    """Returns drivable chains: breaks taken out, then every trip left put in where it fits."""
+def mend(
+    view: View,
+    prices: RechargePrices,
+    chains: Chains,
+    given_up: Collection[int] = frozenset(),
+) -> Chains:
+    """Returns drivable chains: breaks taken out, then every trip left put in where it fits.
+
+    For trips that were `given_up` before no others are moved.
+    """
     whole = sound_chains(view, chains)
-    left = [trip.index for trip in view.trips if trip.index not in served(whole)]
+    done = served(whole)
+    left = [trip.index for trip in view.trips if trip.index not in done]
     whole, left = insert(view, prices, whole, left)
+    left = [index for index in left if index not in given_up]
     return make_room(view, prices, whole, left) if left else whole
 
 
@@ -121,7 +143,7 @@ def _with_room(
     return insert(view, prices, tried, moved)[0]
 
 
-def _groups(view: View) -> list[_Group]:
+def _groups(view: View, without: Collection[int]) -> list[_Group]:
     """Returns groups of cars that are alike to every trip's classes and fixed vehicle."""
     alone = {trip.fixed for trip in view.trips if trip.fixed >= 0}
     members: dict[tuple[str, int], list[int]] = {}
@@ -135,7 +157,7 @@ def _groups(view: View) -> list[_Group]:
         # Trips share their tuples of cars, so each is looked through once.
         if id(trip.cars) not in keys_of:
             keys_of[id(trip.cars)] = list(dict.fromkeys(group_of[car] for car in trip.cars))
-        for key in keys_of[id(trip.cars)]:
+        for key in keys_of[id(trip.cars)] if trip.index not in without else ():
             trips[key].append(trip.index)
     return [_Group(tuple(members[key]), tuple(trips[key])) for key in members]
 
@@ -223,13 +245,13 @@ def _flow_chains(
     penalties: Penalties = {}
     best: dict[int, tuple[int, ...]] = {}
     best_worth = -1
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if len(arcs.cost) <= _MANY_ARCS else 1):
         chains = _solve_flow(view, prices, group, arcs, penalties)
         broken = 0
         whole: dict[int, tuple[int, ...]] = {}
         for car, chain in chains.items():
-            whole[car] = sound(view, view.cars[car], chain)
             fault = walk(view, view.cars[car], chain)
+            whole[car] = chain if fault is None else sound(view, view.cars[car], chain)
             if fault is None:
                 continue
             broken += 1

@@ -17,7 +17,7 @@ import numpy as np
 
 from scheduler.chains import Chains, calling_at, fits, priority_served, served, walk
 from scheduler.charge import Charge
-from scheduler.parking import Key, Stay, park, stays_of
+from scheduler.parking import Key, Parking, Stay, stays_of
 from scheduler.plan import UnservedCode
 from scheduler.prices import SHORT_GAP_H
 from scheduler.result import Decision
@@ -57,6 +57,8 @@ class Candidate:
     """Makes the powers lawful; None where they are so already."""
     wishes: Mapping[Key, int] = field(default_factory=dict[Key, int])
     """Which EVSEs were chosen rather than dealt."""
+    near: Charger | None = None
+    """Charges what differs little from it; None: as anything else is charged."""
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -68,7 +70,7 @@ class Judge:
     """Makes candidates of chains, for one problem and one charger."""
 
     def __init__(self, view: View, charger: Charger, *, short_gap_cost_per_h: float) -> None:
-        self._view, self._charger = view, charger
+        self._view, self._charger, self._parking = view, charger, Parking(view)
         self._short_gap_cost = short_gap_cost_per_h
 
     def whole(self, chains: Chains) -> Candidate | None:
@@ -109,7 +111,7 @@ class Judge:
         where that leaves an idle car what a refused trip needs.
         """
         wishes = like.wishes if wishes is None else wishes
-        stays, solved = self._parked(chains, wishes)
+        stays, solved = self._parked(chains, wishes, like.near)
         if solved is None or _short(solved):
             return None
         found = replace(self._candidate(chains, stays, solved, like.dropped), wishes=wishes)
@@ -161,16 +163,19 @@ class Judge:
         return best
 
     def _parked(
-        self, chains: Chains, wishes: Mapping[Key, int] = MappingProxyType({})
+        self,
+        chains: Chains,
+        wishes: Mapping[Key, int] = MappingProxyType({}),
+        near: Charger | None = None,
     ) -> tuple[list[Stay], Charge | None]:
         """Deals EVSEs and charges, and deals anew to those that lack energy."""
-        view = self._view
+        view, charger = self._view, near or self._charger
         urgency: dict[Key, float] = {}
         stays: list[Stay] = []
         solved: Charge | None = None
         for _ in range(_PARKINGS):
-            stays = park(view, stays_of(view, chains), urgency, wishes)
-            solved = self._charger(view, stays)
+            stays = self._parking.park(stays_of(view, chains), urgency, wishes)
+            solved = charger(view, stays)
             short = _short(solved) if solved is not None else {}
             if not short or all(key in urgency for key in short):
                 break
@@ -187,7 +192,15 @@ class Judge:
         decision = Decision(chains, stays, solved.powers_w, solved.battery_w, solved.flexible_w)
         objective = solved.objective + self._short_gaps(chains)
         worth = priority_served(self._view, chains)
-        return Candidate(decision, dict(dropped), worth, objective, solved.marginal, solved.finish)
+        return Candidate(
+            decision,
+            dict(dropped),
+            worth,
+            objective,
+            solved.marginal,
+            solved.finish,
+            near=solved.near,
+        )
 
     def _short_gaps(self, chains: Chains) -> float:
         """Returns the cost of trips that follow too closely for a late return."""

@@ -11,14 +11,15 @@ the first hour's least power) is mended after a solve: see `scheduler.firsthour`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.apart import solve
+from scheduler.apart import Memory, handed_as, is_middling, solve
 from scheduler.chargeprogram import Builder, Model
 from scheduler.firsthour import decide, lies_between, with_switches
 from scheduler.options import PlanOptions
@@ -51,33 +52,64 @@ class Charge:
     """Makes it lawful; None where it is so already."""
     flexible_w: Floats | None = None
     """By flexible load and step; None: as they run by themselves."""
+    near: Callable[[View, Sequence[Stay]], Charge | None] | None = None
+    """Charges stays of which most are these, in less time; None where that is quick anyhow."""
 
 
 def charge(
-    view: View, stays: Sequence[Stay], options: PlanOptions, limits: SolveLimits
+    view: View,
+    stays: Sequence[Stay],
+    options: PlanOptions,
+    limits: SolveLimits,
+    memory: Memory | None = None,
 ) -> Charge | None:
     """Returns the cheapest charging for fixed stays, or None if no solver found any.
 
     A trip that can't have its energy is told by `short_wh`; the plan then is not lawful yet. Nor
     is it before `finish`, which keeps to what a linear program can't say; candidates are compared
-    without, since that takes as long again.
+    without, since that takes as long again. `memory` holds what was solved before.
     """
-    solving = _Solving(view, stays, options, limits)
-    result = solve(solving.model.program, limits=limits)
-    return solving.charge(result) if result.solved else None
+    return _Solving(view, stays, options, limits, memory or Memory()).solved()
 
 
 class _Solving:
     """One program on its way to a lawful answer."""
 
     def __init__(
-        self, view: View, stays: Sequence[Stay], options: PlanOptions, limits: SolveLimits
+        self,
+        view: View,
+        stays: Sequence[Stay],
+        options: PlanOptions,
+        limits: SolveLimits,
+        memory: Memory,
     ) -> None:
-        self._view, self._stays, self._limits = view, stays, limits
+        self._view, self._stays, self._options = view, stays, options
+        self._limits, self._memory = limits, memory
         self._has_time = options.time_limit_s is not None
         self.model = Builder(view, stays, options).build()
+        self.apart = False
 
-    def charge(self, result: LpResult, *, final: bool = False) -> Charge:
+    def solved(self) -> Charge | None:
+        """Returns the answer, not lawful yet."""
+        result = self._solve(self.model.program)
+        return self._charge(result) if result.solved else None
+
+    def _solve(self, program: LinearProgram) -> LpResult:
+        return solve(program, limits=self._limits, memory=self._memory, apart=self.apart)
+
+    def _handing(self, held_kwh: Mapping[int, float]) -> _Solving:
+        """Returns the same in which some stays end with a given energy, to be solved in blocks."""
+        other = copy(self)
+        other.model, other.apart = self.model.handing(held_kwh), True
+        return other
+
+    def _near(self, result: LpResult, view: View, stays: Sequence[Stay]) -> Charge | None:
+        """Charges other stays; cars that drive the same trips hand over what they do here."""
+        tried = _Solving(view, stays, self._options, self._limits, self._memory)
+        held_kwh = handed_as(self._stays, result.x[self.model.ends], stays)
+        return tried._handing(held_kwh).solved()
+
+    def _charge(self, result: LpResult, *, final: bool = False) -> Charge:
         """Returns what an answer of the program means."""
         view, stays, model = self._view, self._stays, self.model
         x, cells = result.x, model.cells
@@ -102,7 +134,8 @@ class _Solving:
         finish = None if final else partial(self._finish, result)
         cost = result.objective + model.fixed_cost
         flexible_w = self._flexible_w(x)
-        return Charge(tuple(powers), battery, short, cost, marginal, finish, flexible_w)
+        near = partial(self._near, result) if is_middling(model.program) else None
+        return Charge(tuple(powers), battery, short, cost, marginal, finish, flexible_w, near)
 
     def _flexible_w(self, x: Floats) -> Floats | None:
         view = self._view
@@ -115,7 +148,23 @@ class _Solving:
         return np.array(rows)
 
     def _finish(self, result: LpResult) -> Charge | None:
-        """Returns the answer with batteries going one way at a time and the first hour's least."""
+        """Returns the answer with batteries going one way at a time and the first hour's least.
+
+        Where sites are many, cars first hand over what they do in the answer, so that sites in
+        which nothing has to change are not solved again.
+        """
+        if is_middling(self.model.program):
+            held_kwh = handed_as(self._stays, result.x[self.model.ends], self._stays)
+            found = self._handing(held_kwh).finished(result)
+            lacks_wh = self._charge(result).short_wh
+            if found is not None and all(
+                wh <= lacks_wh.get(key, 0.0) + 1.0 for key, wh in found.short_wh.items()
+            ):
+                return found
+        return self.finished(result)
+
+    def finished(self, result: LpResult) -> Charge | None:
+        """Returns the lawful answer nearest to `result`."""
         program, rounded = self.model.program, False
         for whole in (False, True, True):
             upper = program.upper.copy()
@@ -130,10 +179,10 @@ class _Solving:
                 if self._has_time and result.solved:
                     result = self._bettered(program, result)
             else:
-                result = solve(program, limits=self._limits)
+                result = self._solve(program)
             if not result.solved:
                 return None
-        return self.charge(result, final=True)
+        return self._charge(result, final=True)
 
     def _rounded(self, program: LinearProgram, result: LpResult) -> LpResult:
         """Returns the answer with the first hour's cells off or on.
@@ -148,7 +197,7 @@ class _Solving:
             lower, upper = program.lower.copy(), program.upper.copy()
             decide(self._view, self._stays, cells, result.x, lower, upper, urgent=urgent)
             fixed = replace(program, lower=lower, upper=upper)
-            again = solve(fixed, limits=self._limits)
+            again = self._solve(fixed)
             if not again.solved:
                 break
             worse = {key[0] for key, column in slack if again.x[column] > lacks[key] + 1e-3}
@@ -164,7 +213,7 @@ class _Solving:
         cells = self.model.cells
         if len(cells.early()) > _FEW_SWITCHES:
             return rounded
-        mixed = solve(with_switches(program, cells), limits=self._limits)
+        mixed = self._solve(with_switches(program, cells))
         if not mixed.solved or mixed.objective >= rounded.objective:
             return rounded
         return replace(mixed, x=mixed.x[: len(program.cost)])
@@ -172,12 +221,12 @@ class _Solving:
     def _switched(self, program: LinearProgram) -> LpResult:
         """Returns the answer with the first hour's least power as switches, or without power."""
         cells = self.model.cells
-        mixed = solve(with_switches(program, cells), limits=self._limits)
+        mixed = self._solve(with_switches(program, cells))
         if mixed.solved:
             return replace(mixed, x=mixed.x[: len(program.cost)])
         upper = program.upper.copy()
         upper[cells.column[cells.early()]] = 0.0
-        return solve(replace(program, upper=upper), limits=self._limits)
+        return self._solve(replace(program, upper=upper))
 
 
 def _one_way(view: View, model: Model, x: Floats, upper: Floats, *, whole: bool) -> bool:

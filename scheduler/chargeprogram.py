@@ -15,7 +15,7 @@ EVSE can, energy at the end of each stay (kWh), energy that a trip lacks, and wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,6 +61,17 @@ class Model:
     """By site and step, as in `scheduler.siteblock`."""
     fixed_cost: float
     """What makes programs of other stays comparable."""
+    ends: Index
+    """By stay: the column of what its car ends it with."""
+
+    def handing(self, held_kwh: Mapping[int, float]) -> Model:
+        """Returns the model in which some stays, by number, end with a given energy."""
+        which = list(held_kwh)
+        lower, upper = self.program.lower.copy(), self.program.upper.copy()
+        at = self.ends[which]
+        lower[at] = upper[at] = np.array([held_kwh[n] for n in which])
+        program = replace(self.program, lower=lower, upper=upper)
+        return replace(self, program=program, cells=replace(self.cells, agreed=frozenset(which)))
 
 
 class Builder:
@@ -73,7 +84,6 @@ class Builder:
         self.wait = options.wait_cost_per_kwh_h * view.hours * np.arange(view.steps)
         self.priorities = max((trip.priority for trip in view.trips), default=1)
         self.slack: list[tuple[tuple[int, int], int]] = []
-        self.agreed: frozenset[int] = frozenset()
 
     def build(self) -> Model:
         """Returns the program, with what its columns and rows mean."""
@@ -96,7 +106,6 @@ class Builder:
         limits.circuits()
         limits.connections(self.block)
         self._energy()
-        program = self._agreed(self.program.build())
         cells = Cells(
             stay=self.cell_stay,
             step=self.step,
@@ -104,10 +113,9 @@ class Builder:
             column=self.column,
             least_kw=self.least_kw,
             most_kw=self.most_kw,
-            agreed=self.agreed,
         )
-        return Model(
-            program,
+        model = Model(
+            self.program.build(),
             cells,
             self.back,
             self.slack,
@@ -117,18 +125,15 @@ class Builder:
             self.block.price + self.wait,
             self.block.balance,
             self.block.fixed_cost + self.ordered.driven,
+            self.ends,
         )
+        return model.handing(self._agreed()) if is_large(model.program) else model
 
-    def _agreed(self, program: LinearProgram) -> LinearProgram:
-        """Returns the program with what one-way trips hand over fixed where it is large."""
-        if not is_large(program):
-            return program
+    def _agreed(self) -> dict[int, float]:
+        """Returns what one-way trips hand over in a large program, in kWh by stay."""
         most_kw = np.bincount(self.cell_stay, self.most_kw, len(self.stays))
         which, held_wh = handed_over(self.view, self.stays, most_kw.tolist())
-        self.agreed, at = frozenset(which), self.ends[which]
-        lower, upper = program.lower.copy(), program.upper.copy()
-        lower[at] = upper[at] = np.array(held_wh) / 1000
-        return replace(program, lower=lower, upper=upper)
+        return {n: wh / 1000 for n, wh in zip(which, held_wh, strict=True)}
 
     def _plan_cells(self) -> None:
         """Lists the (stay, step) pairs in which a car may charge."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from scheduler.chains import Chains
-from scheduler.plan import Assignment, Charging, Kpis, Plan
+from scheduler.plan import Assignment, Charging, Kpis, Plan, Unserved
 from scheduler.problem import Problem
 from scheduler.view import Floats, Trip, View
 
@@ -30,8 +30,10 @@ def incumbent_for(
     known = {each.id for each in problem.bookings}
     vehicles: dict[str, str] = {}
     charging: tuple[Charging, ...] = ()
+    unserved: tuple[Unserved, ...] = ()
     if former is not None:
         start, plan = former
+        unserved = tuple(each for each in plan.unserved if each.booking in known - promised.keys())
         vehicles.update((each.booking, each.vehicle) for each in plan.assignments)
         charging = _shifted(problem, start, plan.charging)
     vehicles.update(promised)
@@ -48,7 +50,7 @@ def incumbent_for(
         lower_bound=None,
         solve_seconds=0.0,
         assignments=assignments,
-        unserved=(),
+        unserved=unserved,
         stays=(),
         charging=charging,
         sites=(),
@@ -87,6 +89,14 @@ def kept_chains(view: View, incumbent: Plan | None) -> Chains | None:
         tuple(trip.index for trip in sorted(chain, key=lambda t: (t.start, t.index)))
         for chain in chains
     )
+
+
+def left_before(view: View, incumbent: Plan | None) -> frozenset[int]:
+    """Returns the trips that the incumbent leaves out and no car is promised for."""
+    if incumbent is None:
+        return frozenset()
+    names = {each.booking for each in incumbent.unserved}
+    return frozenset(trip.index for trip in view.trips if trip.id in names)
 
 
 def kept_powers(view: View, incumbent: Plan | None) -> Floats | None:

@@ -53,10 +53,13 @@ class LimitRows:
                 for number, share in view.posts[stay.post].loads(view.cars[stay.car]):
                     counted.setdefault(number, []).append((n, share))
         self._counted, self._stays = counted, len(stays)
+        self._offsets = np.searchsorted(cells.stay, np.arange(len(stays) + 1))
 
     def overloads(self) -> None:
         """Keeps cars from adding to a building that is beyond a limit of its connection."""
         for place in self._view.places:
+            if not (place.no_draw.any() or place.no_give.any()):
+                continue
             at_site = (self._cells.site == place.index).astype(np.float64)
             self._one_sided(at_site, place.no_draw, -np.inf, 0.0)
             self._one_sided(at_site, place.no_give, 0.0, np.inf)
@@ -86,33 +89,36 @@ class LimitRows:
         if where.any():
             chosen = np.flatnonzero((weight > 0) & where[self._cells.step])
             steps = self._view.steps
-            self._rows(chosen, weight, np.full(steps, lower), np.full(steps, upper))
+            self._rows(chosen, weight[chosen], np.full(steps, lower), np.full(steps, upper))
 
     def _within(self, number: int, low_kw: Floats, high_kw: Floats) -> None:
-        weight, cells = self._weight(number), self._cells
-        chosen = np.flatnonzero(weight)
-        if not len(chosen):
+        counted = sorted(self._counted.get(number, ()))
+        own = [slice(*self._offsets[n : n + 2].tolist()) for n, _ in counted]
+        sizes = [part.stop - part.start for part in own]
+        if not sum(sizes):
             return
+        # Looked for among all cells, those of one circuit of many took most of the time.
+        chosen = np.concatenate([np.arange(part.start, part.stop) for part in own])
+        weight = np.repeat([share for _, share in counted], sizes)
         most, back = self._reach(chosen, weight)
-        binds = (most > high_kw) | (back > -low_kw)
-        chosen = chosen[binds[cells.step[chosen]]]
-        self._rows(chosen, weight, low_kw, high_kw)
+        binds = ((most > high_kw) | (back > -low_kw))[self._cells.step[chosen]]
+        self._rows(chosen[binds], weight[binds], low_kw, high_kw)
 
     def _reach(self, chosen: Index, weight: Floats) -> tuple[Floats, Floats]:
-        """Returns what cells can draw, and give, together in each step."""
+        """Returns what cells, by their weights, can draw, and give, together in each step."""
         cells, steps = self._cells, self._view.steps
-        at, part = cells.step[chosen], weight[chosen]
-        most: Floats = np.bincount(at, part * cells.most_kw[chosen], steps).astype(np.float64)
-        back: Floats = np.bincount(at, part * cells.back_kw[chosen], steps).astype(np.float64)
+        at = cells.step[chosen]
+        most: Floats = np.bincount(at, weight * cells.most_kw[chosen], steps).astype(np.float64)
+        back: Floats = np.bincount(at, weight * cells.back_kw[chosen], steps).astype(np.float64)
         return most, back
 
     def _rows(self, chosen: Index, weight: Floats, lower: Floats, upper: Floats) -> None:
-        """Adds one row per step of the cells: their net power, within the step's bounds."""
+        """Adds one row per step of the cells: their net power by weight, within its bounds."""
         if not len(chosen):
             return
         steps, place = np.unique(self._cells.step[chosen], return_inverse=True)
         rows = self._program.rows(len(steps), lower[steps], upper[steps]) + place
-        self._net(rows, chosen, weight[chosen])
+        self._net(rows, chosen, weight)
 
     def _net(self, rows: Index, chosen: Index, values: Floats) -> None:
         back = self._cells.back[chosen]
@@ -124,7 +130,7 @@ class LimitRows:
         charge_w = place.battery.max_charge_w if place.battery else 0.0
         charge_w += sum(e.most_w for e in self._view.flexibles if e.site == place.index)
         drawn = np.flatnonzero(weight)
-        reach, _ = self._reach(drawn, weight)
+        reach, _ = self._reach(drawn, weight[drawn])
         rest_kw = (np.maximum(place.load_w, place.load_w - place.pv_w) + charge_w) / 3000
         bought, sold = block.bought[place.index], block.sold[place.index]
         steps = np.flatnonzero((reach + rest_kw > most_kw) & (bought >= 0))

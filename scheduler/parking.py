@@ -59,36 +59,62 @@ def stays_of(view: View, chains: Chains) -> list[Stay]:
     return stays
 
 
-def park(
-    view: View,
-    stays: list[Stay],
-    urgency: Mapping[Key, float],
-    wishes: Mapping[Key, int] = MappingProxyType({}),
-) -> list[Stay]:
-    """Returns the stays with their EVSEs.
+class Parking:
+    """Deals the EVSEs of one problem, again and again: a site is dealt anew if it has changed."""
 
-    Args:
-        view: the problem.
-        stays: without EVSEs.
-        urgency: how much a stay lacks (Wh) when left without: such stays give way last.
-        wishes: the EVSE that a stay had better get (-1: none), as far as it is free; those named
-            first come first.
-    """
-    worth = [_useful_wh(view, stay) + 1e3 * urgency.get(stay.key, 0.0) for stay in stays]
-    posts = [-1] * len(stays)
-    for site in range(len(view.places)):
-        here = [n for n, stay in enumerate(stays) if stay.site == site and stay.start < stay.end]
-        named = {stays[n].key: n for n in here}
-        wished = [
-            (named[key], post)
-            for key, post in wishes.items()
-            if key in named and key not in urgency
-        ]
-        _park_site(view, _Site(stays, here, worth, posts), wished)
-    return [
-        replace(stay, post=post) if post >= 0 else stay
-        for stay, post in zip(stays, posts, strict=True)
-    ]
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._dealt: dict[int, tuple[tuple[object, ...], list[int]]] = {}
+        """By site: what its EVSEs were last dealt for, and how."""
+
+    def park(
+        self,
+        stays: list[Stay],
+        urgency: Mapping[Key, float],
+        wishes: Mapping[Key, int] = MappingProxyType({}),
+    ) -> list[Stay]:
+        """Returns the stays with their EVSEs.
+
+        Args:
+            stays: without EVSEs.
+            urgency: how much a stay lacks (Wh) when left without: such stays give way last.
+            wishes: the EVSE that a stay had better get (-1: none), as far as it is free; those
+                named first come first.
+        """
+        at: list[list[int]] = [[] for _ in self._view.places]
+        for n, stay in enumerate(stays):
+            if stay.start < stay.end:
+                at[stay.site].append(n)
+        parked = list(stays)
+        for site, here in enumerate(at):
+            some = [stays[n] for n in here]
+            urgent = [urgency.get(stay.key, 0.0) for stay in some]
+            named = {stay.key: n for n, stay in enumerate(some)}
+            wished = [
+                (named[key], post)
+                for key, post in wishes.items()
+                if key in named and key not in urgency
+            ]
+            for n, stay, post in zip(
+                here, some, self._deal(site, some, urgent, wished), strict=True
+            ):
+                if post >= 0:
+                    parked[n] = replace(stay, post=post)
+        return parked
+
+    def _deal(
+        self, site: int, stays: list[Stay], urgent: list[float], wished: list[tuple[int, int]]
+    ) -> list[int]:
+        """Returns the EVSE of each stay of a site, or -1."""
+        key = (tuple(stays), tuple(urgent), tuple(wished))
+        known = self._dealt.get(site)
+        if known is None or known[0] != key:
+            useful = [_useful_wh(self._view, stay) for stay in stays]
+            worth = [wh + 1e3 * lack_wh for wh, lack_wh in zip(useful, urgent, strict=True)]
+            dealt = _Site(stays, useful, worth, [-1] * len(stays))
+            _park_site(self._view, dealt, wished)
+            known = self._dealt[site] = (key, dealt.posts)
+        return known[1]
 
 
 @dataclass(slots=True)
@@ -96,10 +122,11 @@ class _Site:
     """One site while its EVSEs are dealt; stays go by their numbers."""
 
     stays: list[Stay]
-    here: list[int]
+    useful_wh: list[float]
+    """By stay: what an EVSE could bring."""
     worth: list[float]
     posts: list[int]
-    """By stay, over all sites: the EVSE it holds, or -1."""
+    """By stay: the EVSE it holds, or -1."""
     held: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
     fixed: set[int] = field(default_factory=set[int])
     """Stays whose car stands on its EVSE from the beginning."""
@@ -146,18 +173,19 @@ class _Site:
 
 def _park_site(view: View, site: _Site, wished: list[tuple[int, int]]) -> None:
     """Deals the EVSEs of one site."""
-    for n in site.here:
-        own = _own_post(view, site.stays[n])
+    for n, stay in enumerate(site.stays):
+        own = _own_post(view, stay)
         if own >= 0:
             site.give(n, own)
             site.fixed.add(n)
     for n, post in wished:
         if n not in site.fixed:
             site.wish(view, n, post)
-    for n in sorted(site.here, key=lambda n: (site.stays[n].start, -site.worth[n], n)):
+    order = sorted(range(len(site.stays)), key=lambda n: (site.stays[n].start, -site.worth[n], n))
+    for n in order:
         if site.posts[n] >= 0 or site.worth[n] <= 0 or n in site.idle:
             continue
-        choices = _choices(view, site.stays[n])
+        choices = _choices(view, site.stays[n], site.useful_wh[n])
         free = next((post for post in choices if not site.taken(n, post)), None)
         if free is None:
             site.push_out(n, choices)
@@ -170,19 +198,19 @@ def _own_post(view: View, stay: Stay) -> int:
     return view.cars[stay.car].post if stay.before < 0 else -1
 
 
-def _choices(view: View, stay: Stay) -> list[int]:
-    """Returns the EVSEs that can serve a stay, best first."""
+def _choices(view: View, stay: Stay, useful: float) -> list[int]:
+    """Returns the EVSEs that can serve a stay, which `useful` Wh help, best first."""
     car = view.cars[stay.car]
-    useful = _useful_wh(view, stay)
     ranked: list[tuple[float, float, float, int]] = []
-    for index in view.places[stay.site].posts:
-        post = view.posts[index]
+    for alike in view.places[stay.site].alike:
+        post = view.posts[alike[0]]
         power_w = post.power_w(car)
         if power_w <= 0 or not post.open[stay.start]:
             continue
         brought = min(useful, _brought_wh(view, car, post, stay))
         gives = post.bidirectional and car.discharge_w > 0
-        ranked.append((-round(brought), -1.0 if gives else 0.0, post.max_w, index))
+        rank = (-round(brought), -1.0 if gives else 0.0, post.max_w)
+        ranked += [(*rank, index) for index in alike]
     return [entry[3] for entry in sorted(ranked)]
 
 

@@ -24,6 +24,8 @@ _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linu
 
 KILL_AFTER_S = 30.0
 """A plan that takes longer is given up; the slowest measured one takes a few seconds."""
+KILL_PER_CAR_S = 0.02
+"""So much longer it may take for each car: one for 3,000 cars takes 20 s where it has a core."""
 
 
 class InlinePool:
@@ -77,7 +79,7 @@ class ProcessPool:
         line = self._ready()
         try:
             line.send((problem, incumbent, options))
-            if line.poll(self.kill_after_s):
+            if line.poll(self.kill_after_s + KILL_PER_CAR_S * len(problem.vehicles)):
                 made = line.recv()
                 if isinstance(made, Made):
                     return made

@@ -66,17 +66,27 @@ class _Use:
     """Whether the share is 1 in every plan."""
 
 
-def pooled_bound(view: View, priority: int, limits: SolveLimits) -> float | None:
-    """Returns a bound on the cost (less terminal value) of plans that serve so much priority.
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """What the pools come to."""
 
-    None if the program found none.
-    """
+    bound: float
+    """No plan costs less (terminal value taken off) that serves as much."""
+    shares: Floats
+    """By trip: how much of it the pools serve; what is left out is what costs most."""
+
+
+def pooled(view: View, priority: int, limits: SolveLimits) -> Pooled | None:
+    """Returns what the pools come to if they serve so much priority; None if nothing was found."""
     pools = _Pools(view, priority)
     program = pools.program.build()
     result = solve_lp(program, limits=replace(limits, solvers=("glop",)), dual=True)
     if result.duals is None:
         return None
-    return dual_bound(program, result.duals) + pools.fixed_cost
+    shares = np.zeros(len(view.trips))
+    for use in pools.uses:
+        shares[use.trip.index] += result.x[use.share]
+    return Pooled(dual_bound(program, result.duals) + pools.fixed_cost, shares)
 
 
 def dual_bound(program: LinearProgram, duals: Floats) -> float:
@@ -101,6 +111,7 @@ class _Pools:
         self.worth = view.problem.terminal_value_per_kwh
         groups = _groups(view)
         uses = self._uses(groups, priority)
+        self.uses = [use for mine in uses for use in mine]
         pools = [
             pool
             for group, mine in zip(groups, uses, strict=True)

@@ -95,6 +95,7 @@ class Reasons:
         self._of_car: dict[int, list[int]] = {}
         for number, stay in enumerate(stays):
             self._of_car.setdefault(stay.car, []).append(number)
+        self._unbound_w = np.full(view.steps, np.inf)
         self._cells: dict[int, _Cells] = {}
         self._bargains: dict[int, _Bargain] = {}
 
@@ -128,6 +129,12 @@ class Reasons:
             found.append(SITE)
         return tuple(found)
 
+    def most_w(self, number: int) -> Floats:
+        """Returns the most that the car of a stay can draw there, by step of the horizon."""
+        stay = self._stays[number]
+        post, car = self._view.posts[stay.post], self._view.cars[stay.car]
+        return np.minimum(post.power_w(car), self._bound_w(stay.car))
+
     def is_peak(self, number: int, step: int) -> bool:
         """Returns whether more power at a stay's site would cost a higher peak."""
         return bool(self._at_peak[self._stays[number].site][step])
@@ -159,8 +166,7 @@ class Reasons:
             if stay.post < 0:
                 continue
             post, power_w = view.posts[stay.post], self._powers_w[number]
-            bound_w = most_w(view.cars[car].overrides, view.steps)[own]
-            full_w = np.minimum(post.power_w(view.cars[car]), bound_w)
+            full_w = self.most_w(number)[own]
             spare = post.open[own] & (full_w - power_w > _NEAR_W)
             spare &= ~self._site_full[stay.site][own]
             for circuit, _ in post.loads(view.cars[car]):
@@ -169,6 +175,10 @@ class Reasons:
             powers_w[here] = power_w
             up[here] = np.where(spare, self._up[stay.site][own], np.inf)
         return _Cells(stay_of, step_of, powers_w, down, up)
+
+    def _bound_w(self, car: int) -> Floats:
+        overrides = self._view.cars[car].overrides
+        return most_w(overrides, self._view.steps) if overrides else self._unbound_w
 
     def _full_circuits(self) -> dict[int, Bools]:
         """Returns, for each circuit that is ever at its limit, the steps in which it is."""
@@ -260,8 +270,13 @@ class _Bargain:
         inside = (cells.stay >= first) & (cells.stay <= last)
         self._steps, self._power_w = cells.step[inside], cells.power_w[inside]
         self._up, self._down = cells.up[inside], cells.down[inside]
-        self._later = cells.stay >= first
-        self._cells = cells
+        self._trades = bool((self._power_w < 0).any())
+        """Whether the car gives energy back at a time that a step here can serve."""
+        self._dearest_paid = float(self._down[self._power_w > 0].max(initial=-np.inf))
+        charged = (cells.stay >= first) & (cells.power_w > 0)
+        self._charged_at, self._charged_down = cells.step[charged], cells.down[charged]
+        self._charged_w = cells.power_w[charged]
+        self._full_w = reasons.most_w(number)
         self._least_slack_wh = min(reasons.slack_wh(n) for n in later)
         self._can_hold_more = not any(reasons.is_full(n) for n in later if n <= last)
         self._worth = view.problem.terminal_value_per_kwh * self._car.efficiency
@@ -284,7 +299,7 @@ class _Bargain:
             found.append(Why("DEADLINE", trips=self._trips(step, price)))
         if self._keeps(step, price):
             found.append(Why("KEEP"))
-        if self._gives():
+        if self._trades:
             found.append(Why("TRADE"))
         found += self._limits(step, power_w)
         if least:
@@ -345,21 +360,15 @@ class _Bargain:
 
     def _dearer_wh(self, step: int, price: float) -> float:
         """Returns what the car stores at dearer times, and later at the same price."""
-        cells = self._cells
-        last = (np.abs(cells.down - price) <= _NEAR_PRICE) & (cells.step > step)
-        dearer = self._later & (cells.power_w > 0) & (last | (cells.down > price + _NEAR_PRICE))
+        down = self._charged_down
+        dearer = down > price + _NEAR_PRICE
+        dearer |= (np.abs(down - price) <= _NEAR_PRICE) & (self._charged_at > step)
         hours = self._reasons.view.hours
-        return float(cells.power_w[dearer].sum()) * hours * self._car.efficiency
-
-    def _gives(self) -> bool:
-        """Returns whether the car gives energy back at a time that this one can serve."""
-        return bool((self._power_w < 0).any())
+        return float(self._charged_w[dearer].sum()) * hours * self._car.efficiency
 
     def _limits(self, step: int, power_w: float) -> list[Why]:
         """Returns the limit that keeps the power down, if one does."""
-        post = self._reasons.view.posts[self._stay.post]
-        bound_w = float(most_w(self._car.overrides, step + 1)[step])
-        if power_w >= min(post.power_w(self._car), bound_w) - _NEAR_W:
+        if power_w >= float(self._full_w[step]) - _NEAR_W:
             return []
         # Cheaper times are at the peak, too, where this one is not wanted for itself.
         peak = [Why("PEAK")] if self._reasons.is_peak(self._number, step) else []
@@ -376,8 +385,7 @@ class _Bargain:
     def _wants_more(self, step: int) -> bool:
         """Returns whether the car would take more at a step if it could."""
         _, price = self._reasons.prices_at(self._number, step)
-        dearer = (self._power_w > 0) & (self._down > price + _NEAR_PRICE)
-        if dearer.any():
+        if self._dearest_paid > price + _NEAR_PRICE:
             return True
         return self._can_hold_more and self._worth > price + _NEAR_PRICE
 

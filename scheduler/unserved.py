@@ -108,7 +108,7 @@ def with_idle_cars(view: View, decision: Decision) -> tuple[Chains, list[Stay]] 
         return None
     chains, stays = list(decision.chains), list(decision.stays)
     last = {stay.car: n for n, stay in enumerate(stays)}
-    states = _states(view, decision)
+    paths = _Paths(view, decision)
     ending: list[list[Car]] = [[] for _ in view.places]
     for car, chain in zip(view.cars, chains, strict=True):
         ending[view.trips[chain[-1]].dropoff if chain else car.site].append(car)
@@ -122,7 +122,7 @@ def with_idle_cars(view: View, decision: Decision) -> tuple[Chains, list[Stay]] 
                 continue
             since = trip.start - stays[at].start
             if (
-                states[number][since] < trip.need_wh(car)
+                paths.of(car)[since] < trip.need_wh(car)
                 or (decision.powers_w[at][since:] < 0).any()
             ):
                 continue
@@ -141,14 +141,30 @@ def with_idle_cars(view: View, decision: Decision) -> tuple[Chains, list[Stay]] 
     return tuple(chains), stays
 
 
-def _states(view: View, decision: Decision) -> list[Floats]:
-    """Returns each car's state of charge through its last stay, from its start on."""
-    paths: list[Floats] = [np.array([car.soc_wh]) for car in view.cars]
-    for stay, power_w in zip(decision.stays, decision.powers_w, strict=True):
-        car = view.cars[stay.car]
-        soc_wh = float(paths[stay.car][-1])
-        if stay.before >= 0:
-            soc_wh -= view.trips[stay.before].drive_wh(car)
-        stored = np.where(power_w > 0, power_w * car.efficiency, power_w / car.efficiency)
-        paths[stay.car] = soc_wh + np.concatenate(([0.0], np.cumsum(stored) * view.hours))
-    return paths
+class _Paths:
+    """Each car's state of charge through its last stay, found for those that are asked for."""
+
+    def __init__(self, view: View, decision: Decision) -> None:
+        self._view, self._decision = view, decision
+        self._stays: dict[int, list[int]] = {}
+        for n, stay in enumerate(decision.stays):
+            self._stays.setdefault(stay.car, []).append(n)
+        self._known: dict[int, Floats] = {}
+
+    def of(self, car: Car) -> Floats:
+        """Returns the path of a car, from the start of its last stay on, in Wh."""
+        if car.index not in self._known:
+            self._known[car.index] = self._path(car)
+        return self._known[car.index]
+
+    def _path(self, car: Car) -> Floats:
+        view, decision = self._view, self._decision
+        path = np.array([car.soc_wh])
+        for n in self._stays.get(car.index, ()):
+            stay, power_w = decision.stays[n], decision.powers_w[n]
+            soc_wh = float(path[-1])
+            if stay.before >= 0:
+                soc_wh -= view.trips[stay.before].drive_wh(car)
+            stored = np.where(power_w > 0, power_w * car.efficiency, power_w / car.efficiency)
+            path = soc_wh + np.concatenate(([0.0], np.cumsum(stored) * view.hours))
+        return path

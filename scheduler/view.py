@@ -207,6 +207,8 @@ class Place:
     index: int
     id: str
     posts: tuple[int, ...]
+    alike: tuple[tuple[int, ...], ...]
+    """The same EVSEs, those together that give every car the same."""
     pv_w: Floats
     load_w: Floats
     """The building, its flexible loads as they run by themselves."""
@@ -278,8 +280,7 @@ class View:
             first = len(self.posts)
             for evse in site.evses:
                 self.posts.append(_post(evse, wires, len(self.posts), index, self.steps))
-            posts = range(first, len(self.posts))
-            self.places.append(_place(site, index, posts, wires, self.hours))
+            self.places.append(_place(site, index, self.posts[first:], wires, self.hours))
         by_id = {post.id: post.index for post in self.posts}
         self.cars = [
             _car(vehicle, index, sites[vehicle.site], by_id)
@@ -435,6 +436,15 @@ def _post(evse: Evse, wires: Wires, index: int, place: int, steps: int) -> Post:
     )
 
 
+def _alike(posts: list[Post]) -> tuple[tuple[int, ...], ...]:
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for post in posts:
+        power = (post.max_w, post.min_w, post.dc, len(post.phases), post.circuit_w)
+        key = (*power, post.bidirectional, post.open.tobytes())
+        groups.setdefault(key, []).append(post.index)
+    return tuple(tuple(group) for group in groups.values())
+
+
 def _flexible(load: FlexibleLoad, site: int, hours: float) -> Flexible:
     powers_w, states_wh = by_itself(load, hours)
     itself_w, held_wh = np.array(powers_w), np.array(states_wh)
@@ -453,7 +463,7 @@ def _load_w(site: Site, hours: float) -> Floats:
     return load_w
 
 
-def _place(site: Site, index: int, posts: range, wires: Wires, hours: float) -> Place:
+def _place(site: Site, index: int, posts: list[Post], wires: Wires, hours: float) -> Place:
     pv = np.asarray(site.pv_power_w, dtype=np.float64)
     load = _load_w(site, hours)
     fixed = np.array(site.load_power_w, dtype=np.float64)
@@ -463,7 +473,8 @@ def _place(site: Site, index: int, posts: range, wires: Wires, hours: float) -> 
     return Place(
         index=index,
         id=site.id,
-        posts=tuple(posts),
+        posts=tuple(post.index for post in posts),
+        alike=_alike(posts),
         pv_w=pv,
         load_w=load,
         yields_w=load - fixed,

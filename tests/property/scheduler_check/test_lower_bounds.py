@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scheduler.bound import quick_bound
 from scheduler.options import OFFLINE
 from scheduler.plan import Plan
-from scheduler.pools import pooled_bound
+from scheduler.pools import pooled
 from scheduler.problem import Problem
 from scheduler.rolling import make_plan
 from scheduler.solver import SolveLimits
@@ -32,9 +32,9 @@ SEEDS = st.integers(min_value=0, max_value=2**32)
 
 def bounds(problem: Problem, priority: int) -> list[float]:
     view = View(problem)
-    tight = pooled_bound(view, priority, SolveLimits())
+    tight = pooled(view, priority, SolveLimits())
     assert tight is not None
-    return [tight, quick_bound(view, priority)]
+    return [tight.bound, quick_bound(view, priority)]
 
 
 def assert_bounded(problem: Problem, priority: int, cost: float) -> None:

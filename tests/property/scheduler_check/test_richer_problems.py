@@ -17,7 +17,7 @@ from scheduler.bound import quick_bound
 from scheduler.check import check
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.plan import Plan
-from scheduler.pools import pooled_bound
+from scheduler.pools import pooled
 from scheduler.problem import Problem, check_problem, read_problem, write_problem
 from scheduler.rolling import plan_with_level
 from scheduler.solver import SolveLimits
@@ -57,9 +57,9 @@ def assert_bounded(problem: Problem, plan: Plan) -> None:
     worth = {booking.id: booking.priority for booking in problem.bookings}
     priority = sum(worth[one.booking] for one in plan.assignments)
     view = View(problem)
-    tight = pooled_bound(view, priority, SolveLimits())
+    tight = pooled(view, priority, SolveLimits())
     assert tight is not None
-    for bound in (tight, quick_bound(view, priority)):
+    for bound in (tight.bound, quick_bound(view, priority)):
         assert bound <= plan.cost + 1e-5 * max(1.0, abs(plan.cost))
 
 
@@ -114,7 +114,7 @@ def test_the_best_of_all_plans_of_a_tiny_problem_costs_no_less_than_the_bounds(
     problem = feature(tiny_problem(seed), seed)
     view = View(problem)
     for priority, cost in least_costs(problem).items():
-        tight = pooled_bound(view, priority, SolveLimits())
+        tight = pooled(view, priority, SolveLimits())
         assert tight is not None
-        for bound in (tight, quick_bound(view, priority)):
+        for bound in (tight.bound, quick_bound(view, priority)):
             assert bound <= cost + 1e-5 * max(1.0, abs(cost))

@@ -36,6 +36,16 @@ def test_a_warm_worker_makes_the_first_plan_and_ends_with_its_pool() -> None:
         os.kill(pid, 0)
 
 
+def test_a_plan_for_many_cars_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = read_problem(PROBLEM.read_bytes())
+    monkeypatch.setattr("scheduler.pool.KILL_PER_CAR_S", PATIENCE_S / len(problem.vehicles))
+    pool = ProcessPool(kill_after_s=0.0)
+    made = pool.submit(problem, None, PlanOptions()).result(2 * PATIENCE_S)
+    assert made.level == "solver"
+    assert pool.killed == 0
+    pool.close()
+
+
 def test_a_worker_that_hangs_is_killed_and_the_cars_are_charged_all_the_same() -> None:
     problem = read_problem(PROBLEM.read_bytes())
     pool = ProcessPool(kill_after_s=PATIENCE_S)

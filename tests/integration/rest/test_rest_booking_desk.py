@@ -1,0 +1,130 @@
+"""The desk's calendar, kept up by what changes: it is always what one built anew would be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from csms.booking import desk
+from csms.booking.desk import Desk
+from models.tables.booking import Booking
+from scheduler.admit import Calendar
+from tests.builders.rest_house import START, RestHouse, a_trip
+
+
+async def calendar_of(house: RestHouse, own: object) -> Calendar:
+    assert isinstance(own, Desk)
+    async with house.db.read() as session:
+        return await own.calendar(session, tenant="default", now=house.clock.now())
+
+
+async def check_desk(house: RestHouse) -> None:
+    """Compares what the house's desk holds with what a new one reads."""
+    kept = await calendar_of(house, house.services.desk)
+    fresh = await calendar_of(house, Desk())
+    assert kept.chains == fresh.chains
+
+
+def fail(*_: Any) -> None:
+    """Fails once all is written and nothing committed."""
+    raise RuntimeError("no power")
+
+
+class Reads:
+    """Counts how often all cars are read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, read = 0, desk.read_fleet
+
+        async def read_fleet(*given: Any, **named: Any) -> Any:
+            self.count += 1
+            return await read(*given, **named)
+
+        monkeypatch.setattr(desk, "read_fleet", read_fleet)
+
+
+async def test_bookings_change_the_calendar_without_reading_all_cars(
+    stepped_on_both: RestHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = stepped_on_both
+    await house.fleet("car-1", "car-2", "car-3")
+    await check_desk(house)
+    reads = Reads(monkeypatch)
+    first = await house.post("/bookings", a_trip(START + timedelta(hours=1)))
+    for hours in (4, 5, 9):
+        await house.post("/bookings", a_trip(START + timedelta(hours=hours)))
+    await house.post(f"/bookings/{first['id']}/cancel", None, 200)
+    await house.patch(f"/bookings/{first['id']}", {"external_id": "x"})
+    refused = a_trip(START + timedelta(hours=4), distance_km=2_000)
+    await house.post("/bookings", refused, 409)
+    assert reads.count <= 1, "a booking that was over has changed"
+    await check_desk(house)
+
+
+async def test_a_booking_that_was_rolled_back_leaves_nothing(
+    stepped_on_both: RestHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = stepped_on_both
+    await house.fleet("car-1")
+    wish = a_trip(START + timedelta(hours=1), id="b1")
+    with monkeypatch.context() as broken:
+        broken.setattr("csms.booking.actions.announce", fail)
+        await house.post("/bookings", wish, 500)
+    await check_desk(house)
+    await house.post("/bookings", wish)
+    await check_desk(house)
+
+
+async def test_what_another_node_writes_behind_our_clock_is_seen(
+    stepped_on_both: RestHouse,
+) -> None:
+    """A change whose instant lies before ours is missed by its instant, not by the numbers."""
+    house = stepped_on_both
+    await house.fleet("car-1", "car-2")
+    booked = await house.post("/bookings", a_trip(START + timedelta(hours=1)))
+    await house.post("/bookings", a_trip(START + timedelta(hours=6)))
+    await check_desk(house)
+    async with house.db.write(house.clock, house.services.ids) as work:
+        await work.session.execute(
+            sa.update(Booking)
+            .where(Booking.id == booked["id"])
+            .values(
+                status="cancelled",
+                version=Booking.version + 1,
+                updated_at=house.clock.now() - timedelta(seconds=5),
+            )
+        )
+    await check_desk(house)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_any_course_of_bookings_leaves_what_a_new_desk_reads(
+    stepped_on_both: RestHouse, seed: int
+) -> None:
+    house, random = stepped_on_both, Random(seed)
+    await house.fleet(*(f"car-{n}" for n in range(4)))
+    open_ids: list[str] = []
+    for _ in range(16):
+        what = random.choice(["book", "book", "book", "cancel", "extend", "start", "wait"])
+        if what == "book":
+            start = house.clock.now() + timedelta(minutes=random.randint(1, 600))
+            wish = a_trip(start, random.choice([0.5, 2.0]), distance_km=random.choice([5, 30]))
+            answer = await house.http.post("/api/v1/bookings", json=wish)
+            assert answer.status_code in {201, 409}, answer.text
+            if answer.status_code == 201:
+                open_ids.append(answer.json()["id"])
+        elif what == "wait":
+            until = house.clock.now() + timedelta(seconds=random.choice([1, 20, 90]))
+            await house.post("/clock", {"advance_to": until.isoformat()}, 200)
+        elif open_ids:
+            name = random.choice(open_ids)
+            row = await house.get(f"/bookings/{name}")
+            later = (START + timedelta(hours=30)).isoformat()
+            body = {"end": later} if what == "extend" else None
+            answer = await house.http.post(f"/api/v1/bookings/{name}/{what}", json=body)
+            assert answer.status_code in {200, 400, 409, 422}, (row, answer.text)
+        await check_desk(house)
