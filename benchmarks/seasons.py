@@ -55,6 +55,11 @@ class Week:
     avoidable: int
     accepted: int
     over_limit_minutes: float
+    plans: int
+    without_solver: int
+    """Made by the chain's lower levels, since the solver was killed."""
+    violations: int
+    """Found by the referee in all plans."""
     times_life: float
 
 
@@ -115,6 +120,9 @@ def judged(
         avoidable=bookings["avoidable_misses"],
         accepted=bookings["accepted"],
         over_limit_minutes=report["circuits"]["over_limit_beyond_reaction_minutes"],
+        plans=report["plans"]["made"],
+        without_solver=report["plans"]["made"] - report["plans"]["by_level"].get("solver", 0),
+        violations=report["plans"]["violations"],
         times_life=times_life,
     )
 
@@ -137,7 +145,9 @@ def line(found: Week) -> str:
         f" | {found.sun_over_surplus:+.3f} | {found.cost_over_uncontrolled:.2f}"
         f" | {found.cost_over_foresight:.2f} | {found.accepted_over_uncontrolled:.3f}"
         f" | {found.missed} of {found.accepted}, {found.avoidable} avoidable"
-        f" | {found.over_limit_minutes:g} | {found.times_life:,.0f} |\n"
+        f" | {found.over_limit_minutes:g}"
+        f" | {found.violations} in {found.plans}, {found.without_solver} without solver"
+        f" | {found.times_life:,.0f} |\n"
     )
 
 
@@ -152,8 +162,8 @@ def main() -> None:
         "| season | seed | sun to cars | over foresight (goal 0.97, worst 0.94)"
         " | less surplus following | cost / uncontrolled (goal 0.55)"
         " | cost / foresight (goal 1.15) | accepted / uncontrolled (goal 0.97) | missed"
-        " | minutes over a limit (goal 0) | times life (goal 2,000) |\n"
-        f"|{'---|' * 11}\n"
+        " | minutes over a limit (goal 0) | violations (goal 0) | times life (goal 2,000) |\n"
+        f"|{'---|' * 12}\n"
     )
     found: list[Week] = []
     for each in weeks(

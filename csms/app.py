@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
@@ -169,6 +170,7 @@ class House:
         *,
         controlled: bool = True,
         options: PlanOptions = PlanOptions(),  # noqa: B008 - frozen
+        solver_dies: Callable[[], bool] | None = None,
     ) -> None:
         """Builds all parts; nothing runs yet.
 
@@ -178,11 +180,13 @@ class House:
             keyring: of this installation.
             controlled: False leaves cars to charge as they like, and boxes without safe limits.
             options: how to plan.
+            solver_dies: where plans are made in line, asked for each whether its solver dies.
         """
         self.settings = settings
         self.times = times
         self._controlled = controlled
         self._options = options
+        self._solver_dies = solver_dies
         self.db = Database.open(settings.database_url, inline=times.in_line)
         self._keyring = keyring
         self._errands = CertificateErrands.of(settings, RealClock())
@@ -382,7 +386,7 @@ class House:
 
     def _solver(self) -> Solve:
         if self.times.in_line:
-            inline = self._pool = InlinePool()
+            inline = self._pool = InlinePool(self._solver_dies)
 
             async def solve_here(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
                 return inline.submit(problem, former, how).result()

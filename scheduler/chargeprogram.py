@@ -38,7 +38,8 @@ from scheduler.siteblock import (
     site_battery,
 )
 from scheduler.solver import LinearProgram
-from scheduler.view import Falling, Floats, View
+from scheduler.taper import Falling
+from scheduler.view import Floats, View
 
 Index = NDArray[np.int64]
 
@@ -93,7 +94,7 @@ class Builder:
         most, least = np.zeros(shape), np.zeros(shape)
         np.add.at(most, (self.site, self.step), self.most_kw)
         np.add.at(least, (self.site, self.step), self.back_kw)
-        self.block = SiteBlock(view, self.program, most, least)
+        self.block = SiteBlock(view, self.program, most, least, weighs=True)
         self._power_columns()
         limits = self._limits()
         limits.overloads()

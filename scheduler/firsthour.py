@@ -13,7 +13,7 @@ least; the caller solves again. Where that costs a trip its energy the cells bec
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +69,9 @@ def decide(  # noqa: PLR0917 - the program's own arrays
     """Fixes the cells of the first hour to off or on, as near to the answer `x` as is simple.
 
     What is cut from one cell is carried to the next; the last cell of a stay that ends within the
-    hour is on if anything was. Cars that are `urgent` are not cut: what lies between is on.
+    hour is on if anything was. Cars that are `urgent` are not cut: what lies between is on. What is
+    cut from several cars of a site in the same step is one car's where it is enough for that: an
+    answer may share out little sun among many.
     """
     early = cells.early()
     power = x[cells.column[early]]
@@ -81,25 +83,64 @@ def decide(  # noqa: PLR0917 - the program's own arrays
     spare = _spare(stays, cells, x, early[power >= least - _TINY_KW])
     carried: dict[int, float] = {}
     closing = _closing(cells, early[between])
-    for n in np.argsort(cells.step[early], kind="stable").tolist():
-        cell = int(early[n])
-        stay, column = int(cells.stay[cell]), int(cells.column[cell])
-        if power[n] >= least[n] - _TINY_KW:
-            lower[column] = least[n]
-            continue
-        carried[stay] = carried.get(stay, 0.0) + float(power[n])
-        able = cells.most_kw[cell] >= least[n]
-        enough = carried[stay] >= least[n] / 2 or stays[stay].car in urgent
-        wanted = between[n] and (enough or (cell in closing and carried[stay] > _TINY_KW))
-        fits = spare.get(stay, least[n]) >= least[n]
-        if able and wanted and fits and room.has(cells, cell):
-            if stay in spare:
-                spare[stay] -= float(least[n])
-            room.take(cells, cell)
-            carried[stay] -= float(least[n])
-            lower[column] = least[n]
-        else:
-            upper[column] = 0.0
+    most = upper[cells.column[early]]
+
+    def turned_on(n: int) -> bool:
+        cell, stay = int(early[n]), int(cells.stay[early[n]])
+        able = cells.most_kw[cell] >= least[n] and spare.get(stay, least[n]) >= least[n]
+        if not able or not room.has(cells, cell):
+            return False
+        if stay in spare:
+            spare[stay] -= float(least[n])
+        room.take(cells, cell)
+        lower[cells.column[cell]], upper[cells.column[cell]] = least[n], most[n]
+        return True
+
+    order = np.lexsort((early, cells.site[early], cells.step[early]))
+    for group in _runs(order, cells.step[early] * len(view.places) + cells.site[early]):
+        cut: list[int] = []
+        for n in group:
+            cell = int(early[n])
+            stay, column = int(cells.stay[cell]), int(cells.column[cell])
+            if power[n] >= least[n] - _TINY_KW:
+                lower[column] = least[n]
+                continue
+            carried[stay] = carried.get(stay, 0.0) + float(power[n])
+            enough = carried[stay] >= least[n] / 2 or stays[stay].car in urgent
+            wanted = between[n] and (enough or (cell in closing and carried[stay] > _TINY_KW))
+            if wanted and turned_on(n):
+                carried[stay] -= float(least[n])
+            else:
+                upper[column] = 0.0
+                cut += [n] if between[n] else []
+        _pooled(cut, power, least, carried, cells.stay[early], turned_on)
+
+
+def _runs(order: NDArray[np.int64], key: NDArray[np.int64]) -> list[list[int]]:
+    """Returns neighbours in `order` of the same `key` together."""
+    edges = np.flatnonzero(np.diff(key[order])) + 1
+    return [run.tolist() for run in np.split(order, edges) if len(run)]
+
+
+def _pooled(  # noqa: PLR0917 - columns of one table
+    cut: list[int],
+    power: Floats,
+    least: Floats,
+    carried: dict[int, float],
+    stay: NDArray[np.int64],
+    turned_on: Callable[[int], bool],
+) -> None:
+    """Turns on one of several cut cells of a site and step where they are enough for it together.
+
+    That is the one with the most; what the others lack is no longer carried, since it has it.
+    """
+    whole = sum(float(power[n]) for n in cut)
+    chosen = max(cut, key=lambda n: (float(power[n]), -n), default=None)
+    if chosen is None or len(cut) < 2 or whole < least[chosen] / 2 or not turned_on(chosen):
+        return
+    for n in cut:
+        carried[int(stay[n])] -= float(power[n])
+    carried[int(stay[chosen])] -= float(least[chosen]) - whole
 
 
 def _spare(

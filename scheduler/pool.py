@@ -10,6 +10,7 @@ import ctypes
 import multiprocessing
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -31,12 +32,19 @@ KILL_PER_CAR_S = 0.02
 class InlinePool:
     """Plans in the calling thread (`replay`): the same order of events each time."""
 
+    def __init__(self, dies: Callable[[], bool] | None = None) -> None:
+        """Asks `dies` once for each plan whether its solver does: a fault that is played."""
+        self._dies = dies
+
     def submit(
         self, problem: Problem, incumbent: Plan | None, options: PlanOptions
     ) -> Future[Made]:
         """Returns a future that is done."""
         done: Future[Made] = Future()
-        done.set_result(_made(problem, incumbent, options))
+        if self._dies is not None and self._dies():
+            done.set_result(_without_solver(problem, incumbent, options))
+        else:
+            done.set_result(_solved(problem, incumbent, options))
         return done
 
     def close(self) -> None:
@@ -87,12 +95,7 @@ class ProcessPool:
             pass  # the worker has died: what follows is the same as for one that hangs
         self.killed += 1
         self._kill()
-        return plan_with_level(
-            problem,
-            incumbent=incumbent,
-            options=replace(options, solvers=()),
-            monotonic=time.perf_counter,
-        )
+        return _without_solver(problem, incumbent, options)
 
     def _ready(self) -> Connection[Any, Any]:
         if self._line is None or self._worker is None or not self._worker.is_alive():
@@ -121,10 +124,10 @@ def _work(line: Connection[Any, Any]) -> None:
             problem, incumbent, options = line.recv()
         except (EOFError, OSError, KeyboardInterrupt):
             return
-        line.send(_made(problem, incumbent, options))
+        line.send(_solved(problem, incumbent, options))
 
 
-def _made(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
+def _solved(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
     """Makes a plan, and gives the memory back that it took.
 
     A plan of 300 cars takes 150 MB for a second or two. Left to itself the allocator keeps them in
@@ -141,3 +144,8 @@ def _give_back() -> None:
     """Returns free memory to the system, where the C library can (glibc)."""
     if _TRIM is not None:
         _TRIM(0)
+
+
+def _without_solver(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
+    """Returns the plan of a cycle whose solver has died or hangs."""
+    return _solved(problem, incumbent, replace(options, solvers=()))

@@ -22,6 +22,7 @@ from models.timeline import StepGrid
 from scheduler.documents import LARGEST_INTEGER, MOST_ERRORS, Schema, bad_input
 from scheduler.flexible import FlexibleLoad, flexible_errors
 from scheduler.overrides import Override, override_errors
+from scheduler.taper import taper_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,11 @@ class Site:
     evses: tuple[Evse, ...]
     import_co2_g_per_kwh: tuple[float, ...] | None = None
     co2_price_per_kg: float = 0.0
+    pv_high_power_w: tuple[float, ...] | None = None
+    """Below which the plant stays with probability 0.9, `pv_power_w` being the median.
+
+    Charging in the first hour weighs the sun that may come; costs and rules go by the median.
+    """
     battery: Battery | None = None
     circuits: tuple[Circuit, ...] = ()
     phase_limits_w: PhaseLimits | None = None
@@ -281,6 +287,7 @@ _RANGES: dict[type, dict[str, tuple[float, float]]] = {
 }
 _SERIES = {
     "pv_power_w": _NOT_NEGATIVE,
+    "pv_high_power_w": _NOT_NEGATIVE,
     "load_power_w": _ANY,
     "import_price_per_kwh": _ANY,
     "export_price_per_kwh": _ANY,
@@ -364,11 +371,20 @@ def _site_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError]:
         for step, value in enumerate(values):
             if not low <= value <= high or math.isinf(value):
                 yield FieldError(f"{pointer}/{name}/{step}", f"{_wish(low, high)}, not {value}")
+    yield from _quantile_errors(site, pointer)
     if site.battery is not None:
         yield from _range_errors(site.battery, f"{pointer}/battery")
     yield from _phase_limit_errors(site.phase_limits_w, pointer)
     yield from _circuit_errors(site, f"{pointer}/circuits", steps)
     yield from _evse_errors(site, pointer)
+
+
+def _quantile_errors(site: Site, pointer: str) -> Iterator[FieldError]:
+    high_w = site.pv_high_power_w or ()
+    for step, (value, median) in enumerate(zip(high_w, site.pv_power_w, strict=False)):
+        if value < median:
+            detail = f"must be at least pv_power_w, {median:g}, not {value:g}"
+            yield FieldError(f"{pointer}/pv_high_power_w/{step}", detail)
 
 
 def _evse_errors(site: Site, pointer: str) -> Iterator[FieldError]:
@@ -453,31 +469,8 @@ def _vehicle_errors(problem: Problem) -> Iterator[FieldError]:
             if vehicle.evse in held:
                 yield FieldError(f"{pointer}/evse", f"{held[vehicle.evse]!r} stands there already")
             held[vehicle.evse] = vehicle.id
-        yield from _taper_errors(vehicle, f"{pointer}/taper")
+        yield from taper_errors(vehicle.taper, vehicle.max_soc_wh, f"{pointer}/taper")
         yield from override_errors(vehicle.overrides, f"{pointer}/overrides")
-
-
-def _taper_errors(vehicle: Vehicle, pointer: str) -> Iterator[FieldError]:
-    points = vehicle.taper
-    for index, point in enumerate(points):
-        for place, value in enumerate(point):
-            if not 0 <= value < math.inf:
-                detail = f"{_wish(*_NOT_NEGATIVE)}, not {value}"
-                yield FieldError(f"{pointer}/{index}/{place}", detail)
-    slope = 0.0
-    for index, (before, after) in enumerate(itertools.pairwise(points), 1):
-        if not after[0] > before[0]:
-            detail = f"must be above the point before, {before[0]:g}, not {after[0]:g}"
-            yield FieldError(f"{pointer}/{index}/0", detail)
-            return
-        most_w = before[1] + slope * (after[0] - before[0])
-        if not after[1] <= most_w * (1 + 1e-9):
-            detail = f"must fall at least as steeply as before, to {most_w:g}, not {after[1]:g}"
-            yield FieldError(f"{pointer}/{index}/1", detail)
-        slope = (after[1] - before[1]) / (after[0] - before[0])
-    if points and not points[-1][0] >= vehicle.max_soc_wh:
-        detail = f"must reach max_soc_wh, {vehicle.max_soc_wh:g}, not {points[-1][0]:g}"
-        yield FieldError(f"{pointer}/{len(points) - 1}/0", detail)
 
 
 def _booking_errors(problem: Problem) -> Iterator[FieldError]:

@@ -24,6 +24,7 @@ from scheduler.grid import at_peak
 from scheduler.overrides import most_w, override_at
 from scheduler.parking import Stay
 from scheduler.plan import ReasonCode
+from scheduler.siteblock import hope_fails
 from scheduler.view import FIRST_HOUR_STEPS, Bools, Car, Floats, Place, View
 
 _NEAR_WH = 5.0
@@ -393,28 +394,34 @@ class _Bargain:
 def _prices(place: Place, flows: Flows) -> tuple[Floats, Floats]:
     """Returns what the last kWh costs at each step, and what one more would.
 
-    Sun that is sold is worth its price, sun that is curtailed nothing.
+    Sun that is sold is worth its price, sun that is curtailed nothing. Sun beyond the median is
+    bought with the probability that it does not come.
     """
     grid_w = flows.grid_w[place.index]
     imports, exports = grid_w > _NEAR_W, grid_w < -_NEAR_W
     curtails = place.pv_w - flows.pv_used_w[place.index] > _NEAR_W
     spared = np.where(curtails, 0.0, np.maximum(place.sell, 0.0))
     sunny = place.pv_w - place.load_w > _NEAR_W
-    down = np.where(imports | ~sunny, place.buy, spared)
-    up = np.where(imports | ~(exports | curtails), place.buy, spared)
+    hoped_w = place.high_pv_w - place.pv_w
+    weighed = spared + hope_fails(grid_w, hoped_w) * (place.buy - spared)
+    bought = np.where(hoped_w > 0, np.minimum(weighed, place.buy), place.buy)
+    down = np.where(imports | ~sunny, bought, spared)
+    up = np.where(imports | ~(exports | curtails), bought, spared)
     return down, up
 
 
 def _on_sun(place: Place, flows: Flows) -> Bools:
     """Returns where the last watt of the cars comes from the roof, and is cheaper for it.
 
-    Where nothing can be imported, the roof gives what nothing else does.
+    Where nothing can be imported, the roof gives what nothing else does. Where the sun may be more
+    than its median, what is charged beyond that is charged for the sun that may come.
     """
     sunny = place.pv_w - place.load_w > _NEAR_W
     sold = np.where(place.export_w > _NEAR_W, np.maximum(place.sell, 0.0), 0.0)
     cheaper = place.buy > sold + _NEAR_PRICE
     alone = place.import_w <= _NEAR_W
-    return sunny & (flows.grid_w[place.index] <= _NEAR_W) & (cheaper | alone)
+    hoped_w = place.high_pv_w - place.pv_w
+    return sunny & (flows.grid_w[place.index] <= hoped_w + _NEAR_W) & (cheaper | alone)
 
 
 def _site_full(place: Place, flows: Flows) -> Bools:

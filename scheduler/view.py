@@ -6,8 +6,7 @@ from the problem alone; no decision is taken here.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scheduler.flexible import FlexibleLoad, by_itself
 from scheduler.overrides import Override, most_w
 from scheduler.problem import Battery, Booking, Evse, Problem, Site, Vehicle
+from scheduler.taper import Falling, falling
 from scheduler.teams import Teams
 from scheduler.wiring import PHASES, Limit, Wires, wires_of
 
@@ -27,32 +27,6 @@ FIRST_HOUR_STEPS = 4
 """In these steps charging is 0 or at least the EVSE's minimum; later ones are planned anew."""
 TOLERANCE_WH = 1e-3
 """Sums of floats are compared with this much air, far below the referee's 1 Wh."""
-
-
-@dataclass(frozen=True, slots=True)
-class Falling:
-    """A line that bounds the power of a car: `power_w + per_wh * soc_wh <= top_w`."""
-
-    top_w: float
-    per_wh: float
-
-    def takes_w(self, soc_wh: float, gain: float) -> float:
-        """Returns the most power whose end is on the line, each W of which stores `gain` Wh."""
-        return max(self.top_w - self.per_wh * soc_wh, 0.0) / (1 + self.per_wh * gain)
-
-    def after_wh(self, soc_wh: float, steps: int, gain: float) -> float:
-        """Returns what so many steps on the line lead to."""
-        end_wh = self.top_w / self.per_wh
-        return max(soc_wh, end_wh - (end_wh - soc_wh) * (1 + self.per_wh * gain) ** -steps)
-
-    def steps_to(self, soc_wh: float, goal_wh: float, gain: float) -> float:
-        """Returns how many steps on the line lead to `goal_wh`; infinite where none do."""
-        end_wh = self.top_w / self.per_wh
-        if soc_wh >= goal_wh:
-            return 0.0
-        if goal_wh >= end_wh:
-            return np.inf
-        return float(np.log((end_wh - soc_wh) / (end_wh - goal_wh)) / np.log1p(self.per_wh * gain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +184,8 @@ class Place:
     alike: tuple[tuple[int, ...], ...]
     """The same EVSEs, those together that give every car the same."""
     pv_w: Floats
+    high_pv_w: Floats
+    """Below which the sun stays with probability 0.9, in the first hour; later as `pv_w`."""
     load_w: Floats
     """The building, its flexible loads as they run by themselves."""
     yields_w: Floats
@@ -367,16 +343,9 @@ def _car(vehicle: Vehicle, index: int, site: int, posts: dict[str, int]) -> Car:
         efficiency=vehicle.charge_efficiency,
         wh_per_km=vehicle.consumption_wh_per_km,
         phases=vehicle.ac_phases,
-        taper=tuple(_falling(vehicle.taper)),
+        taper=tuple(falling(vehicle.taper)),
         overrides=vehicle.overrides,
     )
-
-
-def _falling(points: tuple[tuple[float, float], ...]) -> Iterator[Falling]:
-    for (from_wh, from_w), (to_wh, to_w) in itertools.pairwise(points):
-        per_wh = (from_w - to_w) / (to_wh - from_wh)
-        if per_wh > 0:
-            yield Falling(from_w + per_wh * from_wh, per_wh)
 
 
 def _trip(booking: Booking, index: int, sites: dict[str, int], fixed: Car | None) -> Trip:
@@ -463,6 +432,14 @@ def _load_w(site: Site, hours: float) -> Floats:
     return load_w
 
 
+def _soon(quantile_w: Sequence[float] | None, pv_w: Floats) -> Floats:
+    """Returns a quantile of the sun in the first hour; what comes later is planned anew."""
+    found_w = pv_w.copy()
+    if quantile_w is not None:
+        found_w[:FIRST_HOUR_STEPS] = quantile_w[:FIRST_HOUR_STEPS]
+    return found_w
+
+
 def _place(site: Site, index: int, posts: list[Post], wires: Wires, hours: float) -> Place:
     pv = np.asarray(site.pv_power_w, dtype=np.float64)
     load = _load_w(site, hours)
@@ -476,6 +453,7 @@ def _place(site: Site, index: int, posts: list[Post], wires: Wires, hours: float
         posts=tuple(post.index for post in posts),
         alike=_alike(posts),
         pv_w=pv,
+        high_pv_w=_soon(site.pv_high_power_w, pv),
         load_w=load,
         yields_w=load - fixed,
         buy=np.asarray(site.import_price_per_kwh) + co2 * (site.co2_price_per_kg / 1000),

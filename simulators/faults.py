@@ -1,4 +1,4 @@
-"""Faults: what goes wrong in a town, when, and for how long, drawn from the seed.
+"""Faults: what goes wrong in a town or in its service, when, and for how long, drawn from the seed.
 
 Each fault has its own stream of chance, so that turning one on moves nothing else. A fault is not
 a quirk: it happens, and it ends.
@@ -6,7 +6,7 @@ a quirk: it happens, and it ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -23,12 +23,14 @@ FAULTS: dict[str, str] = {
     "forgotten-plug": "one in twelve forgets to plug in, for one to four hours",
     "empty-return": "one in sixteen uses 30 to 60 % more energy than the distance tells",
     "forecast-error": "a bank of clouds for three to five hours of a day that was to be clear",
+    "killed-solver": "one in twenty plans loses its solver while it is made",
 }
 
 LATE_SHARE = 0.10
 FORGOTTEN_SHARE = 1 / 12
 EMPTY_SHARE = 1 / 16
 LOST_A_DAY = 3
+KILLED_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,14 @@ def fronts(names: Sequence[str], start: datetime, days: int, seed: int) -> tuple
         lasts = timedelta(minutes=int(rng.integers(180, 300)))
         found.append(Front(begins, begins + lasts, 0.95))
     return tuple(found)
+
+
+def solver_deaths(names: Sequence[str], seed: int) -> Callable[[], bool] | None:
+    """Returns what says, plan by plan, whether its solver dies; None: it never does."""
+    if "killed-solver" not in names:
+        return None
+    rng = stream(seed, "killed-solver")
+    return lambda: bool(rng.random() < KILLED_SHARE)
 
 
 def afflicted(names: Sequence[str], wishes: Sequence[Wish], seed: int) -> list[Wish]:

@@ -15,7 +15,7 @@ import structlog
 
 from csms.access.queries import tokens_of
 from csms.booking.actions import BOOKINGS, announce, move
-from csms.booking.rules import NO_SHOW_AFTER, NOT_PLUGGED_AFTER, OPEN
+from csms.booking.rules import FETCHED_WITHIN, NO_SHOW_AFTER, NOT_PLUGGED_AFTER, OPEN
 from csms.fleet.queries import vehicle_resource
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
@@ -72,6 +72,7 @@ class Watchman:
         ) as work:
             await work.take_turn(BOOKINGS)
             await self._late(work)
+            await self._unfetched(work)
             await self._no_shows(work)
             await self._not_plugged(work)
 
@@ -85,9 +86,12 @@ class Watchman:
                 sa.and_(Booking.status.in_(OPEN), Booking.start <= now - NO_SHOW_AFTER),
             ),
         )
+        unfetched = sa.select(Booking.id, Booking.start).where(
+            Booking.tenant_id == self._tenant, *self._not_fetched()
+        )
         unplugged = sa.select(Vehicle.id, Vehicle.returned_at).where(*self._unplugged())
         async with self._db.read() as session:
-            found = await session.execute(sa.union_all(overdue, unplugged))
+            found = await session.execute(sa.union_all(overdue, unfetched, unplugged))
             return any((name, at) not in self._reported for name, at in found)
 
     def _unplugged(self) -> tuple[sa.ColumnElement[bool], ...]:
@@ -110,6 +114,24 @@ class Watchman:
             move(work, row, "late")
             announce(work, row, "booking.late")
             work.request_plan(row.dropoff_site_id, "booking.late")
+
+    async def _unfetched(self, work: UnitOfWork) -> None:
+        """Asks for a plan that charges cars harder that nobody has fetched, once for each."""
+        rows = await work.session.scalars(
+            sa.select(Booking).where(Booking.tenant_id == work.tenant, *self._not_fetched())
+        )
+        for row in rows.all():
+            if (row.id, row.start) not in self._reported:
+                self._reported.add((row.id, row.start))
+                work.request_plan(row.pickup_site_id, "unfetched")
+
+    def _not_fetched(self) -> tuple[sa.ColumnElement[bool], ...]:
+        now = self._clock.now()
+        return (
+            Booking.status.in_(OPEN),
+            Booking.start <= now - FETCHED_WITHIN,
+            Booking.start > now - NO_SHOW_AFTER,
+        )
 
     async def _no_shows(self, work: UnitOfWork) -> None:
         rows = await work.session.scalars(

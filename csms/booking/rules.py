@@ -20,6 +20,8 @@ from scheduler.reach import AdmissionRules, CarState, Promise
 
 NO_SHOW_AFTER = timedelta(minutes=60)
 """A car that nobody fetched by then is free again."""
+FETCHED_WITHIN = timedelta(minutes=5)
+"""Who has not driven off so long after the start may stand there with too little charge."""
 NOT_PLUGGED_AFTER = timedelta(minutes=10)
 """A car that came back and was not plugged in by then is reported."""
 PLUG_IN_WITHIN = timedelta(minutes=30)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -24,6 +24,7 @@ from csms.ledger.fast_folder import fast_directory
 from models.virtual_loop import run_virtually
 from scheduler.options import PlanOptions
 from simulators.driver import play
+from simulators.faults import solver_deaths
 from simulators.link import Caller, Link, LinkRefused
 from simulators.scorecard import Truth
 from simulators.world import World
@@ -71,6 +72,7 @@ async def _play(
         Keyring.load(settings.key_file),
         controlled=planner != "uncontrolled",
         options=PlanOptions(follow_sun=planner == "surplus"),
+        solver_dies=solver_deaths(world.faults, world.seed),
     )
     await house.start()
 
@@ -96,7 +98,11 @@ async def _play(
             foresight=planner == "perfect_foresight",
             planned=planner in ("plan", "perfect_foresight"),
         )
-        service = await view_of(api, truth.grid.end)
+        service = replace(
+            await view_of(api, truth.grid.end),
+            planned=dict(sorted(house.planner.levels.items())),
+            violations=house.planner.violations,
+        )
         plans = await everything(api, "/plans")
     solve_seconds = list(house.planner.solve_seconds)
     await house.stop()

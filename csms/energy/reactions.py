@@ -31,6 +31,8 @@ HISTORY = timedelta(days=42)
 """How far back measurements are read: six weeks tell weekdays apart."""
 SUN_HISTORY = timedelta(days=14)
 KEPT_FOR = timedelta(days=60)
+NEWS_FOR = timedelta(hours=1)
+"""What a meter tells later than this is taken with the next step."""
 
 
 @dataclass(slots=True)
@@ -81,15 +83,19 @@ class Forecaster:
             await self._track.judge(sites, meters, now)
 
     async def _metered_since(self, now: datetime) -> bool:
-        """Whether any meter has told something that no forecast knows yet."""
-        known = max((history.until for history in self._histories.values()), default=now)
+        """Whether the meter of any site has told something new that its forecast does not know yet.
+
+        Meters tell of the same instant one after the other, and the first may ask for a plan.
+        """
         async with self._db.read() as session:
-            newest = await session.scalar(
-                sa.select(sa.func.max(SiteMeasurement.measured_at)).where(
-                    SiteMeasurement.measured_at <= now
-                )
+            newest = await session.execute(
+                sa.select(SiteMeasurement.site_id, sa.func.max(SiteMeasurement.measured_at))
+                .where(SiteMeasurement.measured_at > now - NEWS_FOR)
+                .where(SiteMeasurement.measured_at <= now)
+                .where(SiteMeasurement.site_id.in_(list(self._histories)))
+                .group_by(SiteMeasurement.site_id)
             )
-        return newest is not None and newest > known
+            return any(at > self._histories[site_id].until for site_id, at in newest)
 
     async def _follow(self, session: ReadSession, site_id: str, now: datetime) -> _History:
         history = self._histories.setdefault(site_id, _History(until=now - HISTORY))

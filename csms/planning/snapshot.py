@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN
 from csms.energy.prices import step_prices
-from csms.planning.boxes import Boxes, evse_name, look_at_boxes
+from csms.planning.boxes import Boxes, evse_name, is_unheard, look_at_boxes
 from csms.planning.equipment import LeftOut, equipped, left_out, taper_wh
 from csms.planning.outside import Outside, look_outside, merged
 from csms.planning.queries import Rows
@@ -38,10 +38,15 @@ from scheduler.problem import Circuit, Evse, Problem, Site, Vehicle
 STEP_MINUTES = 15
 STEPS = 192
 HORIZON = timedelta(minutes=STEP_MINUTES * STEPS)
+BOUGHT_SHARE = 0.97
+"""What of the price of the cheapest import energy in a car is worth: less, so that none is bought
+for its worth alone."""
 METERED_FRESH_FOR = timedelta(minutes=15)
 """Power that was metered longer ago says nothing of what a car draws now."""
 
 Series = npt.NDArray[np.float64]
+Quantile = Literal["q50_w", "q90_w"]
+QUANTILES: tuple[Quantile, Quantile] = ("q50_w", "q90_w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,25 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         and now - each.last_reading_at <= METERED_FRESH_FOR
         and _is_of_now(each, rows)
     }
-    vehicles, uncontrolled_w = _vehicles(
-        rows, grid, now, lying, metered_w=metered_w, first_w=_first_w(rows, open_at)
+    unheard = frozenset(
+        name
+        for name, each in open_at.items()
+        if (station := rows.stations.get(each.station)) is not None and is_unheard(station)
+    )
+    vehicles, uncontrolled_w, perhaps_w = _vehicles(
+        rows, grid, now, lying, unheard, metered_w=metered_w, first_w=_first_w(rows, open_at)
     )
     outside = look_outside(rows, grid, now, boxes)
     bare = [
-        _site(site, rows, grid, boxes, outside=outside, uncontrolled_w=uncontrolled_w.get(site.id))
+        _site(
+            site,
+            rows,
+            grid,
+            boxes,
+            outside=outside,
+            uncontrolled_w=uncontrolled_w.get(site.id),
+            perhaps_w=perhaps_w.get(site.id, 0.0),
+        )
         for site in rows.sites
     ]
     sites = equipped(bare, rows, boxes, now=now, grid=grid)
@@ -106,7 +124,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         sites=sites,
         vehicles=tuple(_overridden(car, rows.overrides, grid) for car in promises.vehicles),
         bookings=promises.bookings,
-        terminal_value_per_kwh=_terminal_value(sites),
+        terminal_value_per_kwh=_terminal_value(sites, vehicles),
         turnaround_steps=promises.turnaround_steps,
     )
     return Snapshot(
@@ -144,8 +162,10 @@ def _site(
     *,
     outside: Outside,
     uncontrolled_w: Series | None,
+    perhaps_w: float,
 ) -> Site:
-    pv_w = _forecast_series(rows.forecasts.get((site.id, "pv"), ()), grid)
+    suns = rows.forecasts.get((site.id, "pv"), ())
+    pv_w, high_w = (_forecast_series(suns, grid, name) for name in QUANTILES)
     load_w = _forecast_series(rows.forecasts.get((site.id, "load"), ()), grid)
     if uncontrolled_w is not None:
         load_w = load_w + uncontrolled_w
@@ -155,9 +175,10 @@ def _site(
     evses = [each for each in rows.evses if rows.stations[each.station].site_id == site.id]
     return Site(
         id=site.id,
-        import_limit_w=site.import_limit_w,
+        import_limit_w=max(0.0, site.import_limit_w - perhaps_w),
         export_limit_w=site.export_limit_w,
         pv_power_w=_floats(pv_w),
+        pv_high_power_w=_floats(np.maximum(high_w, pv_w)),
         load_power_w=_floats(load_w),
         import_price_per_kwh=_floats(prices.import_price_per_kwh),
         export_price_per_kwh=_floats(prices.export_price_per_kwh),
@@ -237,11 +258,16 @@ def _vehicles(
     grid: StepGrid,
     now: datetime,
     lying: frozenset[str],
+    unheard: frozenset[str],
     *,
     metered_w: Mapping[str, float],
     first_w: Mapping[str, tuple[float, bool]],
-) -> tuple[tuple[Vehicle, ...], dict[str, Series]]:
-    """Returns the cars as the plan sees them, and the load of those that no limit holds."""
+) -> tuple[tuple[Vehicle, ...], dict[str, Series], dict[str, float]]:
+    """Returns the cars as the plan sees them, and the load of those that no limit holds.
+
+    Last comes, by site, what may flow there too: a box that can't be heard may be dead as well as
+    alone. Counted as load that took the sun of a roof for hours, though nothing flowed.
+    """
     on_the_road = {
         each.vehicle_id: each for each in rows.bookings if each.status in ("active", "late")
     }
@@ -251,6 +277,7 @@ def _vehicles(
             next_start.setdefault(booking.vehicle_id, booking.start)
     vehicles: list[Vehicle] = []
     uncontrolled_w: dict[str, Series] = {}
+    perhaps_w: dict[str, float] = {}
     for vehicle, model in rows.vehicles:
         factor = rows.caution.straying.expected_factor(vehicle.id)
         wh_per_km = model.consumption_wh_per_km * factor
@@ -262,11 +289,14 @@ def _vehicles(
         if planned.evse in lying:
             leaves = next_start.get(vehicle.id, grid.end)
             flows_w = _flows_w(planned, power_w, first_w.get(planned.evse or ""))
-            planned, load_w = _as_uncontrolled(planned, grid, leaves, flows_w)
-            total_w = uncontrolled_w.setdefault(planned.site, np.zeros(grid.steps))
-            total_w += load_w
+            if planned.evse in unheard:
+                perhaps_w[planned.site] = perhaps_w.get(planned.site, 0.0) + flows_w
+            else:
+                planned, load_w = _as_uncontrolled(planned, grid, leaves, flows_w)
+                total_w = uncontrolled_w.setdefault(planned.site, np.zeros(grid.steps))
+                total_w += load_w
         vehicles.append(planned)
-    return tuple(vehicles), uncontrolled_w
+    return tuple(vehicles), uncontrolled_w, perhaps_w
 
 
 def _vehicle(
@@ -364,31 +394,33 @@ def _floats(series: Series) -> tuple[float, ...]:
     return tuple(series.tolist())
 
 
-def _forecast_series(forecasts: Sequence[Forecast], grid: StepGrid) -> Series:
-    """The medians on the grid: of each step the first forecast that has it.
+def _forecast_series(
+    forecasts: Sequence[Forecast], grid: StepGrid, quantile: Quantile = "q50_w"
+) -> Series:
+    """A quantile on the grid, usually the median: of each step the first forecast that has it.
 
     Beyond the end of all of them the last day of the last one is taken again.
     """
     series = np.full(grid.steps, np.nan)
     for forecast in forecasts:
-        series = np.where(np.isnan(series), _on_grid(forecast, grid), series)
+        series = np.where(np.isnan(series), _on_grid(forecast, grid, quantile), series)
     if forecasts and np.isnan(series[-1]):
-        series = np.where(np.isnan(series), _repeated(forecasts[-1], grid), series)
+        series = np.where(np.isnan(series), _repeated(forecasts[-1], grid, quantile), series)
     return np.nan_to_num(series)
 
 
-def _on_grid(forecast: Forecast, grid: StepGrid) -> Series:
-    """The median on the grid; not a number where the forecast says nothing."""
+def _on_grid(forecast: Forecast, grid: StepGrid, quantile: Quantile) -> Series:
+    """A quantile on the grid; not a number where the forecast says nothing."""
     index = _index_of(forecast, grid)
-    values = np.asarray(forecast.q50_w, dtype=np.float64)
+    values = np.asarray(getattr(forecast, quantile), dtype=np.float64)
     inside = (index >= 0) & (index < len(values))
     return np.where(inside, values[np.clip(index, 0, len(values) - 1)], np.nan)
 
 
-def _repeated(forecast: Forecast, grid: StepGrid) -> Series:
+def _repeated(forecast: Forecast, grid: StepGrid, quantile: Quantile) -> Series:
     """The last day of a forecast, again and again beyond its end; before its start nothing."""
     index = _index_of(forecast, grid)
-    values = np.asarray(forecast.q50_w, dtype=np.float64)
+    values = np.asarray(getattr(forecast, quantile), dtype=np.float64)
     day = min(len(values), max(1, 24 * 60 // forecast.step_minutes))
     again = len(values) - day + (index - len(values)) % day
     return np.where(index < len(values), np.nan, values[again])
@@ -400,17 +432,22 @@ def _index_of(forecast: Forecast, grid: StepGrid) -> npt.NDArray[np.int64]:
     return np.floor(minutes / forecast.step_minutes).astype(np.int64)
 
 
-def _terminal_value(sites: Sequence[Site]) -> float:
-    """Worth of a kWh left in a car: between the export price and the cheapest import.
+def _terminal_value(sites: Sequence[Site], vehicles: Sequence[Vehicle]) -> float:
+    """Worth of a kWh left in a car: a little less than the cheapest import would put there.
 
-    Above the night price cars would fill at night and leave no room for the sun (measured:
-    utilisation fell from 0.87 to 0.66); at the export price they would be left empty.
+    Most trips are booked some hours before: a plan does not see what the energy will be for. So it
+    is worth what it would cost to buy it later. Above that cars would fill at night and leave no
+    room for the sun (measured: utilisation fell from 0.87 to 0.66); at what export pays they would
+    be left empty, and sun that is not sure be left to the grid.
     """
     if not sites:
         return 0.0
     cheapest = min(min(site.import_price_per_kwh) for site in sites)
     export = float(np.mean([np.mean(site.export_price_per_kwh) for site in sites]))
-    return max(0.0, round((cheapest + export) / 2, 4)) if cheapest > export else max(0.0, export)
+    if cheapest <= export:
+        return max(0.0, export)
+    efficiency = max((car.charge_efficiency for car in vehicles), default=1.0)
+    return max(0.0, round(BOUGHT_SHARE * cheapest / efficiency, 4))
 
 
 def _forecast_source(forecasts: Mapping[tuple[str, str], Sequence[Forecast]]) -> str:

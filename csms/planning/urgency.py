@@ -5,6 +5,10 @@ have all of that any more (it came back late or empty, its box was away) is stil
 driver can get: then the reserve gives way, and after it the floor, down to what the car can reach
 if it charges at full power from now on. Without that, a plan that lacks a little would give the
 trip up, and the car with it. What nobody can reach stays as it is: the booking is then at risk.
+
+Who has not driven off some minutes after the start may stand there with a car that shows too little
+for the trip, which nobody tells us. Until it is gone the car is charged as hard as it can be; one
+beside it that holds more, and is promised to nobody else meanwhile, goes in its place.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from csms.booking.rules import OPEN
+from csms.booking.rules import FETCHED_WITHIN, OPEN
 from models.tables.booking import Booking as BookingRow
 from models.timeline import StepGrid
 from scheduler.problem import Booking, Evse, Vehicle
@@ -26,6 +30,8 @@ URGENT_BEFORE = timedelta(hours=4)
 """A trip that starts later than this may still find its energy elsewhere."""
 FLOOR_SHARE = 0.04
 """Nobody is sent off who would come back with less than this part of the battery."""
+MORE_SHARE = 0.05
+"""Another car goes in place of one that waits if it holds this part of its battery more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,17 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
         end_step = max(grid.ceil(row.end), start_step + 1)
         if row.status not in OPEN or start_step >= grid.steps:
             continue
-        look = _Look(row, before.all(row.start), grid, now, evses)
+        look = _Look(row, before.all(row.start), grid, now, evses, classes)
         # All cars of a house, looked at for each booking, took seconds with 3,000 of them.
         near = at_site.get(row.pickup_site_id, ())
+        waiting = None
+        if row.start <= now - FETCHED_WITHIN:
+            waiting = _fullest(look, near, _promised_until(row, rows))
+        if waiting is not None:
+            most_km, floor_wh = look.relaxed([waiting], math.inf, 1)
+            _lower(floors_wh, floor_wh)
+            bookings.append(look.booking((1, max(end_step, 2)), most_km, waiting.id))
+            continue
         promised = cars.get(row.vehicle_id or "")
         fixed = (
             promised is not None
@@ -85,22 +99,11 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
         reserve = (margins[row.pickup_site_id].energy_factor - 1.0) * row.distance_km
         if row.start - now <= URGENT_BEFORE:
             due = [car for car in near if look.is_due(car)]
-            reserve, floor_wh = look.relaxed([promised] if promised in due else due, reserve)
-            for name, low_wh in floor_wh.items():
-                floors_wh[name] = min(low_wh, floors_wh.get(name, low_wh))
-        bookings.append(
-            Booking(
-                id=row.id,
-                classes=classes if row.vehicle_class is None else (row.vehicle_class,),
-                pickup_site=row.pickup_site_id,
-                dropoff_site=row.dropoff_site_id,
-                start_step=start_step,
-                end_step=end_step,
-                distance_km=row.distance_km,
-                reserve_km=reserve,
-                vehicle=row.vehicle_id if fixed else None,
-            )
-        )
+            able = [promised] if promised in due else due
+            reserve, floor_wh = look.relaxed(able, reserve, start_step)
+            _lower(floors_wh, floor_wh)
+        car = row.vehicle_id if fixed else None
+        bookings.append(look.booking((start_step, end_step), reserve, car))
     lowered = tuple(
         replace(car, min_soc_wh=floors_wh[car.id]) if car.id in floors_wh else car
         for car in vehicles
@@ -141,6 +144,23 @@ class _Look:
     grid: StepGrid
     now: datetime
     evses: Mapping[str, Evse]
+    classes: tuple[str, ...]
+    """All that there are."""
+
+    def booking(self, steps: tuple[int, int], reserve: float, vehicle_id: str | None) -> Booking:
+        """Returns the booking as a plan has to serve it: in these steps, by that car if any."""
+        row = self.row
+        return Booking(
+            id=row.id,
+            classes=self.classes if row.vehicle_class is None else (row.vehicle_class,),
+            pickup_site=row.pickup_site_id,
+            dropoff_site=row.dropoff_site_id,
+            start_step=steps[0],
+            end_step=steps[1],
+            distance_km=row.distance_km,
+            reserve_km=reserve,
+            vehicle=vehicle_id,
+        )
 
     @property
     def leaves_at(self) -> datetime:
@@ -160,15 +180,17 @@ class _Look:
         left_wh = self._reach_wh(car, when) - self._trip_wh(car)
         return left_wh >= FLOOR_SHARE * car.capacity_wh
 
-    def relaxed(self, able: Sequence[Vehicle], reserve: float) -> tuple[float, dict[str, float]]:
+    def relaxed(
+        self, able: Sequence[Vehicle], reserve: float, start_step: int
+    ) -> tuple[float, dict[str, float]]:
         """Returns the reserve that the best car can have, in km, and the floor that it then keeps.
 
         Both stay as they are where it can have them, and where it can't go at all.
         """
-        best = max(able, key=lambda car: (self._spare_wh(car), car.id), default=None)
+        best = max(able, key=lambda car: (self._spare_wh(car, start_step), car.id), default=None)
         if best is None:
             return reserve, {}
-        spare_wh = self._spare_wh(best)
+        spare_wh = self._spare_wh(best, start_step)
         most_km = spare_wh / best.consumption_wh_per_km
         if most_km >= reserve:
             return reserve, {}
@@ -179,9 +201,14 @@ class _Look:
             return reserve, {}
         return 0.0, {best.id: floor_wh}
 
-    def _spare_wh(self, car: Vehicle) -> float:
-        """Returns what the car can have at the start beyond the trip and its usual floor."""
-        return self._reach_wh(car, self.leaves_at) - self._trip_wh(car) - car.min_soc_wh
+    def _spare_wh(self, car: Vehicle, start_step: int) -> float:
+        """Returns what a plan can give the car by the start beyond the trip and its usual floor.
+
+        A plan takes the step that has begun for a whole one. Reckoned from now on, the car would
+        seem to lack less than it does to the plan, which would not give it full power then.
+        """
+        reach_wh = self._reach_wh(car, self.grid.instant(start_step), since=self.grid.start)
+        return reach_wh - self._trip_wh(car) - car.min_soc_wh
 
     def _suits(self, car: Vehicle) -> bool:
         wanted = self.row.vehicle_class
@@ -190,9 +217,12 @@ class _Look:
     def _trip_wh(self, car: Vehicle) -> float:
         return self.row.distance_km * car.consumption_wh_per_km
 
-    def _reach_wh(self, car: Vehicle, when: datetime) -> float:
-        """Returns the most that the car can hold at `when`, its trips before this one driven."""
-        since = self.now
+    def _reach_wh(self, car: Vehicle, when: datetime, *, since: datetime | None = None) -> float:
+        """Returns the most that the car can hold at `when`, its trips before this one driven.
+
+        It charges from `since` on: from now, unless given.
+        """
+        since = self.now if since is None else since
         if car.available_from > 0:
             since = max(since, self.grid.instant(car.available_from))
         held_wh, power_w = car.soc_wh, self._power_w(car)
@@ -213,6 +243,43 @@ class _Look:
             return 0.0
         own_w = car.max_dc_power_w if evse.current_type == "DC" else car.max_ac_power_w
         return min(evse.max_power_w, own_w)
+
+
+def _lower(floors_wh: dict[str, float], more: Mapping[str, float]) -> None:
+    for name, low_wh in more.items():
+        floors_wh[name] = min(low_wh, floors_wh.get(name, low_wh))
+
+
+def _fullest(
+    look: _Look, vehicles: Sequence[Vehicle], until: Mapping[str, datetime]
+) -> Vehicle | None:
+    """Returns the car for somebody who may stand there: the promised one, or a much fuller one.
+
+    None: the promised car is not there, or nothing there can go.
+
+    Args:
+        look: at the booking.
+        vehicles: those at its place.
+        until: by car, when it leaves for whom it is promised to next.
+    """
+    here = [car for car in vehicles if look.stands(car)]
+    promised = next((car for car in here if car.id == look.row.vehicle_id), None)
+    free = [car for car in here if until.get(car.id, look.row.end) >= look.row.end]
+    best = max(free, key=lambda car: (car.soc_wh, car.id), default=None)
+    if promised is not None and (
+        best is None or best.soc_wh - promised.soc_wh < MORE_SHARE * promised.capacity_wh
+    ):
+        best = promised
+    return best if best is not None and look.can_go(best, look.grid.instant(1)) else None
+
+
+def _promised_until(row: BookingRow, rows: Sequence[BookingRow]) -> dict[str, datetime]:
+    """Returns when each car leaves for another booking than `row`; `rows` come in order."""
+    found: dict[str, datetime] = {}
+    for each in rows:
+        if each.vehicle_id and each.status in OPEN and each.id != row.id:
+            found.setdefault(each.vehicle_id, each.start)
+    return found
 
 
 def _charged_wh(

@@ -9,6 +9,7 @@ before it in force.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -105,6 +106,10 @@ class Planner:
         """The plan that was published last here, with its id."""
         self.solve_seconds: list[float] = []
         """How long each plan took to solve; read by the metrics."""
+        self.levels: Counter[str] = Counter()
+        """How many plans each level of the chain has made (`scheduler.rolling.Level`)."""
+        self.violations = 0
+        """What the referee has found in all of them; a plan with any is not published."""
 
     async def start(self) -> None:
         """Begins to plan: at once, and from then on when it matters."""
@@ -253,6 +258,8 @@ class Planner:
 
     async def _take(self, snapshot: Snapshot, made: Made, trigger: str) -> str | None:
         """Publishes what the referee passed; tells of any plan that no solver made."""
+        self.levels[made.level] += 1
+        self.violations += len(made.violations)
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             if made.violations or made.level not in ("solver", "sun"):
                 violations = [

@@ -31,6 +31,10 @@ Floats = NDArray[np.float64]
 
 PERFORMANCE_RATIO = 0.9
 """Share of the plant's nameplate that reaches the meter; what is wrong with it is clearness."""
+AEROSOL_DEPTH = 0.15
+WATER_CM = 1.5
+"""Haze (optical depth at 700 nm) and water of a clear sky over central Europe. In cleaner air a low
+sun would be brighter than it is, and the sky seem to clear up each morning."""
 CURVE_STEP_S = 300
 DAY_S = 86_400
 
@@ -43,6 +47,11 @@ PRESENT_FADES_HOURS = 1.0
 RECENT_FADES_HOURS = 3.0
 DAY_FADES_HOURS = 24.0
 """How fast these clearnesses lose their say with the distance of the step forecast."""
+SPREAD_GROWS_HOURS = 1.0
+"""How fast what the sky may be grows, from its last change between two readings to all it is."""
+JUMP_FADES_HOURS = 4.0
+USUAL_JUMP = 0.08
+"""The change of clearness from one quarter of an hour to the next where little is measured yet."""
 USUAL_CLEARNESS = 0.65
 USUAL_SPREAD = 0.25
 """Mean and standard deviation of clearness where nothing has been measured: central Europe."""
@@ -144,6 +153,8 @@ class _Sky:
     day: float
     usual: float
     spread: float
+    jump: float
+    """The standard deviation of the change from one reading to the next, of late."""
     belief: float
     """0 to 1: how much the last hours were seen at all."""
 
@@ -160,22 +171,25 @@ class _Sky:
         hours = held_s / 3600
         age_hours = (now_s - at_s) / 3600
         energy_wh = clear_w * hours
+        # In winter the sun gives less: what is seen of the sky must weigh as much as in summer.
+        lit_w = float(clear_w @ energy_wh) / max(1.0, float(energy_wh.sum())) or peak_w
         yield_wh = power_w * hours
 
-        def mean(prior: float, prior_peak_hours: float, fade: Floats) -> tuple[float, float]:
-            prior_wh = max(1.0, prior_peak_hours * peak_w)
+        def mean(prior: float, prior_hours: float, fade: Floats) -> tuple[float, float]:
+            prior_wh = max(1.0, prior_hours * lit_w)
             seen_wh = float(fade @ energy_wh)
             clearness = (float(fade @ yield_wh) + prior_wh * prior) / (seen_wh + prior_wh)
             return clearness, seen_wh / (seen_wh + prior_wh)
 
         usual, seen = mean(USUAL_CLEARNESS, 8.0, np.ones_like(age_hours))
         day, _ = mean(usual, 0.5, np.exp(-age_hours / DAY_HOURS))
-        recent, belief = mean(day, 0.1, np.exp(-age_hours / RECENT_HOURS))
-        present, _ = mean(recent, 0.02, np.exp(-age_hours / PRESENT_HOURS))
+        recent, belief = mean(day, 0.05, np.exp(-age_hours / RECENT_HOURS))
+        present, _ = mean(recent, 0.005, np.exp(-age_hours / PRESENT_HOURS))
         strays = (power_w / np.maximum(1.0, clear_w) - usual) ** 2
         measured = float(strays @ energy_wh) / max(1.0, float(energy_wh.sum()))
         variance = seen * measured + (1 - seen) * USUAL_SPREAD**2
-        return _Sky(present, recent, day, usual, float(np.sqrt(variance)), belief)
+        jump = _jump(at_s, power_w / np.maximum(1.0, clear_w), age_hours)
+        return _Sky(present, recent, day, usual, float(np.sqrt(variance)), jump, belief)
 
     def quantiles(self, ahead_hours: Floats) -> tuple[Floats, Floats, Floats]:
         """Returns the clearness with 10, 50 and 90 % below, for steps so many hours ahead."""
@@ -184,11 +198,26 @@ class _Sky:
         middle = self.usual + (self.day - self.usual) * np.exp(-ahead_hours / DAY_FADES_HOURS)
         middle += (self.recent - self.day) * near + (self.present - self.recent) * at_once
         middle = np.clip(middle, *CLEARNESS_LIMITS)
-        spread = self.spread * np.sqrt(1.0 - 0.85 * self.belief * near)
+        # What has just been seen goes on but for what it changes by from one reading to the next.
+        known = self.belief * np.exp(-ahead_hours / SPREAD_GROWS_HOURS)
+        least = min(self.jump, self.spread)
+        spread = np.sqrt(self.spread**2 - known * (self.spread**2 - least**2))
         low = np.maximum(middle - Z_90 * spread, CLEARNESS_LIMITS[0])
         # A sky clearer than clear is a model's error, not luck: the upper side ends near 1.
         high = np.minimum(middle + Z_90 * spread, np.maximum(middle, 1.02))
         return low, middle, high
+
+
+def _jump(at_s: Floats, clearness: Floats, age_hours: Floats) -> float:
+    """Returns by how much the clearness changes from one reading to the next, of late.
+
+    Readings further apart say nothing of that; one hour of the usual stands for those that lack.
+    """
+    follows = np.diff(at_s) <= 1.5 * 900.0
+    changes = np.diff(np.clip(clearness, 0.0, 1.5))[follows]
+    weight = np.exp(-age_hours[1:][follows] / JUMP_FADES_HOURS)
+    whole = float(weight @ changes**2) + 4.0 * USUAL_JUMP**2
+    return float(np.sqrt(whole / (float(weight.sum()) + 4.0)))
 
 
 def _held_s(at_s: Floats) -> Floats:
@@ -227,7 +256,11 @@ def _plane_w_per_m2(
     start = pd.Timestamp(day * DAY_S, unit="s", tz="UTC")
     times = pd.date_range(start, periods=DAY_S // CURVE_STEP_S + 1, freq=f"{CURVE_STEP_S}s")
     position = solarposition.get_solarposition(times, latitude, longitude, method="nrel_numpy")
-    sky = clearsky.simplified_solis(np.asarray(position["apparent_elevation"]))
+    sky = clearsky.simplified_solis(
+        np.asarray(position["apparent_elevation"]),
+        aod700=AEROSOL_DEPTH,
+        precipitable_water=WATER_CM,
+    )
     plane = irradiance.get_total_irradiance(
         tilt_deg,
         azimuth_deg,

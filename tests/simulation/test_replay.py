@@ -63,9 +63,21 @@ def test_the_same_seed_gives_the_same_report_however_slow_the_machine(tmp_path: 
     assert told["limits"]["accepted"] > 20
     assert told["circuits"]["over_limit_beyond_reaction_minutes"] == 0
     assert told["complaints"] == []
+    assert told["plans"]["by_level"] == {"solver": told["plans"]["made"]}
+    assert told["plans"]["violations"] == 0
     page = (tmp_path / "first" / "report.html").read_text()
     assert "One plan, and why it was so" in page
     assert page == (tmp_path / "second" / "report.html").read_text()
+
+
+def test_a_day_whose_solver_is_killed_now_and_then_breaks_no_rule(tmp_path: Path) -> None:
+    finish(begin(tmp_path, str(CORNER), "--seed", "1", "--faults", "killed-solver"))
+    told = report(tmp_path)
+    plans = told["plans"]
+    assert plans["violations"] == 0
+    assert 0.01 < 1 - plans["by_level"]["solver"] / plans["made"] < 0.15
+    assert told["bookings"]["missed"] == 0
+    assert told["circuits"]["over_limit_beyond_reaction_minutes"] == 0
 
 
 @pytest.mark.soak

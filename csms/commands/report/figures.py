@@ -39,6 +39,10 @@ class ServiceView:
     """What meters told, by site, as `/sites/{id}/measurements` shows it."""
     why: Mapping[str, Any] | None = None
     """Why one of the plans was so, as `/plans/{plan_id}/explanation` shows it."""
+    planned: Mapping[str, int] | None = None
+    """How many plans each level of the chain has made; None: not known outside of its process."""
+    violations: int = 0
+    """What the referee has found in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def judge(
     outcomes = truth.outcomes()
     policies = compare(record, energy_wh, bookings_missed=outcomes["missed"])
     shown = {name: _figures(figures) for name, figures in policies.items()}
-    report = {
+    report: dict[str, Any] = {
         "scenario": truth.scenario,
         "seed": truth.seed,
         "days": days,
@@ -153,6 +157,12 @@ def judge(
         "policies": shown,
         "complaints": list(truth.complaints),
     }
+    if service.planned is not None:
+        report["plans"] = {
+            "made": sum(service.planned.values()),
+            "by_level": dict(service.planned),
+            "violations": service.violations,
+        }
     return Outcome(report, policies, record)
 
 

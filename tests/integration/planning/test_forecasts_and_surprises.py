@@ -19,9 +19,11 @@ from scheduler.rolling import PlanOptions
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
 
-async def metered(house: SmallHouse, pv_power_w: float, at: datetime) -> None:
+async def metered(
+    house: SmallHouse, pv_power_w: float, at: datetime, *, site_id: str = "A"
+) -> None:
     async with house.db.write(house.clock, house.ids) as work:
-        site = await work.session.get(Site, "A")
+        site = await work.session.get(Site, site_id)
         assert site is not None
         site.pv_plants = [{"peak_power_w": 10_000.0, "tilt_deg": 10.0, "azimuth_deg": 180.0}]
         values = {"measured_at": at, "pv_power_w": pv_power_w, "load_power_w": 500.0}
@@ -51,6 +53,34 @@ async def test_a_forecast_is_issued_anew_when_a_meter_has_spoken(database_url: s
         assert second.q50_w[0] < first.q50_w[0]
         await source.refresh(house.clock.later(minutes=15))
         assert [row.start for row in await issues(house)] == [NOON, NOON + timedelta(minutes=15)]
+
+
+async def test_the_last_of_the_meters_of_an_instant_counts_as_the_first(database_url: str) -> None:
+    # The first meter that tells of a quarter of an hour may ask for a plan, and so for forecasts.
+    async with small_house(database_url) as house:
+        now = house.clock.now()
+        await house.add(
+            Site(
+                id="B",
+                name="Bourse",
+                latitude=45.7,
+                longitude=4.8,
+                timezone="Europe/Paris",
+                import_limit_w=90_000,
+                export_limit_w=90_000,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        source = forecaster(house)
+        for site_id in ("A", "B"):
+            await metered(house, 2000.0, now - timedelta(minutes=15), site_id=site_id)
+        await metered(house, 7000.0, now, site_id="A")
+        await source.refresh(now)
+        await metered(house, 7000.0, now, site_id="B")
+        await source.refresh(house.clock.later(minutes=1))
+        latest = {row.site_id: row for row in await issues(house)}
+        assert latest["B"].q50_w[0] == pytest.approx(latest["A"].q50_w[0], rel=0.01)
 
 
 async def test_what_was_pushed_is_never_replaced(database_url: str) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from csms.booking.reactions import Watchman
 from models.tables.ledger import Event
+from models.tables.planning import PlanRequest
 from models.timeline import format_rfc3339
 from tests.builders.rest_house import START, RestHouse, a_model, a_trip
 
@@ -37,6 +38,12 @@ async def advance(house: RestHouse, hours: float) -> None:
         tenant="default",
     )
     await watchman.look()
+
+
+async def requested(house: RestHouse) -> dict[str, str]:
+    """The plans that are asked for, with why, by site."""
+    async with house.db.read() as session:
+        return {row.site_id: row.reason for row in await session.scalars(sa.select(PlanRequest))}
 
 
 async def book(house: RestHouse, hours: float, length: float = 2.0, **fields: Any) -> Any:
@@ -414,3 +421,15 @@ async def test_bookings_are_found_by_what_they_are(stepped_on_both: RestHouse) -
     assert await found(updated_since=later(0.05)) == [three["id"]]
     assert await found(**{"from": later(3.5), "to": later(30)}) == [two["id"]]
     assert await found(**{"from": later(4)}) == [three["id"]]
+
+
+async def test_a_car_that_nobody_fetches_is_charged_harder_soon(
+    stepped_on_both: RestHouse,
+) -> None:
+    house = stepped_on_both
+    await house.fleet("car-1")
+    await book(house, 1)
+    await advance(house, 1.05)
+    assert (await requested(house))["A"] != "unfetched"
+    await advance(house, 1.1)
+    assert (await requested(house))["A"] == "unfetched"

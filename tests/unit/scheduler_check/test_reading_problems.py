@@ -21,6 +21,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "planning"
 BYTES = (FIXTURES / "problem.json").read_bytes()
 Document = dict[str, Any]
 DOCUMENT: Document = msgspec.json.decode(BYTES)
+DOCUMENT["sites"][0]["pv_high_power_w"] = DOCUMENT["sites"][0]["pv_power_w"]
 
 
 def pointers(read: Callable[[bytes], object], data: bytes) -> list[str]:
@@ -169,6 +170,7 @@ def test_a_pointer_escapes_slash_and_tilde() -> None:
 
 OPTIONAL = [
     "/sites/0/import_co2_g_per_kwh",
+    "/sites/0/pv_high_power_w",
     "/sites/0/battery",
     "/sites/1/circuits",
     "/sites/1/evses/0/circuit",
@@ -248,9 +250,19 @@ def test_defaults_are_as_documented() -> None:
     assert (car.max_discharge_w, car.max_dc_power_w, trip.reserve_km) == (0.0, 0.0, 0.0)
     assert (read.bookings[3].vehicle, read.bookings[3].priority) == (None, 1)
     assert (place.peak_price_per_kw, place.peak_so_far_w) == (0.0, 0.0)
+    assert place.pv_high_power_w is None
     assert (read.sites[1].phase_limits_w, read.sites[1].flexible_loads) == (None, ())
     assert (place.circuits[0].load_w, place.circuits[1].phase_limits_w) == ((), None)
     assert (place.evses[1].phases, car.taper, read.vehicles[1].ac_phases) == ((), (), 3)
+
+
+def test_a_high_quantile_of_the_sun_is_at_least_its_median() -> None:
+    sun = (1000.0,) * 16
+    check_problem(problem(sites=(site(pv_power_w=sun, pv_high_power_w=sun),)))
+    place = site(pv_power_w=sun, pv_high_power_w=(1000.0, 999.0, *sun[2:]))
+    with pytest.raises(BadInput) as refused:
+        check_problem(problem(sites=(place,)))
+    assert [each.field for each in refused.value.errors] == ["/sites/0/pv_high_power_w/1"]
 
 
 def test_a_car_may_come_after_the_horizon_and_a_trip_may_end_there() -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from scheduler.check import check
-from scheduler.pool import ProcessPool
+from scheduler.plan import Plan
+from scheduler.pool import InlinePool, ProcessPool
 from scheduler.problem import read_problem
 from scheduler.rolling import PlanOptions
+from tests.builders.problems import confluence_like
 
 PROBLEM = Path(__file__).parents[2] / "fixtures" / "planning" / "problem.json"
 PATIENCE_S = 60.0
@@ -67,3 +69,36 @@ def test_a_worker_that_hangs_is_killed_and_the_cars_are_charged_all_the_same() -
     assert again.level == "solver"
     assert pool.worker_pid() not in (None, pid)
     pool.close()
+
+
+@pytest.mark.parametrize("cycles", [40, pytest.param(1000, marks=pytest.mark.soak)])
+def test_no_plan_breaks_a_rule_though_every_twentieth_worker_is_killed(cycles: int) -> None:
+    cases = [confluence_like(seed, cars=6, sites=2, steps=96) for seed in range(4)]
+    former: dict[int, Plan] = {}
+    pool = ProcessPool(kill_after_s=PATIENCE_S)
+    dead = 0
+    for cycle in range(cycles):
+        which = cycle % len(cases)
+        pid, dies = pool.worker_pid(), cycle % 20 == 13
+        if dies and pid is not None:
+            os.kill(pid, signal.SIGSTOP)  # so that it dies at work
+        made_soon = pool.submit(cases[which], former.get(which), PlanOptions())
+        if dies and pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        made = made_soon.result(PATIENCE_S)
+        dead += dies
+        assert made.level == ("former" if dies else "solver")
+        assert check(cases[which], made.plan) == made.violations == ()
+        former[which] = made.plan
+    assert pool.killed == dead == cycles // 20
+    pool.close()
+
+
+def test_a_solver_that_dies_in_line_leaves_what_a_killed_worker_does() -> None:
+    problem = read_problem(PROBLEM.read_bytes())
+    first = InlinePool().submit(problem, None, PlanOptions()).result()
+    deaths = iter([True, False])
+    pool = InlinePool(lambda: next(deaths))
+    made = [pool.submit(problem, first.plan, PlanOptions()).result() for _ in range(2)]
+    assert [each.level for each in made] == ["former", "solver"]
+    assert check(problem, made[0].plan) == ()

@@ -9,7 +9,7 @@ import pytest
 
 from models.errors import BadInput
 from simulators.chance import stream
-from simulators.faults import afflicted, check_faults, fronts, outages
+from simulators.faults import afflicted, check_faults, fronts, outages, solver_deaths
 from simulators.people import wishes
 from simulators.quirks import QUIRKS, check_quirks, deal
 from simulators.scenario import load_scenario
@@ -97,6 +97,16 @@ def test_outages_are_the_same_for_the_same_seed():
     assert found == outages(names, ("A", "B", "C", "D"), start, 3, 7)
     assert sorted({outage.kind for outage in found}) == names
     assert all(outage.start < outage.end for outage in found)
+
+
+def test_a_solver_dies_in_one_plan_of_twenty_and_in_the_same_ones_for_a_seed():
+    assert solver_deaths(["late-return"], 1) is None
+    dies, again = (solver_deaths(["killed-solver"], 1) for _ in range(2))
+    assert dies is not None
+    assert again is not None
+    found = [dies() for _ in range(2000)]
+    assert found == [again() for _ in range(2000)]
+    assert 60 < sum(found) < 140
 
 
 @pytest.mark.parametrize("check", [check_faults, check_quirks])
