@@ -32,6 +32,7 @@ from csms.diagnostics.reactions import UploadKeeper
 from csms.diagnostics.store import UploadStore
 from csms.energy.reactions import Forecaster
 from csms.gateway.server import Gateway
+from csms.grid_limits.reactions import GridLimitKeeper
 from csms.intake import Intake, deciders
 from csms.keyring import Keyring
 from csms.ledger.committer import Committer
@@ -191,6 +192,9 @@ class House:
         self._keyring = keyring
         self._errands = CertificateErrands.of(settings, RealClock())
         self._pool: InlinePool | ProcessPool | None = None
+        self._grid_limits = GridLimitKeeper(
+            db=self.db, clock=times.clock, ids=times.ids, activity=times.activity
+        )
         self._parts: list[Any] = []
         self.gateway: Gateway
         self.planner: Planner
@@ -272,6 +276,9 @@ class House:
         bus.subscribe("stations", host.follows, host.heard)
         await keeper.start()
         bus.subscribe("limits", FOLLOWED, keeper.heard, keeper.rest)
+        await self._grid_limits.start()
+        limits = self._grid_limits
+        bus.subscribe("grid limits", limits.follows, limits.heard, limits.rest)
         bus.subscribe("planner", HEARD, self.planner.heard)
         await self.planner.start()
 
@@ -408,6 +415,7 @@ class House:
         await self._errands.close()
         if self._controlled:
             await self.planner.stop()
+            await self._grid_limits.stop()
         await watchman.stop()
         await sun.stop()
         for other in others:

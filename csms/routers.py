@@ -27,6 +27,7 @@ from csms.energy.api.sites import router as sites_router
 from csms.event_streams.api import router as event_streams_router
 from csms.fleet.api import router as fleet_router
 from csms.grid.api import router as grid_router
+from csms.grid_limits.api import router as grid_limits_router
 from csms.inquiries.api import router as inquiries_router
 from csms.messages.api import router as messages_router
 from csms.needs.api import router as needs_router
@@ -35,6 +36,7 @@ from csms.planning.api.equipment import router as schedules_router
 from csms.planning.api.explanations import router as explanations_router
 from csms.planning.api.plans import router as planning_router
 from csms.planning.api.priorities import router as priorities_router
+from csms.planning.api.shadows import router as shadows_router
 from csms.reconciliation.api.checks import router as status_checks_router
 from csms.reconciliation.api.oddities import router as reconciliation_router
 from csms.reservations.api import router as reservations_router
@@ -84,8 +86,10 @@ ROUTERS: Sequence[APIRouter] = (
     booking_router,
     planning_router,
     explanations_router,
+    shadows_router,
     priorities_router,
     schedules_router,
     simulations_router,
     overrides_router,
+    grid_limits_router,
 )

@@ -29,6 +29,8 @@ ReservationStatus = Literal[
 ]
 OverrideEnd = Literal["over", "replaced", "withdrawn"]
 """An override ends by its time, by another in its place, or by somebody."""
+GridLimitEnd = Literal["over", "withdrawn"]
+"""A limit of the grid ends by its time, or by somebody."""
 Role = Literal["admin", "operator", "fleet-manager", "driver", "viewer"]
 
 BOOKING: Mapping[str, frozenset[str]] = {

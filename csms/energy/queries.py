@@ -94,6 +94,7 @@ class SiteShown(KeptShown):
     master_pass: str | None
     plug_and_charge: bool
     promise_probability: float
+    shadow: bool
 
 
 class MeasurementShown(Shown):
@@ -222,6 +223,7 @@ def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
         "master_pass": row.master_pass,
         "plug_and_charge": row.plug_and_charge,
         "promise_probability": row.promise_probability,
+        "shadow": row.shadow,
         "external_id": row.external_id,
         "custom": row.custom,
         "created_at": row.created_at,

@@ -7,13 +7,13 @@ durable together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from csms.booking.actions import BOOKINGS, touch
 from csms.booking.queries import booking_resource
@@ -21,11 +21,18 @@ from csms.booking.rules import ON_THE_ROAD, planned_reasons, told_chance
 from csms.ledger.work import UnitOfWork
 from csms.planning.boxes import is_unheard
 from csms.planning.equipment import phases_used
-from csms.planning.queries import LIVE_BOOKINGS, limit_resource, plan_heading
+from csms.planning.queries import (
+    LIVE_BOOKINGS,
+    grid_limit_resource,
+    grid_limits_ahead,
+    limit_resource,
+    plan_heading,
+)
 from csms.planning.rules import (
     SENT_AHEAD,
     Period,
     bears_trial,
+    is_trial,
     must_send,
     read_periods,
     wanted_periods,
@@ -33,9 +40,11 @@ from csms.planning.rules import (
 from csms.planning.schedules import tell_schedules
 from csms.planning.snapshot import HORIZON, Snapshot
 from csms.stations.rules import PLAN_STACK_LEVEL, plan_profile_id
-from models.commands import LimitPeriod, SetLimit
+from csms.web.rows import change_row
+from models.commands import ClearLimit, LimitPeriod, SetLimit
 from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
+from models.tables.energy import Site
 from models.tables.planning import Plan as PlanRow
 from models.tables.planning import PlanRequest
 from scheduler.plan import Assignment, Charging, Plan, Unserved, write_plan
@@ -43,6 +52,8 @@ from scheduler.problem import Vehicle, write_problem
 from scheduler.straying import Chance
 
 COMMAND_EXPIRES_S = 600
+GRID_LIMITS = "grid limits"
+"""What units of work take turns at, so that no plan lifts what a limit of the grid has cut."""
 
 
 async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: str) -> PlanRow:
@@ -66,12 +77,15 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: 
         forecast_source=snapshot.forecast_source,
         left_out=[each.document() for each in snapshot.left_out],
         site_ids=[site.id for site in problem.sites],
+        shadow_site_ids=[site.id for site in snapshot.rows.sites if site.shadow],
         problem=write_problem(problem).decode(),
         document=write_plan(plan).decode(),
     )
     work.session.add(row)
     await _update_bookings(work, snapshot, plan)
-    limits = _order_limits(work, snapshot, plan, row.id)
+    held_back = await _note_grid_limits(work, snapshot, plan, row.id)
+    held_back |= await _changed_shadows(work, snapshot)
+    limits = await _order_limits(work, snapshot, plan, row.id, held_back)
     await work.session.execute(delete(PlanRequest).where(PlanRequest.requested_at <= snapshot.now))
     work.emit(
         "plan.published",
@@ -231,12 +245,57 @@ def _surplus_shares(snapshot: Snapshot, plan: Plan) -> dict[str, list[float]]:
     }
 
 
-def _order_limits(
+async def _note_grid_limits(
     work: UnitOfWork, snapshot: Snapshot, plan: Plan, plan_id: str
+) -> set[str]:
+    """Notes with the limits of the grid what the first plan that goes by them costs.
+
+    Returns:
+        The sites where such a limit was set or has ended while we were planning: what this plan
+        would send there was made for another day. The next plan is asked for already.
+    """
+    await work.take_turn(GRID_LIMITS)
+    ahead = await grid_limits_ahead(work.session, work.tenant, work.now, work.now + HORIZON)
+    now = {row.id: row for row in ahead}
+    known = {row.id: row for row in snapshot.rows.grid_limits if row.end > work.now}
+    changed = {(now.get(name) or known[name]).site_id for name in now.keys() ^ known.keys()}
+    unserved = {each.booking for each in plan.unserved}
+    for row in now.values():
+        if row.site_id in changed or row.plan_id is not None:
+            continue
+        lost = [
+            booking.id
+            for booking in snapshot.rows.bookings
+            if booking.id in unserved
+            and booking.status == "confirmed"
+            and booking.pickup_site_id == row.site_id
+        ]
+        change_row(work, row, {"plan_id": plan_id, "bookings_at_risk": lost})
+        work.emit(
+            "grid_limit.planned",
+            subject=f"grid-limit/{row.id}",
+            resource=grid_limit_resource(row),
+            site_id=row.site_id,
+        )
+    return changed
+
+
+async def _changed_shadows(work: UnitOfWork, snapshot: Snapshot) -> set[str]:
+    """Returns the sites that came into the shadow, or out of it, while we were planning."""
+    rows = await work.session.scalars(
+        select(Site.id).where(Site.tenant_id == work.tenant, Site.shadow.is_(True))
+    )
+    return {*rows} ^ {site.id for site in snapshot.rows.sites if site.shadow}
+
+
+async def _order_limits(
+    work: UnitOfWork, snapshot: Snapshot, plan: Plan, plan_id: str, held_back: Set[str]
 ) -> list[ChargingLimit]:
-    problem = snapshot.problem
+    problem, now = snapshot.problem, snapshot.now
     phases = phases_used(snapshot.rows, {car.id: car.ac_phases for car in problem.vehicles})
     overrides = {car.id: car.overrides for car in problem.vehicles}
+    shadows = {site.id for site in snapshot.rows.sites if site.shadow}
+    ends = {each.vehicle_id: each.until for each in snapshot.rows.overrides}
     by_vehicle: dict[str, list[Charging]] = defaultdict(list)
     for entry in plan.charging:
         by_vehicle[entry.vehicle].append(entry)
@@ -246,26 +305,31 @@ def _order_limits(
         station = snapshot.rows.stations.get(transaction.station)
         if station is None or name in snapshot.lying or is_unheard(station):
             continue  # who comes back is asked what it holds, and planned for
-        entries = [each for each in by_vehicle[vehicle_id] if each.evse == name]
-        wanted = overrides.get(vehicle_id, ())
-        periods = wanted_periods(entries, problem.grid, snapshot.now, wanted)
+        if station.site_id in held_back:
+            continue
         held = snapshot.limits.get(name)
         if held is not None and held.ocpp_transaction_id != transaction.ocpp_transaction_id:
             held = None
-        settled_badly = held is not None and held.state in ("rejected", "unknown")
-        if held is not None and not settled_badly:
-            in_box = read_periods(held.periods)
-            if bears_trial(in_box, held.valid_to, periods, snapshot.now):
-                continue  # the check puts back what it has found, and asks for a plan
-            if not must_send(in_box, held.valid_to, periods, snapshot.now):
-                continue
+        in_shadow = station.site_id in shadows
+        if in_shadow and vehicle_id not in ends:
+            await _let_go(work, snapshot, held)
+            continue
+        entries = [each for each in by_vehicle[vehicle_id] if each.evse == name]
+        wanted = overrides.get(vehicle_id, ())
+        periods: Sequence[Period] = wanted_periods(entries, problem.grid, now, wanted)
+        until = min(periods[0].from_at + SENT_AHEAD, problem.grid.end)
+        if in_shadow:
+            until = min(until, ends[vehicle_id])  # what people want is done, and no more than that
+            periods = [each for each in periods if each.from_at < until]
+        if held is not None and _suffices(held, periods, until, now):
+            continue
         ordered.append(
-            _order_limit(
+            order_limit(
                 work,
                 transaction,
                 periods,
                 phases=phases.get(transaction.id, 1),
-                grid_end=problem.grid.end,
+                valid_to=until,
                 plan_id=plan_id,
                 site_id=station.site_id or "",
             )
@@ -273,18 +337,61 @@ def _order_limits(
     return ordered
 
 
-def _order_limit(
+def _suffices(
+    held: ChargingLimit, wanted: Sequence[Period], until: datetime, now: datetime
+) -> bool:
+    """Returns whether a box that holds a limit needs no other one."""
+    if held.state in {"rejected", "unknown"}:
+        return False
+    in_box, valid_to = read_periods(held.periods), held.valid_to
+    if bears_trial(in_box, valid_to, wanted, now):
+        return True  # the check puts back what it has found, and asks for a plan
+    if valid_to is not None and until <= valid_to:
+        valid_to = now + SENT_AHEAD  # nothing is wanted beyond that
+    return not must_send(in_box, valid_to, wanted, now)
+
+
+async def _let_go(work: UnitOfWork, snapshot: Snapshot, held: ChargingLimit | None) -> None:
+    """Takes a plan's limit out of a box where plans command nothing any more."""
+    if held is None or held.state not in {"queued", "sent", "accepted", "obeyed", "unknown"}:
+        return
+    if held.valid_to is None or held.valid_to <= snapshot.now:
+        return
+    limited = {row.site_id for row in snapshot.rows.grid_limits if row.begun_at is not None}
+    if is_trial(read_periods(held.periods)) or held.site_id in limited:
+        return  # a check and the grid command all the same
+    clear = ClearLimit(profile_id=plan_profile_id(held.evse_id))
+    work.order(clear, station=held.station, origin="plan", expires_in_s=COMMAND_EXPIRES_S)
+    await work.session.execute(
+        update(ChargingLimit)
+        .where(ChargingLimit.id == held.id)
+        .values(state="superseded", detail="plans command nothing here any more")
+        .execution_options(synchronize_session=False)
+    )
+
+
+def order_limit(
     work: UnitOfWork,
     transaction: Transaction,
     periods: Sequence[Period],
     *,
     phases: int,
-    grid_end: datetime,
-    plan_id: str,
+    valid_to: datetime,
+    plan_id: str | None,
     site_id: str,
 ) -> ChargingLimit:
+    """Orders a limit of a transaction, with the row that tells what becomes of it.
+
+    Args:
+        work: the unit of work.
+        transaction: whose limit it is.
+        periods: what it may draw, from the first one on.
+        phases: of its EVSE, for stations that count in amperes.
+        valid_to: until when the last of them holds.
+        plan_id: whose limit this is; None: no plan's.
+        site_id: where that is.
+    """
     start = periods[0].from_at
-    valid_to = min(start + SENT_AHEAD, grid_end)
     command = SetLimit(
         evse_id=transaction.evse_id,
         purpose="transaction",
@@ -301,7 +408,10 @@ def _order_limit(
         phases=phases,
     )
     command_id = work.order(
-        command, station=transaction.station, origin="plan", expires_in_s=COMMAND_EXPIRES_S
+        command,
+        station=transaction.station,
+        origin="rule" if plan_id is None else "plan",
+        expires_in_s=COMMAND_EXPIRES_S,
     )
     limit = ChargingLimit(
         id=work.ids.new(),

@@ -15,6 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
+import numpy.typing as npt
+
 from csms.planning.queries import Rows
 from csms.planning.rules import DEAD_BAND_W, SENT_AHEAD, limit_at, read_periods
 from csms.stations.rules import (
@@ -37,6 +40,7 @@ _MAY_BE_IN_BOX = ("sent", "accepted", "obeyed", "disobeyed", "unknown")
 """Limits that a box may go by: what is queued has not left, what was rejected is not kept."""
 
 Span = tuple[int, int]
+Series = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Boxes:
         self, circuit: Circuit, evses: Iterable[Evse], parents: Mapping[str, str | None]
     ) -> float:
         """Returns what a circuit has left for the plan, in W."""
-        below = [evse_name(e) for e in evses if circuit.id in _above(e.circuit_id, parents)]
+        below = [evse_name(e) for e in evses if circuit.id in above(e.circuit_id, parents)]
         left_w = circuit.limit_w - circuit.unmanaged_load_w
         left_w -= sum(self.held_w.get(name, 0.0) for name in below)
         free_w = sum(self.free_w.get(name, 0.0) for name in below)
@@ -74,7 +78,7 @@ class Boxes:
         """Returns what the phases of a circuit have left for the plan; None: they have no limit."""
         if circuit.phase_limits_w is None:
             return None
-        below = [e for e in evses if circuit.id in _above(e.circuit_id, parents)]
+        below = [e for e in evses if circuit.id in above(e.circuit_id, parents)]
         held_w, free_w, taken_w = (
             self.on_phases_w(below, each) for each in (self.held_w, self.free_w, self.taken_w)
         )
@@ -104,6 +108,17 @@ class Boxes:
                 total_w[phase] += on_it_w
         return total_w
 
+    def lowered_w(self, limit_w: Series, names: Iterable[str]) -> Series:
+        """Returns what a limit for a while leaves for the plan of these EVSEs, in W.
+
+        Nothing is kept for who comes next: while such a limit holds, that car is cut at once.
+        """
+        known = [*names]
+        held_w = sum(self.held_w.get(name, 0.0) for name in known)
+        # A limit in a box may be a little above the plan's: so small a change is not sent.
+        slack_w = DEAD_BAND_W * sum(name in self.taken_w for name in known)
+        return np.maximum(limit_w - held_w - slack_w, 0.0)
+
     def circuit_of(self, evse: Evse) -> str | None:
         """Returns the circuit that an EVSE shares in; None: all that it may draw is held."""
         return None if evse_name(evse) in self.held_whole else evse.circuit_id
@@ -112,6 +127,12 @@ class Boxes:
 def evse_name(row: Evse | Connector | Transaction | ChargingLimit) -> str:
     """Returns what the EVSE that a row is about is called in plans."""
     return f"{row.station}/{row.evse_id}"
+
+
+def least_power_w(evse: Evse) -> float:
+    """Returns the least that an EVSE gives when it gives anything, in W: 6 A on its phases."""
+    least_w = 1380.0 * evse.phases if evse.current_type == "AC" else 0.0
+    return least_w if evse.min_power_w is None else evse.min_power_w
 
 
 def is_unheard(station: Station) -> bool:
@@ -150,7 +171,7 @@ def look_at_boxes(
     for evse in rows.evses:
         name, station = evse_name(evse), rows.stations[evse.station]
         rated_w = rated_power_w(evse.max_power_w, evse.phases)
-        share_w = _safe_share_w(station, outlets[evse.station], rated_w)
+        share_w = safe_share_w(station, outlets[evse.station], rated_w)
         caught = evse.station in rows.caught
         safe_w = rated_w if share_w is None or caught else share_w
         transaction, held = open_at.get(name), in_box.get(name)
@@ -162,7 +183,7 @@ def look_at_boxes(
         if name in lying:
             held_w[name] = rated_w
         elif stranger:
-            held_w[name] = safe_w
+            held_w[name] = _stranger_w(held, safe_w, now)
         elif transaction is not None and _breaks_limits(evse, transaction, rows, limits):
             held_w[name] = rated_w
             held_whole.add(name)
@@ -171,7 +192,7 @@ def look_at_boxes(
         elif station.online and name not in out:
             free_w[name] = 0.0 if share_w is None else safe_w
         elif is_unheard(station):
-            held_w[name] = rated_w if caught else min(rated_w, _by_itself_w(held, safe_w, now))
+            held_w[name] = rated_w if caught else min(rated_w, by_itself_w(held, safe_w, now))
     return Boxes(unavailable, held_w, frozenset(held_whole), free_w, taken_w)
 
 
@@ -189,7 +210,7 @@ def _breaks_limits(
     )
 
 
-def _safe_share_w(station: Station, outlets: int, rated_w: float) -> float | None:
+def safe_share_w(station: Station, outlets: int, rated_w: float) -> float | None:
     """Returns what an EVSE may give by the safe limit in its box, which all its EVSEs share.
 
     None: there is none. Then the box gives what it can, and nothing is kept for the next car: who
@@ -200,7 +221,19 @@ def _safe_share_w(station: Station, outlets: int, rated_w: float) -> float | Non
     return min(rated_w, station.safe_limit_w / max(1, outlets))
 
 
-def _by_itself_w(limit: ChargingLimit | None, safe_w: float, now: datetime) -> float:
+def _stranger_w(limit: ChargingLimit | None, safe_w: float, now: datetime) -> float:
+    """Returns what an EVSE gives to a car that nobody knows: only the grid's limits cut that.
+
+    Each plan asks anew, and the end of such a limit asks for a plan.
+    """
+    if limit is None or limit.state not in ("accepted", "obeyed"):
+        return safe_w
+    cut_w = limit_at(read_periods(limit.periods), now)
+    over = limit.valid_to is None or limit.valid_to <= now
+    return safe_w if cut_w is None or over else min(safe_w, cut_w)
+
+
+def by_itself_w(limit: ChargingLimit | None, safe_w: float, now: datetime) -> float:
     """Returns the most that a box lets flow by itself in the time that matters.
 
     That is no less than the safe limit, which holds as soon as another car comes or the box begins
@@ -215,7 +248,7 @@ def _by_itself_w(limit: ChargingLimit | None, safe_w: float, now: datetime) -> f
     return max(safe_w, *powers_w)
 
 
-def _above(circuit_id: str | None, parents: Mapping[str, str | None]) -> list[str]:
+def above(circuit_id: str | None, parents: Mapping[str, str | None]) -> list[str]:
     """Returns a circuit and all that it hangs on."""
     found: list[str] = []
     while circuit_id is not None and circuit_id not in found:

@@ -21,11 +21,35 @@ from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Circuit, Forecast, PriceSeries, Site
 from models.tables.fleet import Vehicle, VehicleModel
+from models.tables.grid_limits import GridLimit
 from models.tables.held_limits import OutsideLimit
 from models.tables.ledger import Command
 from models.tables.planning import DynamicSchedule, Override, Plan
 from models.tables.stations import Connector, Evse, Station
 
+_SHOWN_GRID_LIMIT = (
+    "id",
+    "site_id",
+    "circuit_id",
+    "limit_w",
+    "start",
+    "end",
+    "reason",
+    "source",
+    "begun_at",
+    "ended_at",
+    "ended_why",
+    "kept",
+    "measured_w",
+    "measured_at",
+    "unable",
+    "plan_id",
+    "bookings_at_risk",
+    "external_id",
+    "custom",
+    "created_at",
+    "updated_at",
+)
 _FIRST = ("UsePriority", "SetPriorityLimit")
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
 LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "disobeyed", "rejected", "unknown")
@@ -73,6 +97,8 @@ class Rows:
     overrides: Sequence[Override] = ()
     """What somebody wants of cars until an instant that is still to come."""
     equipment: Equipment = field(default_factory=Equipment)
+    grid_limits: Sequence[GridLimit] = ()
+    """What the grid allows for a while, now or within the horizon."""
 
 
 def schedule_resource(row: DynamicSchedule) -> dict[str, Any]:
@@ -159,7 +185,21 @@ async def read_rows(
         ).all(),
         caution=await read_caution(session, tenant=tenant, now=now),
         outside=await _outside_limits(session, identities),
+        grid_limits=await grid_limits_ahead(session, tenant, now, now + horizon),
     )
+
+
+async def grid_limits_ahead(
+    session: AsyncSession, tenant: str, now: datetime, before: datetime
+) -> Sequence[GridLimit]:
+    """Returns the limits of the grid that are in force between `now` and `before`."""
+    rows = await session.scalars(
+        select(GridLimit)
+        .where(GridLimit.tenant_id == tenant, GridLimit.ended_at.is_(None))
+        .where(GridLimit.end > now, GridLimit.start < before)
+        .order_by(GridLimit.start, GridLimit.id)
+    )
+    return rows.all()
 
 
 async def _outside_limits(
@@ -281,6 +321,15 @@ def limit_resource(limit: ChargingLimit) -> dict[str, Any]:
     }
 
 
+def grid_limit_resource(row: GridLimit) -> dict[str, Any]:
+    """Returns a limit of the grid as the REST door and the events show it."""
+    begun = "scheduled" if row.begun_at is None else "active"
+    return {
+        **{name: getattr(row, name) for name in _SHOWN_GRID_LIMIT},
+        "state": begun if row.ended_at is None else "ended",
+    }
+
+
 def plan_resource(
     plan: Plan, limits: Sequence[ChargingLimit], site_id: str | None = None
 ) -> dict[str, Any]:
@@ -322,5 +371,6 @@ def plan_heading(plan: Plan, limits: Sequence[ChargingLimit]) -> dict[str, Any]:
         "forecast_source": plan.forecast_source,
         "left_out": plan.left_out,
         "site_ids": plan.site_ids,
+        "shadow_site_ids": plan.shadow_site_ids,
         "limits": [limit_resource(limit) for limit in limits],
     }

@@ -32,6 +32,8 @@ REACTION_TIME = timedelta(seconds=60)
 """How long a station may take to follow a limit, unless its model says otherwise."""
 TRIAL = "CHECK"
 """The reason of a limit that a check of a station tries: no plan wants it."""
+GRID_CUT = "GRID_LIMIT"
+"""The reason of a limit by which the grid has cut: no plan wants it."""
 SAMPLES_TO_CONDEMN = 2
 """One sample may straddle the change; two in a row may not."""
 
@@ -103,6 +105,12 @@ def extra_cost(plan: Plan, without: Plan) -> Decimal | None:
 def is_trial(periods: Iterable[Period]) -> bool:
     """Returns whether a limit is one that a check tries."""
     return any(TRIAL in each.reasons for each in periods)
+
+
+def is_cut(periods: Iterable[Period], now: datetime) -> bool:
+    """Returns whether a limit holds now what the grid has cut."""
+    running = [each for each in periods if each.from_at <= now]
+    return bool(running) and GRID_CUT in running[-1].reasons
 
 
 def bears_trial(

@@ -17,8 +17,16 @@ import numpy.typing as npt
 
 from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN
 from csms.energy.prices import step_prices
-from csms.planning.boxes import Boxes, evse_name, is_unheard, look_at_boxes
+from csms.planning.boxes import (
+    Boxes,
+    Series,
+    evse_name,
+    is_unheard,
+    least_power_w,
+    look_at_boxes,
+)
 from csms.planning.equipment import LeftOut, equipped, left_out, taper_wh
+from csms.planning.lowered import under_grid_limits
 from csms.planning.outside import Outside, look_outside, merged
 from csms.planning.queries import Rows
 from csms.planning.urgency import read_promises
@@ -43,9 +51,7 @@ BOUGHT_SHARE = 0.97
 for its worth alone."""
 METERED_FRESH_FOR = timedelta(minutes=15)
 """Power that was metered longer ago says nothing of what a car draws now."""
-
-Series = npt.NDArray[np.float64]
-Quantile = Literal["q50_w", "q90_w"]
+Quantile = Literal["q10_w", "q50_w", "q90_w"]
 QUANTILES: tuple[Quantile, Quantile] = ("q50_w", "q90_w")
 
 
@@ -173,7 +179,7 @@ def _site(
     circuits = [each for each in rows.circuits if each.site_id == site.id]
     parents = {each.id: each.parent for each in circuits}
     evses = [each for each in rows.evses if rows.stations[each.station].site_id == site.id]
-    return Site(
+    planned = Site(
         id=site.id,
         import_limit_w=max(0.0, site.import_limit_w - perhaps_w),
         export_limit_w=site.export_limit_w,
@@ -195,19 +201,37 @@ def _site(
         ),
         evses=tuple(_evse(evse, boxes, outside) for evse in evses),
     )
+    grid_limits = [each for each in rows.grid_limits if each.site_id == site.id]
+    if not grid_limits:
+        return planned
+    return under_grid_limits(
+        planned,
+        grid_limits,
+        grid,
+        boxes,
+        circuits=circuits,
+        evses=evses,
+        alone_w=alone_w(rows.forecasts, site.id, grid),
+    )
+
+
+def alone_w(
+    forecasts: Mapping[tuple[str, str], Sequence[Forecast]], site_id: str, grid: StepGrid
+) -> Series:
+    """Returns what a site draws without its cars, by step, where that turns out rather high."""
+    load_w = _forecast_series(forecasts.get((site_id, "load"), ()), grid, "q90_w")
+    return load_w - _forecast_series(forecasts.get((site_id, "pv"), ()), grid, "q10_w")
 
 
 def _evse(evse: EvseRow, boxes: Boxes, outside: Outside) -> Evse:
     name = evse_name(evse)
     max_power_w = rated_power_w(evse.max_power_w, evse.phases)
     max_power_w = min(max_power_w, outside.allowed_w.get(name, max_power_w))
-    least_w = 1380.0 * evse.phases if evse.current_type == "AC" else 0.0
-    min_power_w = least_w if evse.min_power_w is None else evse.min_power_w
     return Evse(
         id=name,
         circuit=outside.circuit_of(evse, boxes.circuit_of(evse)),
         max_power_w=max_power_w,
-        min_power_w=min(min_power_w, max_power_w),
+        min_power_w=min(least_power_w(evse), max_power_w),
         current_type="DC" if evse.current_type == "DC" else "AC",
         unavailable=merged((*boxes.unavailable.get(name, ()), *outside.closed.get(name, ()))),
     )

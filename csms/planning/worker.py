@@ -41,13 +41,16 @@ METERS_IN_AFTER = timedelta(minutes=1)
 for them, since the newest measurement says most about the sun of the step that has begun."""
 _PRIORITY = "transaction.priority_changed"
 _OVERRIDES = ("override.created", "override.ended")
-HEARD = frozenset({PLAN_REQUESTED, "booking.late", "site.measured", _PRIORITY, *_OVERRIDES})
+_GRID_LIMITS = ("grid_limit.created", "grid_limit.started", "grid_limit.ended")
+HEARD = frozenset(
+    {PLAN_REQUESTED, "booking.late", "site.measured", _PRIORITY, *_OVERRIDES, *_GRID_LIMITS}
+)
 """What the planner subscribes to."""
 SURPRISE_W = 500.0
 """Sun to spare that differs by more from what was planned with is worth a new plan."""
-URGENT = frozenset({"booking.late", _PRIORITY, *_OVERRIDES})
+URGENT = frozenset({"booking.late", _PRIORITY, *_OVERRIDES, *_GRID_LIMITS})
 """Who goes first draws at once what the plan in force has given to others, and who overrides a plan
-stands there and waits."""
+stands there and waits. What the grid has cut was cut by a simple rule: a plan knows better how."""
 
 Solve = Callable[[Problem, Plan | None, PlanOptions], Awaitable[Made]]
 """Solves outside the event loop; falls back by itself and does not raise on a valid problem. What

@@ -8,7 +8,7 @@ from alembic import op
 from models.tables.base import ExactDecimal, JsonDocument, UtcInstant
 
 revision = "0022"
-down_revision = "0020"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

@@ -48,6 +48,8 @@ class Site(Kept, Base):
     """Whether contracts in cars (ISO 15118) are taken as tokens."""
     promise_probability: Mapped[float] = mapped_column(default=0.99, server_default=sa.text("0.99"))
     """How surely a booking from here is to be kept when it is accepted."""
+    shadow: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether plans are made for it and nothing is commanded by them."""
 
 
 class Circuit(Base):

@@ -31,6 +31,8 @@ class Plan(Base):
     left_out: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
     """What of the sites it does not reckon with: `site_id`, `what` and `why` of each."""
     site_ids: Mapped[list[Any]]
+    shadow_site_ids: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """Those of them where it commands nothing."""
     problem: Mapped[str]
     """The planning problem of DESIGN 4.6, as JSON text."""
     document: Mapped[str]

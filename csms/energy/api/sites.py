@@ -183,6 +183,8 @@ class NewSite(KeptDocument):
     """Take contracts in cars (ISO 15118) as tokens, by their eMAID in `/id-tokens`."""
     promise_probability: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.99
     """How surely a booking from here must be kept to be accepted."""
+    shadow: bool = False
+    """Make plans for it and report, but command nothing by them: stations keep what they have."""
 
 
 class NewMeasurement(Document):

@@ -70,6 +70,8 @@ class PlanShown(BaseModel):
     left_out: list[LeftOutShown]
     """What of the sites it does not reckon with."""
     site_ids: list[str]
+    shadow_site_ids: list[str]
+    """Those of them where it commands nothing."""
     status: str
     limits: list[LimitShown]
 

@@ -283,7 +283,7 @@ async def test_logs_and_monitors_of_stations_come_and_go_with_what_is_in_them(
 
 async def test_sites_and_models_that_were_there_mean_what_they_meant(database_url: str) -> None:
     async with small_house(database_url) as house:
-        await asyncio.to_thread(migrate.downgrade, database_url, "0019")
+        await asyncio.to_thread(migrate.downgrade, database_url, "0021")
         await asyncio.to_thread(migrate.upgrade, database_url)
         for site in await house.rows(Site):
             assert (site.phase_limits_w, site.flexible_loads) == (None, [])
@@ -295,6 +295,6 @@ async def test_sites_and_models_that_were_there_mean_what_they_meant(database_ur
             SitePeak(site_id="A", month=now, import_w=1.0, start=now, updated_at=now),
             BatteryState(site_id="A", soc_wh=1.0, measured_at=now, received_at=now),
         )
-        await asyncio.to_thread(migrate.downgrade, database_url, "0019")
+        await asyncio.to_thread(migrate.downgrade, database_url, "0021")
         await asyncio.to_thread(migrate.upgrade, database_url)
         assert await house.rows(SitePeak) == await house.rows(BatteryState) == []
