@@ -6,9 +6,8 @@ what flows is a reason to look: a car comes, a meter speaks, a station refuses o
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from csms.grid_limits.actions import begin, end, is_kept, keep
 from csms.grid_limits.queries import next_turn, site_now
 from csms.ledger.database import Database
 from csms.planning.actions import GRID_LIMITS
+from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.ids import IdMaker
 from models.tables.energy import Site
@@ -55,15 +55,13 @@ class GridLimitKeeper:
         self._db = db
         self._clock = clock
         self._ids = ids
-        self._activity = activity
         self._limited: dict[str, str] = {}
         """Sites under a limit, with their tenants."""
         self._stations: dict[str, str] = {}
         """Where the stations of these sites are."""
         self._due: set[str] = set()
         """Sites to look at when no more notes wait."""
-        self._alarm_at: datetime | None = None
-        self._alarm: asyncio.Task[None] | None = None
+        self._alarm = Alarm(self._ring, clock=clock, activity=activity, name="grid limits")
 
     async def start(self) -> None:
         """Finds what is in force; what was to begin or to end meanwhile does so at once."""
@@ -74,9 +72,7 @@ class GridLimitKeeper:
 
     async def stop(self) -> None:
         """Stops; what begins or is over meanwhile is made good at the next start."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            await asyncio.gather(self._alarm, return_exceptions=True)
+        await self._alarm.stop()
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the events that `follows` names."""
@@ -128,31 +124,17 @@ class GridLimitKeeper:
             if site_id in self._limited
         }
 
-    def _wake_at(self, at: datetime) -> None:
-        if self._alarm_at is not None and self._alarm_at <= at:
-            return
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = at
-        self._alarm = asyncio.get_running_loop().create_task(self._ring(at), name="grid limits")
-
     async def _wake_for_next(self) -> None:
         async with self._db.read() as session:
-            due_at = await next_turn(session)
-        if due_at is not None:
-            self._wake_at(due_at)
+            self._alarm.set(await next_turn(session))
 
-    async def _ring(self, at: datetime) -> None:
-        await self._clock.sleep_until(at)
-        # The next alarm is a task of its own, which does not cancel this one.
-        self._alarm_at = self._alarm = None
-        with self._activity.busy():
-            try:
-                await self._turn()
-                await self._wake_for_next()
-            except Exception:  # noqa: BLE001 - the next one is to begin all the same
-                _log.exception("grid_limits_not_turned")
-                self._wake_at(self._clock.now() + RETRY)
+    async def _ring(self) -> None:
+        try:
+            await self._turn()
+            await self._wake_for_next()
+        except Exception:  # noqa: BLE001 - the next one is to begin all the same
+            _log.exception("grid_limits_not_turned")
+            self._alarm.set(self._clock.now() + RETRY)
 
     async def _turn(self) -> None:
         """Ends what is over by our clock, and begins what is due."""

@@ -17,6 +17,8 @@ from models.timeline import StepGrid, format_rfc3339
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 
+IN_THE_SHADOW = "plans command nothing at the site: it is in the shadow"
+
 
 def flexible_name(site_id: str, load_id: str) -> str:
     """Returns what a load with a store is called in plans, over all sites."""
@@ -60,19 +62,34 @@ def schedule(
 
 
 def tell_schedules(work: UnitOfWork, row: PlanRow, problem: Problem, plan: Plan) -> None:
-    """Says what batteries and loads are to do by a plan that is being published."""
+    """Says what batteries and loads are to do by a plan that is being published.
+
+    In the shadow they are told that they run by themselves.
+    """
     powers = {each.id: each for each in plan.sites}
     loads = {each.id: each.power_w for each in plan.flexible}
     for site in problem.sites:
         if site.battery is not None:
             power = powers[site.id]
             series = {"power_w": power.battery_w, "grid_w": power.grid_w}
-            told = {"site_id": site.id, **schedule(row, periods(row, series, now=work.now))}
+            told = {"site_id": site.id, **_told(row, site.id, series, work.now)}
             subject = f"site/{site.id}"
             work.emit("battery.scheduled", subject=subject, resource=told, site_id=site.id)
         for load in site.flexible_loads:
             load_id = load.id.removeprefix(flexible_name(site.id, ""))
-            found = periods(row, {"power_w": loads[load.id]}, now=work.now)
-            told = {"site_id": site.id, "load_id": load_id, **schedule(row, found)}
+            series = {"power_w": loads[load.id]}
+            told = {
+                "site_id": site.id,
+                "load_id": load_id,
+                **_told(row, site.id, series, work.now),
+            }
             subject = f"site/{site.id}/flexible-load/{load_id}"
             work.emit("flexible_load.scheduled", subject=subject, resource=told, site_id=site.id)
+
+
+def _told(
+    row: PlanRow, site_id: str, series: Mapping[str, Sequence[float]], now: datetime
+) -> dict[str, Any]:
+    if site_id in row.shadow_site_ids:
+        return schedule(row, (), IN_THE_SHADOW)
+    return schedule(row, periods(row, series, now=now))

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from csms.energy.actions import load_of
 from csms.planning.queries import current_plan
-from csms.planning.schedules import flexible_name, periods, schedule
+from csms.planning.schedules import IN_THE_SHADOW, flexible_name, periods, schedule
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
 from csms.web.reply import reply
@@ -145,6 +145,8 @@ async def _schedule(
     row = await current_plan(session, tenant=tenant)
     if row is None:
         return schedule(None, (), "there is no plan yet")
+    if what[0] in row.shadow_site_ids:
+        return schedule(row, (), IN_THE_SHADOW)
     for out in row.left_out:
         if (out["site_id"], out["what"]) == what:
             return schedule(row, (), out["why"])

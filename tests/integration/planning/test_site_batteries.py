@@ -142,6 +142,24 @@ async def test_a_schedule_ends_where_nothing_newer_was_planned(small: EquippedHo
     assert (told["periods"], told["why"]) == ([], "the plan is too old")
 
 
+async def test_a_battery_in_the_shadow_runs_by_itself(small: EquippedHouse) -> None:
+    await furnished(small)
+    await reported(small, soc_wh=10_000)
+    await small.rest.patch("/sites/A", {"shadow": True})
+    plan = await small.plan("A")
+    assert max(plan["sites"][0]["battery_w"]) > 0
+    told = await small.rest.get("/sites/A/battery/schedule")
+    assert (told["plan_id"], told["periods"]) == (plan["id"], [])
+    assert "shadow" in told["why"]
+    async with small.rest.db.read() as session:
+        query = sa.select(Event).where(Event.type == "battery.scheduled")
+        event = (await session.scalars(query)).one()
+        assert msgspec.json.decode(event.resource)["periods"] == []
+    await small.rest.patch("/sites/A", {"shadow": False})
+    await small.plan("A")
+    assert (await small.rest.get("/sites/A/battery/schedule"))["periods"]
+
+
 async def test_what_can_not_be_is_refused(house: EquippedHouse) -> None:
     await house.rest.site(id="A")
     await house.rest.site(id="B", battery=BATTERY)
