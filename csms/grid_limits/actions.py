@@ -168,7 +168,7 @@ def _cut(work: UnitOfWork, each: Open, after: Outlet, until: datetime) -> None:
         work,
         each.transaction,
         [period for period in periods if period.from_at < valid_to],
-        phases=each.evse.phases,
+        phases=each.phases,
         valid_to=valid_to,
         plan_id=None,
         site_id=each.station.site_id or "",

@@ -69,6 +69,8 @@ class Open:
     station: Station
     held: Held | None
     outlet: Outlet
+    phases: int
+    """On how many the car charges: who counts in amperes is told of so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ async def site_now(session: AsyncSession, site: Site, now: datetime) -> SiteNow:
         look = _Look(row, evse, station, mine, cars.get(row.vehicle_id or ""), now)
         safe_w = safe_share_w(station, outlets[station.identity], look.rated_w)
         outlet = look.outlet(look.rated_w if safe_w is None else safe_w, parents)
-        found.append(Open(row, evse, station, mine, outlet))
+        found.append(Open(row, evse, station, mine, outlet, look.phases))
     metered_w = sum(each.transaction.power_w or 0.0 for each in found)
     alone = await _alone_w(session, site.id, now, metered_w) if limits else 0.0
     return SiteNow(site, circuits, limits, found, tuple(stations), alone)
@@ -166,6 +168,7 @@ async def site_now(session: AsyncSession, site: Site, now: datetime) -> SiteNow:
 class _Car:
     max_ac_power_w: float
     max_dc_power_w: float
+    ac_phases: int
     need_wh: float
     """At the charger, for its next trip."""
     leaves_at: datetime | None
@@ -190,6 +193,13 @@ class _Look:
             return rated_w
         is_dc = self.evse.current_type == "DC"
         return min(rated_w, self.car.max_dc_power_w if is_dc else self.car.max_ac_power_w)
+
+    @property
+    def phases(self) -> int:
+        """On how many phases the car charges; on all of the EVSE where it is not known."""
+        if self.car is None or self.evse.current_type == "DC":
+            return self.evse.phases
+        return min(self.evse.phases, self.car.ac_phases)
 
     def outlet(self, safe_w: float, parents: Mapping[str, str | None]) -> Outlet:
         """Returns it as the rules see it; `safe_w` holds where nothing else does."""
@@ -299,7 +309,7 @@ def _car(car: Vehicle, model: VehicleModel, trip: Booking | None) -> _Car:
         drive_wh = trip.distance_km * model.consumption_wh_per_km
         need_wh = max(0.0, floor_wh + drive_wh - held_wh) / model.charge_efficiency
     leaves_at = None if trip is None else trip.start
-    return _Car(model.max_ac_power_w, model.max_dc_power_w, need_wh, leaves_at)
+    return _Car(model.max_ac_power_w, model.max_dc_power_w, model.ac_phases, need_wh, leaves_at)
 
 
 async def _alone_w(session: AsyncSession, site_id: str, now: datetime, cars_w: float) -> float:

@@ -10,11 +10,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from csms.grid_limits.reactions import GridLimitKeeper
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Planner
+from models.commands import SetLimit, decode_command
 from models.tables.charging import Transaction
+from models.tables.ledger import Command
 from models.timeline import format_rfc3339, parse_rfc3339
 from scheduler.plan import Plan
 from scheduler.problem import Problem
@@ -340,3 +343,26 @@ async def test_limits_go_with_their_site(house: RestHouse) -> None:
     await house.delete("/sites/B")
     await house.get(f"/grid-limits/{made['id']}", 404)
     assert format_rfc3339(house.clock.now()).endswith("Z")
+
+
+async def test_a_car_on_one_phase_is_cut_in_its_own_amperes(sqlite_url: str) -> None:
+    async with two_cars(sqlite_url, "ocpp2.0.1") as it, keeping(it.house):
+        house = it.house
+        three = {"evse_id": 1, "max_power_w": 11_040.0, "min_power_w": 1_380.0, "phases": 3}
+        await house.patch("/stations/ST-1", {"evses": [three, EVSES[1]]})
+        await house.post("/vehicle-models", a_model(id="mia", max_ac_power_w=3_680, ac_phases=1))
+        await house.post("/vehicles", {"id": "mia-1", "model_id": "mia", "site_id": "A"})
+        async with house.db.write(house.clock, house.services.ids) as work:
+            query = sa.select(Transaction).where(Transaction.evse_id == 1)
+            (row,) = (await work.session.scalars(query)).all()
+            row.vehicle_id = "mia-1"
+        await house.post("/grid-limits", wish(limit_w=4000.0))
+        async with house.db.read() as session:
+            sent = await session.scalars(sa.select(Command).where(Command.kind == "SetLimit"))
+            phases = {
+                each.evse_id: each.phases
+                for each in (decode_command(row.body) for row in sent)
+                if isinstance(each, SetLimit)
+            }
+        # Told of three, it would have a third of its power, and less than a car begins with.
+        assert phases == {1: 1, 2: 1}
