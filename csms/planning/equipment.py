@@ -68,7 +68,6 @@ def _equipped(  # noqa: PLR0917 - what `equipped` is told, of one site
     evses = [each for each in rows.evses if rows.stations[each.station].site_id == site.id]
     wired = {evse_name(each): _wired(each) for each in evses}
     peak = rows.equipment.peaks.get(site.id)
-    state = rows.equipment.batteries.get(site.id)
     return replace(
         planned,
         evses=tuple(replace(each, phases=wired[each.id]) for each in planned.evses),
@@ -87,9 +86,7 @@ def _equipped(  # noqa: PLR0917 - what `equipped` is told, of one site
             for load, why in _flexible_loads(site, rows, grid=grid, now=now)
             if load is not None and why is None
         ),
-        battery=None
-        if site.battery is None or state is None or not is_fresh(state.measured_at, now)
-        else _battery(site.battery, state, grid.start),
+        battery=_known_battery(site, rows, grid, now)[0],
     )
 
 
@@ -102,15 +99,27 @@ def left_out(rows: Rows, grid: StepGrid, now: datetime) -> tuple[LeftOut, ...]:
         ):
             if why is not None:
                 found.append(LeftOut(site.id, f"flexible_load {spec['id']}", why))
-        if site.battery is None:
-            continue
-        state = rows.equipment.batteries.get(site.id)
-        if state is None:
-            found.append(LeftOut(site.id, "battery", "its state of charge was never reported"))
-        elif not is_fresh(state.measured_at, now):
-            why = f"its state of charge is of {format_rfc3339(state.measured_at)}"
+        why = _known_battery(site, rows, grid, now)[1]
+        if why is not None:
             found.append(LeftOut(site.id, "battery", why))
     return tuple(found)
+
+
+def _known_battery(
+    site: SiteRow, rows: Rows, grid: StepGrid, now: datetime
+) -> tuple[Battery | None, str | None]:
+    """Returns the battery of a site as it is planned with, or why it is not."""
+    if site.battery is None:
+        return None, None
+    state = rows.equipment.batteries.get(site.id)
+    if state is None:
+        return None, "its state of charge was never reported"
+    if not is_fresh(state.measured_at, now):
+        return None, f"its state of charge is of {format_rfc3339(state.measured_at)}"
+    if any(each.site_id == site.id and each.circuit_id is None for each in rows.grid_limits):
+        # Such a limit is kept by the cars alone, and a battery that charges would come on top.
+        return None, "the grid limits the site for a while"
+    return _battery(site.battery, state, grid.start), None
 
 
 def taper_wh(model: VehicleModel) -> tuple[tuple[float, float], ...]:

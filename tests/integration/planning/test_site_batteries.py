@@ -142,6 +142,22 @@ async def test_a_schedule_ends_where_nothing_newer_was_planned(small: EquippedHo
     assert (told["periods"], told["why"]) == ([], "the plan is too old")
 
 
+async def test_a_battery_runs_by_itself_while_the_grid_limits_its_site(
+    small: EquippedHouse,
+) -> None:
+    await furnished(small)
+    await reported(small, soc_wh=10_000)
+    limit = {"site_id": "A", "limit_w": 5_000, "duration": "PT1H", "reason": "hot", "source": "dso"}
+    made = await small.rest.post("/grid-limits", limit)
+    plan = await small.plan("A")
+    why = "the grid limits the site for a while"
+    assert plan["left_out"] == [{"site_id": "A", "what": "battery", "why": why}]
+    assert set(plan["sites"][0]["battery_w"]) == {0.0}
+    assert (await small.rest.get("/sites/A/battery/schedule"))["why"] == why
+    await small.rest.delete(f"/grid-limits/{made['id']}")
+    assert (await small.plan("A"))["left_out"] == []
+
+
 async def test_a_battery_in_the_shadow_runs_by_itself(small: EquippedHouse) -> None:
     await furnished(small)
     await reported(small, soc_wh=10_000)
