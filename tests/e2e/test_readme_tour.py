@@ -108,7 +108,7 @@ def test_the_service_is_installed_and_ready(tour: Tour) -> None:
 
 def test_what_is_created_is_answered_whole(tour: Tour) -> None:
     (site,) = tour.documents("post sites '")
-    assert (site["id"], site["pv_plants"][0]["peak_power_w"]) == ("depot", 9000.0)
+    assert (site["id"], site["import_limit_w"]) == ("depot", 30_000.0)
     model, car, plugged, driver = tour.documents("post drivers")
     assert (model["id"], car["id"], driver["id"]) == ("small", "car-1", "ada")
     assert (plugged["soc_pct"], plugged["plugged_evse"]) == (50.0, "BOX-1/1")

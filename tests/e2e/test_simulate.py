@@ -80,7 +80,7 @@ def test_a_service_on_the_real_clock_is_played_at_the_pace_of_life(tmp_path: Pat
             assert all(each["online"] for each in service.get("/stations")["items"])
             until(lambda: service.get("/plans/current")["limits"], 60, played)
             played.send_signal(signal.SIGINT)
-            out, said = played.communicate(timeout=30)
+            out, said = played.communicate(timeout=60)
             assert (played.returncode, out, said) == (130, "", "")
         finally:
             played.kill()

@@ -244,7 +244,7 @@ async def booked(it: Paying) -> None:
         async with house.db.write(house.clock, house.services.ids) as work:
             (await work.session.get_one(Transaction, row["id"])).vehicle_id = name
     for _ in range(2):
-        await house.post("/bookings", a_trip(now + timedelta(hours=4), distance_km=65))
+        await house.post("/bookings", a_trip(now + timedelta(hours=4), distance_km=60))
 
 
 @pytest.fixture

@@ -173,7 +173,7 @@ async def test_a_quote_tells_its_reasons_in_the_callers_language(stepped_house: 
     path, trip = "/api/v1/booking-quotes", a_trip(START + timedelta(hours=1))
     yes = await house.http.post(path, json=trip, headers={"Accept-Language": "de"})
     said = {each["code"]: each for each in yes.json()["explanation"]}
-    assert said["READY"]["sentence"].startswith("car-1 kann am Start 98 % haben, 10,3 kWh mehr")
+    assert said["READY"]["sentence"].startswith("car-1 kann am Start 98 % haben, 10,4 kWh mehr")
     assert said["CHOICE"]["numbers"] == {"others": 1}
     assert [why.partition(":")[0] for why in yes.json()["reasons"]] == list(said)
 
