@@ -1,9 +1,10 @@
 """Whether a day of many stations is replayed without trouble, and in memory that stays as it is.
 
 `heliofleet replay` of `confluence` with each of its places several times: 20 stations and a fast
-one become 210, 30 cars 300. Every second the resident memory of the process is noted; what counts
-is by how much the last quarter's median lies above that of the second quarter. Service and world
-are one process, so the world's own record of the day, which the report is drawn from, counts too.
+one become 210, 30 cars 300. Every second the resident memory is noted, of the process and of the
+one beside it that makes the plans; what counts is by how much the last quarter's median of their
+sum lies above that of the second quarter. Service and world are one process, so the world's own
+record of the day, which the report is drawn from, counts too.
 
 Run `python -m benchmarks.many_stations --copies 10`. Goals (issue 5): at most 2 %, nothing in the
 log, every booking served. It takes long, and is not among `make bench`.
@@ -22,6 +23,7 @@ from importlib import resources
 from pathlib import Path
 
 import msgspec
+import psutil
 
 FLAT_PCT = 2.0
 _NAMES = re.compile(r'\b(id|identity|circuit|parent|name) = "([^"]+)"')
@@ -37,10 +39,26 @@ def repeated(copies: int) -> str:
     return "[[sites]]".join([head, *sites, *more])
 
 
-def resident_mib(pid: int) -> float:
-    """Returns the resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4096 / 2**20
+def resident_mib(process: psutil.Process) -> float:
+    """Returns the resident memory of a process, none if it has just ended."""
+    try:
+        return process.memory_info().rss / 2**20
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def beside_mib(process: psutil.Process) -> float:
+    """Returns the resident memory of the processes that a process has started."""
+    try:
+        return sum(resident_mib(each) for each in process.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def quarters(memory: list[float]) -> tuple[float, float]:
+    """Returns the medians of the second and of the last quarter."""
+    quarter = max(1, len(memory) // 4)
+    return statistics.median(memory[quarter : 2 * quarter]), statistics.median(memory[-quarter:])
 
 
 def main() -> int:
@@ -48,7 +66,7 @@ def main() -> int:
     parser.add_argument("--copies", type=int, default=10)
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
-    memory: list[float] = []
+    memory: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory(prefix="heliofleet-many-") as folder:
         scenario = Path(folder) / "many.toml"
         scenario.write_text(repeated(options.copies), encoding="utf-8")
@@ -59,19 +77,20 @@ def main() -> int:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command], stdout=subprocess.DEVNULL, stderr=said
             )
+            watched = psutil.Process(process.pid)
             while process.poll() is None:
-                memory.append(resident_mib(process.pid))
+                memory.append((resident_mib(watched), beside_mib(watched)))
                 time.sleep(1)
             said.seek(0)
             complaints = [line for line in said.read().splitlines() if "level" in line]
         report = msgspec.json.decode((out / "report.json").read_bytes())
-    quarter = max(1, len(memory) // 4)
-    early = statistics.median(memory[quarter : 2 * quarter])
-    late = statistics.median(memory[-quarter:])
+    early, late = quarters([own + beside for own, beside in memory])
+    own_early, own_late = quarters([own for own, _ in memory])
     growth_pct = (late / early - 1) * 100
     sys.stdout.write(
         f"{options.copies} times confluence, 24 h in {time.monotonic() - began_s:.0f} s:"
         f" memory {early:.0f} to {late:.0f} MiB, growth {growth_pct:+.2f} % (goal {FLAT_PCT:g}),"
+        f" of the process itself {own_early:.0f} to {own_late:.0f} MiB,"
         f" {len(complaints)} log lines, {len(report['complaints'])} complaints of stations,"
         f" bookings {report['bookings']}, circuits {report['circuits']}\n"
     )

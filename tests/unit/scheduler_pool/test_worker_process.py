@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,23 @@ def test_a_solver_that_dies_in_line_leaves_what_a_killed_worker_does() -> None:
     made = [pool.submit(problem, first.plan, PlanOptions()).result() for _ in range(2)]
     assert [each.level for each in made] == ["former", "solver"]
     assert check(problem, made[0].plan) == ()
+
+
+def test_a_large_plan_that_is_waited_for_is_made_beside_and_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = read_problem(PROBLEM.read_bytes())
+    here = InlinePool()
+    expected = here.submit(problem, None, PlanOptions()).result()
+    assert here.worker_pid() is None
+    monkeypatch.setattr("scheduler.pool.BESIDE_FROM_CARS", len(problem.vehicles))
+    beside = InlinePool()
+    future = beside.submit(problem, None, PlanOptions())
+    assert future.done()
+    pid = beside.worker_pid()
+    assert pid not in (None, os.getpid())
+    made = future.result()
+    assert made.level == expected.level == "solver"
+    assert replace(made.plan, solve_seconds=0.0) == replace(expected.plan, solve_seconds=0.0)
+    beside.close()
+    assert beside.worker_pid() is None
