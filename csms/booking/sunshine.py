@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
-import sqlalchemy as sa
 
 from csms.booking.queries import read_surplus
-from csms.energy.prices import step_prices
+from csms.energy.prices import Floats, prices_between, step_prices
 from csms.ledger.work import ReadSession
-from models.tables.energy import PriceSeries
 from models.timeline import StepGrid
 from scheduler.admit import Answer, Calendar, Wish
 from scheduler.sunshine import SunshineOffer, Supply, TripEnergy, sunshine_offers, trip_energy
@@ -58,36 +56,33 @@ async def look_for_sunshine(
 ) -> Sunshine:
     """Returns what the first car offered charges for a trip, and times that are cheaper."""
     sites = sorted({wish.pickup_site, wish.dropoff_site})
-    query = (
-        sa.select(PriceSeries)
-        .where(PriceSeries.site_id.in_(sites))
-        .order_by(PriceSeries.issued_at, PriceSeries.id)
-    )
-    series = (await session.scalars(query)).all()
+    grids, surplus_w = await _surplus(session, sites, now)
+    start = min((grid.start for grid in grids.values()), default=now)
+    end = max((grid.end for grid in grids.values()), default=now)
+    series = await prices_between(session, sites, start, end)
     currency = series[-1].currency if series else DEFAULT_CURRENCY
-    supplies = await _supplies(session, calendar, sites, series, now)
+    supplies: dict[str, Supply] = {}
+    for site_id, grid in grids.items():
+        prices = step_prices([each for each in series if each.site_id == site_id], grid)
+        supplies[site_id] = Supply(
+            grid,
+            surplus_w[site_id] / hungry_cars(calendar, site_id),
+            prices.import_price_per_kwh,
+            prices.export_price_per_kwh,
+        )
     energy = trip_energy(calendar, answer.offers[0], wish, supplies)
     return Sunshine(currency, energy, sunshine_offers(calendar, wish, answer, supplies, now=now))
 
 
-async def _supplies(
-    session: ReadSession,
-    calendar: Calendar,
-    sites: Sequence[str],
-    series: Sequence[PriceSeries],
-    now: datetime,
-) -> Mapping[str, Supply]:
-    """By site; one without a forecast of its sun is left out."""
-    found: dict[str, Supply] = {}
+async def _surplus(
+    session: ReadSession, sites: Sequence[str], now: datetime
+) -> tuple[dict[str, StepGrid], dict[str, Floats]]:
+    """Returns what sites have to spare of their sun; one without a forecast of it is left out."""
+    grids: dict[str, StepGrid] = {}
+    power_w: dict[str, Floats] = {}
     for site_id in sites:
-        surplus = await read_surplus(session, site_id, now)
-        if surplus is not None:
-            grid = StepGrid(surplus.start, surplus.step_minutes, len(surplus.power_w))
-            prices = step_prices([each for each in series if each.site_id == site_id], grid)
-            found[site_id] = Supply(
-                grid,
-                np.array(surplus.power_w) / hungry_cars(calendar, site_id),
-                prices.import_price_per_kwh,
-                prices.export_price_per_kwh,
-            )
-    return found
+        found = await read_surplus(session, site_id, now)
+        if found is not None:
+            grids[site_id] = StepGrid(found.start, found.step_minutes, len(found.power_w))
+            power_w[site_id] = np.array(found.power_w)
+    return grids, power_w

@@ -46,6 +46,7 @@ from models.tables.energy import (
     SitePeak,
 )
 from models.tables.stations import Evse, Station
+from models.timeline import shifted
 from scheduler.forecast import QuantileForecast
 from scheduler.forecast.quality import doubts_of_course, doubts_of_sun
 from scheduler.forecast.sun import Location
@@ -273,7 +274,9 @@ async def _told_before(work: UnitOfWork, row: Forecast) -> QuantileForecast | No
 
 async def store_prices(work: UnitOfWork, site: Site, values: Mapping[str, Any]) -> PriceSeries:
     """Keeps a series of prices; where series overlap, the one issued last holds."""
-    row = PriceSeries(id=work.ids.new(), site_id=site.id, **values)
+    length_s = 60.0 * values["step_minutes"] * len(values["import_price_per_kwh"])
+    ends_at = shifted(values["start"], length_s)
+    row = PriceSeries(id=work.ids.new(), site_id=site.id, ends_at=ends_at, **values)
     work.session.add(row)
     resource = price_resource(row)
     work.emit("prices.pushed", subject=f"prices/{row.id}", resource=resource, site_id=site.id)

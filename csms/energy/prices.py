@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from models.tables.energy import PriceSeries
+from models.tables.energy import PriceSeries, Site
 from models.timeline import StepGrid
 
 DEFAULT_IMPORT_PRICE_PER_KWH = 0.20
@@ -25,6 +29,34 @@ class StepPrices:
     import_price_per_kwh: Floats
     export_price_per_kwh: Floats
     import_co2_g_per_kwh: Floats
+
+
+async def prices_between(
+    session: AsyncSession, site_ids: Collection[str], start: datetime, end: datetime
+) -> Sequence[PriceSeries]:
+    """Returns the series of sites that speak of `[start, end)`, in the order of their issue.
+
+    The one that a site issued last is there in any case: its currency is the site's. All others
+    stay unread, since prices that come daily would make each plan read hundreds after a year.
+    """
+    each = aliased(PriceSeries)
+    newest = (
+        sa.select(each.id)
+        .where(each.site_id == Site.id)
+        .order_by(each.issued_at.desc(), each.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    newest_ids = sa.select(newest).where(Site.id.in_(site_ids))
+    says = sa.and_(
+        PriceSeries.site_id.in_(site_ids), PriceSeries.ends_at > start, PriceSeries.start < end
+    )
+    rows = await session.scalars(
+        sa.select(PriceSeries)
+        .where(says | PriceSeries.id.in_(newest_ids))
+        .order_by(PriceSeries.issued_at, PriceSeries.id)
+    )
+    return rows.all()
 
 
 def step_prices(series: Sequence[PriceSeries], grid: StepGrid) -> StepPrices:

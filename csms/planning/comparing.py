@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.charging.reactions import SPEAKS_OF, metered_wh
 from csms.charging.rules import METERED_AT
-from csms.energy.prices import step_prices
+from csms.energy.prices import prices_between, step_prices
 from csms.planning.snapshot import STEP_MINUTES
 from models.tables.charging import Reading
-from models.tables.energy import PriceSeries, SiteMeasurement
+from models.tables.energy import SiteMeasurement
 from models.tables.planning import Plan
 from models.tables.stations import Station
 from models.timeline import StepGrid
@@ -64,13 +64,7 @@ class Comparison:
 async def compare(session: AsyncSession, tenant: str, site_id: str, grid: StepGrid) -> Comparison:
     """Returns a site's cars in the quarters of an hour of `grid`, as planned and as metered."""
     surplus_wh, known = await _surplus_wh(session, site_id, grid)
-    series = (
-        await session.scalars(
-            sa.select(PriceSeries)
-            .where(PriceSeries.site_id == site_id)
-            .order_by(PriceSeries.issued_at, PriceSeries.id)
-        )
-    ).all()
+    series = await prices_between(session, [site_id], grid.start, grid.end)
     prices = step_prices(series, grid)
     buy, sell = prices.import_price_per_kwh, prices.export_price_per_kwh
     plan = await session.scalar(

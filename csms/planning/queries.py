@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from csms.booking.queries import Caution, read_caution
+from csms.energy.prices import prices_between
 from csms.energy.queries import Equipment, forecasts_that_count, read_equipment
 from csms.overrides.queries import overrides_in_force
 from models.commands import decode_command
@@ -53,6 +54,8 @@ _SHOWN_GRID_LIMIT = (
 _FIRST = ("UsePriority", "SetPriorityLimit")
 LIVE_BOOKINGS = ("confirmed", "at_risk", "active", "late")
 LIVE_LIMITS = ("queued", "sent", "accepted", "obeyed", "disobeyed", "rejected", "unknown")
+FIRST_STEP = timedelta(minutes=15)
+"""The first step of a plan began this long ago at most."""
 REMEMBERED_FOR = timedelta(days=7)
 """How long a box that broke a limit is taken to be able to do so again."""
 
@@ -176,13 +179,7 @@ async def read_rows(
         limits=await _live_limits(session, tenant),
         caught=await _caught_stations(session, tenant, now),
         forecasts=await forecasts_that_count(session, site_ids, now),
-        prices=(
-            await session.scalars(
-                select(PriceSeries)
-                .where(PriceSeries.site_id.in_(site_ids))
-                .order_by(PriceSeries.issued_at, PriceSeries.id)
-            )
-        ).all(),
+        prices=await prices_between(session, site_ids, now - FIRST_STEP, now + horizon),
         caution=await read_caution(session, tenant=tenant, now=now),
         outside=await _outside_limits(session, identities),
         grid_limits=await grid_limits_ahead(session, tenant, now, now + horizon),

@@ -192,4 +192,9 @@ class PriceSeries(Base):
     """Decimals as text."""
     export_price_per_kwh: Mapped[list[Any]]
     import_co2_g_per_kwh: Mapped[list[Any] | None]
-    __table_args__ = (sa.Index(None, "site_id", "issued_at"),)
+    ends_at: Mapped[datetime]
+    """When its last step is over."""
+    __table_args__ = (
+        sa.Index(None, "site_id", "issued_at"),
+        sa.Index(None, "site_id", "ends_at"),
+    )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from models.tables import Base
 from models.tables.access import LocalList
 from models.tables.charging import Reading, SunShare, Transaction
 from models.tables.diagnostics import LogNotice, StationEvent, StationLog, StationMonitor
-from models.tables.energy import BatteryState, Site, SitePeak
+from models.tables.energy import BatteryState, PriceSeries, Site, SitePeak
 from models.tables.fleet import VehicleModel
 from models.tables.reservations import Reservation
 from models.tables.security import StationCertificate
@@ -298,3 +299,23 @@ async def test_sites_and_models_that_were_there_mean_what_they_meant(database_ur
         await asyncio.to_thread(migrate.downgrade, database_url, "0021")
         await asyncio.to_thread(migrate.upgrade, database_url)
         assert await house.rows(SitePeak) == await house.rows(BatteryState) == []
+
+
+async def test_prices_that_were_there_end_when_their_last_step_does(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        now = house.clock.now()
+        prices = PriceSeries(
+            id="p",
+            site_id="A",
+            issued_at=now,
+            start=now,
+            step_minutes=30,
+            currency="EUR",
+            import_price_per_kwh=["0.2"] * 3,
+            export_price_per_kwh=["0.1"] * 3,
+            ends_at=now,
+        )
+        await house.add(prices)
+        await asyncio.to_thread(migrate.downgrade, database_url, "0024")
+        await asyncio.to_thread(migrate.upgrade, database_url)
+        assert (await house.one(PriceSeries)).ends_at == now + timedelta(minutes=90)
