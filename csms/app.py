@@ -377,7 +377,7 @@ class House:
         return [*keepers.values(), campaigns]
 
     async def _keep_log(self) -> LogKeeper:
-        """Starts what forgets messages and events that are too old."""
+        """Starts what forgets messages, events and plans that are too old."""
         settings = self.settings
         keeper = LogKeeper(
             db=self.db,
@@ -387,6 +387,7 @@ class House:
             wire=self.times.wire,
             messages_kept=_kept(settings.message_retention_days),
             events_kept=_kept(settings.event_retention_days),
+            plans_kept=_kept(settings.plan_retention_days),
         )
         await keeper.start()
         return keeper

@@ -1,36 +1,45 @@
-"""The keeper of the log: forgets messages, notices, events and reports that are too old.
+"""The keeper of the log: forgets messages, notices, events and plans that are too old.
 
 These tables grow with every message, and a full disk stops a house. Rows go in small steps, so that
 stations never wait behind a long deletion. The newest event stays whatever its age, because the
-next one is numbered after it. Settlements are no part of this: they are money, which books have to
-show for years.
+next one is numbered after it, and so does the plan in force. Settlements are no part of this: they
+are money, which books have to show for years.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.orm import aliased
 
 from csms.ledger.database import Database
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
 from models.tables.billing import VatCheck
+from models.tables.charging import ChargingLimit
+from models.tables.checks import StationCheck
 from models.tables.diagnostics import LogNotice, StationEvent
 from models.tables.event_streams import StreamValue
 from models.tables.grid import DerAlarm
+from models.tables.grid_limits import GridLimit
 from models.tables.inquiries import Inquiry
-from models.tables.ledger import Event, Message
+from models.tables.ledger import Command, Event, Message
 from models.tables.needs import EvNeeds, EvSchedule
+from models.tables.planning import Override, Plan
+from models.tables.simulations import Simulation
 from models.tables.swapping import BatterySwap
 from models.tables.trust import CertificateCheck, ContractRequest
 from models.tables.updates import FirmwareNotice
 
 EVERY = timedelta(hours=1)
 STEP_ROWS = 1000
+STEP_PLANS = 50
+"""Each may be megabytes."""
 REST_S = 0.1
 """Between two steps, for those who wait to write."""
 
@@ -53,7 +62,8 @@ Forgotten = (
     | Inquiry
 )
 """Rows that are numbered as they come, and forgotten in that order."""
-
+Over = Plan | ChargingLimit | Command | GridLimit | Override | StationCheck | Simulation
+"""What was planned and commanded, and is over."""
 
 _WHOLLY: tuple[type[Forgotten], ...] = (Inquiry, VatCheck)
 """Rows that may be about people, and after which none is numbered that others hold on to."""
@@ -72,6 +82,7 @@ class LogKeeper:
         wire: WireClock,
         messages_kept: timedelta | None,
         events_kept: timedelta | None,
+        plans_kept: timedelta | None,
     ) -> None:
         """Builds a keeper; None keeps for ever."""
         self._db = db
@@ -95,6 +106,7 @@ class LogKeeper:
             (StationEvent, StationEvent.received_at, events_kept),
             (Inquiry, Inquiry.asked_at, messages_kept),
         )
+        self._plans_kept = plans_kept
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -125,8 +137,15 @@ class LogKeeper:
             while (gone := await self._step(table, time <= self._clock.now() - kept)) > 0:
                 forgotten += gone
                 await self._wire.sleep(REST_S)
-            if forgotten:
-                _log.info("log_shortened", table=table.__tablename__, rows=forgotten)
+            _tell(table, forgotten)
+        if self._plans_kept is None:
+            return
+        for over, too_old in _over_by(self._clock.now() - self._plans_kept):
+            forgotten = 0
+            while (gone := await self._step_over(over, too_old)) > 0:
+                forgotten += gone
+                await self._wire.sleep(REST_S)
+            _tell(over, forgotten)
 
     async def _step(
         self,
@@ -141,11 +160,43 @@ class LogKeeper:
             found = found.where(table.id != newest)
         async with self._db.read() as session:
             numbers = list(await session.scalars(found))
-        if numbers:
-            async with self._db.write(self._clock, self._ids, actor="log-keeper") as work:
-                await work.session.execute(
-                    sa.delete(table)
-                    .where(table.id.in_(numbers))
-                    .execution_options(synchronize_session=False)
-                )
+        await self._forget(table, numbers)
         return len(numbers)
+
+    async def _step_over(self, table: type[Over], too_old: sa.ColumnElement[bool]) -> int:
+        """Forgets some of the rows that are too old; returns how many."""
+        most = STEP_PLANS if table is Plan else STEP_ROWS
+        async with self._db.read() as session:
+            names = list(await session.scalars(sa.select(table.id).where(too_old).limit(most)))
+        await self._forget(table, names)
+        return len(names)
+
+    async def _forget(self, table: type[Forgotten | Over], keys: Sequence[int | str]) -> None:
+        if not keys:
+            return
+        async with self._db.write(self._clock, self._ids, actor="log-keeper") as work:
+            await work.session.execute(
+                sa.delete(table)
+                .where(table.id.in_(keys))
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _over_by(until: datetime) -> Iterator[tuple[type[Over], sa.ColumnElement[bool]]]:
+    """Tells what of the plans, and of what came of them, was over by an instant."""
+    later = aliased(Plan)
+    replaced = sa.exists().where(
+        later.tenant_id == Plan.tenant_id, later.created_at > Plan.created_at
+    )
+    yield Plan, (Plan.created_at <= until) & replaced
+    yield ChargingLimit, ChargingLimit.valid_to <= until
+    yield Command, Command.expires_at <= until
+    yield GridLimit, GridLimit.ended_at <= until
+    yield Override, Override.ended_at <= until
+    yield StationCheck, StationCheck.ended_at <= until
+    yield Simulation, Simulation.ended_at <= until
+
+
+def _tell(table: type[Forgotten | Over], rows: int) -> None:
+    if rows:
+        _log.info("log_shortened", table=table.__tablename__, rows=rows)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy.orm import defer
 from starlette.responses import Response
 
 from csms.planning.queries import current_plan, limit_resource, limits_of_plan, plan_resource
@@ -118,7 +119,9 @@ async def list_plans(
     session: Reading, caller: CallerNow, query: Annotated[PlansQuery, Query()]
 ) -> Response:
     """List plans as they were published; without their limits, which `/plans/{id}` shows."""
-    statement = sa.select(Plan).where(Plan.tenant_id == caller.tenant)
+    # The problems are as long as the plans, and nothing of them is shown.
+    statement = sa.select(Plan).options(defer(Plan.problem, raiseload=True))
+    statement = statement.where(Plan.tenant_id == caller.tenant)
     if query.from_ is not None:
         statement = statement.where(Plan.created_at >= query.from_)
     if query.to is not None:

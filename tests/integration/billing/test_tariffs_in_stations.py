@@ -157,6 +157,7 @@ async def look_a_year_later(it: Paying) -> None:
         wire=RealWireClock(),
         messages_kept=timedelta(days=90),
         events_kept=None,
+        plans_kept=None,
     )
     await keeper.look()
 

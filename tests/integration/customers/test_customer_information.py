@@ -106,6 +106,7 @@ async def look_a_year_later(it: Uploading) -> None:
         wire=RealWireClock(),
         messages_kept=timedelta(days=90),
         events_kept=None,
+        plans_kept=None,
     )
     await keeper.look()
 

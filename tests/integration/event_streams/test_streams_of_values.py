@@ -116,6 +116,7 @@ async def test_values_are_forgotten_in_time(sqlite_url: str) -> None:
             wire=it.house.services.wire,
             messages_kept=None,
             events_kept=timedelta(0),
+            plans_kept=None,
         )
         await keeper.look()
         left = await it.shown("event-streams/4/values")

@@ -15,7 +15,12 @@ import sqlalchemy as sa
 from csms.gateway.memory import MemoryLink
 from csms.messages.reactions import LogKeeper
 from models.clocks import RealWireClock
-from models.tables.ledger import Event, Message
+from models.tables.base import Base
+from models.tables.charging import ChargingLimit
+from models.tables.grid_limits import GridLimit
+from models.tables.ledger import Command, Event, Message
+from models.tables.planning import Plan
+from models.tables.simulations import Simulation
 from tests.builders.rest_house import RestHouse, served
 
 
@@ -191,7 +196,13 @@ async def test_messages_are_followed_as_they_come(house: RestHouse, talking: Mem
         assert (again, same) == (number, first)
 
 
-def keeper(house: RestHouse, *, messages: int | None, events: int | None) -> LogKeeper:
+def keeper(
+    house: RestHouse,
+    *,
+    messages: int | None = None,
+    events: int | None = None,
+    plans: int | None = None,
+) -> LogKeeper:
     def kept(days: int | None) -> timedelta | None:
         return None if days is None else timedelta(days=days)
 
@@ -203,6 +214,7 @@ def keeper(house: RestHouse, *, messages: int | None, events: int | None) -> Log
         wire=RealWireClock(),
         messages_kept=kept(messages),
         events_kept=kept(events),
+        plans_kept=kept(plans),
     )
 
 
@@ -225,7 +237,7 @@ async def test_what_is_too_old_is_forgotten_in_steps(stepped_on_both: RestHouse)
     ]
     async with house.db.write(house.clock, house.services.ids) as work:
         await work.session.execute(sa.insert(Message), rows)
-    await keeper(house, messages=None, events=None).look()
+    await keeper(house).look()
     assert await count(house, Message) == 2510
     await keeper(house, messages=90, events=90).look()
     assert await count(house, Message) == 10
@@ -249,3 +261,107 @@ async def test_the_newest_event_is_kept_so_that_numbers_go_on(stepped_on_both: R
 async def count(house: RestHouse, table: type[Message] | type[Event]) -> int:
     async with house.db.read() as session:
         return await session.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def planned(house: RestHouse, days: float) -> list[Base]:
+    """A plan and one of all that comes of plans, each over for so many days."""
+    then = house.clock.now() - timedelta(days=days)
+    name = f"{days:g}-days-old"
+    kept: dict[str, Any] = {"created_at": then, "updated_at": then}
+    plan = Plan(
+        id=name,
+        created_at=then,
+        start=then,
+        step_minutes=15,
+        steps=0,
+        status="optimal",
+        cost=0.0,
+        trigger="clock",
+        forecast_source="own",
+        site_ids=["A"],
+        problem="{}",
+        document="{}",
+    )
+    limit = ChargingLimit(
+        id=name,
+        site_id="A",
+        station="CP-1",
+        evse_id=1,
+        purpose="transaction",
+        created_at=then,
+        valid_to=then,
+        periods=[],
+        state="obeyed",
+    )
+    command = Command(
+        id=name,
+        station="CP-1",
+        kind="Reset",
+        body="{}",
+        origin="api",
+        state="answered",
+        created_at=then,
+        expires_at=then,
+    )
+    grid_limit = GridLimit(
+        id=name,
+        site_id="A",
+        limit_w=1.0,
+        start=then,
+        end=then,
+        reason="",
+        source="dso",
+        ended_at=then,
+        **kept,
+    )
+    simulation = Simulation(
+        id=name,
+        scenario="s",
+        changes={},
+        days=1,
+        planner="quick",
+        state="done",
+        progress=1.0,
+        ended_at=then,
+        **kept,
+    )
+    return [plan, limit, command, grid_limit, simulation]
+
+
+async def test_plans_and_what_came_of_them_are_forgotten_in_time(
+    stepped_on_both: RestHouse,
+) -> None:
+    house = stepped_on_both
+    await house.site(id="A")
+    now = house.clock.now()
+    open_limit = {"site_id": "A", "limit_w": 1000.0, "reason": "heat", "source": "dso"}
+    running = await house.post("/grid-limits", {**open_limit, "duration": "PT1H"}, 201)
+    safe = ChargingLimit(
+        id="safe",
+        site_id="A",
+        station="CP-1",
+        evse_id=0,
+        purpose="station",
+        created_at=now - timedelta(days=900),
+        periods=[],
+        state="accepted",
+    )
+    async with house.db.write(house.clock, house.services.ids) as work:
+        work.session.add_all([safe, *planned(house, 120), *planned(house, 95), *planned(house, 91)])
+    await keeper(house).look()
+    assert await names(house, Plan) == {"120-days-old", "95-days-old", "91-days-old"}
+    await keeper(house, plans=92).look()
+    assert await names(house, Plan) == {"91-days-old"}
+    assert await names(house, ChargingLimit) == {"safe", "91-days-old"}
+    assert await names(house, Command) == {"91-days-old"}
+    assert await names(house, GridLimit) == {"91-days-old", running["id"]}
+    assert await names(house, Simulation) == {"91-days-old"}
+    await keeper(house, plans=1).look()
+    assert await names(house, Plan) == {"91-days-old"}, "the plan in force stays"
+    assert await names(house, ChargingLimit) == {"safe"}
+    assert await names(house, GridLimit) == {running["id"]}
+
+
+async def names(house: RestHouse, table: Any) -> set[str]:
+    async with house.db.read() as session:
+        return set(await session.scalars(sa.select(table.id)))
