@@ -304,7 +304,11 @@ class Courier:
         return _Exchange(action, payload, message_id, await self._await_answer(lane, answer))
 
     async def _log_part(self, lane: Lane, exchange: _Exchange) -> None:
-        """Writes a part of a command that is not its last into the message log."""
+        """Writes a part of a command that is not its last into the message log.
+
+        It waits for a database that is away, as the end does: a command that is given up between
+        two of its parts would be on the wire for ever.
+        """
         note = exchange.note()
         note.answer = redact(exchange.action, exchange.end.payload)
         fact = NoteReported(
@@ -313,7 +317,7 @@ class Courier:
             action=exchange.action,
             payload=note.payload,
         )
-        await self._intake.enqueue(fact, note)
+        await commit(self._intake, self._wire, fact, note)
 
     async def _await_answer(self, lane: Lane, answer: asyncio.Future[CallEnd]) -> CallEnd:
         """Waits for a station; a stepped clock waits with us for the first seconds only."""

@@ -110,7 +110,8 @@ def _site_figures(site: SiteTruth) -> dict[str, float]:
     bought_w = np.maximum(0.0, net_w)
     sold_w = np.clip(-net_w, 0.0, site.export_limit_w)
     to_building_w = np.minimum(pv_w, load_w)
-    to_cars_w = np.minimum(cars_w, pv_w - to_building_w)
+    # Cars that give back take no sun.
+    to_cars_w = np.clip(cars_w, 0.0, pv_w - to_building_w)
     to_battery_w = np.clip(battery_w, 0.0, pv_w - to_building_w - to_cars_w)
     return {
         "sun_kwh": _kwh(pv_w),

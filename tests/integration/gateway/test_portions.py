@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from csms.intake import Intake
+from csms.ledger.batch import MessageNote
+from models.errors import Unavailable
+from models.facts import Fact, NoteReported
 from tests.builders.played_station import SILENCE, PlayedStation, now, played_station
 
 NAMES = [{"component": {"name": "C"}, "variable": {"name": f"V{n}"}} for n in range(3)]
@@ -64,6 +68,25 @@ async def test_a_part_that_is_refused_ends_the_command_and_is_named(cs: PlayedSt
     assert answer["station_code"] == "InternalError"
     assert "part 2 of 3: no" in answer["detail"]
     assert sizes(cs) == [1, 1]
+
+
+async def test_a_command_in_parts_goes_on_once_the_database_is_back(
+    cs: PlayedStation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await told(cs, "1")
+    cs.replies["GetVariables"] = accepted
+    real, away = Intake.enqueue, ["once"]
+
+    def enqueue(self: Intake, fact: Fact, note: MessageNote | None = None) -> Any:
+        if isinstance(fact, NoteReported) and away:
+            away.clear()
+            raise Unavailable("the database is away")
+        return real(self, fact, note)
+
+    monkeypatch.setattr(Intake, "enqueue", enqueue)
+    await cs.house.post("/stations/CP-1/commands", ASKED, 200)
+    assert sizes(cs) == [1, 1, 1]
+    assert not away
 
 
 async def test_a_part_that_is_not_answered_leaves_it_open_what_was_done(cs: PlayedStation) -> None:

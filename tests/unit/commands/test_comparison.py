@@ -95,6 +95,13 @@ def test_a_battery_moves_sun_to_the_evening() -> None:
     assert told["stored_kwh"] == pytest.approx(plain["stored_kwh"] + 0.5)
 
 
+def test_cars_that_give_back_take_no_sun() -> None:
+    back_w = tuple(-2_000.0 if 80 <= step < 88 else cars_w for step, cars_w in enumerate(CARS))
+    plain, told = figures_of(lived(site())), figures_of(lived(site(charging_power_w=back_w)))
+    assert told["sun_to_cars_kwh"] == plain["sun_to_cars_kwh"] == 6
+    assert told["sun_used_share"] == plain["sun_used_share"]
+
+
 def test_a_boiler_burns_money_and_carbon() -> None:
     fuel_w = (10_000.0,) * STEPS
     boiler = HeatTruth((9_000.0,) * STEPS, (0.0,) * STEPS, fuel_w, 0.1, 227.0)
