@@ -91,8 +91,10 @@ class Watchman:
         )
         unplugged = sa.select(Vehicle.id, Vehicle.returned_at).where(*self._unplugged())
         async with self._db.read() as session:
-            found = await session.execute(sa.union_all(overdue, unfetched, unplugged))
-            return any((name, at) not in self._reported for name, at in found)
+            rows = await session.execute(sa.union_all(overdue, unfetched, unplugged))
+            found = {(name, at) for name, at in rows}
+        self._reported &= found  # what is over is never asked about again
+        return bool(found - self._reported)
 
     def _unplugged(self) -> tuple[sa.ColumnElement[bool], ...]:
         return (

@@ -73,6 +73,7 @@ class OverrideKeeper:
             async with self._db.write(
                 self._clock, self._ids, actor="overrides", tenant=tenant
             ) as work:
-                mine = over.where(Override.tenant_id == tenant).with_for_update()
-                for row in (await work.session.scalars(mine)).all():
+                # In order: two services that lock in different ones would wait for each other.
+                mine = over.where(Override.tenant_id == tenant).order_by(Override.id)
+                for row in (await work.session.scalars(mine.with_for_update())).all():
                     end(work, row, "over")

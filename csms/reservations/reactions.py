@@ -152,8 +152,9 @@ class ReservationKeeper:
             async with self._db.write(
                 self._clock, self._ids, actor="reservations", tenant=tenant
             ) as work:
-                mine = query.where(Reservation.tenant_id == tenant).with_for_update()
-                for row in (await work.session.scalars(mine)).all():
+                # In order: two services that lock in different ones would wait for each other.
+                mine = query.where(Reservation.tenant_id == tenant).order_by(Reservation.id)
+                for row in (await work.session.scalars(mine.with_for_update())).all():
                     after = expired(reservation_state(row), work.now)
                     if after is not None:
                         put(row, after)
