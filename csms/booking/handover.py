@@ -7,7 +7,7 @@ at the same moment.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import sqlalchemy as sa
@@ -28,6 +28,8 @@ from scheduler.reach import AdmissionRules
 
 TOLD_LATELY = timedelta(hours=1)
 """A charge that was measured longer ago is not what a car begins a trip with."""
+TOLD_SHARE = 0.05
+"""A charge measured in this last part of a trip is the one that the car comes back with."""
 SHORTEST_TRIP = timedelta(minutes=15)
 """What is left of a booking is taken to be at least this when another car is looked for."""
 
@@ -158,8 +160,9 @@ async def give_back(
     if vehicle is None:
         raise Conflict("the car of this booking is gone")
     source: Literal["manual", "estimate"] = "manual"
-    if seen.soc_pct is None and not _measured_on_trip(vehicle, booking):
-        seen = replace(seen, soc_pct=await _estimated_soc_pct(work, vehicle, booking))
+    share = _share_unmeasured(vehicle, booking, work.now)
+    if seen.soc_pct is None and share > TOLD_SHARE:
+        seen = replace(seen, soc_pct=await _estimated_soc_pct(work, vehicle, booking, share))
         source = "estimate"
     move(work, booking, "returned")
     booking.returned_at = work.now
@@ -182,14 +185,19 @@ async def give_back(
     return booking, assigned
 
 
-def _measured_on_trip(vehicle: Vehicle, booking: Booking) -> bool:
-    """Returns whether the car or a charger has told its charge since the trip began."""
-    return (
-        vehicle.source in ("charger", "push")
-        and vehicle.measured_at is not None
-        and booking.started_at is not None
-        and vehicle.measured_at > booking.started_at
-    )
+def _share_unmeasured(vehicle: Vehicle, booking: Booking, now: datetime) -> float:
+    """Returns the part of a trip that came after the car or a charger has last told its charge.
+
+    What was told on the way is not what is left at the end: the car would seem to hold what it has
+    used since, and its trips to take next to nothing.
+    """
+    measured_at, started_at = vehicle.measured_at, booking.started_at
+    told = vehicle.source in ("charger", "push")
+    if not told or measured_at is None or started_at is None or measured_at <= started_at:
+        return 1.0
+    if vehicle.source == "charger" and vehicle.plugged_evse is not None:
+        return 0.0  # it stands there, however late its driver says so
+    return max(0.0, (now - measured_at) / (now - started_at))
 
 
 async def _used_wh(work: UnitOfWork, vehicle: Vehicle, booking: Booking) -> float | None:
@@ -201,10 +209,13 @@ async def _used_wh(work: UnitOfWork, vehicle: Vehicle, booking: Booking) -> floa
     return round(used_wh, 1) if used_wh > 0 else None
 
 
-async def _estimated_soc_pct(work: UnitOfWork, vehicle: Vehicle, booking: Booking) -> float | None:
+async def _estimated_soc_pct(
+    work: UnitOfWork, vehicle: Vehicle, booking: Booking, share: float
+) -> float | None:
+    """Returns the charge that is left, where a part of the trip came after the known one."""
     if vehicle.soc_pct is None:
         return None
     model = await work.session.get(VehicleModel, vehicle.model_id)
     assert model is not None
-    used_wh = booking.distance_km * model.consumption_wh_per_km
+    used_wh = share * booking.distance_km * model.consumption_wh_per_km
     return max(0.0, vehicle.soc_pct - 100 * used_wh / model.battery_capacity_wh)
