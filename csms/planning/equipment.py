@@ -17,7 +17,8 @@ from csms.energy.rules import is_fresh
 from csms.fleet.rules import taper_of
 from csms.planning.boxes import Boxes, evse_name
 from csms.planning.queries import Rows
-from csms.planning.schedules import flexible_name
+from csms.planning.rules import SENT_AHEAD
+from csms.planning.schedules import BATTERY, LOAD, flexible_name
 from csms.stations.rules import PHASES, phases_of
 from models.tables.energy import BatteryState, FlexibleState
 from models.tables.energy import Site as SiteRow
@@ -28,6 +29,7 @@ from scheduler.flexible import FlexibleLoad, flexible_errors
 from scheduler.problem import Battery, Phase, PhaseLimits, Site
 
 _HOUR = timedelta(hours=1)
+_LIMITED = "the grid limits the site for a while"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,10 @@ def left_out(rows: Rows, grid: StepGrid, now: datetime) -> tuple[LeftOut, ...]:
             site.flexible_loads, _flexible_loads(site, rows, grid=grid, now=now), strict=True
         ):
             if why is not None:
-                found.append(LeftOut(site.id, f"flexible_load {spec['id']}", why))
+                found.append(LeftOut(site.id, f"{LOAD}{spec['id']}", why))
         why = _known_battery(site, rows, grid, now)[1]
         if why is not None:
-            found.append(LeftOut(site.id, "battery", why))
+            found.append(LeftOut(site.id, BATTERY, why))
     return tuple(found)
 
 
@@ -116,10 +118,20 @@ def _known_battery(
         return None, "its state of charge was never reported"
     if not is_fresh(state.measured_at, now):
         return None, f"its state of charge is of {format_rfc3339(state.measured_at)}"
-    if any(each.site_id == site.id and each.circuit_id is None for each in rows.grid_limits):
-        # Such a limit is kept by the cars alone, and a battery that charges would come on top.
-        return None, "the grid limits the site for a while"
+    if _is_limited(site, rows, now):
+        return None, _LIMITED
     return _battery(site.battery, state, grid.start), None
+
+
+def _is_limited(site: SiteRow, rows: Rows, now: datetime) -> bool:
+    """Returns whether the grid limits a whole site while what a plan tells now is followed.
+
+    Such a limit is kept by the cars alone, and what else draws by a plan would come on top.
+    """
+    return any(
+        each.site_id == site.id and each.circuit_id is None and each.start < now + SENT_AHEAD
+        for each in rows.grid_limits
+    )
 
 
 def taper_wh(model: VehicleModel) -> tuple[tuple[float, float], ...]:
@@ -181,6 +193,8 @@ def _flexible_loads(
         elif not is_fresh(state.measured_at, now):
             why = f"what its store holds is of {format_rfc3339(state.measured_at)}"
             found.append((None, why))
+        elif _is_limited(site, rows, now):
+            found.append((None, _LIMITED))
         else:
             load = _flexible_load(site.id, spec, state, grid)
             wrong = next(flexible_errors(load, "", grid.steps, grid.hours), None)

@@ -17,6 +17,8 @@ from models.timeline import StepGrid, format_rfc3339
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 
+BATTERY, LOAD = "battery", "flexible_load "
+"""How what a plan leaves out of a site is called; a load has its id after that."""
 IN_THE_SHADOW = "plans command nothing at the site: it is in the shadow"
 
 
@@ -64,27 +66,38 @@ def schedule(
 def tell_schedules(work: UnitOfWork, row: PlanRow, problem: Problem, plan: Plan) -> None:
     """Says what batteries and loads are to do by a plan that is being published.
 
-    In the shadow they are told that they run by themselves.
+    In the shadow they are told that they run by themselves, and so are those that are left out:
+    they would follow the plan before.
     """
+    for out in row.left_out:
+        load_id = out["what"].removeprefix(LOAD)
+        _tell(
+            work,
+            out["site_id"],
+            None if out["what"] == BATTERY else load_id,
+            schedule(row, (), out["why"]),
+        )
     powers = {each.id: each for each in plan.sites}
     loads = {each.id: each.power_w for each in plan.flexible}
     for site in problem.sites:
         if site.battery is not None:
             power = powers[site.id]
             series = {"power_w": power.battery_w, "grid_w": power.grid_w}
-            told = {"site_id": site.id, **_told(row, site.id, series, work.now)}
-            subject = f"site/{site.id}"
-            work.emit("battery.scheduled", subject=subject, resource=told, site_id=site.id)
+            _tell(work, site.id, None, _told(row, site.id, series, work.now))
         for load in site.flexible_loads:
             load_id = load.id.removeprefix(flexible_name(site.id, ""))
-            series = {"power_w": loads[load.id]}
-            told = {
-                "site_id": site.id,
-                "load_id": load_id,
-                **_told(row, site.id, series, work.now),
-            }
-            subject = f"site/{site.id}/flexible-load/{load_id}"
-            work.emit("flexible_load.scheduled", subject=subject, resource=told, site_id=site.id)
+            told = _told(row, site.id, {"power_w": loads[load.id]}, work.now)
+            _tell(work, site.id, load_id, told)
+
+
+def _tell(work: UnitOfWork, site_id: str, load_id: str | None, told: Mapping[str, Any]) -> None:
+    """Tells the battery of a site, or one of its loads, its schedule."""
+    if load_id is None:
+        event, subject, whose = "battery.scheduled", f"site/{site_id}", {"site_id": site_id}
+    else:
+        event, subject = "flexible_load.scheduled", f"site/{site_id}/flexible-load/{load_id}"
+        whose = {"site_id": site_id, "load_id": load_id}
+    work.emit(event, subject=subject, resource={**whose, **told}, site_id=site_id)
 
 
 def _told(

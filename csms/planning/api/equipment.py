@@ -13,7 +13,14 @@ from starlette.responses import Response
 
 from csms.energy.actions import load_of
 from csms.planning.queries import current_plan
-from csms.planning.schedules import IN_THE_SHADOW, flexible_name, periods, schedule
+from csms.planning.schedules import (
+    BATTERY,
+    IN_THE_SHADOW,
+    LOAD,
+    flexible_name,
+    periods,
+    schedule,
+)
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
 from csms.web.reply import reply
@@ -109,7 +116,7 @@ async def get_battery_schedule(
         power = next((each for each in plan.sites if each.id == site_id), None)
         return power and {"power_w": power.battery_w, "grid_w": power.grid_w}
 
-    told = await _schedule(request, session, caller.tenant, (site_id, "battery"), series_in)
+    told = await _schedule(request, session, caller.tenant, (site_id, BATTERY), series_in)
     return reply({"site_id": site_id, **told})
 
 
@@ -129,7 +136,7 @@ async def get_load_schedule(
         power = next((each for each in plan.flexible if each.id == name), None)
         return power and {"power_w": power.power_w}
 
-    what = (site_id, f"flexible_load {load_id}")
+    what = (site_id, f"{LOAD}{load_id}")
     told = await _schedule(request, session, caller.tenant, what, series_in)
     return reply({"site_id": site_id, "load_id": load_id, **told})
 

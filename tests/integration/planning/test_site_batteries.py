@@ -154,8 +154,32 @@ async def test_a_battery_runs_by_itself_while_the_grid_limits_its_site(
     assert plan["left_out"] == [{"site_id": "A", "what": "battery", "why": why}]
     assert set(plan["sites"][0]["battery_w"]) == {0.0}
     assert (await small.rest.get("/sites/A/battery/schedule"))["why"] == why
+    assert await last_told(small) == ([], why)
     await small.rest.delete(f"/grid-limits/{made['id']}")
     assert (await small.plan("A"))["left_out"] == []
+    assert (await last_told(small))[0] != []
+
+
+async def last_told(house: EquippedHouse) -> tuple[list[Any], str | None]:
+    """What the last event has told the battery, and why it is told nothing."""
+    async with house.rest.db.read() as session:
+        query = sa.select(Event).where(Event.type == "battery.scheduled").order_by(Event.id)
+        event = (await session.scalars(query)).all()[-1]
+    told = msgspec.json.decode(event.resource)
+    return told["periods"], told["why"]
+
+
+async def test_a_battery_is_planned_until_its_schedule_would_reach_into_a_limit(
+    small: EquippedHouse,
+) -> None:
+    await furnished(small)
+    await reported(small, soc_wh=10_000)
+    limit = {"site_id": "A", "limit_w": 5_000, "duration": "PT1H", "reason": "hot", "source": "dso"}
+    begins = small.now + timedelta(hours=4, minutes=15)
+    await small.rest.post("/grid-limits", limit | {"start": format_rfc3339(begins)})
+    assert (await small.plan("A"))["left_out"] == []
+    await small.later(timedelta(minutes=20))
+    assert [each["what"] for each in (await small.plan("A"))["left_out"]] == ["battery"]
 
 
 async def test_a_battery_in_the_shadow_runs_by_itself(small: EquippedHouse) -> None:

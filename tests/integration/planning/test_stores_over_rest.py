@@ -90,6 +90,21 @@ async def test_a_store_that_can_not_be_planned_is_left_out(small: EquippedHouse)
         ]
 
 
+async def test_a_boiler_runs_by_itself_while_the_grid_limits_its_site(
+    small: EquippedHouse,
+) -> None:
+    await furnished(small)
+    await reported(small)
+    limit = {"site_id": "A", "limit_w": 2_000, "duration": "PT1H", "reason": "hot", "source": "dso"}
+    await small.rest.post("/grid-limits", limit)
+    plan = await small.plan("A")
+    why = "the grid limits the site for a while"
+    assert plan["left_out"] == [{"site_id": "A", "what": "flexible_load boiler", "why": why}]
+    assert (await small.rest.get(SCHEDULE))["why"] == why
+    events = await small.rest.events("site/A/flexible-load/boiler")
+    assert events == ["flexible_load.reported", "flexible_load.scheduled"]
+
+
 async def test_what_can_not_be_is_refused(small: EquippedHouse) -> None:
     await small.rest.site(id="A", flexible_loads=[BOILER])
     await small.rest.get(STATE, 404)
