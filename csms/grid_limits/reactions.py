@@ -24,8 +24,8 @@ from models.ids import IdMaker
 from models.tables.energy import Site
 from models.tables.grid_limits import GridLimit
 
-RETRY = timedelta(minutes=1)
-"""After how long what could not be begun or ended is tried again."""
+RETRY = timedelta(seconds=10)
+"""After how long what could not be begun, ended or kept is tried again."""
 _OURS = frozenset({"grid_limit.created", "grid_limit.started", "grid_limit.ended"})
 
 _log = structlog.get_logger("grid_limits")
@@ -55,18 +55,20 @@ class GridLimitKeeper:
         self._db = db
         self._clock = clock
         self._ids = ids
-        self._limited: dict[str, str] = {}
-        """Sites under a limit, with their tenants."""
+        self._limited: set[str] = set()
+        """Sites under a limit."""
         self._stations: dict[str, str] = {}
         """Where the stations of these sites are."""
         self._due: set[str] = set()
-        """Sites to look at when no more notes wait."""
+        """Sites to look at when no more notes wait, and until that was done."""
+        self._changed = False
+        """Limits were set, have begun or ended: what is in force is not known any more."""
         self._alarm = Alarm(self._ring, clock=clock, activity=activity, name="grid limits")
 
     async def start(self) -> None:
         """Finds what is in force; what was to begin or to end meanwhile does so at once."""
         await self._find_limited()
-        self._due |= self._limited.keys()
+        self._due |= self._limited
         await self.rest()
         await self._wake_for_next()
 
@@ -76,34 +78,53 @@ class GridLimitKeeper:
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the events that `follows` names."""
-        if note.type in _OURS:
-            await self._find_limited()
-            await self._wake_for_next()
-        elif note.type == "plan.published":
-            self._due |= self._limited.keys()
         site_id = note.site_id
         if note.type.startswith("command."):
             station = msgspec.json.decode(note.resource, type=_CommandNote).station
             site_id = self._stations.get(station)
-        if site_id in self._limited:
+        if note.type in _OURS:
+            self._changed = True
+        elif note.type == "plan.published":
+            self._due |= self._limited
+        if site_id is not None and (self._changed or site_id in self._limited):
             self._due.add(site_id)
 
     async def rest(self) -> None:
-        """Looks at the sites where something has happened, each once."""
-        due, self._due = sorted(self._due & self._limited.keys()), set()
-        for site_id in due:
-            async with self._db.read() as session:
-                site = await session.get(Site, site_id)
-                now = None if site is None else await site_now(session, site, self._clock.now())
-            if now is None or not now.limits:
-                continue
-            self._stations |= dict.fromkeys(now.stations, site_id)
-            if not is_kept(now):
-                await self._keep(site_id)
+        """Looks at the sites where something has happened, each once.
 
-    async def _keep(self, site_id: str) -> None:
+        What fails is tried again: nobody else would cut who came meanwhile.
+        """
+        changed, self._changed = self._changed, False
+        due, self._due = self._due, set()
+        try:
+            if changed:
+                await self._find_limited()
+                await self._wake_for_next()
+                changed = False
+            while due:
+                await self._look(min(due))
+                due.remove(min(due))
+        except Exception:  # noqa: BLE001 - a database that is away comes back
+            _log.exception("grid_limits_not_kept")
+            self._changed |= changed
+            self._due |= due
+            self._alarm.set(self._clock.now() + RETRY)
+
+    async def _look(self, site_id: str) -> None:
+        if site_id not in self._limited:
+            return
+        async with self._db.read() as session:
+            site = await session.get(Site, site_id)
+            now = None if site is None else await site_now(session, site, self._clock.now())
+        if now is None or not now.limits:
+            return
+        self._stations |= dict.fromkeys(now.stations, site_id)
+        if not is_kept(now):
+            await self._keep(site_id, now.site.tenant_id)
+
+    async def _keep(self, site_id: str, tenant: str) -> None:
         async with self._db.write(
-            self._clock, self._ids, actor="grid limits", tenant=self._limited[site_id]
+            self._clock, self._ids, actor="grid limits", tenant=tenant
         ) as work:
             await work.take_turn(GRID_LIMITS)
             site = await work.session.get_one(Site, site_id)
@@ -112,12 +133,11 @@ class GridLimitKeeper:
                 await keep(work, now)
 
     async def _find_limited(self) -> None:
-        query = sa.select(GridLimit.site_id, GridLimit.tenant_id).where(
+        query = sa.select(GridLimit.site_id).where(
             GridLimit.begun_at.is_not(None), GridLimit.ended_at.is_(None)
         )
         async with self._db.read() as session:
-            rows = await session.execute(query)
-            self._limited = {row.site_id: row.tenant_id for row in rows}
+            self._limited = set(await session.scalars(query))
         self._stations = {
             station: site_id
             for station, site_id in self._stations.items()
@@ -135,6 +155,7 @@ class GridLimitKeeper:
         except Exception:  # noqa: BLE001 - the next one is to begin all the same
             _log.exception("grid_limits_not_turned")
             self._alarm.set(self._clock.now() + RETRY)
+        await self.rest()
 
     async def _turn(self) -> None:
         """Ends what is over by our clock, and begins what is due."""

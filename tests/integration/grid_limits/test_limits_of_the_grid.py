@@ -22,6 +22,7 @@ from models.timeline import format_rfc3339, parse_rfc3339
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions, plan_with_level
+from tests.builders.failing_database import FailingDatabase
 from tests.builders.paying import Paying, paying
 from tests.builders.rest_house import RestHouse, a_model, a_trip, rest_house
 from tests.builders.stations import a_car
@@ -55,17 +56,17 @@ async def _nothing(*_: Any) -> None:
     pass
 
 
-def keeper_of(house: RestHouse) -> GridLimitKeeper:
+def keeper_of(house: RestHouse, db: Any = None) -> GridLimitKeeper:
     return GridLimitKeeper(
-        db=house.db, clock=house.clock, ids=house.services.ids, activity=house.activity
+        db=db or house.db, clock=house.clock, ids=house.services.ids, activity=house.activity
     )
 
 
 @asynccontextmanager
-async def keeping(house: RestHouse) -> AsyncIterator[GridLimitKeeper]:
+async def keeping(house: RestHouse, db: Any = None) -> AsyncIterator[GridLimitKeeper]:
     """Lets the keepers of limits do their work, without any planner."""
     limits = LimitKeeper(db=house.db, clock=house.clock, ids=house.services.ids)
-    keeper = keeper_of(house)
+    keeper = keeper_of(house, db)
     await limits.start()
     bus = house.services.bus
     bus.subscribe("limits", FOLLOWED, limits.heard, limits.rest)
@@ -336,6 +337,21 @@ async def test_a_limit_begins_and_ends_by_the_clock_and_after_a_restart(house: R
         "grid_limit.ended",
     ]
     await restarted.stop()
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+async def test_a_limit_begins_and_ends_in_time_though_the_database_was_away_when_it_was_set(
+    house: RestHouse, failures: int
+) -> None:
+    db = FailingDatabase(house.db, 0)
+    async with keeping(house, db):
+        db.failures = failures
+        made = await house.post("/grid-limits", wish(start="2026-06-15T07:00:00Z"))
+        await house.activity.quiet()
+        assert db.failures < failures
+        for instant, state in (("07:00", "active"), ("08:00", "ended")):
+            await house.post("/clock", {"advance_to": f"2026-06-15T{instant}:00Z"}, 200)
+            assert (await house.get(f"/grid-limits/{made['id']}"))["state"] == state
 
 
 async def test_limits_go_with_their_site(house: RestHouse) -> None:
