@@ -93,6 +93,8 @@ class Dialect:
         self._empty: dict[type[Fact], bytes] = {}
         """The response to each Fact that wants an empty one."""
         self._said: dict[type[Any], Said[Any]] = {}
+        self._read_raw: dict[str, Said[Any]] = {}
+        """By action, those whose answers are read whoever has written the request."""
         for block in blocks:
             self._add(block)
         self.csms_actions = frozenset(action for block in blocks for action in block.sent)
@@ -109,6 +111,8 @@ class Dialect:
                 self._empty[row.tells] = _encode(row.answer(None, EMPTY))
         for said in block.said:
             self._said[said.command] = said
+            if said.reads_raw:
+                self._read_raw |= dict.fromkeys(said.actions, said)
 
     def hear(
         self,
@@ -200,7 +204,11 @@ class Dialect:
             document, found = repair.repaired(self.version, name, document, prune=True)
         if found:
             return Outcome(status="unknown", detail=schema.text_of(found), faults=wrong)
-        interpret = by_status if isinstance(command, RawCommand) else self._row(command).outcome
+        interpret = by_status
+        if not isinstance(command, RawCommand):
+            interpret = self._row(command).outcome
+        elif command.action in self._read_raw:
+            interpret = self._read_raw[command.action].outcome
         try:
             read = interpret(command, cast("dict[str, Any]", document))
         except _SENSELESS as problem:

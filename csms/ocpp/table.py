@@ -105,6 +105,9 @@ class Said(Generic[C]):
     outcome: Callable[[C, Mapping[str, Any]], Outcome]
     actions: tuple[str, ...]
     """Those that `request` may choose from."""
+    reads_raw: bool = False
+    """Whether `outcome` needs nothing of the command: so it reads answers to requests, too, that a
+    user has written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,3 +119,7 @@ async def test_a_1_6_station_is_asked_for_as_many_keys_as_it_allows(sqlite_url: 
         assert answer["unknownKey"] == ["C"]
         asked = [payload for name, payload in cp.heard if name == "GetConfiguration"][1:]
         assert asked == [{"key": ["A", "B"]}, {"key": ["C"]}]
+        await cp.house.activity.quiet()
+        shown = (await cp.house.get("/stations/CP-1/variables"))["items"]
+        values = {each["variable"]: each["value"] for each in shown}
+        assert values == {"GetConfigurationMaxKeys": "2", "A": "1", "B": "1"}
