@@ -7,6 +7,7 @@ pushes meanwhile is scored all the same.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from models.ids import IdMaker
 from models.tables.energy import Forecast, ForecastSource, Site
 from models.timeline import floor_to_step
 from scheduler.forecast import QuantileForecast, Reading
-from scheduler.forecast.quality import COMPARED, Record, compared, persistence_load, scored
+from scheduler.forecast.quality import COMPARED, STANDS, Record, compared, persistence_load, scored
 from scheduler.forecast.sun import Location, persistence_pv
 
 OWN = "own"
@@ -32,6 +33,10 @@ OWN = "own"
 JUDGED_EVERY_MINUTES = 6 * 60
 FIRST_LOOK = timedelta(days=2)
 """How far back forecasts are read for a source that has no record."""
+
+LOOKED_BACK = timedelta(days=3)
+"""How far before its issue readings are looked at for what a forecast is to beat: it stays as it
+was a day ago, or as clear as in the last daylight."""
 
 _log = structlog.get_logger("forecasts")
 
@@ -135,13 +140,28 @@ async def _judged(
 def _scored(site: Site, kind: str, forecast: QuantileForecast, meters: Meters) -> Record:
     part = compared(forecast)
     if kind == "load":
-        stays_w = persistence_load(part.grid, meters.load, issued_at=part.issued_at)
-        return scored(part, stays_w, meters.load)
+        seen = _around(meters.load, part)
+        stays_w = persistence_load(part.grid, seen, issued_at=part.issued_at)
+        return scored(part, stays_w, seen)
+    seen = _around(meters.pv, part)
     location = Location(site.latitude, site.longitude)
-    stays_w = persistence_pv(
-        location, plants_of(site), part.grid, meters.pv, issued_at=part.issued_at
-    )
-    return scored(part, stays_w, meters.pv)
+    stays_w = persistence_pv(location, plants_of(site), part.grid, seen, issued_at=part.issued_at)
+    return scored(part, stays_w, seen)
+
+
+def _around(readings: Sequence[Reading], part: QuantileForecast) -> Sequence[Reading]:
+    """Returns the readings, in order of time, by which a forecast is judged.
+
+    Six weeks of a meter that speaks each minute are 60,000: to look at all of them for each of a
+    site's forecasts stopped the service for 0.6 s (2 cores).
+    """
+    since, until = part.issued_at - LOOKED_BACK, part.grid.end + STANDS
+    first = bisect_left(readings, since, key=_measured_at)
+    return readings[first : bisect_right(readings, until, key=_measured_at)]
+
+
+def _measured_at(reading: Reading) -> datetime:
+    return reading.measured_at
 
 
 async def _store(
