@@ -6,7 +6,9 @@ plans by the same function, from snapshots of the database: see `csms.planning`.
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -107,9 +109,13 @@ def plan_command(
         raise BadInput("--check makes no plan: leave out -o")
     if not (math.isfinite(time_limit) and time_limit >= 0):
         raise BadInput(f"--time-limit must be 0 or more seconds, not {time_limit}")
-    problem = read_problem(_read(problem_file))
+    document = _read(problem_file)
+    problem = read_problem(document)
+    _check_names(document, "problem")
     if check_file is not None:
-        judged = read_plan(_read(check_file))
+        document = _read(check_file)
+        judged = read_plan(document)
+        _check_names(document, "plan")
         return _judge(problem, judged, explain_in=explain_in, as_json=as_json)
     return _make(problem, out, time_limit, explain_in=explain_in, as_json=as_json)
 
@@ -188,6 +194,23 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}") from None
+
+
+def _check_names(document: bytes, kind: str) -> None:
+    """Lets a document pass in which no object has a name twice: it means what its writer sees.
+
+    Raises:
+        BadInput: naming the first such name.
+    """
+
+    def once(members: list[tuple[str, object]]) -> None:
+        counts = Counter(name for name, _ in members)
+        twice = next((name for name, count in counts.items() if count > 1), None)
+        if twice is not None:
+            raise BadInput(printable(f"{kind}: an object has the name {twice!r} twice"))
+
+    # msgspec, which has read it before, tells nothing of them.
+    json.loads(document, object_pairs_hook=once)  # noqa: TID251
 
 
 def _line(violation: Violation) -> str:

@@ -192,6 +192,15 @@ def test_what_is_no_json_is_said_to_be_none(tmp_path: Path, data: bytes) -> None
     assert complaint(file).startswith("problem: is no JSON that can be read: ")
 
 
+@pytest.mark.parametrize("name", ["steps", "import_limit_w"])
+def test_a_name_that_an_object_has_twice_is_refused(tmp_path: Path, name: str) -> None:
+    text = PROBLEM.read_text()
+    place = text.index(f'"{name}":')
+    file = tmp_path / "twice.json"
+    file.write_text(f'{text[:place]}"{name}": 1, {text[place:]}')
+    assert complaint(file) == f"problem: an object has the name '{name}' twice"
+
+
 def test_a_problem_is_no_plan() -> None:
     assert complaint(PROBLEM, "--check", PROBLEM).startswith("plan: /status: is missing")
 
