@@ -21,6 +21,7 @@ class Alarm:
         self._name = name
         self._at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
+        self._ringing: set[asyncio.Task[None]] = set()
 
     def set(self, when: datetime | None) -> None:
         """Has it ring at `when`, unless it is to ring earlier; None asks for nothing."""
@@ -34,7 +35,11 @@ class Alarm:
         self._task = asyncio.get_running_loop().create_task(self._wait(when), name=self._name)
 
     async def stop(self) -> None:
-        """Lets it ring no more."""
+        """Lets it ring no more, and breaks off what it does just now."""
+        for task in tuple(self._ringing):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        # Last, because what rings may have set it anew.
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -43,5 +48,10 @@ class Alarm:
         await self._clock.sleep_until(when)
         with self._activity.busy():
             # From here on another instant is another task, so that nobody cancels this one.
-            self._at, self._task = None, None
-            await self._ring()
+            mine, self._at, self._task = self._task, None, None
+            assert mine is not None
+            self._ringing.add(mine)
+            try:
+                await self._ring()
+            finally:
+                self._ringing.discard(mine)
