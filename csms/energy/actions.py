@@ -45,6 +45,7 @@ from models.tables.energy import (
     SiteMeasurement,
     SitePeak,
 )
+from models.tables.grid_limits import GridLimit
 from models.tables.stations import Evse, Station
 from models.timeline import shifted
 from scheduler.forecast import QuantileForecast
@@ -299,7 +300,7 @@ async def _announce(work: UnitOfWork, event: str, row: Site) -> None:
 
 
 async def _set_circuits(work: UnitOfWork, row: Site, circuits: Sequence[Mapping[str, Any]]) -> None:
-    """Makes these the circuits of a site; one that feeds an EVSE can't go."""
+    """Makes these the circuits of a site; one that feeds an EVSE, or has a grid limit, stays."""
     _check_forest(circuits)
     wanted = {values["id"] for values in circuits}
     used = (
@@ -311,6 +312,16 @@ async def _set_circuits(work: UnitOfWork, row: Site, circuits: Sequence[Mapping[
     if orphaned:
         name = min(str(each) for each in orphaned)
         raise Conflict(f"the circuit {name} feeds an EVSE", code="still-referenced")
+    limited = await work.session.scalar(
+        sa.select(sa.func.min(GridLimit.circuit_id)).where(
+            GridLimit.site_id == row.id,
+            GridLimit.ended_at.is_(None),
+            GridLimit.circuit_id.not_in(wanted),
+        )
+    )
+    if limited is not None:
+        detail = f"the grid limits the circuit {limited}: end that limit first"
+        raise Conflict(detail, code="still-referenced")
     for circuit in (await circuits_of(work.session, [row.id]))[row.id]:
         if circuit.id not in wanted:
             await work.session.delete(circuit)

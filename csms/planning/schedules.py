@@ -45,7 +45,8 @@ def periods(
         {
             "from_at": format_rfc3339(max(now, grid.instant(step))),
             "to_at": format_rfc3339(min(until, grid.instant(step + 1))),
-            **{name: round(values[step], 1) for name, values in series.items()},
+            # Adding nothing turns a minus nought, which solvers leave behind, into nought.
+            **{name: round(values[step], 1) + 0.0 for name, values in series.items()},
         }
         for step in range(grid.floor(now), min(grid.steps, grid.ceil(until)))
     ]

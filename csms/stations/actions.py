@@ -377,8 +377,22 @@ async def check_not_kept(
 
 
 async def _set_evses(work: UnitOfWork, row: Station, evses: Sequence[Mapping[str, Any]]) -> None:
-    """Makes these the EVSEs of a station; a connector keeps the status it has reported."""
+    """Makes these the EVSEs of a station; a connector keeps the status it has reported.
+
+    One where somebody charges can't go: what flows there would be counted by nobody.
+    """
     await _check_circuits(work, row.site_id, evses)
+    numbers = [values["evse_id"] for values in evses]
+    charging = sa.select(sa.func.min(Transaction.evse_id)).where(
+        Transaction.station == row.identity, Transaction.stopped_at.is_(None)
+    )
+    known_numbers = sa.select(Evse.evse_id).where(Evse.station == row.identity)
+    busy = await work.session.scalar(
+        charging.where(Transaction.evse_id.in_(known_numbers), Transaction.evse_id.not_in(numbers))
+    )
+    if busy is not None:
+        detail = f"EVSE {busy} of {row.identity} has an open transaction"
+        raise Conflict(detail, code="still-referenced", errors=[FieldError("/evses", detail)])
     query = sa.select(Connector).where(Connector.station == row.identity)
     known = {
         (each.evse_id, each.connector_id): each
@@ -391,21 +405,23 @@ async def _set_evses(work: UnitOfWork, row: Station, evses: Sequence[Mapping[str
     await work.session.flush()
     wanted: set[tuple[int, int]] = set()
     for values in evses:
+        if values["connectors"] is None:
+            wanted |= {place for place in known if place[0] == values["evse_id"]}
+            continue
         for connector in values["connectors"]:
             place = (values["evse_id"], connector["connector_id"])
             wanted.add(place)
             if place not in known:
-                numbers = {"evse_id": place[0], "connector_id": place[1]}
+                name = {"evse_id": place[0], "connector_id": place[1]}
                 status = connector["status"]
-                work.session.add(Connector(station=row.identity, status=status, **numbers))
+                work.session.add(Connector(station=row.identity, status=status, **name))
     for place, connector in known.items():
         if place not in wanted:
             await work.session.delete(connector)
     # The database must have forgotten the connectors before their EVSEs go.
     await work.session.flush()
-    kept = [values["evse_id"] for values in evses]
     await work.session.execute(
-        sa.delete(Evse).where(Evse.station == row.identity, Evse.evse_id.not_in(kept))
+        sa.delete(Evse).where(Evse.station == row.identity, Evse.evse_id.not_in(numbers))
     )
 
 

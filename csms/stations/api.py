@@ -119,7 +119,8 @@ class NewEvse(Document):
     """Which of L1, L2 and L3 its phases are, in its own order: a car that charges on fewer loads
     the first of them. Null: not known; it must be known where phases have limits."""
     circuit_id: Id | None = None
-    connectors: list[NewConnector] = Field(default_factory=list[NewConnector], max_length=20)
+    connectors: Annotated[list[NewConnector], Field(max_length=20)] | None = None
+    """Null: those that are known, and those that it reports."""
 
     @model_validator(mode="after")
     def _wired(self) -> NewEvse:
@@ -160,7 +161,7 @@ class NewStation(Document):
         if len(set(numbers)) < len(numbers):
             raise ValueError("two EVSEs have the same evse_id")
         for evse in self.evses:
-            plugs = [each.connector_id for each in evse.connectors]
+            plugs = [each.connector_id for each in evse.connectors or ()]
             if len(set(plugs)) < len(plugs):
                 raise ValueError(f"two connectors of EVSE {evse.evse_id} have the same number")
         return self

@@ -30,6 +30,7 @@ from csms.web.services import services_of
 from csms.web.work import Reading
 from models.errors import Conflict
 from models.tables.energy import Site
+from models.tables.planning import Plan
 
 router = api_router("plans")
 
@@ -86,6 +87,15 @@ class _SitePower(msgspec.Struct):
     battery_w: list[float]
 
 
+class _SiteInProblem(msgspec.Struct):
+    id: str
+    battery: dict[str, float] | None = None
+
+
+class _Problem(msgspec.Struct):
+    sites: list[_SiteInProblem]
+
+
 class _LoadPower(msgspec.Struct):
     id: str
     power_w: list[float]
@@ -112,11 +122,16 @@ async def get_battery_schedule(
     if site.battery is None:
         raise Conflict(f"the site {site_id} has no battery", code="no-battery")
 
-    def series_in(plan: _Document) -> Series | None:
-        power = next((each for each in plan.sites if each.id == site_id), None)
-        return power and {"power_w": power.battery_w, "grid_w": power.grid_w}
+    def series_in(row: Plan) -> Series | None:
+        # A plan that is older than the battery shows zeros for it, which would read as an order.
+        asked = msgspec.json.decode(row.problem, type=_Problem)
+        if not any(each.id == site_id and each.battery is not None for each in asked.sites):
+            return None
+        plan = msgspec.json.decode(row.document, type=_Document)
+        power = next(each for each in plan.sites if each.id == site_id)
+        return {"power_w": power.battery_w, "grid_w": power.grid_w}
 
-    told = await _schedule(request, session, caller.tenant, (site_id, BATTERY), series_in)
+    told = await _schedule(request, session, site, BATTERY, series_in)
     return reply({"site_id": site_id, **told})
 
 
@@ -129,35 +144,37 @@ async def get_load_schedule(
     request: Request, session: Reading, caller: CallerNow, site_id: str, load_id: str
 ) -> Response:
     """Show what a load with a store is to draw in the next hours: to be asked for each quarter."""
-    load_of(await find_row(session, Site, site_id, caller.tenant), load_id)
+    site = await find_row(session, Site, site_id, caller.tenant)
+    load_of(site, load_id)
     name = flexible_name(site_id, load_id)
 
-    def series_in(plan: _Document) -> Series | None:
+    def series_in(row: Plan) -> Series | None:
+        plan = msgspec.json.decode(row.document, type=_Document)
         power = next((each for each in plan.flexible if each.id == name), None)
         return power and {"power_w": power.power_w}
 
-    what = (site_id, f"{LOAD}{load_id}")
-    told = await _schedule(request, session, caller.tenant, what, series_in)
+    what = f"{LOAD}{load_id}"
+    told = await _schedule(request, session, site, what, series_in)
     return reply({"site_id": site_id, "load_id": load_id, **told})
 
 
 async def _schedule(
     request: Request,
     session: AsyncSession,
-    tenant: str,
-    what: tuple[str, str],
-    series_in: Callable[[_Document], Series | None],
+    site: Site,
+    what: str,
+    series_in: Callable[[Plan], Series | None],
 ) -> dict[str, Any]:
     """Returns what the plan in force says of a thing at a site, or why it says nothing."""
-    row = await current_plan(session, tenant=tenant)
+    row = await current_plan(session, tenant=site.tenant_id, with_problem=what == "battery")
     if row is None:
         return schedule(None, (), "there is no plan yet")
-    if what[0] in row.shadow_site_ids:
+    if site.shadow or site.id in row.shadow_site_ids:
         return schedule(row, (), IN_THE_SHADOW)
     for out in row.left_out:
-        if (out["site_id"], out["what"]) == what:
+        if (out["site_id"], out["what"]) == (site.id, what):
             return schedule(row, (), out["why"])
-    series = series_in(msgspec.json.decode(row.document, type=_Document))
+    series = series_in(row)
     if series is None:
         return schedule(row, (), "the plan does not know it")
     found = periods(row, series, now=services_of(request).clock.now())

@@ -35,8 +35,8 @@ SENTENCES: Mapping[str, str] = {
     " {others_w}.",
     "LIMIT.circuit": "The limit of circuit {limit}, {limit_w}, keeps the power down: other EVSEs"
     " draw {others_w}.",
-    "LIMIT.booking": "A limit of circuit or site leaves too little energy: {free} of {cars} cars"
-    " are free then, the fullest ({next}) holds {next_wh}.",
+    "LIMIT.booking": "A limit of circuit or site leaves too little energy. Cars free then:"
+    " {free} of {cars}; the fullest ({next}) holds {next_wh}.",
     "PEAK": "More power would raise the peak of the import beyond {peak_w}; it costs"
     " {price_per_kw}.",
     "MINIMUM": "The EVSE can't charge with less than {min_power_w}.",
@@ -49,12 +49,12 @@ SENTENCES: Mapping[str, str] = {
     "READY": "The car holds {soc_wh} at the start and needs {need_wh}: {spare_wh} to spare.",
     "FIXED_VEHICLE": "The booking is for {vehicle} alone.",
     "ONLY": "None of the other cars of its class is free at that place and time ({cars} in all).",
-    "LACK": "{free} other cars are free, but the fullest of them ({next}) holds {next_wh} then:"
+    "LACK": "Other free cars: {free}, but the fullest of them ({next}) holds {next_wh} then:"
     " {lacks_wh} too little.",
-    "CHOICE": "{ready} of {free} other free cars could drive it too; with this one all trips"
-    " together cost least.",
-    "NO_VEHICLE": "None of {cars} cars of class {classes} is free at that place and time.",
-    "NOT_ENOUGH_ENERGY": "Of {cars} cars {free} are free, but none can be charged enough for it"
+    "CHOICE": "Other free cars: {free}. Of them could drive it too: {ready}; with this one all"
+    " trips together cost least.",
+    "NO_VEHICLE": "No car of class {classes} is free at that place and time ({cars} in all).",
+    "NOT_ENOUGH_ENERGY": "Cars free then: {free} of {cars}, but none can be charged enough for it"
     " and for what follows.",
     "NO_EVSE": "No EVSE is free to charge the car.",
     "BEYOND_CAPACITY": "It takes {need_wh}; the largest battery holds {largest_wh}.",
@@ -70,7 +70,7 @@ SENTENCES: Mapping[str, str] = {
     "ENOUGH_FOR": "It holds {soc_wh}; {booking} at {pickup_at} needs {need_wh}.",
     "READY.promise": "{vehicle} can hold {soc_pct} at the start, {slack_wh} more than this trip"
     " and those after it need.",
-    "PAUSE": "There are {pause_minutes} minutes to spare between its trips.",
+    "PAUSE": "Minutes to spare between its trips: {pause_minutes}.",
     "CHOICE.promise": "Other cars that could drive it, less surely or less well used: {others}.",
     "SUN.promise": "{solar_pct} of what it charges for the trip comes from the roof.",
     "PROMISED": "The car's next trip begins at {next_at}.",

@@ -17,8 +17,8 @@ SENTENCES: Mapping[str, str] = {
     " {others_w}.",
     "LIMIT.circuit": "La limite du circuit {limit}, {limit_w}, retient la puissance : les autres"
     " bornes prennent {others_w}.",
-    "LIMIT.booking": "Une limite du circuit ou du site laisse trop peu d'énergie : {free} voitures"
-    " sur {cars} sont libres, la mieux chargée ({next}) a {next_wh}.",
+    "LIMIT.booking": "Une limite du circuit ou du site laisse trop peu d'énergie. Voitures"
+    " libres : {free} sur {cars} ; la mieux chargée ({next}) a {next_wh}.",
     "PEAK": "Plus de puissance dépasserait la pointe de {peak_w} du réseau, qui coûte"
     " {price_per_kw}.",
     "MINIMUM": "La borne ne peut pas donner moins que {min_power_w}.",
@@ -35,11 +35,11 @@ SENTENCES: Mapping[str, str] = {
     " tout).",
     "LACK": "Autres voitures libres : {free}, mais la mieux chargée ({next}) n'a alors que"
     " {next_wh} : il manque {lacks_wh}.",
-    "CHOICE": "Sur {free} autres voitures libres, {ready} pourraient aussi la faire ; avec"
+    "CHOICE": "Autres voitures libres : {free}, dont {ready} pour ce trajet aussi ; avec"
     " celle-ci, tous les trajets ensemble coûtent le moins.",
-    "NO_VEHICLE": "Aucune des {cars} voitures de classe {classes} n'est libre en ce lieu à cette"
-    " heure.",
-    "NOT_ENOUGH_ENERGY": "Sur {cars} voitures, {free} sont libres, mais aucune ne peut être assez"
+    "NO_VEHICLE": "Aucune voiture de classe {classes} n'est libre en ce lieu à cette heure"
+    " ({cars} en tout).",
+    "NOT_ENOUGH_ENERGY": "Voitures libres alors : {free} sur {cars}, mais aucune ne peut être assez"
     " chargée pour ce trajet et pour la suite.",
     "NO_EVSE": "Aucune borne n'est libre pour charger la voiture.",
     "BEYOND_CAPACITY": "Il faut {need_wh} ; la plus grande batterie contient {largest_wh}.",
@@ -56,7 +56,7 @@ SENTENCES: Mapping[str, str] = {
     "ENOUGH_FOR": "Elle a {soc_wh} ; {booking}, le {pickup_at}, demande {need_wh}.",
     "READY.promise": "{vehicle} peut avoir {soc_pct} au départ, {slack_wh} de plus qu'il n'en"
     " faut pour ce trajet et les suivants.",
-    "PAUSE": "Il reste {pause_minutes} minutes entre ses trajets.",
+    "PAUSE": "Minutes libres entre ses trajets : {pause_minutes}.",
     "CHOICE.promise": "Autres voitures possibles, moins sûres ou moins bien employées : {others}.",
     "SUN.promise": "{solar_pct} de ce qu'elle charge pour le trajet vient du toit.",
     "PROMISED": "Le prochain trajet de la voiture commence le {next_at}.",

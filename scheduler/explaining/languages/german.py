@@ -16,8 +16,8 @@ SENTENCES: Mapping[str, str] = {
     " andere nimmt {others_w}.",
     "LIMIT.circuit": "Die Grenze des Stromkreises {limit}, {limit_w}, hält die Leistung unten:"
     " andere Ladepunkte nehmen {others_w}.",
-    "LIMIT.booking": "Eine Grenze von Stromkreis oder Standort lässt zu wenig Energie: {free} von"
-    " {cars} Autos sind dann frei, das vollste ({next}) hat {next_wh}.",
+    "LIMIT.booking": "Eine Grenze von Stromkreis oder Standort lässt zu wenig Energie. Dann freie"
+    " Autos: {free} von {cars}; das vollste ({next}) hat {next_wh}.",
     "PEAK": "Mehr Leistung höbe die Spitze des Bezugs über {peak_w}; sie kostet {price_per_kw}.",
     "MINIMUM": "Der Ladepunkt kann nicht mit weniger als {min_power_w} laden.",
     "KEEP": "Bis zum Ende aufgehoben ist Energie {worth_per_kwh} wert; jetzt kostet sie"
@@ -32,11 +32,11 @@ SENTENCES: Mapping[str, str] = {
     "ONLY": "Kein anderes Auto der Klasse ist dann und dort frei ({cars} insgesamt).",
     "LACK": "Andere freie Autos: {free}, aber das vollste ({next}) hat dann nur {next_wh}: es"
     " fehlen {lacks_wh}.",
-    "CHOICE": "Von {free} anderen freien Autos könnten auch {ready} sie fahren; mit diesem kosten"
-    " alle Fahrten zusammen am wenigsten.",
-    "NO_VEHICLE": "Keines von {cars} Autos der Klasse {classes} ist dann und dort frei.",
-    "NOT_ENOUGH_ENERGY": "Von {cars} Autos sind {free} frei, aber keines kann genug geladen werden"
-    " für diese Fahrt und was folgt.",
+    "CHOICE": "Andere freie Autos: {free}, davon könnten sie auch fahren: {ready}; mit diesem"
+    " kosten alle Fahrten zusammen am wenigsten.",
+    "NO_VEHICLE": "Kein Auto der Klasse {classes} ist dann und dort frei ({cars} insgesamt).",
+    "NOT_ENOUGH_ENERGY": "Dann freie Autos: {free} von {cars}, aber keines kann genug geladen"
+    " werden für diese Fahrt und was folgt.",
     "NO_EVSE": "Kein Ladepunkt ist frei, um das Auto zu laden.",
     "BEYOND_CAPACITY": "Sie braucht {need_wh}; der größte Akku fasst {largest_wh}.",
     "TRIP": "Unterwegs mit {booking} bis {back_at}.",
@@ -51,7 +51,7 @@ SENTENCES: Mapping[str, str] = {
     "ENOUGH_FOR": "Es hat {soc_wh}; {booking} am {pickup_at} braucht {need_wh}.",
     "READY.promise": "{vehicle} kann am Start {soc_pct} haben, {slack_wh} mehr, als diese Fahrt"
     " und die folgenden brauchen.",
-    "PAUSE": "Zwischen seinen Fahrten bleiben {pause_minutes} Minuten Luft.",
+    "PAUSE": "Minuten Luft zwischen seinen Fahrten: {pause_minutes}.",
     "CHOICE.promise": "Andere mögliche Autos, weniger sicher oder weniger gut genutzt: {others}.",
     "SUN.promise": "{solar_pct} von dem, was es für die Fahrt lädt, kommt vom Dach.",
     "PROMISED": "Die nächste Fahrt des Autos beginnt am {next_at}.",

@@ -354,6 +354,15 @@ async def test_a_limit_begins_and_ends_in_time_though_the_database_was_away_when
             assert (await house.get(f"/grid-limits/{made['id']}"))["state"] == state
 
 
+async def test_a_circuit_stays_as_long_as_the_grid_limits_it(house: RestHouse) -> None:
+    await house.patch("/sites/A", {"circuits": CIRCUITS})
+    limit = await house.post("/grid-limits", wish(circuit_id="C"), 201)
+    problem = await house.patch("/sites/A", {"circuits": []}, 409)
+    assert (problem["code"], "circuit C" in problem["detail"]) == ("still-referenced", True)
+    assert (await house.http.delete(f"/api/v1/grid-limits/{limit['id']}")).status_code == 204
+    assert (await house.patch("/sites/A", {"circuits": []}))["circuits"] == []
+
+
 async def test_limits_go_with_their_site(house: RestHouse) -> None:
     made = await house.post("/grid-limits", wish(site_id="B"))
     await house.delete("/sites/B")

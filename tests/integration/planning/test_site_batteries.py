@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from csms.planning.queries import current_plan
+from csms.planning.schedules import IN_THE_SHADOW
 from models.tables.ledger import Event
 from models.tables.planning import PlanRequest
 from models.timeline import format_rfc3339, parse_rfc3339
@@ -106,6 +107,22 @@ async def test_a_battery_of_which_nothing_fresh_is_known_is_left_out(small: Equi
     await reported(small, soc_wh=9_000)
     assert await asked(small) == ["battery reported"]
     assert (await small.plan())["left_out"] == []
+
+
+async def test_a_plan_that_is_older_than_a_battery_tells_it_nothing(small: EquippedHouse) -> None:
+    await small.rest.site(id="A")
+    await small.furnish(OUTLETS, cars=1)
+    await small.plan()
+    await small.rest.patch("/sites/A", {"battery": BATTERY})
+    await reported(small, soc_wh=10_000)
+    told = await small.rest.get("/sites/A/battery/schedule")
+    assert (told["periods"], told["why"]) == ([], "the plan does not know it")
+    await small.plan()
+    told = await small.rest.get("/sites/A/battery/schedule")
+    assert len(told["periods"]) == 16
+    await small.rest.patch("/sites/A", {"shadow": True})
+    told = await small.rest.get("/sites/A/battery/schedule")
+    assert (told["periods"], told["why"]) == ([], IN_THE_SHADOW)
 
 
 async def test_a_battery_is_taken_as_it_was_when_the_step_began(small: EquippedHouse) -> None:

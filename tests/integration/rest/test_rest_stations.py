@@ -243,7 +243,7 @@ async def test_who_knocked_in_vain_is_shown(sqlite_url: str) -> None:
 
 
 async def test_transactions_and_meter_values_are_shown(house: RestHouse) -> None:
-    link = await a_booted_station(house)
+    link = await a_booted_station(house, evses=[{"evse_id": 1}])
     await house.post("/id-tokens", {"id_token": "ADA", "type": "ISO14443"})
     start = {
         "connectorId": 1,
@@ -274,6 +274,9 @@ async def test_transactions_and_meter_values_are_shown(house: RestHouse) -> None
     assert (await house.get("/transactions", vehicle_id="none"))["items"] == []
     assert (await house.get("/transactions", open=False))["items"] == []
     assert (await house.get("/transactions", **late))["items"] == []
+    problem = await house.patch("/stations/CP-1", {"evses": []}, 409)
+    assert (problem["code"], problem["errors"][0]["field"]) == ("still-referenced", "/evses")
+    assert len((await house.get("/stations/CP-1"))["evses"]) == 1
     refused = await house.http.delete("/api/v1/stations/CP-1")
     assert (refused.status_code, refused.json()["code"]) == (409, "still-referenced")
     await house.get("/transactions/none", 404)
@@ -296,6 +299,12 @@ async def test_what_a_station_reports_is_not_overwritten(house: RestHouse) -> No
     after = await house.patch("/stations/CP-1", {"evses": evses})
     assert after["evses"][0]["max_power_w"] == 7_400
     assert after["evses"][0]["connectors"][0]["status"] == "Charging"
+    told = after["evses"][0]["connectors"]
+    after = await house.patch("/stations/CP-1", {"evses": [{"evse_id": 1, "max_power_w": 3_700.0}]})
+    assert after["evses"][0]["connectors"] == told
+    assert (await house.get("/stations/CP-1"))["evses"] == after["evses"]
+    bare = {"evses": [{"evse_id": 1, "connectors": []}]}
+    assert (await house.patch("/stations/CP-1", bare))["evses"][0]["connectors"] == []
     await link.close()
 
 
