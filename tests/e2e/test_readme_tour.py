@@ -2,8 +2,8 @@
 
 The blocks of shell between its heading and the next one are run in a temporary folder that has what
 a fresh clone has after `make install`. Before the last one, which stops everything, come those of
-the tutorial, as it says. Ports alone are chosen by the test, through the environment that the
-README names.
+the tutorial, as it says, and those of the how-tos that go on there. Ports alone are chosen by the
+test, through the environment that the README names.
 """
 
 from __future__ import annotations
@@ -29,15 +29,38 @@ HEADING = "## Five minutes"
 CLONED = ("Makefile", "pyproject.toml", "requirements", ".venv/bin")
 MADE = (".venv/.made", ".venv/.runtime")
 """What `make` looks at to see that everything is installed."""
-ENOUGH_S = 240.0
+HOW_TOS = (
+    "override-a-plan",
+    "push-forecasts",
+    "offer-sunnier-times",
+    "limit-a-site-for-a-while",
+    "equip-a-site",
+    "try-in-the-shadow",
+)
+"""They say that they go on where the tour ends."""
+ENOUGH_S = 360.0
 MARK = "@@ block "
 
 
-def blocks() -> list[str]:
+@dataclass(frozen=True)
+class Block:
+    """What is to be pasted, and the how-to that has it; None: the README or the tutorial."""
+
+    shell: str
+    how_to: str | None = None
+
+
+def blocks() -> list[Block]:
     readme = (ROOT / "README.md").read_text()
     chapter = readme[readme.index(HEADING) :]
     *tour, end = shell_of(chapter[: chapter.index("\n## ", len(HEADING))])
-    return [*tour, *shell_of((ROOT / "docs/tutorials/first-day.md").read_text()), end]
+    tutorial = shell_of((ROOT / "docs/tutorials/first-day.md").read_text())
+    more = [
+        Block(shell, name)
+        for name in HOW_TOS
+        for shell in shell_of((ROOT / f"docs/how-to/{name}.md").read_text())
+    ]
+    return [*map(Block, tour), *map(Block, tutorial), *more, Block(end)]
 
 
 def shell_of(page: str) -> list[str]:
@@ -62,9 +85,16 @@ class Tour:
 
     def of(self, part: str) -> str:
         """Returns the output of the one block whose shell has `part` in it."""
-        found = [said for shell, said in zip(blocks(), self.outputs, strict=True) if part in shell]
+        pasted = zip(blocks(), self.outputs, strict=True)
+        found = [said for each, said in pasted if each.how_to is None and part in each.shell]
         assert len(found) == 1, f"{len(found)} blocks have {part}"
         return found[0]
+
+    def how_to(self, name: str) -> list[Any]:
+        """Returns what the blocks of a how-to have printed, as one JSON document a line."""
+        pasted = zip(blocks(), self.outputs, strict=True)
+        said = "".join(said for each, said in pasted if each.how_to == name)
+        return [msgspec.json.decode(line) for line in said.splitlines() if line.startswith("{")]
 
     def documents(self, part: str) -> list[Any]:
         """Returns what that block has printed, as one JSON document a line."""
@@ -81,7 +111,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
         (folder / name).touch()
     http_port, ocpp_port = free_ports(2)
     environment = clean_environment(http_port=str(http_port), ocpp_port=str(ocpp_port))
-    shell = "".join(f"echo '{MARK}'\n{block}" for block in blocks())
+    shell = "".join(f"echo '{MARK}'\n{block.shell}" for block in blocks())
     bash = subprocess.Popen(
         ["bash"],
         cwd=folder,
@@ -204,3 +234,26 @@ def test_the_station_tells_what_it_did(tour: Tour) -> None:
     ]
     assert any(line.startswith("charging at 3700 W") for line in told)
     assert told[-2:] == ["transaction ended", "unplugged"]
+
+
+@pytest.mark.parametrize("name", HOW_TOS)
+def test_nothing_that_a_how_to_says_is_refused(tour: Tour, name: str) -> None:
+    told = tour.how_to(name)
+    assert told
+    assert [each for each in told if "urn:heliofleet:problem" in str(each.get("type"))] == []
+
+
+def test_how_tos_come_to_what_they_say(tour: Tour) -> None:
+    *_, override, over = tour.how_to("override-a-plan")
+    assert (override["kind"], override["plan_id"] is None) == ("at_most", False)
+    assert over["items"] == []
+    quote = tour.how_to("offer-sunnier-times")[-1]
+    assert quote["sunshine_offers"][0]["solar_wh"] > 0
+    *_, active, ended = tour.how_to("limit-a-site-for-a-while")
+    assert active["items"][0]["limit_w"] == 4200
+    assert ended["items"][0]["ended_why"] == "withdrawn"
+    *_, battery, _, _, boiler = tour.how_to("equip-a-site")
+    assert {len(each["periods"]) > 10 for each in (battery, boiler)} == {True}
+    shadowed, report, yesterday, commanding = tour.how_to("try-in-the-shadow")
+    assert (shadowed["shadow"], report["shadow"], commanding["shadow"]) == (True, True, False)
+    assert yesterday["measured_steps"] == 0
