@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from models.timeline import StepGrid, format_rfc3339, parse_rfc3339
-from scheduler.overrides import Override, override_at
+from scheduler.overrides import Override, most_w
 from scheduler.plan import Charging, Plan
 
 SENT_AHEAD = timedelta(hours=4)
@@ -72,7 +72,7 @@ def wanted_periods(
     """Returns what the plan's `charging` of one car on one EVSE means, from `now` on.
 
     Neighbouring steps of equal power become one period; between entries the limit is 0, which is
-    for an override where the car is under one.
+    for an override where one allows no power.
     """
     first = max(0, grid.floor(now))
     last = min(grid.steps, grid.ceil(now + SENT_AHEAD))
@@ -83,10 +83,11 @@ def wanted_periods(
             power_w[step] = round(entry.power_w, 1)
             reasons[step] = entry.reasons
     periods: list[Period] = []
+    held = most_w(overrides, last) <= 0
     for step, limit_w in power_w.items():
         if not periods or periods[-1].limit_w != limit_w:
             start = now if step == first else grid.instant(step)
-            rest = ("OVERRIDE",) if override_at(overrides, step) else ("KEEP",)
+            rest = ("OVERRIDE",) if held[step] else ("KEEP",)
             periods.append(Period(start, limit_w, reasons.get(step, rest)))
     return tuple(periods)
 
