@@ -84,6 +84,7 @@ async def test_prices_keep_every_digit(house: RestHouse) -> None:
         ({"currency": "euro"}, "/currency"),
         ({"step_minutes": 7}, "/step_minutes"),
         ({"issued_at": "2026-06-15T05:00:00"}, "/issued_at"),
+        ({"issued_at": "2999-06-15T05:00:00Z"}, "/issued_at"),
     ],
 )
 async def test_wrong_prices_are_named(
@@ -114,6 +115,8 @@ async def test_a_forecast_may_be_pushed_with_or_without_quantiles(house: RestHou
 async def test_what_was_pushed_is_found_where_the_answer_says(house: RestHouse) -> None:
     site = await house.site()
     series = {"site_id": site["id"], "issued_at": at(5), "start": at(6), "q50_w": [5, 6]}
+    early = await house.post("/forecasts/pv", series | {"issued_at": "2999-01-01T00:00:00Z"}, 422)
+    assert early["errors"] == [{"field": "/issued_at", "detail": "lies in the future"}]
     for path, body in (
         ("/prices", prices(site["id"])),
         ("/forecasts/pv", series),
