@@ -51,6 +51,7 @@ COMMANDS = {
     "demo": Entry("Play two days of Confluence and leave a report.", "demo"),
     "simulate": Entry("Play a scenario against a running service.", "simulate"),
     "replay": Entry("Play whole days of a scenario in memory, faster than life.", "replay"),
+    "history": Entry("Draw scenarios from what the service has seen.", "history", is_group=True),
     "plan": Entry("Plan bookings and charging for one problem, or judge a plan of it.", "plan"),
     "station": Entry("Run single charging stations.", "station", is_group=True),
     "config": Entry("Print the effective settings, secrets masked.", "config"),

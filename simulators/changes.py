@@ -14,6 +14,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from models.errors import BadInput, FieldError
+from simulators.changed_past import Difference, changed_history
 from simulators.scenario import (
     STATIONS_MAX,
     BatterySpec,
@@ -163,13 +164,26 @@ def changed(scenario: Scenario, changes: Changes, *, source: str) -> Scenario:
         scenario,
         prices=_prices(scenario, changes.prices),
         sky=_sky(scenario.sky, changes.weather),
-        sites=tuple(_site(site, changes) for site in scenario.sites),
+        sites=changed_history(
+            scenario, [_site(site, changes) for site in scenario.sites], _difference(changes)
+        ),
     )
     wrong = mistakes(other)
     if wrong:
         detail = f"make a scenario with {wrong[0].field}: {wrong[0].detail}"
         raise BadInput(f"changes {source!r}: {detail}", (FieldError("", detail),))
     return other
+
+
+def _difference(changes: Changes) -> Difference:
+    prices = changes.prices or OtherPrices()
+    return Difference(
+        drawn_sky=bool(changes.weather),
+        load_factors={each.site: each.load_factor for each in changes.buildings},
+        import_factor=prices.import_factor,
+        other_import=prices.import_price_per_kwh is not None,
+        other_export=prices.export_price_per_kwh is not None,
+    )
 
 
 def _strangers(scenario: Scenario, changes: Changes) -> Iterable[FieldError]:

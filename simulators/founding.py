@@ -13,10 +13,11 @@ from models.quirks import SETTINGS
 from models.timeline import format_rfc3339
 from simulators.chance import stream
 from simulators.people import driver_ids
+from simulators.replayed import prices_at
 from simulators.scenario import BatterySpec, SiteSpec, StationKind, StationSpec
 from simulators.scorecard import STEP_MINUTES
 from simulators.service import Service, decimals
-from simulators.world import World, hourly
+from simulators.world import World
 
 PRICE_HORIZON = timedelta(days=3)
 _PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # noqa: S105
@@ -67,22 +68,20 @@ async def found(world: World, service: Service) -> dict[str, str | None]:
 
 async def push_prices(world: World, service: Service) -> None:
     """Pushes the prices of all sites from the day that has begun on, for three days."""
-    scenario, prices = world.scenario, world.scenario.prices
+    scenario = world.scenario
     start = world.now
     steps = PRICE_HORIZON // timedelta(minutes=STEP_MINUTES)
-    instants = [start + timedelta(minutes=STEP_MINUTES * step) for step in range(steps)]
     for site in scenario.sites:
+        prices = prices_at(scenario, site, start, steps)
         body = {
             "site_id": site.id,
             "issued_at": format_rfc3339(start),
             "start": format_rfc3339(start),
             "step_minutes": STEP_MINUTES,
             "currency": scenario.currency,
-            "import_price_per_kwh": decimals(
-                hourly(prices.import_price_per_kwh, scenario, instants)
-            ),
-            "export_price_per_kwh": decimals([prices.export_price_per_kwh] * steps),
-            "import_co2_g_per_kwh": list(hourly(prices.import_co2_g_per_kwh, scenario, instants)),
+            "import_price_per_kwh": decimals(prices.import_price_per_kwh),
+            "export_price_per_kwh": decimals(prices.export_price_per_kwh),
+            "import_co2_g_per_kwh": list(prices.import_co2_g_per_kwh),
         }
         await service.push("/prices", body, who=site.id)
 

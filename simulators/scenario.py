@@ -18,23 +18,21 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from models.errors import BadInput, FieldError
+from simulators.amounts import (
+    PARTS_MAX,
+    STATIONS_MAX,
+    Hourly,
+    Identity,
+    Minutes,
+    Monthly,
+    NotNegative,
+    Positive,
+    Share,
+    Weather,
+)
+from simulators.past import History, SiteHistory, mistakes_of_past
 from simulators.quirks import QUIRKS
 
-LARGEST = 1e9
-"""A gigawatt, or its like: beyond it a number is a mistake, and so is infinity."""
-PARTS_MAX, STATIONS_MAX = 200, 1000
-"""Of a kind in one place: the tree of 6,000 circuits in a row took 11 s to check."""
-Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Minutes = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
-Hourly = Annotated[tuple[NotNegative, ...], msgspec.Meta(min_length=24, max_length=24)]
-Monthly = Annotated[
-    tuple[Annotated[float, msgspec.Meta(ge=-50, le=50)], ...],
-    msgspec.Meta(min_length=12, max_length=12),
-]
-Identity = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,48}$")]
-Weather = Literal["clear", "fair", "mixed", "overcast"]
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 """What stations may say of the time is believed in between."""
 
@@ -242,6 +240,8 @@ class SiteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     battery: BatterySpec | None = None
     heat: HeatSpec | None = None
     """Null: not looked at."""
+    history: SiteHistory | None = None
+    """What was measured here; null: sun and load are drawn, and prices are those of all sites."""
 
     def circuits_above(self, circuit_id: str | None) -> tuple[str, ...]:
         """Returns a circuit and all that it hangs on; a loop ends once it is seen."""
@@ -287,6 +287,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: Annotated[tuple[Model, ...], msgspec.Meta(max_length=PARTS_MAX)]
     station_kinds: Annotated[tuple[StationKind, ...], msgspec.Meta(max_length=PARTS_MAX)]
     sites: Annotated[tuple[SiteSpec, ...], msgspec.Meta(min_length=1, max_length=PARTS_MAX)]
+    history: History | None = None
+    """What people asked for; null: their wishes are drawn."""
 
     def model(self, model_id: str) -> Model:
         """Returns the model of that id (the reader has checked that it is there)."""
@@ -411,7 +413,8 @@ def mistakes(scenario: Scenario) -> list[FieldError]:
             found.append(FieldError(where, f"{twice[0]!r} is there twice"))
     for index, site in enumerate(scenario.sites):
         found += _site_mistakes(scenario, site, f"/sites/{index}")
-    return found
+    places = {site.id: site.history for site in scenario.sites}
+    return found + mistakes_of_past(scenario.history, places, scenario.days)
 
 
 def _time_mistakes(scenario: Scenario) -> list[FieldError]:

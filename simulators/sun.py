@@ -51,8 +51,16 @@ class Front:
     cover: float
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place on Earth, in degrees; north and east are positive."""
+
+    latitude: float
+    longitude: float
+
+
 def clear_sky_power_w(
-    site: SiteSpec, plants: Sequence[PlantSpec], start: datetime, bins: int
+    site: SiteSpec | Spot, plants: Sequence[PlantSpec], start: datetime, bins: int
 ) -> npt.NDArray[np.float64]:
     """Returns what the plants give under a clear sky, in watts, one value per bin."""
     middles = pd.date_range(

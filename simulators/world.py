@@ -37,8 +37,10 @@ from simulators.heat import Warmth, warm
 from simulators.ledger import STEP, Ledger
 from simulators.odd_station import OddStation
 from simulators.oracle import spare_car
+from simulators.past import SiteHistory
 from simulators.people import wishes
 from simulators.quirks import check_quirks, deal
+from simulators.replayed import check_played, measured_w, past_wishes, prices_at
 from simulators.scenario import Scenario, SiteSpec
 from simulators.scorecard import STEP_MINUTES, HeatTruth, OutageTruth, SiteTruth, Truth
 from simulators.station import Station
@@ -95,7 +97,7 @@ class World:
                 all else can be compared by what they do for the same people.
 
         Raises:
-            BadInput: if a fault or quirk is not known.
+            BadInput: if a fault or quirk is not known, or the scenario's history is another.
         """
         self.scenario = scenario
         self.seed = scenario.seed if seed is None else seed
@@ -106,6 +108,7 @@ class World:
         self.end = self.start + timedelta(days=self.days)
         self.now = self.start
         self.faults = check_faults(faults)
+        check_played(scenario, self.start, self.days, self.faults)
         self._order = itertools.count()
         self._ahead: list[tuple[datetime, int, Happening]] = []
         self._measured_at = self.start
@@ -323,8 +326,8 @@ class World:
         )
 
     def _truth_of_site(self, place: Place) -> SiteTruth:
-        spec, prices = place.spec, self.scenario.prices
-        instants = [self.start + STEP * step for step in range(self.ledger.steps)]
+        spec = place.spec
+        prices = prices_at(self.scenario, spec, self.start, self.ledger.steps)
         hours = STEP_MINUTES / 60
         battery = self.batteries.get(spec.id)
         return SiteTruth(
@@ -335,9 +338,9 @@ class World:
             charging_power_w=tuple(
                 energy_wh / hours for energy_wh in self.ledger.site_energy_wh[spec.id]
             ),
-            import_price_per_kwh=hourly(prices.import_price_per_kwh, self.scenario, instants),
-            export_price_per_kwh=(prices.export_price_per_kwh,) * len(instants),
-            import_co2_g_per_kwh=hourly(prices.import_co2_g_per_kwh, self.scenario, instants),
+            import_price_per_kwh=prices.import_price_per_kwh,
+            export_price_per_kwh=prices.export_price_per_kwh,
+            import_co2_g_per_kwh=prices.import_co2_g_per_kwh,
             import_limit_w=spec.import_limit_w,
             export_limit_w=spec.export_limit_w,
             battery=battery and battery.truth(),
@@ -370,7 +373,10 @@ class World:
         self.fuses.flowed(identity, at, seconds, energy_wh)
 
     def _schedule_people(self, scenario: Scenario) -> None:
-        drawn = wishes(scenario, self.start, self.days, stream(self.seed, "people"))
+        if scenario.history is None:
+            drawn = wishes(scenario, self.start, self.days, stream(self.seed, "people"))
+        else:
+            drawn = past_wishes(scenario, self.start, self.days)
         for wish in afflicted(self.faults, drawn, self.seed):
             self.schedule(wish.asked_at, Asks(wish))
 
@@ -407,13 +413,23 @@ def _places(
     )
     found: dict[str, Place] = {}
     for site in scenario.sites:
-        load_w = load_power_w(
-            site.building, start, scenario.zone, bins, stream(seed, f"load {site.id}")
+        past = site.history or SiteHistory()
+        load_w = (
+            measured_w(past.load_power_w, bins)
+            if past.load_power_w
+            else load_power_w(
+                site.building, start, scenario.zone, bins, stream(seed, f"load {site.id}")
+            )
+        )
+        pv_w = (
+            measured_w(past.pv_power_w, bins)
+            if past.pv_power_w
+            else pv_power_w(site, start, cover, stream(seed, f"sun {site.id}"))
         )
         warmth = None if site.heat is None else warm(site.heat, start, scenario.zone, bins)
         found[site.id] = Place(
             spec=site,
-            pv_w=pv_power_w(site, start, cover, stream(seed, f"sun {site.id}")),
+            pv_w=pv_w,
             load_w=load_w if warmth is None else load_w + warmth.electric_w,
             warmth=warmth,
         )
@@ -458,11 +474,3 @@ def _by_step(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
     """Returns the means of the bins of each step."""
     means = values.reshape(-1, STEP_MINUTES // BIN_MINUTES).mean(axis=1)
     return tuple(round(float(mean), 3) for mean in means)
-
-
-def hourly(
-    values: Sequence[float], scenario: Scenario, instants: Iterable[datetime]
-) -> tuple[float, ...]:
-    """Returns the values of a local-hour list at each of the instants."""
-    zone = scenario.zone
-    return tuple(values[instant.astimezone(zone).hour] for instant in instants)

@@ -36,7 +36,10 @@ PLANNERS = ("plan", "uncontrolled", "surplus", "perfect_foresight")
 
 def replay(  # noqa: PLR0917 - each is an option of the command line
     scenario: Annotated[str, typer.Argument(help="Name of a shipped scenario, or a TOML file.")],
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 1,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, max=366, help="How many. Default: 1, or all of a history."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: the scenario's.")] = None,
     start: Annotated[
         datetime | None,
@@ -61,6 +64,7 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
         raise BadInput(f"--planner: {planner} is no planner; allowed are {', '.join(PLANNERS)}")
     known = load_scenario(scenario)
     begin = None if start is None else first_midnight(known, start)
+    days = days or (1 if known.history is None else known.days)
     towns = [known]
     changes = None if what_if is None else load_changes(what_if)
     if changes is not None:

@@ -25,6 +25,8 @@ class Wish:
     seed: int | None
     start: str | None
     planner: str
+    history: dict[str, Any] | None = None
+    """Which days of the tenant's own it was drawn from, and how."""
 
 
 async def request_simulation(work: UnitOfWork, wish: Wish) -> Simulation:
@@ -43,6 +45,7 @@ async def request_simulation(work: UnitOfWork, wish: Wish) -> Simulation:
         tenant_id=work.tenant,
         scenario=wish.scenario,
         document=wish.document,
+        history=wish.history,
         changes=wish.changes,
         days=wish.days,
         seed=wish.seed,

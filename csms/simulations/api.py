@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, TypeVar
@@ -18,6 +19,8 @@ from csms.simulations.actions import (
     end_simulation,
     request_simulation,
 )
+from csms.simulations.drawing import document_of, draw_scenario, told_of
+from csms.simulations.history import Rows, read_history
 from csms.simulations.queries import (
     SimulationListed,
     SimulationShown,
@@ -26,8 +29,8 @@ from csms.simulations.queries import (
     whole_simulation,
     without_figures,
 )
-from csms.simulations.rules import DAYS_MAX, too_large
-from csms.web.documents import Document, Name
+from csms.simulations.rules import DAYS_MAX, Span, span_of, too_large
+from csms.web.documents import Document, Instant, Name
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
@@ -35,8 +38,9 @@ from csms.web.problem import VARIANT, bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
+from csms.web.services import services_of
 from csms.web.shown import Page
-from csms.web.work import Reading, Work
+from csms.web.work import Once, Reading, Work, begin_work
 from models.errors import BadInput, Conflict, FieldError
 from models.states import SimulationState
 from models.tables.simulations import Simulation
@@ -58,11 +62,21 @@ _Scenario = Annotated[
 ]
 
 
-class NewSimulation(Document):
-    """A scenario, and what is to be different in it."""
+class OwnDays(Document):
+    """Whole days of 24 hours that have been, `[from, to)`."""
 
-    scenario: _Scenario
+    begins: Annotated[Instant, Field(alias="from")]
+    """On a quarter of an hour."""
+    ends: Annotated[Instant, Field(alias="to")]
+
+
+class NewSimulation(Document):
+    """A scenario or days of one's own, and what is to be different in them."""
+
+    scenario: _Scenario | None = None
     """The name of a shipped scenario, or one of your own with the fields of scenario files."""
+    history: OwnDays | None = None
+    """In place of a scenario: days of which the scenario is drawn from what is stored."""
     changes: dict[str, Any]
     """What is different, with the fields of files of changes."""
     days: Annotated[int, Field(ge=1, le=DAYS_MAX)] = 7
@@ -81,9 +95,21 @@ class SimulationsQuery(ListQuery):
 
 
 @router.post("", status_code=202, response_model=SimulationShown, dependencies=[may("operate")])
-async def post_simulation(work: Work, body: NewSimulation) -> Response:
+async def post_simulation(
+    _once: Once, request: Request, caller: CallerNow, body: NewSimulation
+) -> Response:
     """Ask what would be if something was different; a process of its own plays it in its turn."""
-    row = await request_simulation(work, _wish(body))
+    services = services_of(request)
+    _check_source(body)
+    if body.history is None:
+        wish = _wish(body)
+    else:
+        span = span_of(body.history.begins, body.history.ends, services.clock.now())
+        async with services.db.read() as session:
+            rows = await read_history(session, caller.tenant, span)
+        wish = await asyncio.to_thread(_wish_of_history, body, rows, span)
+    async with begin_work(request) as work:
+        row = await request_simulation(work, wish)
     shown = without_figures(row)
     return reply(shown, status=202, version=row.version, location=f"{BASE}/simulations/{row.id}")
 
@@ -151,19 +177,32 @@ async def remove_simulation(request: Request, work: Work, simulation_id: str) ->
     return no_content()
 
 
+def _check_source(body: NewSimulation) -> None:
+    """Lets requests pass that say what is to be played in one way.
+
+    Raises:
+        BadInput: naming what is missing or too much.
+    """
+    if (body.scenario is None) == (body.history is None):
+        raise bad_field("/scenario", "either scenario or history is needed, and not both")
+    if body.history is not None:
+        for name in sorted({"days", "start"} & body.model_fields_set):
+            raise bad_field(f"/{name}", "not beside history, which says it")
+
+
 def _wish(body: NewSimulation) -> Wish:
-    """Returns what is asked for, if it can be played.
+    """Returns what is asked for of a scenario, if it can be played.
 
     Raises:
         BadInput: naming what is wrong.
     """
-    own = body.scenario if isinstance(body.scenario, dict) else None
-    scenario = _named("/scenario", lambda: _scenario(body.scenario))
-    changes = _named("/changes", lambda: changes_of(body.changes, source="changes"))
-    found = tuple(too_large(scenario, changes, body.days))
-    if found:
-        raise BadInput(f"{found[0].field}: {found[0].detail}", found)
-    _named("/changes", lambda: changed(scenario, changes, source="changes"))
+    assert body.scenario is not None
+    named = body.scenario
+    scenario = _named("/scenario", lambda: _scenario(named))
+    days = body.days
+    if scenario.history is not None:
+        days = _days_of_history(body, scenario)
+    _check_playable(body, scenario, days)
     if body.start is not None:
         try:
             date.fromisoformat(body.start)
@@ -171,13 +210,56 @@ def _wish(body: NewSimulation) -> Wish:
             raise bad_field("/start", f"{body.start} is no day") from None
     return Wish(
         scenario=scenario.name,
-        document=own,
+        document=named if isinstance(named, dict) else None,
         changes=body.changes,
-        days=body.days,
+        days=days,
         seed=body.seed,
         start=body.start,
         planner=body.planner,
     )
+
+
+def _days_of_history(body: NewSimulation, scenario: Scenario) -> int:
+    """Returns how many days of a scenario that has a history are to be played."""
+    if body.start is not None:
+        raise bad_field("/start", f"the history of the scenario begins at {scenario.start}")
+    days = body.days if "days" in body.model_fields_set else min(DAYS_MAX, scenario.days)
+    if days > scenario.days:
+        raise bad_field("/days", f"the history of the scenario has {scenario.days}")
+    return days
+
+
+def _wish_of_history(body: NewSimulation, rows: Rows, span: Span) -> Wish:
+    """Returns what is asked for of days that have been, if they can be played.
+
+    Raises:
+        BadInput: naming what is wrong.
+    """
+    scenario = draw_scenario(rows, span)
+    _check_playable(body, scenario, span.days)
+    return Wish(
+        scenario=scenario.name,
+        document=document_of(scenario),
+        changes=body.changes,
+        days=span.days,
+        seed=body.seed,
+        start=None,
+        planner=body.planner,
+        history=told_of(scenario, span),
+    )
+
+
+def _check_playable(body: NewSimulation, scenario: Scenario, days: int) -> None:
+    changes = _named("/changes", lambda: changes_of(body.changes, source="changes"))
+    found = tuple(
+        FieldError("/history", each.detail)
+        if body.history is not None and each.field.startswith("/scenario")
+        else each
+        for each in too_large(scenario, changes, days)
+    )
+    if found:
+        raise BadInput(f"{found[0].field}: {found[0].detail}", found)
+    _named("/changes", lambda: changed(scenario, changes, source="changes"))
 
 
 def _scenario(named: str | dict[str, Any]) -> Scenario:

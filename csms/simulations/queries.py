@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.web.documents import Shown
@@ -36,9 +36,24 @@ class SimulationListed(Shown):
     updated_at: AwareDatetime
 
 
+class HistoryDrawn(Shown):
+    """The tenant's own days that a simulation was drawn from."""
+
+    begins: Annotated[AwareDatetime, Field(alias="from")]
+    ends: Annotated[AwareDatetime, Field(alias="to")]
+    counts: dict[str, float]
+    """How much was taken from rows, filled, and left out."""
+    taken: list[str]
+    """For people: what comes from history."""
+    assumed: list[str]
+    """For people: what does not."""
+
+
 class SimulationShown(SimulationListed):
     """A simulation."""
 
+    history: HistoryDrawn | None
+    """Null: it was not drawn from history."""
     changes: dict[str, Any]
     figures: dict[str, Any] | None
     """Today, changed, and the difference, as `comparison.json` has them; null until it is done."""
@@ -60,7 +75,11 @@ async def whole_simulation(session: AsyncSession, row: Simulation) -> dict[str, 
 
 def without_figures(row: Simulation) -> dict[str, Any]:
     """Returns a simulation that has come to nothing yet, or to nothing any more."""
-    return simulation_resource(row) | {"changes": row.changes, "figures": None}
+    return simulation_resource(row) | {
+        "history": row.history,
+        "changes": row.changes,
+        "figures": None,
+    }
 
 
 async def report_of(session: AsyncSession, row: Simulation) -> str:

@@ -21,6 +21,8 @@ class Simulation(Base):
     """The name of a shipped scenario, or that of `document`."""
     document: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     """The scenario, where it is none that is shipped."""
+    history: Mapped[dict[str, Any] | None]
+    """`from`, `to`, `counts`, `taken`, `assumed`, where it was drawn from the tenant's own days."""
     changes: Mapped[dict[str, Any]]
     """As `simulators.changes.Changes` says."""
     days: Mapped[int]

@@ -60,6 +60,13 @@ def compare_sides(changes: Changes, today: Side, other: Side, *, days: int) -> d
         **both,
         "difference": _difference(both["today"], both["changed"]),
     }
+    past = today.scenario.history
+    if past is not None:
+        comparison["history"] = {
+            "counts": past.counts,
+            "taken": list(past.taken),
+            "assumed": list(past.assumed),
+        }
     comparison["headline"] = headline(comparison)
     comparison["assumptions"] = assumptions(today.scenario, other.scenario, comparison)
     return comparison

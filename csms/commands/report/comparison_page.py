@@ -50,7 +50,7 @@ def comparison_page(comparison: Mapping[str, Any], zone: ZoneInfo) -> str:
         f"<title>{name}</title><style>{STYLE}</style></head><body><main>"
         f"<h1>{name}</h1><p class=headline>{html.escape(comparison['headline'])}</p>"
         f"<h2>What is different</h2>{_listed(comparison['what_changes'])}"
-        f"<h2>What it comes to</h2>{_table(comparison)}{figure(picture)}"
+        f"<h2>What it comes to</h2>{_table(comparison)}{figure(picture)}{_taken(comparison)}"
         f"<h2>What to know before believing it</h2>{_listed(comparison['assumptions'])}"
         f"<p class=note>Days are those of {html.escape(str(zone))}. comparison.json holds all"
         " figures, for each place too.</p></main></body></html>\n"
@@ -92,6 +92,12 @@ def _table(comparison: Mapping[str, Any]) -> str:
         f"<div class=scroll><table><thead><tr><th scope=col></th>{head}</tr></thead>"
         f"<tbody>{lines}</tbody></table></div>"
     )
+
+
+def _taken(comparison: Mapping[str, Any]) -> str:
+    """Returns what comes from the place's own days, where something does."""
+    past = comparison.get("history")
+    return "" if past is None else f"<h2>What was taken from history</h2>{_listed(past['taken'])}"
 
 
 def _small(text: str) -> str:

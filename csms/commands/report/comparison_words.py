@@ -210,8 +210,10 @@ def assumptions(
 ) -> Sequence[str]:
     """Returns what a reader has to know before believing the figures."""
     money = scenario.currency
+    past = scenario.history
+    sky = "the same sky" if past is None else "the measured sky"
     same = (
-        "Both runs have the same people with the same wishes, the same sky (unless the changes say"
+        f"Both runs have the same people with the same wishes, {sky} (unless the changes say"
         f" another) and the same chance (seed {comparison['seed']})."
     )
     left = (
@@ -242,6 +244,24 @@ def assumptions(
             " the month and a swing over the day, and nothing stores it; the heat pump is a mean"
             " one of the market."
         )
+    if past is not None:
+        found += [*past.assumed, *_redrawn(scenario, other)]
     if comparison["days"] < 7:
         found.append("So few days say little of a year; play at least a week of each season.")
     return found
+
+
+def _redrawn(scenario: Scenario, other: Scenario) -> Iterator[str]:
+    """Says how the sun of the changed run comes from what was measured."""
+    pairs = [
+        (before, after)
+        for before, after in zip(scenario.sites, other.sites, strict=True)
+        if before.history is not None and after.history is not None
+    ]
+    if any(after.history.pv_power_w == () != before.history.pv_power_w for before, after in pairs):
+        yield "The sky of the changed run is drawn by chance; that of today was measured."
+    elif any(before.pv_plants != after.pv_plants for before, after in pairs):
+        yield (
+            "Another roof gives what it would under a clear sky, times the clearness that was"
+            " measured over the roof that was there, or else over the other sites."
+        )
