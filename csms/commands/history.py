@@ -40,7 +40,7 @@ def export(
 
     It says nobody's name: drivers are numbers. Also while serve runs.
 
-    Example: heliofleet history export may.json --from 2026-05-01T00:00:00Z --to 2026-05-08T00:00:00Z
+    Example: heliofleet history export may.json --from 2026-05-01T00:00Z --to 2026-05-08T00:00Z
     """
     if file.suffix != ".json":
         raise BadInput(f"FILE: {file} does not end in .json")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from models.timeline import parse_rfc3339
 from simulators.changes import Changes, OtherPrices, Renovation
-from simulators.scenario import Scenario
+from simulators.scenario import Scenario, SiteSpec
 
 PLANNER_NAMES = {
     "plan": "as planned",
@@ -253,15 +253,15 @@ def assumptions(
 
 def _redrawn(scenario: Scenario, other: Scenario) -> Iterator[str]:
     """Says how the sun of the changed run comes from what was measured."""
-    pairs = [
-        (before, after)
-        for before, after in zip(scenario.sites, other.sites, strict=True)
-        if before.history is not None and after.history is not None
-    ]
-    if any(after.history.pv_power_w == () != before.history.pv_power_w for before, after in pairs):
+    places = list(zip(scenario.sites, other.sites, strict=True))
+    if any(_sun_of(before) and not _sun_of(after) for before, after in places):
         yield "The sky of the changed run is drawn by chance; that of today was measured."
-    elif any(before.pv_plants != after.pv_plants for before, after in pairs):
+    elif any(before.pv_plants != after.pv_plants for before, after in places):
         yield (
             "Another roof gives what it would under a clear sky, times the clearness that was"
             " measured over the roof that was there, or else over the other sites."
         )
+
+
+def _sun_of(site: SiteSpec) -> tuple[float, ...]:
+    return () if site.history is None else site.history.pv_power_w
