@@ -25,7 +25,7 @@ from csms.config import ENVIRONMENT_PREFIX, Settings
 from csms.web.identity import SCOPES, Scope
 from models.quirks import CATALOGUE, DEFAULTS
 from scheduler.explaining.words import MEANINGS
-from simulators import changes, scenario
+from simulators import changes, past, scenario
 from simulators.faults import FAULTS
 
 ROOT = Path(__file__).parents[1]
@@ -187,14 +187,19 @@ def _structs_of(kind: Any) -> list[type[msgspec.Struct]]:
     return [each for inner in get_args(kind) for each in _structs_of(inner)]
 
 
+def _default(field: Any) -> Any:
+    made = field.default is msgspec.NODEFAULT
+    return field.default_factory() if made else field.default
+
+
 def _fields(part: type[msgspec.Struct]) -> str:
     docs: dict[str, str] = {}
     for kind in reversed(part.__mro__):
-        if kind.__module__ in {scenario.__name__, changes.__name__}:
+        if kind.__module__ in {scenario.__name__, changes.__name__, past.__name__}:
             docs |= attribute_docs(sys.modules[kind.__module__], kind.__name__)
 
     def row(field: Any) -> tuple[str, ...]:
-        default = "" if field.required else f"`{msgspec.json.encode(field.default).decode()}`"
+        default = "" if field.required else f"`{msgspec.json.encode(_default(field)).decode()}`"
         return (f"`{field.name}`", _kind(field.type), default, docs.get(field.name, ""))
 
     title = f"### {part.__name__}\n\n{_one_line((part.__doc__ or '').splitlines()[0])}\n\n"
