@@ -1,8 +1,9 @@
 """What changes make of what was measured: another roof, tariff, weather or building on past days.
 
-A measured roof is followed by its clearness, the measured power over that of a clear sky at the
-same time: another roof gives what it would under a clear sky, times that. A site that had no roof
-has the mean clearness of the others; where no roof was measured the sky is drawn.
+A roof of more of the same gives as much more as was measured. One beside it gives what it would
+under a clear sky, times the clearness over the roof that was there: measured power over that of a
+clear sky at the same time. A site that had no roof has the mean clearness of the others; where no
+roof was measured the sky is drawn.
 """
 
 from __future__ import annotations
@@ -124,13 +125,29 @@ def _sun(
         return ()
     if site.pv_plants == old.pv_plants:
         return site.history.pv_power_w
-    sky = skies.get(site.id)
-    if sky is None:
-        if not skies:
-            return ()
-        sky = np.mean(list(skies.values()), axis=0)
-    power_w = _clear_w(scenario, site) * sky
+    factor, added = _roof(old.pv_plants, site.pv_plants)
+    power_w = np.array(site.history.pv_power_w) * factor
+    if added:
+        sky = skies.get(site.id)
+        if sky is None:
+            if not skies:
+                return ()
+            sky = np.mean(list(skies.values()), axis=0)
+        power_w = sky * roof_clear_w(site, added, start=scenario.start, days=scenario.days) + (
+            power_w if len(power_w) else 0.0
+        )
     return tuple(round(float(value), 3) for value in power_w)
+
+
+def _roof(old: Sequence[PlantSpec], new: Sequence[PlantSpec]) -> tuple[float, Sequence[PlantSpec]]:
+    """Returns by what the plants of a roof were multiplied, and those that were put beside them."""
+    kept = new[: len(old)]
+    same = [(each.tilt_deg, each.azimuth_deg) for each in old] == [
+        (each.tilt_deg, each.azimuth_deg) for each in kept
+    ]
+    if not old or not same:
+        return 0.0, new
+    return kept[0].peak_power_w / old[0].peak_power_w, new[len(old) :]
 
 
 def _priced(past: SiteHistory, difference: Difference) -> SiteHistory:

@@ -226,7 +226,7 @@ def _kind(kind: Any) -> str:
     elif text.startswith("typing.Literal"):
         said = ", ".join(f"`{each}`" for each in inner)
     elif text.startswith("dict"):
-        said = f"weights of: {_kind(inner[0])}"
+        said = "numbers by name" if inner[0] is str else f"weights of: {_kind(inner[0])}"
     elif many:
         said = many + _kind(inner[0]) if len(inner) == 1 else "two numbers"
     else:

@@ -258,8 +258,8 @@ def _redrawn(scenario: Scenario, other: Scenario) -> Iterator[str]:
         yield "The sky of the changed run is drawn by chance; that of today was measured."
     elif any(before.pv_plants != after.pv_plants for before, after in places):
         yield (
-            "Another roof gives what it would under a clear sky, times the clearness that was"
-            " measured over the roof that was there, or else over the other sites."
+            "More of the same roof gives as much more as was measured; one beside it gives what it"
+            " would under a clear sky, times the clearness measured there, or else elsewhere."
         )
 
 

@@ -70,8 +70,8 @@ async def test_a_day_is_drawn_as_it_was(database_url: str) -> None:
     assert scenario.start_soc_pct == 70.0
 
 
-async def test_bookings_are_asked_for_as_they_were(database_url: str) -> None:
-    async with rest_house(database_url, stepped=True) as house:
+async def test_bookings_are_asked_for_as_they_were(sqlite_url: str) -> None:
+    async with rest_house(sqlite_url, stepped=True) as house:
         await days_behind(house)
         scenario, told = await drawn(house)
     assert scenario.history is not None
