@@ -11,9 +11,11 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random, SystemRandom
 from typing import Any, Protocol
 
+import structlog
 from fastapi import FastAPI
 
 from csms.access.reactions.caches import CacheSweeper
@@ -40,8 +42,9 @@ from csms.ledger.database import Database
 from csms.ledger.relay import Relay
 from csms.messages.reactions import LogKeeper
 from csms.overrides.reactions import OverrideKeeper
+from csms.planning.looking import Look, look, look_apart
 from csms.planning.reactions import FOLLOWED, LimitKeeper
-from csms.planning.worker import HEARD, Planner, Solve
+from csms.planning.worker import HEARD, Looks, Planner, Solve
 from csms.reconciliation.reactions import Closer
 from csms.reservations.reactions import ReservationKeeper
 from csms.routers import ROUTERS
@@ -68,9 +71,11 @@ from models.clocks import (
 )
 from models.ids import IdMaker, UlidMaker
 from scheduler.plan import Plan
-from scheduler.pool import InlinePool, ProcessPool
+from scheduler.pool import InlinePool, ProcessPool, WorkerLost
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions
+
+log = structlog.get_logger()
 
 TENANT = "default"
 REPLAN_GAP_REAL = timedelta(seconds=10)
@@ -232,6 +237,7 @@ class House:
             ids=ids,
             activity=activity,
             solve=self._solver(),
+            look=self._looker(),
             refresh_forecasts=Forecaster(db=db, clock=clock, ids=ids, tenant=TENANT).refresh,
             replan_gap=times.replan_gap,
             options=self._options,
@@ -407,6 +413,23 @@ class House:
             return await asyncio.wrap_future(pool.submit(problem, former, how))
 
         return solve
+
+    def _looker(self) -> Looks | None:
+        """Returns what looks in the worker's process, where plans are made in one."""
+        pool, url = self._pool, self.db.url_elsewhere
+        if not isinstance(pool, ProcessPool):
+            return None
+
+        async def look_there(now: datetime, known: str | None) -> Look | None:
+            try:
+                job = partial(look_apart, url, TENANT, now, known)
+                return await asyncio.wrap_future(pool.call(job))
+            except WorkerLost:
+                log.exception("look.failed")
+            async with self.db.read() as session:
+                return await look(session, tenant=TENANT, now=now, known=known)
+
+        return look_there
 
     async def stop(self, *, timeout_s: float = 8.0) -> None:
         """Drains the doors and ends all parts, in the order in which nothing is lost."""

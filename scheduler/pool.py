@@ -1,5 +1,7 @@
 """Where plans are made: in line, or in a worker process that can be killed.
 
+The worker does other long work too, so that who answers people and stations is not held up by it.
+
 A solver that hangs or dies costs one cycle: the worker is killed and started anew, and the cycle's
 plan is made here without a solver.
 """
@@ -13,9 +15,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from scheduler.plan import Plan
 from scheduler.problem import Problem
@@ -33,6 +36,13 @@ BESIDE_FROM_CARS = 100
 A plan of 300 cars takes 150 MB for a second or two. What is left of them in pieces, between what
 lives longer, made a process grow by 9 % over a day of plans. Smaller ones don't pay for another.
 """
+
+
+T = TypeVar("T")
+
+
+class WorkerLost(Exception):
+    """The worker has died at work, or was killed because it hung."""
 
 
 class InlinePool:
@@ -92,6 +102,17 @@ class ProcessPool:
         """Returns the plan to come."""
         return self._thread.submit(self._solve, problem, incumbent, options)
 
+    def call(self, job: Callable[[], T]) -> Future[T]:
+        """Returns what `job` will return; it runs in the worker, after what was asked for before.
+
+        Args:
+            job: a function of a module, with its arguments, that can be pickled.
+
+        Raises:
+            WorkerLost: from the future, if the worker does not outlive the job.
+        """
+        return self._thread.submit(self._called, job, self.kill_after_s)
+
     def close(self) -> None:
         """Ends the worker at once."""
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -102,18 +123,23 @@ class ProcessPool:
         return None if self._worker is None else self._worker.pid
 
     def _solve(self, problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
+        job = partial(_solved, problem, incumbent, options)
+        try:
+            return self._called(job, self._patience_s(problem))
+        except WorkerLost:
+            return _without_solver(problem, incumbent, options)
+
+    def _called(self, job: Callable[[], T], patience_s: float | None) -> T:
         line = self._ready()
         try:
-            line.send((problem, incumbent, options))
-            if line.poll(self._patience_s(problem)):
-                made = line.recv()
-                if isinstance(made, Made):
-                    return made
+            line.send(job)
+            if line.poll(patience_s):
+                return cast("T", line.recv())
         except (EOFError, OSError):
             pass  # the worker has died: what follows is the same as for one that hangs
         self.killed += 1
         self._kill()
-        return _without_solver(problem, incumbent, options)
+        raise WorkerLost
 
     def _patience_s(self, problem: Problem) -> float | None:
         if self.kill_after_s is None:
@@ -141,13 +167,13 @@ class ProcessPool:
 
 
 def _work(line: Connection[Any, Any]) -> None:
-    """The worker: plans until the line is closed."""
+    """The worker: does one job after another until the line is closed."""
     while True:
         try:
-            problem, incumbent, options = line.recv()
+            job = line.recv()
         except (EOFError, OSError, KeyboardInterrupt):
             return
-        line.send(_solved(problem, incumbent, options))
+        line.send(job())
 
 
 def _solved(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:

@@ -104,6 +104,11 @@ class Database:
         return self._path
 
     @property
+    def url_elsewhere(self) -> str:
+        """The url by which another process of this machine finds the same database."""
+        return f"sqlite:///{self._path}" if self._path else self.url
+
+    @property
     def write_engine(self) -> AsyncEngine:
         """The engine of the committer on PostgreSQL."""
         return self._writers

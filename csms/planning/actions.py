@@ -78,7 +78,7 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: 
         left_out=[each.document() for each in snapshot.left_out],
         site_ids=[site.id for site in problem.sites],
         shadow_site_ids=[site.id for site in snapshot.rows.sites if site.shadow],
-        problem=write_problem(problem).decode(),
+        problem=snapshot.document or write_problem(problem).decode(),
         document=write_plan(plan).decode(),
     )
     work.session.add(row)

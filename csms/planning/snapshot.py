@@ -72,6 +72,8 @@ class Snapshot:
     rows: Rows
     left_out: Sequence[LeftOut] = ()
     """What of the sites the problem does not reckon with."""
+    document: str = ""
+    """The problem as it is stored; empty: not written yet."""
 
 
 def snapshot_of(rows: Rows, now: datetime) -> Snapshot:

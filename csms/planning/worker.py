@@ -2,8 +2,8 @@
 
 A change that matters is a wish. Wishes within `replan_gap` of the last plan are served together;
 urgent ones, and the clock every 15 minutes, at once. Solving happens in a pool outside the event
-loop; every plan comes with the referee's verdict, and a refused or failed one leaves the plan
-before it in force.
+loop, and so is what must be read and computed before it (`csms.planning.looking`); every plan comes
+with the referee's verdict, and a refused or failed one leaves the plan before it in force.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from csms.bus.base import PLAN_REQUESTED, EventNote
 from csms.ledger.database import Database
 from csms.overrides.actions import price
 from csms.planning.actions import publish
-from csms.planning.queries import current_plan, read_rows
+from csms.planning.looking import Former, Look, look
 from csms.planning.rules import extra_cost
-from csms.planning.snapshot import HORIZON, STEP_MINUTES, Snapshot, snapshot_of
+from csms.planning.snapshot import STEP_MINUTES, Snapshot
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
-from models.tables.planning import Plan as PlanRow
 from models.timeline import floor_to_step
-from scheduler.plan import Plan, read_plan
+from scheduler.plan import Plan
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions, incumbent_for
 
@@ -55,6 +54,8 @@ stands there and waits. What the grid has cut was cut by a simple rule: a plan k
 Solve = Callable[[Problem, Plan | None, PlanOptions], Awaitable[Made]]
 """Solves outside the event loop; falls back by itself and does not raise on a valid problem. What
 it returns has been judged."""
+Looks = Callable[[datetime, str | None], Awaitable[Look | None]]
+"""Looks at what there is to plan at an instant, given the id of the plan that is at hand."""
 
 log = structlog.get_logger()
 
@@ -85,12 +86,14 @@ class Planner:
         replan_gap: timedelta,
         options: PlanOptions = PlanOptions(),  # noqa: B008 - frozen
         tenant: str = "default",
+        look: Looks | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
         self._ids = ids
         self._activity = activity
         self._solve = solve
+        self._look = look or self._look_here
         self._refresh_forecasts = refresh_forecasts
         self._replan_gap = replan_gap
         self._options = options
@@ -192,12 +195,10 @@ class Planner:
         self._planned_at = now
         by_clock, self._quarter_begun = self._quarter_begun, False
         await self._refresh_forecasts(now)
-        async with self._db.read() as session:
-            rows = await read_rows(session, tenant=self._tenant, now=now, horizon=HORIZON)
-            last = await current_plan(session, tenant=self._tenant)
-        if not rows.sites or not rows.vehicles:
+        seen = await self._look(now, None if self._made is None else self._made[0])
+        if seen is None:
             return None
-        snapshot = snapshot_of(rows, now)
+        snapshot, rows = seen.snapshot, seen.snapshot.rows
         self._expected = {
             site.id: (
                 snapshot.problem.start,
@@ -205,7 +206,7 @@ class Planner:
             )
             for site in snapshot.problem.sites
         }
-        former = None if last is None else (last.start, self._read(last))
+        former = None if seen.former is None else (seen.former.start, self._plan_of(seen.former))
         promised = {
             booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id
         }
@@ -253,11 +254,16 @@ class Planner:
             ) as work:
                 await price(work, row.id, plan_id=plan_id, extra_cost=cost, currency=currency)
 
-    def _read(self, row: PlanRow) -> Plan:
-        """Returns a stored plan; the last one that was made here is still at hand."""
-        if self._made is not None and self._made[0] == row.id:
-            return self._made[1]
-        return read_plan(row.document.encode())
+    async def _look_here(self, now: datetime, known: str | None) -> Look | None:
+        async with self._db.read() as session:
+            return await look(session, tenant=self._tenant, now=now, known=known)
+
+    def _plan_of(self, former: Former) -> Plan:
+        """Returns the plan before; what was made here last is still at hand."""
+        if former.plan is not None:
+            return former.plan
+        assert self._made is not None
+        return self._made[1]
 
     async def _take(self, snapshot: Snapshot, made: Made, trigger: str) -> str | None:
         """Publishes what the referee passed; tells of any plan that no solver made."""
