@@ -11,6 +11,7 @@ take more energy for a trip than it should need, and count no sun. What is asked
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -97,7 +98,9 @@ class AdmissionRules:
         own = self.margins.get(site_id)
         if own is None:
             return Margin(self.energy_factor, buffer_s, lost_s=0.0, risk=0.0)
-        return replace(own, turnaround_s=max(buffer_s, own.turnaround_s))
+        if own.turnaround_s >= buffer_s:
+            return own
+        return replace(own, turnaround_s=buffer_s)
 
 
 class Column(IntEnum):
@@ -206,46 +209,55 @@ def car_columns(
     """
     needs = departure_needs_wh(car, promises, rules)
     gain = gain_w(car, car.charge_power_w, rules)
-    site = car.site_id
+    site, stored_wh = car.site_id, car.soc_wh
     from_s = max(seconds(car.free_from), seconds(now))
-    stored_wh = car.soc_wh
     after_trip = car.free_from > now
-    columns = np.empty((len(Column), len(promises) + 1))
-    columns[Column.CAR] = index
-    columns[Column.VEHICLE_CLASS] = code(car.vehicle_class)
-    columns[Column.MIN_WH] = car.min_soc_wh
-    columns[Column.MAX_WH] = car.max_soc_wh
-    columns[Column.WH_PER_KM] = car.consumption_wh_per_km
+    vehicle_class = code(car.vehicle_class)
+    gaps: list[tuple[float, ...]] = []  # an array of numpy is slow to fill one by one
     for gap in range(len(promises) + 1):
         follower = promises[gap] if gap < len(promises) else None
-        until_s = OPEN_END_S if follower is None else seconds(follower.start)
         margin = rules.margin(site)
         lost_s = margin.lost_s if after_trip else 0.0
-        next_margin = rules.margin(site if follower is None else follower.pickup_site)
-        columns[Column.SITE : Column.GAIN_W, gap] = (
-            code(site),
-            -1 if follower is None else code(follower.pickup_site),
-            from_s,
-            until_s,
-            from_s + (margin.turnaround_s if after_trip else 0.0),
-            until_s if follower is None else until_s - next_margin.turnaround_s,
-            stored_wh,
-            -np.inf if follower is None else needs[gap],
-        )
-        columns[Column.AFTER_TRIP, gap] = after_trip
-        columns[Column.GAIN_W, gap] = gain
-        columns[Column.NEXT_GAIN_W, gap] = 0.0
-        columns[Column.FACTOR :, gap] = (margin.energy_factor, lost_s, next_margin.lost_s)
-        if follower is not None:
+        if follower is None:
+            next_margin, next_site, next_gain = margin, -1, 0.0
+            until_s = close_s = OPEN_END_S
+        else:
+            next_margin = rules.margin(follower.pickup_site)
+            next_site = code(follower.pickup_site)
             next_gain = gain_w(car, car.power_at(follower.pickup_site), rules)
-            columns[Column.NEXT_GAIN_W, gap] = next_gain
+            until_s = seconds(follower.start)
+            close_s = until_s - next_margin.turnaround_s
+        gaps.append(
+            (  # in the order of `Column`
+                index,
+                vehicle_class,
+                code(site),
+                next_site,
+                from_s,
+                until_s,
+                from_s + (margin.turnaround_s if after_trip else 0.0),
+                close_s,
+                stored_wh,
+                -math.inf if follower is None else needs[gap],
+                gain,
+                car.min_soc_wh,
+                car.max_soc_wh,
+                car.consumption_wh_per_km,
+                after_trip,
+                next_gain,
+                margin.energy_factor,
+                lost_s,
+                next_margin.lost_s,
+            )
+        )
+        if follower is not None:
             stored_wh = charged_wh(stored_wh, car.max_soc_wh, gain, until_s - from_s - lost_s)
             stored_wh -= trip_wh(car, follower.distance_km, rules)
             site, after_trip = follower.dropoff_site, True
             gain = gain_w(car, car.power_at(site), rules)
             # A late car starts its next promise late: it is never back before it was there.
             from_s = max(from_s, seconds(follower.end))
-    return columns
+    return np.array(gaps, dtype=np.float64).T
 
 
 def broken_promises(

@@ -1,21 +1,32 @@
 """The desk: the calendar that answers bookings, kept while nothing has changed it.
 
 The calendar is built from the tenant's cars, promises and chargers, and kept with a fingerprint of
-what it was built from, so that a question costs a few small reads. Where only bookings have
-changed, which is what each booking does, the changed ones are put into the calendar that is there:
-to build it anew takes 0.2 s with 3,000 cars. Who writes bookings takes turns
+what it was built from, so that a question costs a few small reads. What has changed since, of
+bookings and of cars, is put into the calendar that is there: to build it anew takes 0.1 s with
+3,000 cars, in which nobody else is answered. Who writes bookings takes turns
 (`UnitOfWork.take_turn`), so that nobody else can promise the same car in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
-from csms.booking.queries import promise_of, read_caution, read_fleet
+from csms.booking.queries import (
+    Away,
+    Ground,
+    KnownCar,
+    away_of,
+    car_state,
+    promise_of,
+    read_cars,
+    read_caution,
+    read_fleet,
+)
 from csms.booking.rules import ON_THE_ROAD, OPEN
 from csms.ledger.work import ReadSession
 from models.tables.booking import Booking
@@ -28,29 +39,38 @@ from scheduler.reach import AdmissionRules, Promise
 FRESH_FOR = timedelta(minutes=1)
 """Cars charge and roads take time: an older calendar is built anew."""
 _FEW = 50
-"""So many promises at most are changed one by one; more are quicker built anew."""
+"""So many changes at most are made one by one; more are quicker built anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Bookings:
-    """Numbers that change with every booking."""
+class _Numbers:
+    """Numbers that change with what a calendar is made of.
 
-    count: int
+    Versions are summed because on a stepped clock many changes have the same instant.
+    """
+
+    ground: tuple[object, ...]
+    """Of models, sites and stations."""
+    cars: tuple[object, ...]
+    """What stations report of cars leaves the version alone, so that its parts are counted too."""
+    bookings: int
     versions: int
-    """The sum of their versions; on a stepped clock many changes have the same instant."""
     newest: datetime | None
+    """When a booking was changed last."""
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
     calendar: Calendar
-    cars: tuple[object, ...]
-    """The fingerprint of all that cars are made of."""
-    bookings: _Bookings
+    numbers: _Numbers
+    ground: Ground
+    cars: Mapping[str, KnownCar]
+    away: Mapping[str, Away]
+    """By booking that is on the road."""
     versions: Mapping[str, int]
-    """By booking that is open or on the road."""
+    """By booking that is open or on the road; of those that are over, what changed last too."""
     promises: Mapping[str, Promise]
-    """By booking; those on the road have none, but make a car what it is."""
+    """By booking that is open."""
 
 
 class Desk:
@@ -62,19 +82,25 @@ class Desk:
 
     async def calendar(self, session: ReadSession, *, tenant: str, now: datetime) -> Calendar:
         """Returns the calendar as the database stands in `session`."""
-        cars, bookings = await _cars(session, tenant), await _bookings(session, tenant)
+        numbers = await _read_numbers(session, tenant)
         known = self._views.get(tenant)
         if (
             known is not None
-            and known.cars == cars
+            and known.numbers.ground == numbers.ground
             and timedelta(0) <= now - known.calendar.now < FRESH_FOR
         ):
-            if known.bookings == bookings:
+            if known.numbers == numbers:
                 return known.calendar
-            newer = await _with_news(session, tenant, known, bookings)
+            newer = await _with_news(session, tenant, known, numbers)
             if newer is not None:
                 self._views[tenant] = newer
                 return newer.calendar
+        view = self._views[tenant] = await self._anew(session, tenant, now, numbers)
+        return view.calendar
+
+    async def _anew(
+        self, session: ReadSession, tenant: str, now: datetime, numbers: _Numbers
+    ) -> _View:
         caution = await read_caution(session, tenant=tenant, now=now)
         fleet = await read_fleet(session, tenant=tenant, now=now, caution=caution)
         rules = replace(
@@ -83,49 +109,78 @@ class Desk:
             margins=caution.margins,
             straying=caution.straying,
         )
-        calendar = Calendar.build(fleet.cars, fleet.promises, rules, now, fleet.spaces)
-        promises = {promise.booking_id: promise for promise in fleet.promises}
-        versions = await _versions(session, tenant)
-        self._views[tenant] = _View(calendar, cars, bookings, versions, promises)
-        return calendar
+        return _View(
+            Calendar.build(fleet.cars, fleet.promises, rules, now, fleet.spaces),
+            numbers,
+            fleet.ground,
+            fleet.known,
+            fleet.away,
+            await _read_versions(session, tenant, numbers.newest),
+            {promise.booking_id: promise for promise in fleet.promises},
+        )
 
 
 async def _with_news(
-    session: ReadSession, tenant: str, known: _View, bookings: _Bookings
+    session: ReadSession, tenant: str, known: _View, numbers: _Numbers
 ) -> _View | None:
-    """Returns what is known with the bookings that have changed; None where that is not all.
+    """Returns what is known with what has changed; None where that is much, or not all.
 
-    Changes are found by their instant, which on several nodes need not grow: the numbers of all
-    bookings tell whether one was missed.
+    Changes of bookings are found by their instant, which on several nodes need not grow: the
+    numbers of all bookings tell whether one was missed.
     """
-    rows = await _changed(session, tenant, known.bookings.newest)
-    count, sum_of_versions = known.bookings.count, known.bookings.versions
-    versions, promises = dict(known.versions), dict(known.promises)
-    calendar, cars, changes = known.calendar, {c.vehicle_id for c in known.calendar.cars}, 0
+    cars, calendar = known.cars, known.calendar
+    if known.numbers.cars != numbers.cars:
+        cars = await read_cars(session, tenant=tenant)
+        if cars.keys() != known.cars.keys():
+            return None
+    other = {name for name, car in cars.items() if car != known.cars[name]}
+    rows = await _changed(session, tenant, known.numbers.newest)
+    versions = {**known.versions, **{row.id: row.version for row in rows}}
+    more = sum(row.id not in known.versions for row in rows)
+    newer = sum(row.version - known.versions.get(row.id, 0) for row in rows)
+    told = (known.numbers.bookings + more, known.numbers.versions + newer)
+    if told != (numbers.bookings, numbers.versions):
+        return None
+    away, promises = dict(known.away), dict(known.promises)
+    gone: list[str] = []
+    come: list[Promise] = []
     for row in rows:
-        was = versions.pop(row.id, None)
-        count += was is None
-        sum_of_versions += row.version - (was or 0)
-        before = promises.pop(row.id, None)
-        if row.status in ON_THE_ROAD or (was is not None and before is None):
-            return None  # it makes, or made, its car another one
+        road, before = away.pop(row.id, None), promises.pop(row.id, None)
+        if row.status in ON_THE_ROAD and row.vehicle_id is not None:
+            away[row.id] = away_of(row)
+        if (now_away := away.get(row.id)) != road:
+            other |= {trip.vehicle_id for trip in (road, now_away) if trip is not None}
         promise = None
-        if row.status in OPEN:
-            versions[row.id] = row.version
         if row.status in OPEN and row.vehicle_id is not None:
             promise = promises[row.id] = promise_of(row, calendar.now)
-        if promise == before:
-            continue
-        changes += 1
-        if changes > _FEW:
-            return None
-        if before is not None:
-            calendar = calendar.without(row.id)
-        if promise is not None and promise.vehicle_id in cars:
-            calendar = calendar.with_promise(promise)
-    if (count, sum_of_versions) != (bookings.count, bookings.versions):
+        if promise != before:
+            gone += [] if before is None else [row.id]
+            come += [] if promise is None or promise.vehicle_id not in cars else [promise]
+    if len(gone) + len(come) + len(other) > _FEW:
         return None
-    return _View(calendar, known.cars, bookings, versions, promises)
+    for booking_id in gone:
+        calendar = calendar.without(booking_id)
+    for promise in come:
+        calendar = calendar.with_promise(promise)
+    calendar = _with_cars(calendar, other & cars.keys(), cars, away, known.ground)
+    return _View(calendar, numbers, known.ground, cars, away, versions, promises)
+
+
+def _with_cars(
+    calendar: Calendar,
+    other: Set[str],
+    cars: Mapping[str, KnownCar],
+    away: Mapping[str, Away],
+    ground: Ground,
+) -> Calendar:
+    """Returns the calendar with the cars that are no longer what they were."""
+    trips: dict[str, Away] = {}
+    for _, trip in sorted(away.items(), key=lambda item: (item[1].start, item[0])):
+        trips[trip.vehicle_id] = trip
+    for name in sorted(other):
+        car = car_state(cars[name], trips.get(name), calendar.now, ground)
+        calendar = calendar.with_car(car)
+    return calendar
 
 
 async def _changed(session: ReadSession, tenant: str, since: datetime | None) -> list[Booking]:
@@ -135,44 +190,55 @@ async def _changed(session: ReadSession, tenant: str, since: datetime | None) ->
     return list(await session.scalars(query.order_by(Booking.start, Booking.id)))
 
 
-async def _cars(session: ReadSession, tenant: str) -> tuple[object, ...]:
-    """Returns numbers that change with every car, model and station.
-
-    Versions are summed because on a stepped clock many changes have the same instant; what stations
-    report of cars leaves the version alone, so that its parts are counted too.
-    """
-    found: list[object] = []
-    for table, parts in (
-        (
-            Vehicle,
-            (
-                sa.func.sum(Vehicle.version),
-                sa.func.max(Vehicle.updated_at),
-                sa.func.sum(Vehicle.soc_pct),
-                sa.func.count(Vehicle.plugged_evse),
-                sa.func.count(Vehicle.at_site_id),
-            ),
-        ),
-        (Station, (sa.func.sum(Station.version), sa.func.max(Station.updated_at))),
-        (VehicleModel, (sa.func.sum(VehicleModel.version),)),
-        (Site, (sa.func.sum(Site.version),)),
-    ):
-        query = sa.select(sa.func.count(), *parts).where(table.tenant_id == tenant)
-        found.extend((await session.execute(query)).one())
-    return tuple(found)
-
-
-async def _bookings(session: ReadSession, tenant: str) -> _Bookings:
-    versions = sa.func.coalesce(sa.func.sum(Booking.version), 0)
-    newest = sa.func.max(Booking.updated_at)
-    query = sa.select(sa.func.count(), versions, newest).where(Booking.tenant_id == tenant)
-    return _Bookings(*(await session.execute(query)).one())
+async def _read_numbers(session: ReadSession, tenant: str) -> _Numbers:
+    """Reads all numbers at once: each statement costs as much as what it counts."""
+    car_parts = (
+        sa.func.sum(Vehicle.version),
+        sa.func.max(Vehicle.updated_at),
+        sa.func.sum(Vehicle.soc_pct),
+        sa.func.count(Vehicle.plugged_evse),
+        sa.func.count(Vehicle.at_site_id),
+    )
+    cars = _counted(tenant, Vehicle, *car_parts)
+    bookings = _counted(
+        tenant,
+        Booking,
+        sa.func.coalesce(sa.func.sum(Booking.version), 0),
+        sa.func.max(Booking.updated_at),
+    )
+    station_parts = (sa.func.sum(Station.version), sa.func.max(Station.updated_at))
+    grounds = (
+        _counted(tenant, Station, *station_parts),
+        _counted(tenant, VehicleModel, sa.func.sum(VehicleModel.version)),
+        _counted(tenant, Site, sa.func.sum(Site.version)),
+    )
+    joined: sa.FromClause = bookings
+    for other in (cars, *grounds):
+        joined = joined.join(other, sa.true())
+    columns = [column for each in (bookings, cars, *grounds) for column in each.c]
+    row = (await session.execute(sa.select(*columns).select_from(joined))).one()
+    own, ahead = len(bookings.c), len(bookings.c) + len(cars.c)
+    count, versions, newest = row[:own]
+    return _Numbers(tuple(row[ahead:]), tuple(row[own:ahead]), count, versions, newest)
 
 
-async def _versions(session: ReadSession, tenant: str) -> dict[str, int]:
+def _counted(
+    tenant: str,
+    table: type[Booking | Site | Station | Vehicle | VehicleModel],
+    *parts: sa.ColumnElement[Any],
+) -> sa.Subquery:
+    named = [part.label(f"part_{number}") for number, part in enumerate(parts)]
+    query = sa.select(sa.func.count().label("rows"), *named).where(table.tenant_id == tenant)
+    return query.subquery()
+
+
+async def _read_versions(
+    session: ReadSession, tenant: str, newest: datetime | None
+) -> dict[str, int]:
+    """Returns those that `_changed` may find again: what changed last counts among them."""
     rows = await session.execute(
         sa.select(Booking.id, Booking.version)
         .where(Booking.tenant_id == tenant)
-        .where(Booking.status.in_(OPEN + ON_THE_ROAD))
+        .where(sa.or_(Booking.status.in_(OPEN + ON_THE_ROAD), Booking.updated_at == newest))
     )
     return {row.id: row.version for row in rows}

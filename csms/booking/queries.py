@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -64,16 +64,6 @@ class Outlets:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """The cars and open promises of a tenant, as admission needs them."""
-
-    cars: Sequence[CarState]
-    promises: Sequence[Promise]
-    spaces: Mapping[str, int]
-    """How many cars can be plugged in at once, by site that has chargers."""
-
-
 def charger_of(model: VehicleModel) -> Charger:
     """Returns what cars of a model can be charged with."""
     return Charger(
@@ -97,6 +87,61 @@ class Caution:
         """The margin of the promises that are to be the surest."""
         surest = min(self.margins.values(), key=lambda margin: margin.risk, default=None)
         return surest or self.straying.margin(USUAL_PROBABILITY)
+
+
+class KnownCar(NamedTuple):
+    """What rows tell of a car that matters to what can be promised."""
+
+    id: str
+    model_id: str
+    site_id: str
+    at_site_id: str | None
+    plugged_evse: str | None
+    soc_pct: float | None
+    returned_at: datetime | None
+
+
+class Away(NamedTuple):
+    """The trip that a car is on."""
+
+    vehicle_id: str
+    dropoff_site_id: str
+    start: datetime
+    end: datetime
+    distance_km: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all cars are measured by; every car is another one where this changes."""
+
+    models: Mapping[str, VehicleModel]
+    powers_w: Mapping[str, Mapping[str, float]]
+    """What cars can count on, by model and site."""
+    outlets: Outlets
+    caution: Caution
+    margin: Margin
+    """The widest of the caution."""
+
+    @classmethod
+    def of(cls, models: Sequence[VehicleModel], outlets: Outlets, caution: Caution) -> Self:
+        """Returns what cars of these models are measured by."""
+        powers_w = {model.id: outlets.site_powers_w(model) for model in models}
+        return cls({each.id: each for each in models}, powers_w, outlets, caution, caution.widest)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The cars and open promises of a tenant, as admission needs them."""
+
+    cars: Sequence[CarState]
+    promises: Sequence[Promise]
+    spaces: Mapping[str, int]
+    """How many cars can be plugged in at once, by site that has chargers."""
+    known: Mapping[str, KnownCar]
+    away: Mapping[str, Away]
+    """By booking, those whose trips begin later after those that begin sooner."""
+    ground: Ground
 
 
 def booking_resource(row: Booking) -> dict[str, Any]:
@@ -186,25 +231,49 @@ async def read_fleet(
             .order_by(Booking.start, Booking.id)
         )
     ).all()
-    vehicles = await session.execute(
-        sa.select(Vehicle, VehicleModel)
-        .join(VehicleModel, Vehicle.model_id == VehicleModel.id)
+    known = await read_cars(session, tenant=tenant)
+    used = sa.select(Vehicle.model_id).where(Vehicle.tenant_id == tenant)
+    models = await session.scalars(sa.select(VehicleModel).where(VehicleModel.id.in_(used)))
+    ground = Ground.of(models.all(), await read_outlets(session, tenant=tenant), caution)
+    away = {row.id: away_of(row) for row in bookings if row.status in ON_THE_ROAD}
+    trips = {trip.vehicle_id: trip for trip in away.values()}
+    return Fleet(
+        cars=[car_state(car, trips.get(car.id), now, ground) for car in known.values()],
+        promises=[promise_of(each, now) for each in bookings if each.status in OPEN],
+        spaces={site_id: len(found) for site_id, found in ground.outlets.sites.items() if found},
+        known=known,
+        away=away,
+        ground=ground,
+    )
+
+
+async def read_cars(session: ReadSession, *, tenant: str) -> dict[str, KnownCar]:
+    """Returns what rows tell of all cars, by their ids, in that order."""
+    rows = await session.execute(
+        sa.select(
+            Vehicle.id,
+            Vehicle.model_id,
+            Vehicle.site_id,
+            Vehicle.at_site_id,
+            Vehicle.plugged_evse,
+            Vehicle.soc_pct,
+            Vehicle.returned_at,
+        )
         .where(Vehicle.tenant_id == tenant)
         .order_by(Vehicle.id)
     )
-    outlets = await read_outlets(session, tenant=tenant)
-    powers_w: dict[str, dict[str, float]] = {}
-    trips = {each.vehicle_id: each for each in bookings if each.status in ON_THE_ROAD}
-    cars: list[CarState] = []
-    for vehicle, model in vehicles:
-        if model.id not in powers_w:
-            powers_w[model.id] = outlets.site_powers_w(model)
-        trip = trips.get(vehicle.id)
-        cars.append(car_state(vehicle, model, trip, now, outlets, powers_w[model.id], caution))
-    return Fleet(
-        cars=cars,
-        promises=[promise_of(each, now) for each in bookings if each.status in OPEN],
-        spaces={site_id: len(found) for site_id, found in outlets.sites.items() if found},
+    return {row.id: KnownCar(*row) for row in rows}
+
+
+def away_of(row: Booking) -> Away:
+    """Returns a booking that is on the road."""
+    assert row.vehicle_id is not None
+    return Away(
+        vehicle_id=row.vehicle_id,
+        dropoff_site_id=row.dropoff_site_id,
+        start=row.start,
+        end=row.end,
+        distance_km=row.distance_km,
     )
 
 
@@ -255,32 +324,22 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
     return Outlets(sites=known, evses=evses)
 
 
-def car_state(  # noqa: PLR0917 - one row of each table that says something of the car
-    vehicle: Vehicle,
-    model: VehicleModel,
-    trip: Booking | None,
-    now: datetime,
-    outlets: Outlets,
-    powers_w: Mapping[str, float],
-    caution: Caution,
-) -> CarState:
+def car_state(car: KnownCar, trip: Away | None, now: datetime, ground: Ground) -> CarState:
     """Returns a car as admission sees it: where and when it is free, and how charged.
 
     Args:
-        vehicle: the car.
-        model: of it.
+        car: what is known of it.
         trip: the one it is on.
         now: the present.
-        outlets: where it may be plugged in.
-        powers_w: what it can count on, by site.
-        caution: what promises keep free.
+        ground: what it is measured by.
     """
-    straying, margin = caution.straying, caution.widest
-    wh_per_km = model.consumption_wh_per_km * straying.expected_factor(vehicle.id)
+    straying, margin = ground.caution.straying, ground.margin
+    model, powers_w = ground.models[car.model_id], ground.powers_w[car.model_id]
+    wh_per_km = model.consumption_wh_per_km * straying.expected_factor(car.id)
     capacity_wh = model.battery_capacity_wh
-    soc_pct = UNKNOWN_SOC_PCT if vehicle.soc_pct is None else vehicle.soc_pct
+    soc_pct = UNKNOWN_SOC_PCT if car.soc_pct is None else car.soc_pct
     soc_wh = min(capacity_wh, capacity_wh * soc_pct / 100)
-    site_id, free_from = vehicle.at_site_id or vehicle.site_id, now
+    site_id, free_from = car.at_site_id or car.site_id, now
     power_w = powers_w.get(site_id, model.max_ac_power_w)
     if trip is not None:
         site_id = trip.dropoff_site_id
@@ -293,15 +352,15 @@ def car_state(  # noqa: PLR0917 - one row of each table that says something of t
             free_from = now + max(LATE_BY, timedelta(seconds=more_s))
         soc_wh = max(0.0, soc_wh - trip.distance_km * wh_per_km * margin.energy_factor)
         power_w = powers_w.get(site_id, model.max_ac_power_w)
-    elif vehicle.plugged_evse is not None and vehicle.plugged_evse in outlets.evses:
-        outlet = outlets.evses[vehicle.plugged_evse]
+    elif car.plugged_evse is not None and car.plugged_evse in ground.outlets.evses:
+        outlet = ground.outlets.evses[car.plugged_evse]
         power_w = 0.0
         if outlet is not None:
             power_w = outlet_power_w(outlet, charger_of(model))
-    elif vehicle.returned_at is not None and now - vehicle.returned_at > PLUG_IN_WITHIN:
+    elif car.returned_at is not None and now - car.returned_at > PLUG_IN_WITHIN:
         power_w = 0.0
     return CarState(
-        vehicle_id=vehicle.id,
+        vehicle_id=car.id,
         vehicle_class=model.vehicle_class,
         site_id=site_id,
         free_from=free_from,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -16,17 +16,18 @@ from scheduler.admit import Calendar
 from tests.builders.rest_house import START, RestHouse, a_trip
 
 
-async def calendar_of(house: RestHouse, own: object) -> Calendar:
+async def calendar_of(house: RestHouse, own: object, now: datetime | None = None) -> Calendar:
     assert isinstance(own, Desk)
     async with house.db.read() as session:
-        return await own.calendar(session, tenant="default", now=house.clock.now())
+        return await own.calendar(session, tenant="default", now=now or house.clock.now())
 
 
 async def check_desk(house: RestHouse) -> None:
     """Compares what the house's desk holds with what a new one reads."""
     kept = await calendar_of(house, house.services.desk)
-    fresh = await calendar_of(house, Desk())
+    fresh = await calendar_of(house, Desk(), kept.now)
     assert kept.chains == fresh.chains
+    assert kept.cars == fresh.cars
 
 
 def fail(*_: Any) -> None:
