@@ -42,7 +42,7 @@ from csms.ledger.database import Database
 from csms.ledger.relay import Relay
 from csms.messages.reactions import LogKeeper
 from csms.overrides.reactions import OverrideKeeper
-from csms.planning.looking import Look, look, look_apart
+from csms.planning.looking import Look, NotSeen, look, look_apart
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Looks, Planner, Solve
 from csms.reconciliation.reactions import Closer
@@ -69,6 +69,7 @@ from models.clocks import (
     SteppedClock,
     WireClock,
 )
+from models.errors import Unavailable
 from models.ids import IdMaker, UlidMaker
 from scheduler.plan import Plan
 from scheduler.pool import InlinePool, ProcessPool, WorkerLost
@@ -423,11 +424,14 @@ class House:
         async def look_there(now: datetime, known: str | None) -> Look | None:
             try:
                 job = partial(look_apart, url, TENANT, now, known)
-                return await asyncio.wrap_future(pool.call(job))
-            except WorkerLost:
-                log.exception("look.failed")
-            async with self.db.read() as session:
-                return await look(session, tenant=TENANT, now=now, known=known)
+                seen = await asyncio.wrap_future(pool.call(job))
+            except WorkerLost:  # that costs time, and never a plan
+                log.warning("look.worker_lost")
+                async with self.db.read() as session:
+                    seen = await look(session, tenant=TENANT, now=now, known=known)
+            if isinstance(seen, NotSeen):
+                raise Unavailable(seen.why)
+            return seen
 
         return look_there
 

@@ -173,7 +173,11 @@ def _work(line: Connection[Any, Any]) -> None:
             job = line.recv()
         except (EOFError, OSError, KeyboardInterrupt):
             return
-        line.send(job())
+        done = job()
+        try:
+            line.send(done)
+        except OSError:  # who asked is gone
+            return
 
 
 def _solved(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:

@@ -17,6 +17,7 @@ from csms.energy.queries import Equipment
 from csms.ledger.database import Database
 from csms.planning.queries import Rows, current_plan, read_rows
 from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
+from models.errors import Unavailable
 from scheduler.plan import Plan, read_plan
 from scheduler.problem import write_problem
 
@@ -38,6 +39,13 @@ class Look:
     snapshot: Snapshot
     """Its problem is written already; of its rows those are missing that only the problem needs."""
     former: Former | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSeen:
+    """The database is away."""
+
+    why: str
 
 
 async def look(
@@ -85,9 +93,12 @@ def _needed_later(rows: Rows) -> Rows:
     )
 
 
-def look_apart(url: str, tenant: str, now: datetime, known: str | None) -> Look | None:
+def look_apart(url: str, tenant: str, now: datetime, known: str | None) -> Look | NotSeen | None:
     """Looks from another process than the one that has the database open: a worker's job."""
-    return asyncio.run(_look_alone(url, tenant, now, known))
+    try:
+        return asyncio.run(_look_alone(url, tenant, now, known))
+    except Unavailable as away:
+        return NotSeen(str(away))
 
 
 async def _look_alone(url: str, tenant: str, now: datetime, known: str | None) -> Look | None:

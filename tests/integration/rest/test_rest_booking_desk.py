@@ -40,9 +40,10 @@ class Reads:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, read = 0, desk.read_fleet
+        self.hushed = False
 
         async def read_fleet(*given: Any, **named: Any) -> Any:
-            self.count += 1
+            self.count += not self.hushed
             return await read(*given, **named)
 
         monkeypatch.setattr(desk, "read_fleet", read_fleet)
@@ -63,6 +64,37 @@ async def test_bookings_change_the_calendar_without_reading_all_cars(
     refused = a_trip(START + timedelta(hours=4), distance_km=2_000)
     await house.post("/bookings", refused, 409)
     assert reads.count <= 1, "a booking that was over has changed"
+    await check_desk(house)
+
+
+async def test_cars_change_the_calendar_without_reading_all_that_is_known_of_them(
+    stepped_on_both: RestHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = stepped_on_both
+    await house.fleet("car-1", "car-2", "car-3")
+    booked = await house.post("/bookings", a_trip(START + timedelta(minutes=5), 1.0))
+    other = await house.post("/bookings", a_trip(START + timedelta(hours=4)))
+    await check_desk(house)
+    reads = Reads(monkeypatch)
+    own = house.services.desk
+    for path, body in (
+        ("/vehicles/car-1/state", {"soc_pct": 35}),
+        (f"/bookings/{booked['id']}/start", {"soc_pct": 70}),
+        (f"/bookings/{booked['id']}/extend", {"end": (START + timedelta(hours=2)).isoformat()}),
+        (f"/bookings/{booked['id']}/return", {"plugged_evse": None}),
+        (f"/bookings/{other['id']}/cancel", None),
+        ("/vehicles/car-2/state", {"at_site_id": None}),
+    ):
+        await house.post(path, body, 200)
+        before = reads.count
+        kept = await calendar_of(house, own)
+        assert reads.count == before == 0, path
+        reads.hushed = True
+        fresh = await calendar_of(house, Desk(), kept.now)
+        reads.hushed = False
+        assert kept.chains == fresh.chains, path
+        assert kept.cars == fresh.cars, path
+    await house.vehicle("A", id="car-4")
     await check_desk(house)
 
 
@@ -102,6 +134,9 @@ async def test_what_another_node_writes_behind_our_clock_is_seen(
     await check_desk(house)
 
 
+KINDS = ["book", "book", "book", "cancel", "extend", "start", "return", "wait", "measure"]
+
+
 @pytest.mark.parametrize("seed", range(2))
 async def test_any_course_of_bookings_leaves_what_a_new_desk_reads(
     stepped_on_both: RestHouse, seed: int
@@ -110,7 +145,7 @@ async def test_any_course_of_bookings_leaves_what_a_new_desk_reads(
     await house.fleet(*(f"car-{n}" for n in range(4)))
     open_ids: list[str] = []
     for _ in range(16):
-        what = random.choice(["book", "book", "book", "cancel", "extend", "start", "wait"])
+        what = random.choice(KINDS)
         if what == "book":
             start = house.clock.now() + timedelta(minutes=random.randint(1, 600))
             wish = a_trip(start, random.choice([0.5, 2.0]), distance_km=random.choice([5, 30]))
@@ -118,6 +153,9 @@ async def test_any_course_of_bookings_leaves_what_a_new_desk_reads(
             assert answer.status_code in {201, 409}, answer.text
             if answer.status_code == 201:
                 open_ids.append(answer.json()["id"])
+        elif what == "measure":
+            state = {"soc_pct": random.randint(5, 100)}
+            await house.post(f"/vehicles/car-{random.randrange(4)}/state", state, 200)
         elif what == "wait":
             until = house.clock.now() + timedelta(seconds=random.choice([1, 20, 90]))
             await house.post("/clock", {"advance_to": until.isoformat()}, 200)

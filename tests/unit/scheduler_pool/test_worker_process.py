@@ -6,13 +6,14 @@ import os
 import signal
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from scheduler.check import check
 from scheduler.plan import Plan
-from scheduler.pool import InlinePool, ProcessPool
+from scheduler.pool import InlinePool, ProcessPool, WorkerLost
 from scheduler.problem import read_problem
 from scheduler.rolling import PlanOptions
 from tests.builders.problems import confluence_like
@@ -123,3 +124,14 @@ def test_a_large_plan_that_is_waited_for_is_made_beside_and_is_the_same(
     assert replace(made.plan, solve_seconds=0.0) == replace(expected.plan, solve_seconds=0.0)
     beside.close()
     assert beside.worker_pid() is None
+
+
+def test_a_worker_does_other_work_too_and_what_is_asked_of_a_dead_one_is_said_to_be_lost() -> None:
+    pool = ProcessPool(kill_after_s=PATIENCE_S)
+    assert pool.call(partial(max, 2, 3)).result(PATIENCE_S) == 3
+    assert pool.call(os.getpid).result(PATIENCE_S) == pool.worker_pid() != os.getpid()
+    with pytest.raises(WorkerLost):
+        pool.call(partial(os._exit, 1)).result(PATIENCE_S)
+    assert pool.killed == 1
+    assert pool.call(partial(max, 2, 3)).result(PATIENCE_S) == 3
+    pool.close()
