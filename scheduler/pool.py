@@ -38,6 +38,9 @@ lives longer, made a process grow by 9 % over a day of plans. Smaller ones don't
 """
 
 
+CALL_PATIENCE = 4
+"""So many times as long other work may take: it does not hang as solvers do, and may be the first
+that a worker gets, which begins by loading half of the house."""
 T = TypeVar("T")
 
 
@@ -111,7 +114,7 @@ class ProcessPool:
         Raises:
             WorkerLost: from the future, if the worker does not outlive the job.
         """
-        return self._thread.submit(self._called, job, self.kill_after_s)
+        return self._thread.submit(self._called, job, CALL_PATIENCE * self.kill_after_s)
 
     def close(self) -> None:
         """Ends the worker at once."""
