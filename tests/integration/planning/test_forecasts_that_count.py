@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from csms.planning.queries import read_rows
-from csms.planning.snapshot import STEPS, Snapshot, snapshot_of
-from csms.planning.worker import HORIZON
+from csms.planning.snapshot import HORIZON, STEPS, Snapshot, snapshot_of
 from models.tables.energy import Forecast
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
