@@ -55,6 +55,7 @@ from csms.security.reactions.renewals import RenewalKeeper
 from csms.security.reactions.signer import CertificateSigner
 from csms.simulations.reactions import Simulator
 from csms.stations.reactions import StationHost
+from csms.surplus.reactions import SurplusKeeper
 from csms.trust.errands import CertificateErrands
 from csms.updates.reactions.campaigns import Conductor
 from csms.updates.reactions.firmware import UpdateKeeper
@@ -204,6 +205,7 @@ class House:
         self._parts: list[Any] = []
         self.gateway: Gateway
         self.planner: Planner
+        self._surplus: SurplusKeeper
         self.api: FastAPI
 
     async def start(self) -> None:
@@ -288,6 +290,14 @@ class House:
         bus.subscribe("grid limits", limits.follows, limits.heard, limits.rest)
         bus.subscribe("planner", HEARD, self.planner.heard)
         await self.planner.start()
+        surplus = self._surplus = SurplusKeeper(
+            db=db,
+            clock=clock,
+            ids=ids,
+            activity=self.times.activity,
+            free_at=self.planner.free_at,
+        )
+        bus.subscribe("surplus", surplus.follows, surplus.heard, surplus.rest)
 
     def _authority_outside(self) -> EstAuthority | None:
         settings = self.settings
@@ -443,6 +453,7 @@ class House:
         await self._errands.close()
         if self._controlled:
             await self.planner.stop()
+            await self._surplus.stop()
             await self._grid_limits.stop()
         await watchman.stop()
         await sun.stop()

@@ -43,6 +43,7 @@ from csms.reservations.api import router as reservations_router
 from csms.security.api import router as security_router
 from csms.simulations.api import router as simulations_router
 from csms.stations.api import router as stations_router
+from csms.surplus.api import router as surplus_router
 from csms.swapping.api import router as swapping_router
 from csms.trust.api import router as trust_router
 from csms.updates.api.campaigns import router as campaigns_router
@@ -92,4 +93,5 @@ ROUTERS: Sequence[APIRouter] = (
     simulations_router,
     overrides_router,
     grid_limits_router,
+    surplus_router,
 )

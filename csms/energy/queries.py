@@ -95,6 +95,7 @@ class SiteShown(KeptShown):
     plug_and_charge: bool
     promise_probability: float
     shadow: bool
+    follow_surplus: bool
 
 
 class MeasurementShown(Shown):
@@ -224,6 +225,7 @@ def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
         "plug_and_charge": row.plug_and_charge,
         "promise_probability": row.promise_probability,
         "shadow": row.shadow,
+        "follow_surplus": row.follow_surplus,
         "external_id": row.external_id,
         "custom": row.custom,
         "created_at": row.created_at,

@@ -158,10 +158,14 @@ class Planner:
         spare_w = seen.pv_power_w - (seen.load_power_w or 0.0)
         return abs(spare_w - surplus_w[step]) > SURPRISE_W
 
+    def free_at(self) -> datetime:
+        """Returns from when on a wish that is not urgent is served at once."""
+        now = self._clock.now()
+        return now if self._planned_at is None else max(now, self._planned_at + self._replan_gap)
+
     def wish(self, reason: str, *, urgent: bool = False) -> None:
         """Asks for a plan: at once when urgent or due, else when the gap is over."""
-        now = self._clock.now()
-        due = now if self._planned_at is None else self._planned_at + self._replan_gap
+        now, due = self._clock.now(), self.free_at()
         if urgent or due <= now:
             if self._wishes.empty():
                 self._activity.begin()

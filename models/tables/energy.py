@@ -50,6 +50,8 @@ class Site(Kept, Base):
     """How surely a booking from here is to be kept when it is accepted."""
     shadow: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Whether plans are made for it and nothing is commanded by them."""
+    follow_surplus: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
+    """Whether cars follow the sun that is measured, between plans."""
 
 
 class Circuit(Base):

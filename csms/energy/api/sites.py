@@ -185,6 +185,9 @@ class NewSite(KeptDocument):
     """How surely a booking from here must be kept to be accepted."""
     shadow: bool = False
     """Make plans for it and report, but command nothing by them: stations keep what they have."""
+    follow_surplus: bool = True
+    """Let cars follow the sun that is measured, between plans; for that its meters must speak every
+    6 minutes or oftener."""
 
 
 class NewMeasurement(Document):

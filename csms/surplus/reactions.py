@@ -1,0 +1,255 @@
+"""The keeper of the loop between plans: hears the meters, and acts before the next plan does.
+
+What stations meter is added up by circuit in memory, so that a meter value costs a look-up; only
+what is above a limit, and a site whose meters have spoken, is looked at in the database.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+
+from csms.bus.base import EventNote
+from csms.grid_limits.rules import TOLERANCE_W
+from csms.ledger.database import Database
+from csms.planning.actions import GRID_LIMITS
+from csms.planning.boxes import above, evse_name
+from csms.planning.queries import current_plan
+from csms.surplus.actions import follow, relieve, step_end
+from csms.surplus.queries import PlanNow, Sun, look_at_circuits, look_at_sun, newest_measurement
+from csms.surplus.rules import LEAST_CHANGE_W, followed, relieved
+from models.alarm import Alarm
+from models.clocks import Activity, Clock
+from models.ids import IdMaker
+from models.tables.energy import Circuit, Site
+from models.tables.stations import Evse, Station
+from models.timeline import StepGrid
+from scheduler.plan import read_plan
+
+OFTEN = timedelta(minutes=6)
+"""A meter that speaks less often tells of what was, not of what is: that is left to plans."""
+RECENT = timedelta(minutes=2)
+"""What was measured longer ago, and told only now, is not followed."""
+PLAN_WITHIN = timedelta(seconds=20)
+"""Where the planner may answer a measurement by itself, it is given so long to do it better."""
+LEAST_TIME = timedelta(minutes=2)
+"""So shortly before the plan's next step nothing is led elsewhere."""
+_DRAWS = frozenset({"transaction.updated", "transaction.ended"})
+_CHANGES = frozenset({"site.updated", "site.deleted", "station.updated", "plan.published"})
+
+_log = structlog.get_logger("surplus")
+
+
+class _TransactionNote(msgspec.Struct):
+    station: str
+    evse_id: int
+    power_w: float | None = None
+
+
+class _MeasuredNote(msgspec.Struct):
+    measured_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is known of a site beside what changes from minute to minute."""
+
+    tenant: str
+    follows: bool
+    in_shadow: bool
+    circuits: dict[str, float]
+    """What each has for cars, in W."""
+    above: dict[str, list[str]]
+    """By EVSE, the circuits that it hangs on."""
+
+
+class SurplusKeeper:
+    """Leads cars between plans, by what is measured."""
+
+    follows = _DRAWS | _CHANGES | {"site.measured"}
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        ids: IdMaker,
+        activity: Activity,
+        free_at: Callable[[], datetime],
+    ) -> None:
+        """Makes a keeper that has not begun.
+
+        Args:
+            db: where all is.
+            clock: of life.
+            ids: of limits.
+            activity: what waits while this works.
+            free_at: tells from when on the planner answers a measurement at once.
+        """
+        self._db = db
+        self._clock = clock
+        self._ids = ids
+        self._free_at = free_at
+        self._places: dict[str, _Place | None] = {}
+        self._power_w: dict[str, dict[str, float]] = defaultdict(dict)
+        """What each EVSE was metered to draw last, by site."""
+        self._measured_at: dict[str, datetime] = {}
+        """When the meters of each site spoke last."""
+        self._suns: dict[str, tuple[datetime, datetime]] = {}
+        """Sites to be led by their sun: when it was measured, and when the meters spoke before."""
+        self._over: set[str] = set()
+        """Sites to look at when no more notes wait."""
+        self._plan: PlanNow | None = None
+        self._alarm = Alarm(self._ring, clock=clock, activity=activity, name="surplus")
+
+    async def stop(self) -> None:
+        """Stops; boxes go back to their plans when the step ends."""
+        await self._alarm.stop()
+
+    async def heard(self, note: EventNote) -> None:
+        """Takes one of the events that `follows` names."""
+        if note.type in _CHANGES:
+            self._places.clear()
+            if note.type == "plan.published":
+                self._suns.clear()  # it knows what was measured, and better what to do
+        elif note.site_id is None:
+            return
+        elif note.type in _DRAWS:
+            await self._metered(note, note.site_id)
+        else:
+            self._measured(msgspec.json.decode(note.resource, type=_MeasuredNote), note.site_id)
+
+    async def rest(self) -> None:
+        """Looks at the sites where something is to be done, each once."""
+        over, self._over = sorted(self._over), set()
+        for site_id in over:
+            await self._relieve(site_id)
+        if self._suns and self._free_at() > self._clock.now() + PLAN_WITHIN:
+            await self._follow_all()
+
+    async def _metered(self, note: EventNote, site_id: str) -> None:
+        told = msgspec.json.decode(note.resource, type=_TransactionNote)
+        powers_w, name = self._power_w[site_id], f"{told.station}/{told.evse_id}"
+        if note.type == "transaction.ended" or told.power_w is None:
+            powers_w.pop(name, None)
+            return
+        powers_w[name] = told.power_w
+        place = await self._place(site_id)
+        if place is None or place.in_shadow:
+            return
+        for circuit in place.above.get(name, ()):
+            drawn_w = sum(w for each, w in powers_w.items() if circuit in place.above.get(each, ()))
+            if drawn_w > place.circuits[circuit] + TOLERANCE_W:
+                self._over.add(site_id)
+
+    def _measured(self, told: _MeasuredNote, site_id: str) -> None:
+        before = self._measured_at.get(site_id)
+        self._measured_at[site_id] = told.measured_at
+        now = self._clock.now()
+        if before is None or not timedelta(0) < told.measured_at - before <= OFTEN:
+            return
+        if now - told.measured_at > RECENT or step_end(now) - now < LEAST_TIME:
+            return
+        self._suns[site_id] = (told.measured_at, before)
+        if self._free_at() <= now + PLAN_WITHIN:
+            self._alarm.set(now + PLAN_WITHIN)
+
+    async def _ring(self) -> None:
+        try:
+            await self._follow_all()
+        except Exception:  # noqa: BLE001 - the next measurement is to be followed all the same
+            _log.exception("surplus_not_followed")
+
+    async def _follow_all(self) -> None:
+        suns, self._suns = self._suns, {}
+        for site_id, (measured_at, since) in sorted(suns.items()):
+            place = await self._place(site_id)
+            if place is not None and place.follows and not place.in_shadow:
+                await self._follow(site_id, place.tenant, measured_at, since)
+
+    async def _follow(
+        self, site_id: str, tenant: str, measured_at: datetime, since: datetime
+    ) -> None:
+        plan = await self._plan_now(tenant)
+        if plan is None:
+            return
+        async with self._db.read() as session:
+            site = await session.get_one(Site, site_id)
+            row = await newest_measurement(session, site_id, measured_at)
+            if row is None:
+                return
+            now = self._clock.now()
+            look = await look_at_sun(session, site, now, plan, Sun(row, since))
+        if look is None or abs(look.spare_w) < LEAST_CHANGE_W:
+            return
+        if not followed(look.spare_w, look.followers, look.circuits, now):
+            return
+        async with self._db.write(self._clock, self._ids, actor="surplus", tenant=tenant) as work:
+            await work.take_turn(GRID_LIMITS)
+            site = await work.session.get_one(Site, site_id)
+            row = await newest_measurement(work.session, site_id, measured_at)
+            assert row is not None
+            look = await look_at_sun(work.session, site, work.now, plan, Sun(row, since))
+            if look is not None and site.follow_surplus and not site.shadow:
+                await follow(work, look)
+
+    async def _relieve(self, site_id: str) -> None:
+        place = await self._place(site_id)
+        if place is None:
+            return
+        async with self._db.read() as session:
+            site = await session.get_one(Site, site_id)
+            look = await look_at_circuits(session, site, self._clock.now())
+        if not relieved(look.followers, look.circuits)[0]:
+            return
+        async with self._db.write(
+            self._clock, self._ids, actor="surplus", tenant=place.tenant
+        ) as work:
+            await work.take_turn(GRID_LIMITS)
+            site = await work.session.get_one(Site, site_id)
+            if not site.shadow:
+                await relieve(work, await look_at_circuits(work.session, site, work.now))
+
+    async def _plan_now(self, tenant: str) -> PlanNow | None:
+        """Returns the plan in force; it is read once."""
+        async with self._db.read() as session:
+            row = await current_plan(session, tenant=tenant)
+        if row is None:
+            return None
+        if self._plan is None or self._plan.id != row.id:
+            grid = StepGrid(row.start, row.step_minutes, row.steps)
+            self._plan = PlanNow(row.id, grid, read_plan(row.document.encode()))
+        return self._plan
+
+    async def _place(self, site_id: str) -> _Place | None:
+        if site_id not in self._places:
+            self._places[site_id] = await self._read(site_id)
+        return self._places[site_id]
+
+    async def _read(self, site_id: str) -> _Place | None:
+        async with self._db.read() as session:
+            site = await session.get(Site, site_id)
+            if site is None:
+                return None
+            rows = (
+                await session.scalars(sa.select(Circuit).where(Circuit.site_id == site_id))
+            ).all()
+            evses = await session.scalars(
+                sa.select(Evse)
+                .join(Station, Station.identity == Evse.station)
+                .where(Station.site_id == site_id)
+            )
+            parents = {row.id: row.parent for row in rows}
+            return _Place(
+                tenant=site.tenant_id,
+                follows=site.follow_surplus,
+                in_shadow=site.shadow,
+                circuits={row.id: row.limit_w - row.unmanaged_load_w for row in rows},
+                above={evse_name(row): above(row.circuit_id, parents) for row in evses},
+            )
