@@ -99,6 +99,7 @@ def _site(site: SiteSpec, timezone: str) -> dict[str, Any]:
         "latitude": site.latitude,
         "longitude": site.longitude,
         "timezone": timezone,
+        "follow_surplus": site.follow_surplus,
         "import_limit_w": site.import_limit_w,
         "export_limit_w": site.export_limit_w,
         "circuits": [

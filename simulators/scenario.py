@@ -242,6 +242,8 @@ class SiteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Null: not looked at."""
     history: SiteHistory | None = None
     """What was measured here; null: sun and load are drawn, and prices are those of all sites."""
+    follow_surplus: bool = True
+    """Whether cars follow the sun that is measured, between plans."""
 
     def circuits_above(self, circuit_id: str | None) -> tuple[str, ...]:
         """Returns a circuit and all that it hangs on; a loop ends once it is seen."""

@@ -92,7 +92,10 @@ def relieved(
         over.append(name)
         giving = [_giving(each, limits[each.name], each.on[name]) for each in mine]
         parts = {each.name: each.on[name] for each in mine}
-        for other, on_it_w in shares(circuit.limit_w - circuit.others_w, giving).items():
+        given_w = sum(each.limit_w * each.on[name] for each in mine)
+        # Boxes may let a little more flow than they are told; so much less they are told.
+        excess = max(1.0, (drawn_w - circuit.others_w) / given_w) if given_w > 0 else 1.0
+        for other, on_it_w in shares((circuit.limit_w - circuit.others_w) / excess, giving).items():
             limits[other] = min(limits[other], on_it_w / parts[other])
     lowered = {
         each.name: limits[each.name]

@@ -1,0 +1,241 @@
+"""Between plans: boxes on real sockets follow the sun that REST tells of, and spare a fuse."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from csms.planning.reactions import FOLLOWED, LimitKeeper
+from csms.planning.worker import HEARD, Planner
+from csms.surplus import reactions, rules
+from csms.surplus.reactions import SurplusKeeper
+from models.tables.charging import Transaction
+from models.timeline import floor_to_step, format_rfc3339
+from scheduler.plan import Plan
+from scheduler.problem import Problem
+from scheduler.rolling import Made, PlanOptions, plan_with_level
+from tests.builders.paying import Paying, paying
+from tests.builders.rest_house import RestHouse, a_model, rest_house
+from tests.builders.stations import a_car
+
+FULL_W = 3_700.0
+EVSES = [
+    {"evse_id": number, "max_power_w": FULL_W, "min_power_w": 1000.0, "circuit_id": "C"}
+    for number in (1, 2)
+]
+
+
+async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
+    return await asyncio.to_thread(
+        plan_with_level, problem, incumbent=former, options=how, monotonic=time.monotonic
+    )
+
+
+async def _nothing(*_: Any) -> None:
+    pass
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits are for hours; `tests/property/surplus` is about them."""
+    monkeypatch.setattr(rules, "DWELL", timedelta(0))
+    monkeypatch.setattr(rules, "SWITCH_DWELL", timedelta(0))
+    monkeypatch.setattr(reactions, "LEAST_TIME", timedelta(0))
+
+
+@asynccontextmanager
+async def following(house: RestHouse) -> AsyncIterator[None]:
+    """Runs a planner that plans once and then by the clock, and the loop between plans."""
+    limits = LimitKeeper(db=house.db, clock=house.clock, ids=house.services.ids)
+    planner = Planner(
+        db=house.db,
+        clock=house.clock,
+        ids=house.services.ids,
+        activity=house.activity,
+        solve=solve,
+        refresh_forecasts=_nothing,
+        replan_gap=timedelta(hours=12),
+    )
+    keeper = SurplusKeeper(
+        db=house.db,
+        clock=house.clock,
+        ids=house.services.ids,
+        activity=house.activity,
+        free_at=planner.free_at,
+    )
+    bus = house.services.bus
+    await limits.start()
+    bus.subscribe("limits", FOLLOWED, limits.heard, limits.rest)
+    bus.subscribe("planner", HEARD, planner.heard)
+    bus.subscribe("surplus", keeper.follows, keeper.heard, keeper.rest)
+    await planner.start()
+    try:
+        yield
+    finally:
+        await planner.stop()
+        await keeper.stop()
+
+
+@asynccontextmanager
+async def two_cars(url: str, version: str, limit_w: float, **site: Any) -> AsyncIterator[Paying]:
+    """Runs a house with two cars that charge with all they can on one circuit."""
+    async with paying(url, version) as it:
+        circuits = [{"id": "C", "limit_w": limit_w}]
+        await it.house.patch("/sites/A", {"circuits": circuits, **site})
+        await it.house.patch("/stations/ST-1", {"evses": EVSES})
+        for evse_id in (1, 2):
+            now = it.house.clock.now()
+            it.box.plug(evse_id, a_car(id=f"car-{evse_id}", token="04AABBCC"), now)
+            it.box.present(evse_id, "04AABBCC", now)
+        await it.until(
+            "/transactions",
+            lambda page: len([t for t in page["items"] if t["token_status"] == "Accepted"]) == 2,
+            open="true",
+        )
+        yield it
+
+
+async def sun_in_an_hour(it: Paying) -> None:
+    """Makes both cars known, half empty, and promises them all the sun that they can take later."""
+    house, now = it.house, it.house.clock.now()
+    await house.post("/vehicle-models", a_model(id="mia", max_ac_power_w=FULL_W))
+    page = await house.get("/transactions", open="true")
+    for row in page["items"]:
+        name = f"mia-{row['evse_id']}"
+        await house.post("/vehicles", {"id": name, "model_id": "mia", "site_id": "A"})
+        state = {"soc_pct": 50.0, "plugged_evse": f"ST-1/{row['evse_id']}"}
+        await house.post(f"/vehicles/{name}/state", state, 200)
+        async with house.db.write(house.clock, house.services.ids) as work:
+            (await work.session.get_one(Transaction, row["id"])).vehicle_id = name
+    start = format_rfc3339(floor_to_step(now, 60))
+    series = {"site_id": "A", "issued_at": format_rfc3339(now), "start": start}
+    prices = {"currency": "EUR", "import_price_per_kwh": ["0.30"] * 60}
+    prices |= {"export_price_per_kwh": ["0.05"] * 60, "step_minutes": 60}
+    await house.post("/prices", series | prices)
+    for kind, hours in (("pv", [0.0] * 2 + [9000.0] * 46), ("load", [500.0] * 48)):
+        await house.post(
+            f"/forecasts/{kind}", series | {"step_minutes": 60, "source": "t", "q50_w": hours}
+        )
+
+
+def allowed_w(it: Paying) -> list[float]:
+    """Returns what the box lets each car draw now."""
+    found = [it.box.composite(number, it.house.clock.now(), 60.0) for number in (1, 2)]
+    return [each[0].limit_w if each else FULL_W for each in found]
+
+
+async def told(it: Paying, pv_w: float) -> None:
+    await it.house.post(
+        "/sites/A/measurements",
+        {
+            "measured_at": format_rfc3339(it.house.clock.now()),
+            "pv_power_w": pv_w,
+            "load_power_w": 500.0,
+        },
+    )
+
+
+async def allows(it: Paying, pv_w: float, *powers_w: float) -> None:
+    """Lets the meters speak until the box lets its cars draw so much."""
+    async with asyncio.timeout(120):
+        while sorted(allowed_w(it)) != pytest.approx(sorted(powers_w), abs=1.0):
+            await told(it, pv_w)
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize("version", ["ocpp1.6", "ocpp2.1"])
+async def test_cars_take_the_sun_that_no_plan_saw_and_give_it_back(
+    sqlite_url: str, version: str
+) -> None:
+    async with two_cars(sqlite_url, version, 5000.0) as it:
+        await sun_in_an_hour(it)
+        async with following(it.house):
+            await it.soon(lambda: allowed_w(it) == [0.0, 0.0])
+            await it.until(
+                "/limits", lambda page: all(e["state"] == "accepted" for e in page["items"])
+            )
+            shown = await it.house.get("/sites/A/surplus")
+            assert shown == {"site_id": "A", "follow_surplus": True, "corrections": []}
+            await allows(it, 8500.0, 1300.0, 3700.0)  # the fuse bears no more
+            shown = await it.house.get("/sites/A/surplus")
+            first, second = sorted(shown["corrections"], key=lambda each: -each["limit_w"])
+            assert (first["why"], first["planned_w"], first["before_w"]) == ("more sun", 0.0, 0.0)
+            assert (first["limit_w"], second["limit_w"]) == (3700.0, 1300.0)
+            assert first["active"]
+            assert first["spare_w"] == pytest.approx(8000.0)
+            assert first["switched_in_hour"] == 1
+            limit = next(
+                each
+                for each in (await it.house.get("/limits"))["items"]
+                if each["id"] == first["limit_id"]
+            )
+            assert limit["plan_id"] is None
+            assert limit["periods"][0]["reasons"] == ["FOLLOW_SUN"]
+            assert limit["periods"][1]["from_at"] == first["until"]
+            await allows(it, 500.0, 0.0, 0.0)
+            shown = await it.house.get("/sites/A/surplus")
+            assert {each["why"] for each in shown["corrections"]} == {"less sun"}
+
+
+@pytest.mark.parametrize("setting", [{"follow_surplus": False}, {"shadow": True}])
+async def test_where_it_is_not_wanted_no_car_is_led(
+    sqlite_url: str, setting: dict[str, bool]
+) -> None:
+    async with two_cars(sqlite_url, "ocpp2.0.1", 5000.0, **setting) as it:
+        await sun_in_an_hour(it)
+        async with following(it.house):
+            plan = await it.until("/plans", lambda page: page["items"] or None)
+            assert plan
+            before = await it.house.get("/limits")
+            for _ in range(3):
+                await told(it, 8500.0)
+                await asyncio.sleep(0.1)
+            assert len((await it.house.get("/limits"))["items"]) == len(before["items"])
+            assert (await it.house.get("/sites/A/surplus"))["corrections"] == []
+
+
+async def test_a_circuit_is_spared_at_once_when_it_is_measured_above_its_limit(
+    sqlite_url: str,
+) -> None:
+    async with two_cars(sqlite_url, "ocpp2.0.1", 5000.0) as it:
+        keeper = SurplusKeeper(
+            db=it.house.db,
+            clock=it.house.clock,
+            ids=it.house.services.ids,
+            activity=it.house.activity,
+            free_at=it.house.clock.now,
+        )
+        it.house.services.bus.subscribe("surplus", keeper.follows, keeper.heard, keeper.rest)
+        now = it.house.clock.now()
+        it.box.advance(now)
+        for evse in it.box.evses.values():
+            it.box.sample_now(evse, now, asked=True)
+        await it.soon(lambda: sorted(allowed_w(it)) == pytest.approx([2500.0, 2500.0], abs=1))
+        shown = await it.until(
+            "/sites/A/surplus", lambda each: each if each["corrections"] else None
+        )
+        assert {(e["why"], e["circuit"]) for e in shown["corrections"]} == {("circuit", "C")}
+        await keeper.stop()
+
+
+async def test_the_setting_is_one_of_the_site_and_the_list_for_those_who_may_read(
+    database_url: str,
+) -> None:
+    async with rest_house(database_url, stepped=True) as house:
+        await house.site(id="A")
+        assert (await house.get("/sites/A"))["follow_surplus"] is True
+        changed = await house.patch("/sites/A", {"follow_surplus": False})
+        assert changed["follow_surplus"] is False
+        assert (await house.get("/sites/A/surplus"))["follow_surplus"] is False
+        await house.get("/sites/nowhere/surplus", 404)
+        wrong = await house.http.patch("/api/v1/sites/A", json={"follow_surplus": "often"})
+        assert wrong.status_code == 422
+        assert [each["field"] for each in wrong.json()["errors"]] == ["/follow_surplus"]
+        viewer = house.client(await house.key("viewer"))
+        assert (await viewer.get("/api/v1/sites/A/surplus")).status_code == 200
