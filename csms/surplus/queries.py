@@ -15,6 +15,7 @@ from csms.grid_limits.queries import Open, SiteNow, site_now
 from csms.overrides.queries import overrides_in_force
 from csms.planning.boxes import above, evse_name, safe_share_w
 from csms.planning.rules import is_cut, is_trial, limit_at, read_periods
+from csms.planning.snapshot import METERED_FRESH_FOR
 from csms.stations.rules import PHASES, phase_loads_w, phases_of, rated_power_w
 from csms.surplus.rules import SPARE_H, Circuit, Follower
 from models.tables.energy import BatteryState, Site, SiteMeasurement
@@ -100,7 +101,9 @@ async def look_at_circuits(session: AsyncSession, site: Site, now: datetime) -> 
     seen = await site_now(session, site, now)
     movable = [each for each in seen.open if each.outlet.unable is None and not _is_tried(each)]
     newest = await newest_measurement(session, site.id, now)
-    wiring = await _wiring(session, seen, alone_w=None if newest is None else alone_w(newest))
+    fresh = newest is not None and now - newest.measured_at <= METERED_FRESH_FOR
+    alone = alone_w(newest) if newest is not None and fresh else None
+    wiring = await _wiring(session, seen, alone_w=alone)
     followers = [_plain(each, wiring) for each in movable]
     return Look(followers, wiring.circuits({each.name for each in followers}), _by_name(movable))
 

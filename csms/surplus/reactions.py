@@ -7,7 +7,7 @@ what is above a limit, and a site whose meters have spoken, is looked at in the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from csms.ledger.database import Database
 from csms.planning.actions import GRID_LIMITS
 from csms.planning.boxes import above, evse_name
 from csms.planning.queries import current_plan
+from csms.stations.rules import PHASES, phases_of
 from csms.surplus.actions import follow, relieve, step_end
 from csms.surplus.queries import PlanNow, Sun, look_at_circuits, look_at_sun, newest_measurement
 from csms.surplus.rules import LEAST_CHANGE_W, followed, relieved
@@ -54,6 +55,7 @@ class _TransactionNote(msgspec.Struct):
 
 class _MeasuredNote(msgspec.Struct):
     measured_at: datetime
+    grid_power_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,11 @@ class _Place:
     tenant: str
     follows: bool
     in_shadow: bool
+    import_limit_w: float
     circuits: dict[str, float]
-    """What each has for cars, in W."""
-    above: dict[str, list[str]]
-    """By EVSE, the circuits that it hangs on."""
+    """What each, and each phase that has a limit, has for cars, in W."""
+    above: dict[str, dict[str, float]]
+    """By EVSE, the circuits and phases that it hangs on, with the part of its power there."""
 
 
 class SurplusKeeper:
@@ -123,7 +126,9 @@ class SurplusKeeper:
         elif note.type in _DRAWS:
             await self._metered(note, note.site_id)
         else:
-            self._measured(msgspec.json.decode(note.resource, type=_MeasuredNote), note.site_id)
+            await self._measured(
+                msgspec.json.decode(note.resource, type=_MeasuredNote), note.site_id
+            )
 
     async def rest(self) -> None:
         """Looks at the sites where something is to be done, each once."""
@@ -144,11 +149,19 @@ class SurplusKeeper:
         if place is None or place.in_shadow:
             return
         for circuit in place.above.get(name, ()):
-            drawn_w = sum(w for each, w in powers_w.items() if circuit in place.above.get(each, ()))
+            drawn_w = sum(
+                power_w * place.above.get(each, {}).get(circuit, 0.0)
+                for each, power_w in powers_w.items()
+            )
             if drawn_w > place.circuits[circuit] + TOLERANCE_W:
                 self._over.add(site_id)
 
-    def _measured(self, told: _MeasuredNote, site_id: str) -> None:
+    async def _measured(self, told: _MeasuredNote, site_id: str) -> None:
+        place = await self._place(site_id)
+        if place is None or place.in_shadow:
+            return
+        if (told.grid_power_w or 0.0) > place.import_limit_w + TOLERANCE_W:
+            self._over.add(site_id)
         before = self._measured_at.get(site_id)
         self._measured_at[site_id] = told.measured_at
         now = self._clock.now()
@@ -250,6 +263,30 @@ class SurplusKeeper:
                 tenant=site.tenant_id,
                 follows=site.follow_surplus,
                 in_shadow=site.shadow,
-                circuits={row.id: row.limit_w - row.unmanaged_load_w for row in rows},
-                above={evse_name(row): above(row.circuit_id, parents) for row in evses},
+                import_limit_w=site.import_limit_w,
+                circuits=_limits_w(rows),
+                above={
+                    evse_name(row): _parts(row, above(row.circuit_id, parents), rows)
+                    for row in evses
+                },
             )
+
+
+def _limits_w(rows: Sequence[Circuit]) -> dict[str, float]:
+    """Returns what circuits, and phases that have a limit, have for cars, in W."""
+    found = {row.id: row.limit_w - row.unmanaged_load_w for row in rows}
+    for row in rows:
+        own_w = row.unmanaged_load_w / len(PHASES)
+        for phase, limit_w in zip(PHASES, row.phase_limits_w or (), strict=False):
+            found[f"{row.id}/{phase}"] = limit_w - own_w
+    return found
+
+
+def _parts(evse: Evse, circuits: Sequence[str], rows: Sequence[Circuit]) -> dict[str, float]:
+    """Returns what an EVSE hangs on, with the part of its power there on all its phases."""
+    phases = phases_of(evse.phases, evse.wired_to)
+    split = {row.id for row in rows if row.phase_limits_w is not None}
+    found = dict.fromkeys(circuits, 1.0)
+    for circuit in split.intersection(circuits):
+        found |= {f"{circuit}/{phase}": 1.0 / len(phases) for phase in phases}
+    return found

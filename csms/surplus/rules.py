@@ -15,7 +15,7 @@ from typing import Literal
 
 from csms.grid_limits.rules import SLACK_W, TOLERANCE_W, shares
 from csms.grid_limits.rules import Outlet as Giving
-from csms.planning.rules import Period
+from csms.planning.rules import GRID_CUT, Period, is_cut
 
 Why = Literal["more sun", "less sun", "circuit"]
 FOLLOW_SUN = "FOLLOW_SUN"
@@ -159,7 +159,8 @@ def corrected(
         now: the present.
         until: when the plan's own step ends; after it the box goes by the plan even if we are gone.
     """
-    found = [Period(now, round(power_w, 1), (reason,))]
+    reasons = (reason, GRID_CUT) if is_cut(in_box, now) else (reason,)
+    found = [Period(now, round(power_w, 1), reasons)]
     running = [each for each in in_box if each.from_at <= until]
     if running:
         found.append(Period(until, running[-1].limit_w, running[-1].reasons))
