@@ -103,6 +103,8 @@ async def look_at_circuits(session: AsyncSession, site: Site, now: datetime) -> 
     newest = await newest_measurement(session, site.id, now)
     fresh = newest is not None and now - newest.measured_at <= METERED_FRESH_FOR
     alone = alone_w(newest) if newest is not None and fresh else None
+    if alone is None and newest is not None and fresh and newest.grid_power_w is not None:
+        alone = newest.grid_power_w - sum(each.outlet.drawn_w for each in seen.open)
     wiring = await _wiring(session, seen, alone_w=alone)
     followers = [_plain(each, wiring) for each in movable]
     return Look(followers, wiring.circuits({each.name for each in followers}), _by_name(movable))

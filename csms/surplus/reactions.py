@@ -29,6 +29,7 @@ from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.ids import IdMaker
 from models.tables.energy import Circuit, Site
+from models.tables.planning import Plan
 from models.tables.stations import Evse, Station
 from models.timeline import StepGrid
 from scheduler.plan import read_plan
@@ -231,14 +232,21 @@ class SurplusKeeper:
 
     async def _plan_now(self, tenant: str) -> PlanNow | None:
         """Returns the plan in force; it is read once."""
+        newest = (
+            sa.select(Plan.id)
+            .where(Plan.tenant_id == tenant)
+            .order_by(Plan.created_at.desc())
+            .limit(1)
+        )
         async with self._db.read() as session:
+            # Its document has megabytes where there are thousands of cars.
+            if self._plan is not None and await session.scalar(newest) == self._plan.id:
+                return self._plan
             row = await current_plan(session, tenant=tenant)
-        if row is None:
-            return None
-        if self._plan is None or self._plan.id != row.id:
+        if row is not None:
             grid = StepGrid(row.start, row.step_minutes, row.steps)
             self._plan = PlanNow(row.id, grid, read_plan(row.document.encode()))
-        return self._plan
+        return None if row is None else self._plan
 
     async def _place(self, site_id: str) -> _Place | None:
         if site_id not in self._places:

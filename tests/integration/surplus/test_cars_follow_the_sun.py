@@ -200,10 +200,18 @@ async def test_where_it_is_not_wanted_no_car_is_led(
             assert (await it.house.get("/sites/A/surplus"))["corrections"] == []
 
 
-async def test_a_circuit_is_spared_at_once_when_it_is_measured_above_its_limit(
-    sqlite_url: str,
+SPARED: tuple[tuple[float, dict[str, float], str, float], ...] = (
+    (5000.0, {}, "C", 2500.0),
+    (9000.0, {"import_limit_w": 5000.0, "export_limit_w": 0.0}, "", 2250.0),
+)
+"""The fuse, the site, what is above its limit, and what each car may draw then."""
+
+
+@pytest.mark.parametrize(("limit_w", "site", "over", "each_w"), SPARED)
+async def test_what_is_measured_above_its_limit_is_spared_at_once(
+    sqlite_url: str, limit_w: float, site: dict[str, float], over: str, each_w: float
 ) -> None:
-    async with two_cars(sqlite_url, "ocpp2.0.1", 5000.0) as it:
+    async with two_cars(sqlite_url, "ocpp2.0.1", limit_w, **site) as it:
         keeper = SurplusKeeper(
             db=it.house.db,
             clock=it.house.clock,
@@ -216,11 +224,13 @@ async def test_a_circuit_is_spared_at_once_when_it_is_measured_above_its_limit(
         it.box.advance(now)
         for evse in it.box.evses.values():
             it.box.sample_now(evse, now, asked=True)
-        await it.soon(lambda: sorted(allowed_w(it)) == pytest.approx([2500.0, 2500.0], abs=1))
+        meters = {"load_power_w": 500.0, "grid_power_w": 7900.0}
+        await it.house.post("/sites/A/measurements", {**meters, "measured_at": format_rfc3339(now)})
+        await it.soon(lambda: allowed_w(it) == pytest.approx([each_w, each_w], abs=1))
         shown = await it.until(
             "/sites/A/surplus", lambda each: each if each["corrections"] else None
         )
-        assert {(e["why"], e["circuit"]) for e in shown["corrections"]} == {("circuit", "C")}
+        assert {(e["why"], e["circuit"]) for e in shown["corrections"]} == {("circuit", over)}
         await keeper.stop()
 
 
