@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from csms.grid_limits.rules import TOLERANCE_W
@@ -22,6 +23,8 @@ from csms.surplus.rules import (
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 LONG_AGO = NOON - timedelta(hours=2)
+slowly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""On a busy machine too."""
 
 
 @st.composite
@@ -60,6 +63,7 @@ fuses = st.builds(
 )
 
 
+@slowly
 @given(spare_w=st.floats(-50_000, 50_000), fleet=fleets(), whole=fuses, phase=fuses)
 def test_changes_stay_in_the_corridor_and_take_no_more_than_there_is(
     spare_w: float, fleet: list[Follower], whole: Circuit, phase: Circuit
@@ -88,6 +92,7 @@ def test_changes_stay_in_the_corridor_and_take_no_more_than_there_is(
             assert together_w <= circuit.limit_w - circuit.kept_w + 1e-6
 
 
+@slowly
 @given(fleet=fleets(), circuit=fuses)
 def test_a_circuit_measured_above_its_limit_is_relieved_at_once(
     fleet: list[Follower], circuit: Circuit
@@ -111,8 +116,13 @@ def _limits_w(fleet: list[Follower]) -> float:
     return max(1e-9, sum(each.limit_w for each in fleet))
 
 
-@given(fleet=fleets(), spares=st.lists(st.floats(-50_000, 50_000), min_size=90, max_size=90))
-def test_no_measurements_make_a_station_flap(fleet: list[Follower], spares: list[float]) -> None:
+@slowly
+@given(fleet=fleets(), seed=st.integers(0, 2**32), size_w=st.sampled_from([2e3, 1e4, 5e4]))
+def test_no_measurements_make_a_station_flap(
+    fleet: list[Follower], seed: int, size_w: float
+) -> None:
+    drawn = Random(seed)
+    spares = [drawn.uniform(-size_w, size_w) for _ in range(90)]
     circuits = {"C": Circuit(1e6, 0.0, 0.0), "C/L1": Circuit(1e6, 0.0, 0.0)}
     fleet = [replace(e, changed_at=None, switched_at=None, switches=0) for e in fleet]
     sent = dict.fromkeys((each.name for each in fleet), 0)
@@ -189,6 +199,7 @@ schedules = st.lists(st.tuples(st.integers(0, 240), powers), max_size=5).map(
 )
 
 
+@slowly
 @given(in_box=schedules, power_w=powers, minutes=st.integers(1, 15))
 def test_after_a_correction_the_box_goes_by_its_plan(
     in_box: tuple[Period, ...], power_w: float, minutes: int
