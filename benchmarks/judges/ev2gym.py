@@ -13,6 +13,7 @@ Source: S. Orfanoudakis et al., EV2Gym, IEEE T-ITS 2025; package `ev2gym` 2.0.0.
 from __future__ import annotations
 
 import copy
+import functools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.judges.ev2gym_foresight import satisfaction
-from benchmarks.judges.ev2gym_world import Forecasts, actions, car_name, moment_of
+from benchmarks.judges.ev2gym_strangers import Strangers
+from benchmarks.judges.ev2gym_world import Forecasts, actions, car_name, moment_of, strangers_of
 from benchmarks.judges.standing import Rolling
 from benchmarks.judges.tables import middle, plans, table
 
@@ -44,6 +46,8 @@ HEURISTICS = (
     "DoNothing",
 )
 """All but `ChargeAsFastAsPossibleWithPowerLimit`, which wants a power that nothing names."""
+_LEARNT_FROM = range(1001, 1021)
+"""Seeds of days that tell who may yet come; none of them is judged."""
 SAME_SATISFACTION = 1e-4
 """Batteries are rounded to 10 Wh of some 60 kWh."""
 
@@ -136,13 +140,19 @@ def heuristic(name: str, env: Any) -> Callable[[Any], Any]:
 
 
 def ours(
-    env: Any, rolling: Rolling, wanted: Mapping[str, float] | None = None
+    env: Any,
+    rolling: Rolling,
+    wanted: Mapping[str, float] | None = None,
+    strangers: Strangers | None = None,
 ) -> Callable[[Any], Any]:
-    """Returns our planner as such a rule; `wanted` (Wh, by car) replaces what drivers want."""
+    """Returns our planner as such a rule; `wanted` (Wh, by car) replaces what drivers want.
+
+    Room for cars to come is kept where `strangers` are given.
+    """
     forecasts = {each.id: Forecasts() for each in env.transformers}
 
     def act(env: Any) -> Any:
-        moment = moment_of(env, forecasts, wanted or {})
+        moment = moment_of(env, forecasts, wanted or {}, strangers)
         powers_w = rolling.powers_w(moment)[0] if moment.cars else {}
         return actions(env, powers_w)
 
@@ -166,13 +176,21 @@ def played(env: Any, act: Callable[[Any], Any], seed: int) -> Day:
     )
 
 
+@functools.cache
+def learnt(configuration: str) -> Strangers:
+    """Returns what other days of a configuration say about cars to come."""
+    return strangers_of([environment(configuration, seed) for seed in _LEARNT_FROM])
+
+
 def contest(configuration: str, seed: int) -> Contest:
     """Plays one day with each heuristic, and with our planner as often as it takes."""
     env, rolling = environment(configuration, seed), Rolling()
 
     def planned(wanted: Mapping[str, float] | None = None) -> Day:
         fresh = copy.deepcopy(env)
-        return played(fresh, ours(fresh, rolling, wanted), seed)
+        # What strangers want where drivers want what a heuristic gave nobody knows.
+        strangers = None if wanted else learnt(configuration)
+        return played(fresh, ours(fresh, rolling, wanted, strangers), seed)
 
     whole = planned()
     again: dict[tuple[tuple[str, float], ...], Day] = {}

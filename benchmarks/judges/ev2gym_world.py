@@ -13,13 +13,14 @@ been off.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.judges.ev2gym_strangers import Stranger, Strangers
 from benchmarks.judges.standing import Moment, Standing
 from scheduler.problem import Circuit, Evse
 
@@ -34,6 +35,8 @@ _ROUNDED_UP_WH = 4.0
 much again be lost to the rounding of actions."""
 _MARGIN_W = 20.0
 """Of the transformer, for the rounding of actions; 0.1 W too much is an overload already."""
+_GIVEN_MARGIN_W = 500.0
+"""Of the limit on what is given back: cars that were to draw it draw a little less than planned."""
 _LEVEL_STEPS = 16
 """How far back forecasts are held against what came."""
 _SMOOTH_STEPS = 9
@@ -79,28 +82,79 @@ def _smooth(values: Floats) -> Floats:
     return np.convolve(values, window, "same") / np.convolve(np.ones_like(values), window, "same")
 
 
-def moment_of(env: Any, forecasts: Mapping[int, Forecasts], wanted: Mapping[str, float]) -> Moment:
-    """Returns what a planner may know; `wanted` (Wh, by car) replaces what drivers want."""
+def moment_of(
+    env: Any,
+    forecasts: Mapping[int, Forecasts],
+    wanted: Mapping[str, float],
+    strangers: Strangers | None = None,
+) -> Moment:
+    """Returns what a planner may know; `wanted` (Wh, by car) replaces what drivers want.
+
+    Cars to come count where `strangers` are given.
+    """
     cars = tuple(
         standing(ev, name, env, charger, wanted)
         for charger in env.charging_stations
         for name, ev in _plugged(charger)
     )
+    to_come = expected(env, strangers) if strangers is not None and cars else []
+    known = (*cars, *to_come)
     left = env.simulation_length - env.current_step
-    steps = min(max((car.leaves_step + 1 for car in cars), default=2), left)
+    steps = min(max((car.leaves_step + 1 for car in known), default=2), left)
     now = slice(env.current_step, env.current_step + steps)
     return Moment(
         start=env.sim_date.replace(tzinfo=UTC),
         step_minutes=env.timescale,
-        evses=tuple(evse_of(charger, port) for charger, port in ports(env)),
+        evses=(
+            *(evse_of(charger, port) for charger, port in ports(env)),
+            *(_evse_to_come(env, car) for car in to_come),
+        ),
         circuits=tuple(
             circuit
             for transformer in env.transformers
             for circuit in circuits(transformer, forecasts[transformer.id], env.current_step, steps)
         ),
-        cars=cars,
+        cars=known,
         buy_per_kwh=tuple((-env.charge_prices[0, now]).tolist()),
         sell_per_kwh=tuple(env.discharge_prices[0, now].tolist()),
+    )
+
+
+def expected(env: Any, strangers: Strangers) -> list[Standing]:
+    """Returns cars that have yet to come to one transformer's chargers, a few together."""
+    places = ports(env)
+    leave = [
+        ev.time_of_departure for charger in env.charging_stations for _, ev in _plugged(charger)
+    ]
+    return strangers.expected(env.current_step, len(places) - len(leave), leave)
+
+
+def _evse_to_come(env: Any, car: Standing) -> Evse:
+    return Evse(
+        id=car.evse,
+        circuit=f"drawn {env.transformers[0].id}",
+        max_power_w=car.max_power_w,
+        min_power_w=0.0,
+        current_type="AC",
+    )
+
+
+def strangers_of(days: Sequence[Any]) -> Strangers:
+    """Returns what is learnt from whole days."""
+    return Strangers(
+        [[_stranger(ev, day) for ev in day.EVs_profiles] for day in days],
+        days[0].simulation_length,
+        len(ports(days[0])),
+    )
+
+
+def _stranger(ev: Any, day: Any) -> Stranger:
+    charger = day.charging_stations[ev.location]
+    return Stranger(
+        arrives_step=int(ev.time_of_arrival),
+        leaves_step=int(ev.time_of_departure),
+        needs_wh=1000 * float(ev.desired_capacity - ev.battery_capacity_at_arrival),
+        max_power_w=max(_charging_w(ev, charger, a) for a in _levels(charger.max_charge_current)),
     )
 
 
@@ -140,10 +194,16 @@ def circuits(transformer: Any, forecasts: Forecasts, step: int, steps: int) -> l
     limit_w = float(most_w.max())
     cut_w = limit_w - most_w
     drawn, whole = f"drawn {transformer.id}", f"transformer {transformer.id}"
-    limit_w = max(limit_w - _MARGIN_W, 0.0)
+    # A load of half the margin moves both ends of the outer one: what is drawn the inner one binds.
+    half_w = min(_GIVEN_MARGIN_W, limit_w) / 2
     return [
-        Circuit(whole, None, limit_w, load_w=(tuple((-cut_w).tolist()),)),
-        Circuit(drawn, whole, limit_w, load_w=(tuple((net_w + cut_w).tolist()),)),
+        Circuit(whole, None, limit_w - half_w, load_w=(tuple((-cut_w - half_w).tolist()),)),
+        Circuit(
+            drawn,
+            whole,
+            max(limit_w - _MARGIN_W, 0.0),
+            load_w=(tuple((net_w + cut_w).tolist()),),
+        ),
     ]
 
 
@@ -234,16 +294,27 @@ def _giving_w(ev: Any, charger: Any, amps: float) -> float:
 
 
 def actions(env: Any, powers_w: Mapping[str, float]) -> Floats:
-    """Returns an action for each port: a share of its current that brings no more than planned."""
-    found: list[float] = []
-    for charger, port in ports(env):
-        ev = charger.evs_connected[port]
-        power_w = 0.0 if ev is None else powers_w.get(car_name(ev), 0.0)
-        found.append(0.0 if ev is None else _action(ev, charger, power_w))
-    return np.array(found)
+    """Returns an action for each port: a share of its current that brings no more than planned.
+
+    Others may count on what a car should give: what it gives less, they are to draw less.
+    """
+    places = [(charger, charger.evs_connected[port]) for charger, port in ports(env)]
+    planned_w = [0.0 if ev is None else powers_w.get(car_name(ev), 0.0) for _, ev in places]
+    found, lacking_w = np.zeros(len(places)), 0.0
+    for number in sorted(range(len(places)), key=planned_w.__getitem__):
+        (charger, ev), power_w = places[number], planned_w[number]
+        if power_w < 0:
+            found[number], gives_w = _action(ev, charger, power_w)
+            lacking_w += -power_w - gives_w
+        elif power_w > 0:
+            less_w = min(lacking_w, power_w)
+            lacking_w -= less_w
+            found[number], _ = _action(ev, charger, power_w - less_w)
+    return found
 
 
-def _action(ev: Any, charger: Any, power_w: float) -> float:
+def _action(ev: Any, charger: Any, power_w: float) -> tuple[float, float]:
+    """Returns the action nearest to a power, and what it brings or gives."""
     charging = power_w > 0
     most_a = charger.max_charge_current if charging else abs(charger.max_discharge_current)
     told = ev.charge_efficiency if charging else ev.discharge_efficiency
@@ -257,4 +328,4 @@ def _action(ev: Any, charger: Any, power_w: float) -> float:
         if round(amps) == level and best_w < brings_w <= abs(power_w) + 1e-6:
             best_w, best_a = brings_w, amps
     share = math.floor(1e5 * best_a / most_a) / 1e5 if most_a else 0.0
-    return math.copysign(share, power_w)
+    return math.copysign(share, power_w), best_w

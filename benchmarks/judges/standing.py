@@ -36,6 +36,7 @@ class Standing:
     max_discharge_w: float = 0.0
     taper: tuple[tuple[float, float], ...] = ()
     phases: int = 3
+    arrives_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _vehicle(car: Standing) -> Vehicle:
         vehicle_class="any",
         site="site",
         evse=car.evse,
-        available_from=0,
+        available_from=car.arrives_step,
         soc_wh=car.soc_wh,
         capacity_wh=car.capacity_wh,
         min_soc_wh=car.least_wh,

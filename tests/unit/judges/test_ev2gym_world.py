@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.judges.ev2gym import ours
 from benchmarks.judges.ev2gym_foresight import satisfaction
+from benchmarks.judges.ev2gym_strangers import Stranger, Strangers
 from benchmarks.judges.ev2gym_world import (
     Forecasts,
     actions,
@@ -156,14 +157,62 @@ def test_actions_bring_what_was_planned_or_a_little_less(power_w: float) -> None
 
 def test_a_cut_of_the_limit_binds_what_is_drawn_only() -> None:
     whole, drawn = circuits(Transformer(), Forecasts(), 7, 6)
-    assert whole.limit_w == drawn.limit_w == pytest.approx(40_000, abs=100)
+    assert drawn.limit_w == pytest.approx(40_000, abs=100)
     assert drawn.parent == whole.id
+    # What is given back keeps 500 W away from the limit; what is drawn the inner one binds alone.
+    given_w, drawn_w = (sign * whole.limit_w - whole.load_w[0][0] for sign in (-1, 1))
+    assert (given_w, drawn_w) == pytest.approx((-39_500, 40_000))
     assert np.subtract(drawn.load_w, 12_000 - 3_000)[0, 0] == pytest.approx(0)
     rise_w = np.diff(drawn.load_w[0])
     assert rise_w[0] > 10_000
     # Cars on the inner one count in the outer, and so does its load.
     both_w = np.add(drawn.load_w[0], whole.load_w[0])
     assert both_w.max() < 12_000
+
+
+def test_what_is_given_less_than_planned_is_drawn_less() -> None:
+    gives, draws = Car(0, 40.0, leaves=22), Car(1, 20.0, leaves=22)
+    # Between 8 and 9 A the share that the car gives jumps: 5.2 kW can't be had.
+    planned_w = {car_name(gives): -5_200.0, car_name(draws): 9_000.0}
+    found = actions(world(gives, draws), planned_w)
+    gives_w, draws_w = (4_000 * car.takes_kwh(found[car.location]) for car in (gives, draws))
+    assert gives_w > -5_000.0
+    assert gives_w + draws_w <= -5_200.0 + 9_000.0
+
+
+def test_who_may_yet_come_is_learnt_from_other_days() -> None:
+    days = [[Stranger(9, 20, 12_000.0, 10_000.0)], [Stranger(10, 24, 20_000.0, 8_000.0)], []]
+    strangers = Strangers(days, STEPS, chargers=2)
+    (group,) = strangers.expected(0, 2, [])
+    # In two of three days a car comes to one of two chargers, in the hour from step 8 on.
+    assert (group.arrives_step, group.soc_wh) == (10, 0.0)
+    assert group.leaves_step == 10 + 12
+    assert group.wanted_wh == pytest.approx(16_000 * 2 / 3, rel=0.01)
+    assert group.max_power_w == pytest.approx(9_000 * 2 / 3, rel=0.01)
+    assert strangers.expected(11, 2, []) == []
+    assert strangers.expected(0, 0, []) == []
+    # A charger that is taken takes none until its car has left.
+    (fewer,) = strangers.expected(0, 1, [22])
+    assert fewer.wanted_wh == pytest.approx(group.wanted_wh / 2)
+    (more,) = strangers.expected(0, 1, [5])
+    assert more.wanted_wh == pytest.approx(group.wanted_wh)
+
+
+def test_a_car_gives_nothing_that_later_ones_leave_no_room_to_take_back() -> None:
+    car = Car(0, 40.0, leaves=22)
+    env = world(car)
+    env.charging_stations.append(charger(1, None))
+    env.transformers[0].max_power[:] = 19.0
+    # All room from the cheap hours on goes to somebody who comes on every day.
+    strangers = Strangers([[Stranger(8, 23, 60_000.0, 16_000.0)]] * 3, STEPS, chargers=1)
+    gains_kwh: list[float] = []
+    for known in (None, strangers):
+        moment = moment_of(env, {0: Forecasts()}, {}, known)
+        check_problem(problem_of(moment))
+        powers_w = Rolling().powers_w(moment, 8)
+        gains_kwh.append(sum(each.get(car_name(car), 0.0) for each in powers_w) / 4_000)
+    assert gains_kwh[0] < -5
+    assert gains_kwh[1] > 0
 
 
 def test_forecasts_are_held_against_what_came() -> None:
