@@ -31,6 +31,7 @@ from scheduler.laxity import LeastLaxity
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.parking import Stay
 from scheduler.plan import Plan
+from scheduler.polish import polished
 from scheduler.pools import Pooled, pooled
 from scheduler.prices import RechargePrices
 from scheduler.problem import Problem
@@ -50,6 +51,8 @@ the sun), the plan before, least laxity, or what the cars hold."""
 
 _SHARE_OF_THE_OPTIMAL = 0.25
 """What part of its time limit a plan that is `optimal` is still bettered in."""
+_SHARE_OF_THE_POLISH = 0.25
+"""What part of its time limit cars and EVSEs are decided together in, where they are few."""
 _LAST_CHARGES = 8
 """A plan is made of two candidates in about the time of so many charging programs."""
 
@@ -193,7 +196,11 @@ class _Planner:
         found.insert(0, search.settled(found[0], self._options.exchange_rounds))
         if self._options.time_limit_s is not None:
             random = Random(0)  # noqa: S311 - the same search for the same problem
-            best = search.kicked(found[0], random, self._may_go_on, self._is_good_enough)
+            best = found[0]
+            if self._may_go_on() and not self._is_good_enough(best):
+                limit = _SHARE_OF_THE_POLISH * self._options.time_limit_s
+                best = polished(view, judge, best, limit=limit)
+            best = search.kicked(best, random, self._may_go_on, self._is_good_enough)
             found = [best, *found[:1]]
         return found
 

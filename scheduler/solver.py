@@ -1,4 +1,6 @@
-"""The only door to OR-Tools: linear programs, mixed ones and flows, as arrays in and arrays out.
+"""The door to OR-Tools: linear programs, mixed ones and flows, as arrays in and arrays out.
+
+CP-SAT is asked in `scheduler.polish` alone, since its models are no arrays.
 
 Callers build sparse arrays and know no solver; here one is chosen, limited and listened to. GLOP
 is the fastest on our programs but may end abnormal on degenerate ones, so HiGHS answers after it.

@@ -98,6 +98,12 @@ def test_the_first_plan_is_near_the_best_in_seven_of_ten_and_never_better() -> N
     assert_near([compared(seed, None) for seed in range(100, 130)], least=22)
 
 
+@pytest.mark.parametrize("seed", [0, 13])
+def test_where_many_cars_have_to_change_at_once_they_do(seed: int) -> None:
+    # No exchange comes near: without deciding all together 24 % and more of the cost is lost.
+    assert compared(seed, 0.5).is_near
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("first", [0, 1000])
