@@ -32,6 +32,8 @@ Term = Any
 
 _MOST_CHOICES = 6_000
 """Stays on EVSEs that are possible; with more of them a few seconds find nothing."""
+_CHOICES_PER_S = 40_000
+"""With more of them for each second of the search, building the model takes longer than that."""
 _TRIED = 3
 """How many of what it finds are charged: the costs it reckons with are rounded."""
 _BLOCKS = 48
@@ -66,7 +68,7 @@ def _proposals(
     view: View, best: Candidate, limit: float
 ) -> Iterator[tuple[Chains, Candidate, Mapping[Key, int]]]:
     """Yields other decisions that seem better than `best`, the best first, not the hint itself."""
-    if _choices(view) > _MOST_CHOICES:
+    if _choices(view) > min(_MOST_CHOICES, _CHOICES_PER_S * limit):
         return
     model = _Model(view)
     model.hint(best)
