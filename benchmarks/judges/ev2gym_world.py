@@ -2,7 +2,8 @@
 
 What is asked is what its own controllers read: who is plugged in until when with what battery, the
 day-ahead prices, this step's load and sun of the transformer, its forecasts of later ones, and
-announced cuts of its limit. Its prices and its transformer count energy at the battery, so losses
+announced cuts of its limit. Who has yet to come is known from other days only
+(`ev2gym_strangers`). Its prices and its transformer count energy at the battery, so losses
 bound the power and cost nothing.
 
 Its forecasts are 30 % of the load and 20 % of the sun that come (`forecast_mean`); they are scaled
