@@ -65,6 +65,7 @@ class InlinePool:
             done.set_result(_without_solver(problem, incumbent, options))
         elif len(problem.vehicles) >= BESIDE_FROM_CARS:
             done.set_result(self._beside.submit(problem, incumbent, options).result())
+            _give_back()  # here too: what a plan reads and says leaves pieces
         else:
             done.set_result(_solved(problem, incumbent, options))
         return done
@@ -114,7 +115,8 @@ class ProcessPool:
         Raises:
             WorkerLost: from the future, if the worker does not outlive the job.
         """
-        return self._thread.submit(self._called, job, CALL_PATIENCE * self.kill_after_s)
+        patience_s = None if self.kill_after_s is None else CALL_PATIENCE * self.kill_after_s
+        return self._thread.submit(self._called, job, patience_s)
 
     def close(self) -> None:
         """Ends the worker at once."""
