@@ -46,6 +46,8 @@ HEURISTICS = (
     "DoNothing",
 )
 """All but `ChargeAsFastAsPossibleWithPowerLimit`, which wants a power that nothing names."""
+_CROWDED = "V2GProfitPlusLoads"
+"""Where a building leaves so little of the transformer that cars to come need what is there."""
 _LEARNT_FROM = range(1001, 1021)
 """Seeds of days that tell who may yet come; none of them is judged."""
 SAME_SATISFACTION = 1e-4
@@ -189,7 +191,8 @@ def contest(configuration: str, seed: int) -> Contest:
     def planned(wanted: Mapping[str, float] | None = None) -> Day:
         fresh = copy.deepcopy(env)
         # What strangers want where drivers want what a heuristic gave nobody knows.
-        strangers = None if wanted else learnt(configuration)
+        known = configuration == _CROWDED and not wanted
+        strangers = learnt(configuration) if known else None
         return played(fresh, ours(fresh, rolling, wanted, strangers), seed)
 
     whole = planned()
