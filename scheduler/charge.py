@@ -24,6 +24,7 @@ from scheduler.chargeprogram import Builder, Model
 from scheduler.firsthour import decide, lies_between, with_switches
 from scheduler.options import PlanOptions
 from scheduler.parking import Stay
+from scheduler.partly import Kept
 from scheduler.solver import LinearProgram, LpResult, SolveLimits
 from scheduler.view import Floats, View
 
@@ -62,14 +63,18 @@ def charge(
     options: PlanOptions,
     limits: SolveLimits,
     memory: Memory | None = None,
+    kept: Kept | None = None,
 ) -> Charge | None:
     """Returns the cheapest charging for fixed stays, or None if no solver found any.
 
     A trip that can't have its energy is told by `short_wh`; the plan then is not lawful yet. Nor
     is it before `finish`, which keeps to what a linear program can't say; candidates are compared
-    without, since that takes as long again. `memory` holds what was solved before.
+    without, since that takes as long again. `memory` holds what was solved before; cars that are
+    `kept` charge as they did.
     """
-    return _Solving(view, stays, options, limits, memory or Memory()).solved()
+    if kept is not None and not kept.fits(stays):
+        return None
+    return _Solving(view, stays, options, limits, memory or Memory(), kept).solved()
 
 
 class _Solving:
@@ -82,12 +87,15 @@ class _Solving:
         options: PlanOptions,
         limits: SolveLimits,
         memory: Memory,
+        kept: Kept | None = None,
     ) -> None:
         self._view, self._stays, self._options = view, stays, options
         self._limits, self._memory = limits, memory
+        self._kept = kept
         self._has_time = options.time_limit_s is not None
-        self.model = Builder(view, stays, options).build()
-        self.apart = False
+        kept_w = {} if kept is None else kept.powers_w
+        self.model = Builder(view, stays, options, kept_w).build()
+        self.apart = kept is not None
 
     def solved(self) -> Charge | None:
         """Returns the answer, not lawful yet."""
@@ -105,7 +113,7 @@ class _Solving:
 
     def _near(self, result: LpResult, view: View, stays: Sequence[Stay]) -> Charge | None:
         """Charges other stays; cars that drive the same trips hand over what they do here."""
-        tried = _Solving(view, stays, self._options, self._limits, self._memory)
+        tried = _Solving(view, stays, self._options, self._limits, self._memory, self._kept)
         held_kwh = handed_as(self._stays, result.x[self.model.ends], stays)
         return tried._handing(held_kwh).solved()
 

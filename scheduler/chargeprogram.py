@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +79,15 @@ class Model:
 class Builder:
     """Puts the program together, block by block."""
 
-    def __init__(self, view: View, stays: Sequence[Stay], options: PlanOptions) -> None:
-        self.view, self.stays, self.options = view, stays, options
+    def __init__(
+        self,
+        view: View,
+        stays: Sequence[Stay],
+        options: PlanOptions,
+        kept_w: Mapping[int, Floats] = MappingProxyType({}),
+    ) -> None:
+        """Begins the program of `stays`; by car, `kept_w` is the power that some keep."""
+        self.view, self.stays, self.options, self.kept_w = view, stays, options, kept_w
         self.program = ProgramBuilder()
         self.uncharged_wh = self._uncharged()
         self.wait = options.wait_cost_per_kwh_h * view.hours * np.arange(view.steps)
@@ -163,6 +171,17 @@ class Builder:
         self.offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.ordered = Ordered(self.view, self.stays, self.cell_stay, self.step)
         self.most_kw, self.back_kw = self.ordered.bounded(self.most_kw, self.back_kw)
+        self.lower_kw = self._keep() if self.kept_w else np.zeros(len(self.step))
+
+    def _keep(self) -> Floats:
+        """Gives the cells of cars that keep their charging just that; returns the least of all."""
+        lower_kw = np.zeros(len(self.step))
+        for n, stay in enumerate(self.stays):
+            own = slice(self.offsets[n], self.offsets[n + 1])
+            if stay.car in self.kept_w:
+                lower_kw[own] = self.kept_w[stay.car][self.step[own]] / 1000
+                self.most_kw[own] = lower_kw[own]
+        return lower_kw
 
     def _steps(self, n: int, stay: Stay) -> tuple[Index, float, float]:
         """Returns the steps in which a stay's car may use its EVSE, and its powers each way."""
@@ -182,8 +201,10 @@ class Builder:
             # What only charges takes no more later on.
             gain = view.hours * car.efficiency
             most_w = min(most_w, car.takes_w(self.uncharged_wh[n], gain))
-        open_steps = np.flatnonzero(post.open[stay.start : stay.end]) + stay.start
-        return open_steps.astype(np.int64), most_w, back_w
+        kept_w = self.kept_w.get(stay.car)
+        used = post.open if kept_w is None else kept_w > 0
+        steps = np.flatnonzero(used[stay.start : stay.end]) + stay.start
+        return steps.astype(np.int64), most_w, back_w if kept_w is None else 0.0
 
     def _uncharged(self) -> list[float]:
         """Returns, by stay, what the car would begin it with if it never charged before."""
@@ -203,7 +224,7 @@ class Builder:
         price = self.block.price[self.site, self.step] * dt
         waiting = self.wait[self.step] * dt
         cost = price + waiting - self.ordered.reward * dt
-        first = self.program.columns(cost, 0.0, self.most_kw)
+        first = self.program.columns(cost, self.lower_kw, self.most_kw)
         self.column = np.arange(first, first + len(self.step))
         self.back = np.full(len(self.step), -1, dtype=np.int64)
         gives = np.flatnonzero(self.back_kw > 0)

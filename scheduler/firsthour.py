@@ -103,7 +103,7 @@ def decide(  # noqa: PLR0917 - the program's own arrays
             cell = int(early[n])
             stay, column = int(cells.stay[cell]), int(cells.column[cell])
             if power[n] >= least[n] - _TINY_KW:
-                lower[column] = least[n]
+                lower[column] = max(lower[column], least[n])
                 continue
             carried[stay] = carried.get(stay, 0.0) + float(power[n])
             enough = carried[stay] >= least[n] / 2 or stays[stay].car in urgent

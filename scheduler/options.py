@@ -35,6 +35,9 @@ class PlanOptions:
     """Whether to compute the tight lower bound; else a quick one is given."""
     solvers: tuple[SolverName, ...] = ("glop", "highs")
     """Who solves linear programs, in turn; with none, cars are charged by least laxity."""
+    sites: frozenset[str] | None = None
+    """Where something has happened: cars that never stand there keep what the plan before says,
+    where that can be (`scheduler.partly`). None: all are planned anew."""
     follow_sun: bool = False
     """Whether cars are charged as a sun-following charger does, in place of the charging program:
     the baseline that a plan is measured against."""

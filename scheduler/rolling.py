@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Literal
 
@@ -30,6 +31,7 @@ from scheduler.incumbent import incumbent_for, kept_chains, kept_powers, left_be
 from scheduler.laxity import LeastLaxity
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.parking import Stay
+from scheduler.partly import Kept, kept_beside
 from scheduler.plan import Plan
 from scheduler.polish import polished
 from scheduler.pools import Pooled, pooled
@@ -65,6 +67,8 @@ class Made:
     level: Level
     violations: tuple[Violation, ...] = ()
     """Empty: the plan may be published."""
+    kept_cars: int = 0
+    """How many cars charge as the plan before says: see `PlanOptions.sites`."""
 
 
 def make_plan(
@@ -98,7 +102,8 @@ def plan_with_level(
     for level, candidate in planner.candidates():
         plan = planner.result(candidate)
         if not check(problem, plan):
-            return Made(plan, level)
+            return Made(plan, level, kept_cars=planner.kept_cars)
+        planner.kept_cars = 0
     none: Chains = tuple(() for _ in problem.vehicles)
     plan = planner.result(uncharged(planner.view, none))
     return Made(plan, "held", check(problem, plan))
@@ -130,6 +135,9 @@ class _Planner:
         self._pooled: dict[int, Pooled | None] = {}
         self._memory = Memory()
         self._longest_charge_s = 0.0
+        self._incumbent = incumbent
+        self.kept_cars = 0
+        """How many cars keep their charging in the candidate that was yielded last."""
 
     def candidates(self) -> Iterator[tuple[Level, Candidate]]:
         """Yields decisions, best first; those further down are made only if asked for."""
@@ -150,11 +158,41 @@ class _Planner:
             yield "laxity", candidate
         yield "held", uncharged(self.view, chains)
 
-    def _judge(self, charger: Charger) -> Judge:
-        return Judge(self.view, charger, short_gap_cost_per_h=self._options.short_gap_cost_per_h)
+    def _judge(self, charger: Charger, kept: Kept | None = None) -> Judge:
+        gaps_cost = self._options.short_gap_cost_per_h
+        if kept is None:
+            return Judge(self.view, charger, short_gap_cost_per_h=gaps_cost)
+        return Judge(self.view, charger, short_gap_cost_per_h=gaps_cost, wishes=kept.posts)
+
+    def _partly(self, sites: frozenset[str]) -> Candidate | None:
+        """Returns a candidate that keeps what happens beside `sites`; None: plan all anew.
+
+        It has to serve what it can without moving a trip, and lack nothing.
+        """
+        view, incumbent, before = self.view, self._incumbent, self._kept
+        if incumbent is None or before is None:
+            return None
+        chains = mend(view, self._prices, before, self._left_before)
+        able = {trip.index for trip in view.trips if trip.cars}
+        kept = kept_beside(view, incumbent, before, chains, sites)
+        if kept is None or not able - self._left_before <= served(chains):
+            return None
+        judge = self._judge(partial(self._charge, kept=kept), kept)
+        rough = judge.whole(chains)
+        if rough is None or rough.dropped:
+            return None
+        candidate = judge.finished(rough)
+        if candidate is None or candidate.priority < rough.priority:
+            return None
+        self.kept_cars = len(kept.powers_w)
+        return candidate
 
     def _solved(self) -> Iterator[Candidate]:
         """Yields what the charging program makes of the incumbent's chains and of fresh ones."""
+        if self._options.sites is not None:
+            candidate = self._partly(self._options.sites)
+            if candidate is not None:
+                yield candidate
         exact = self._judge(self._charge_lawfully)
         found: list[Candidate] = []
         lost = False
@@ -244,9 +282,11 @@ class _Planner:
         candidate = judge.whole(assign(self.view, self._prices, None, without))
         return [] if candidate is None else [judge.with_others(candidate)]
 
-    def _charge(self, view: View, stays: Sequence[Stay]) -> Charge | None:
+    def _charge(
+        self, view: View, stays: Sequence[Stay], kept: Kept | None = None
+    ) -> Charge | None:
         began_s = self._monotonic()
-        solved = charge(view, stays, self._options, self._limits, self._memory)
+        solved = charge(view, stays, self._options, self._limits, self._memory, kept)
         self._longest_charge_s = max(self._longest_charge_s, self._monotonic() - began_s)
         return solved
 
