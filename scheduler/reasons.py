@@ -87,16 +87,21 @@ class Reasons:
         prices = [_prices(place, flows) for place in view.places]
         self._down = [down for down, _ in prices]
         self._up = [up for _, up in prices]
-        self._on_sun = [_on_sun(place, flows) for place in view.places]
-        self._grid_w = flows.grid_w
-        self._given_w = self._given(flows)
         self._site_full = [_site_full(place, flows) for place in view.places]
-        self._at_peak = [at_peak(place, flows.grid_w[place.index]) for place in view.places]
+        # Thousands of steps are asked for one by one, for which lists are the quicker.
+        self._down_at = [down.tolist() for down in self._down]
+        self._up_at = [up.tolist() for up in self._up]
+        self._on_sun = [_on_sun(place, flows).tolist() for place in view.places]
+        self._grid_w: list[list[float]] = flows.grid_w.tolist()
+        self._given_w: list[list[float]] = self._given(flows).tolist()
+        self._at_peak = [
+            at_peak(place, flows.grid_w[place.index]).tolist() for place in view.places
+        ]
+        self._buy = [place.buy.tolist() for place in view.places]
         self._circuit_full = self._full_circuits()
         self._of_car: dict[int, list[int]] = {}
         for number, stay in enumerate(stays):
             self._of_car.setdefault(stay.car, []).append(number)
-        self._unbound_w = np.full(view.steps, np.inf)
         self._cells: dict[int, _Cells] = {}
         self._bargains: dict[int, _Bargain] = {}
 
@@ -107,17 +112,16 @@ class Reasons:
             number: which stay.
             at: the steps asked for, counted from the stay's start; the car charges or gives there.
         """
-        stay, power_w = self._stays[number], self._powers_w[number]
-        if all(power_w[index] < 0 for index in at):
+        start = self._stays[number].start
+        powers_w: list[float] = self._powers_w[number][list(at)].tolist()
+        if all(power_w < 0 for power_w in powers_w):
             return [(Why("GIVE"),) for _ in at]
         if number not in self._bargains:
             self._bargains[number] = _Bargain(self, number)
         bargain = self._bargains[number]
         return [
-            (Why("GIVE"),)
-            if power_w[index] < 0
-            else bargain.reasons(stay.start + int(index), float(power_w[index]))
-            for index in at
+            (Why("GIVE"),) if power_w < 0 else bargain.reasons(start + int(index), power_w)
+            for index, power_w in zip(at, powers_w, strict=True)
         ]
 
     def full(self, number: int, step: int) -> tuple[int, ...]:
@@ -134,11 +138,16 @@ class Reasons:
         """Returns the most that the car of a stay can draw there, by step of the horizon."""
         stay = self._stays[number]
         post, car = self._view.posts[stay.post], self._view.cars[stay.car]
-        return np.minimum(post.power_w(car), self._bound_w(stay.car))
+        power_w = np.full(self._view.steps, post.power_w(car))
+        return np.minimum(power_w, most_w(car.overrides, len(power_w))) if car.overrides else power_w
+
+    def buy(self, number: int) -> list[float]:
+        """Returns what importing a kWh costs at a stay's site, by step of the horizon."""
+        return self._buy[self._stays[number].site]
 
     def is_peak(self, number: int, step: int) -> bool:
         """Returns whether more power at a stay's site would cost a higher peak."""
-        return bool(self._at_peak[self._stays[number].site][step])
+        return self._at_peak[self._stays[number].site][step]
 
     def stays_of(self, number: int) -> list[int]:
         """Returns the stays of the car whose stay this is, in order."""
@@ -177,10 +186,6 @@ class Reasons:
             up[here] = np.where(spare, self._up[stay.site][own], np.inf)
         return _Cells(stay_of, step_of, powers_w, down, up)
 
-    def _bound_w(self, car: int) -> Floats:
-        overrides = self._view.cars[car].overrides
-        return most_w(overrides, self._view.steps) if overrides else self._unbound_w
-
     def _full_circuits(self) -> dict[int, Bools]:
         """Returns, for each circuit that is ever at its limit, the steps in which it is."""
         view = self._view
@@ -203,10 +208,6 @@ class Reasons:
                 given_w[stay.site, stay.start : stay.end] += np.maximum(-power_w, 0.0)
         return given_w
 
-    def place(self, number: int) -> Place:
-        """Returns where a stay is."""
-        return self._view.places[self._stays[number].site]
-
     def source(self, number: int, step: int) -> Source:
         """Returns where the last watt at a stay's site comes from.
 
@@ -222,7 +223,7 @@ class Reasons:
     def prices_at(self, number: int, step: int) -> tuple[float, float]:
         """Returns what the last kWh costs at a stay's site, and what one more would."""
         site = self._stays[number].site
-        return float(self._down[site][step]), float(self._up[site][step])
+        return self._down_at[site][step], self._up_at[site][step]
 
     def slack_wh(self, number: int) -> float:
         """Returns what a stay ends with beyond what the trip after it needs; infinite without."""
@@ -275,18 +276,22 @@ class _Bargain:
         """Whether the car gives energy back at a time that a step here can serve."""
         self._dearest_paid = float(self._down[self._power_w > 0].max(initial=-np.inf))
         charged = (cells.stay >= first) & (cells.power_w > 0)
-        self._charged_at, self._charged_down = cells.step[charged], cells.down[charged]
-        self._charged_w = cells.power_w[charged]
+        self._charged: list[tuple[float, int, float]] = list(
+            zip(
+                cells.down[charged].tolist(),
+                cells.step[charged].tolist(),
+                cells.power_w[charged].tolist(),
+                strict=True,
+            )
+        )
+        """What a kWh costs, when, and the power, of all that is charged from here on."""
         self._full_w = reasons.most_w(number)
         self._least_slack_wh = min(reasons.slack_wh(n) for n in later)
         self._can_hold_more = not any(reasons.is_full(n) for n in later if n <= last)
         self._worth = view.problem.terminal_value_per_kwh * self._car.efficiency
-        place = reasons.place(number)
-        self._buy = place.buy
-        stands = place.buy[self._stay.start : self._stay.end]
-        self._dearest = float(stands.max())
-        order = np.argsort(self._up, kind="stable")
-        self._cheapest = [int(n) for n in order[:2]]
+        self._buy = reasons.buy(number)
+        self._dearest = max(self._buy[self._stay.start : self._stay.end])
+        self._cheapest = _two_least(self._steps, self._up)
 
     def reasons(self, step: int, power_w: float) -> tuple[Why, ...]:
         """Returns the reasons of one step in which the car takes `power_w`."""
@@ -309,7 +314,7 @@ class _Bargain:
 
     def _costs(self, step: int) -> list[Why]:
         """Returns what makes the step a cheap one, where another would do else."""
-        buy = float(self._buy[step])
+        buy = self._buy[step]
         otherwise = self._otherwise(step)
         source = self._reasons.source(self._number, step)
         if source == "battery":
@@ -338,9 +343,7 @@ class _Bargain:
 
     def _otherwise(self, step: int) -> float:
         """Returns the most that the energy of a step is worth here: the least it costs else."""
-        cheapest = next(
-            (float(self._up[n]) for n in self._cheapest if self._steps[n] != step), float("inf")
-        )
+        cheapest = next((up for at, up in self._cheapest if at != step), float("inf"))
         return cheapest if self._bound is not None else min(cheapest, self._worth)
 
     def _trips(self, step: int, price: float) -> tuple[int, ...]:
@@ -361,11 +364,12 @@ class _Bargain:
 
     def _dearer_wh(self, step: int, price: float) -> float:
         """Returns what the car stores at dearer times, and later at the same price."""
-        down = self._charged_down
-        dearer = down > price + _NEAR_PRICE
-        dearer |= (np.abs(down - price) <= _NEAR_PRICE) & (self._charged_at > step)
-        hours = self._reasons.view.hours
-        return float(self._charged_w[dearer].sum()) * hours * self._car.efficiency
+        drawn_w = sum(
+            power_w
+            for down, at, power_w in self._charged
+            if down > price + _NEAR_PRICE or (at > step and abs(down - price) <= _NEAR_PRICE)
+        )
+        return drawn_w * self._reasons.view.hours * self._car.efficiency
 
     def _limits(self, step: int, power_w: float) -> list[Why]:
         """Returns the limit that keeps the power down, if one does."""
@@ -389,6 +393,17 @@ class _Bargain:
         if self._dearest_paid > price + _NEAR_PRICE:
             return True
         return self._can_hold_more and self._worth > price + _NEAR_PRICE
+
+
+def _two_least(steps: NDArray[np.int64], up: Floats) -> list[tuple[int, float]]:
+    """Returns the cheapest two steps with what one more kWh costs there, the earlier first."""
+    if not len(up):
+        return []
+    first = int(up.argmin())
+    others = up.copy()
+    others[first] = np.inf
+    second = int(others.argmin())
+    return [(int(steps[n]), float(up[n])) for n in (first, second)]
 
 
 def _prices(place: Place, flows: Flows) -> tuple[Floats, Floats]:

@@ -210,40 +210,55 @@ def _planned_stays(view: View, stays: Sequence[Stay]) -> list[PlannedStay]:
     ]
 
 
-def _entries(view: View, decision: Decision, found: Outcome) -> list[Charging]:
-    """Returns the charging entries: steps of equal power and reasons run together."""
+def _entries(view: View, decision: Decision, found: Outcome) -> Iterator[Charging]:
+    """Yields the charging entries: steps of equal power and reasons run together.
+
+    All stays are looked at together, since most have few steps.
+    """
     flows = Flows(found.grid_w, found.pv_used_w, decision.battery_w, found.ends_wh)
     reasons = Reasons(view, decision.stays, decision.powers_w, flows)
-    entries: list[Charging] = []
-    for n, (stay, power) in enumerate(zip(decision.stays, decision.powers_w, strict=True)):
-        if stay.post < 0:
-            continue
-        at = np.flatnonzero(np.abs(power) > _SMALLEST_W)
-        if not len(at):
-            continue
-        codes = [tuple(why.code for why in whys) for whys in reasons.of(n, at.tolist())]
-        same_w = _SAME_TAPERED_W if view.cars[stay.car].taper else _SAME_W
-        breaks = (
-            (np.diff(at) != 1)
-            | (np.abs(np.diff(power[at])) > same_w)
-            | np.array([a != b for a, b in itertools.pairwise(codes)], dtype=np.bool_)
+    stays = decision.stays
+    sizes = [len(power_w) for power_w in decision.powers_w]
+    power_w = np.concatenate([*decision.powers_w, np.zeros(0)])
+    first = np.cumsum(sizes) - sizes
+    held = np.repeat(np.array([stay.post >= 0 for stay in stays], dtype=np.bool_), sizes)
+    hot = np.flatnonzero(held & (np.abs(power_w) > _SMALLEST_W))
+    if not len(hot):
+        return
+    number = np.repeat(np.arange(len(sizes)), sizes)[hot]
+    at, power_w = hot - first[number], power_w[hot]
+    known: dict[tuple[str, ...], int] = {}
+    codes: list[int] = []
+    bounds = np.flatnonzero(np.diff(number, prepend=-1, append=-1)).tolist()
+    for begin, end in itertools.pairwise(bounds):
+        for whys in reasons.of(int(number[begin]), at[begin:end].tolist()):
+            codes.append(known.setdefault(tuple(why.code for why in whys), len(known)))
+    tapered = np.array([bool(view.cars[stay.car].taper) for stay in stays])[number]
+    same_w = np.where(tapered, _SAME_TAPERED_W, _SAME_W)[1:]
+    breaks = (np.diff(number) != 0) | (np.diff(at) != 1) | (np.diff(codes) != 0)
+    breaks |= np.abs(np.diff(power_w)) > same_w
+    starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+    stops = np.concatenate([starts[1:], [len(hot)]])
+    means = np.add.reduceat(power_w, starts) / (stops - starts)
+    texts = list(known)
+    runs = zip(
+        number[starts].tolist(),
+        at[starts].tolist(),
+        at[stops - 1].tolist(),
+        means.tolist(),
+        starts.tolist(),
+        strict=True,
+    )
+    for n, begin, last, mean_w, where in runs:
+        stay = stays[n]
+        yield Charging(
+            view.cars[stay.car].id,
+            view.posts[stay.post].id,
+            stay.start + begin,
+            stay.start + last + 1,
+            mean_w,
+            texts[codes[where]],
         )
-        starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
-        stops = np.concatenate([starts[1:], [len(at)]])
-        means = np.add.reduceat(power[at], starts) / (stops - starts)
-        runs = zip(starts.tolist(), stops.tolist(), means.tolist(), strict=True)
-        for first, last, mean_w in runs:
-            entries.append(
-                Charging(
-                    view.cars[stay.car].id,
-                    view.posts[stay.post].id,
-                    stay.start + int(at[first]),
-                    stay.start + int(at[last - 1]) + 1,
-                    mean_w,
-                    codes[first],
-                )
-            )
-    return entries
 
 
 def _kpis(view: View, decision: Decision, found: Outcome) -> Kpis:
