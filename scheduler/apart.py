@@ -45,6 +45,8 @@ brings along what it could have had cheaper (six problems: 3.5 and 7 % of the EV
 with this)."""
 _BLOCK = 3_000
 """Columns up to which blocks are solved together; each solve has a price of its own."""
+_MOST_PARTS = 200_000
+"""With 3,000 cars a plan's programs have 20,000 stays or so each, most of them the same."""
 _REMEMBERED = 400
 """So many blocks are kept: what a fleet of 3,000 cars comes to in a few solves."""
 
@@ -56,7 +58,14 @@ class Memory:
     """The answers of blocks solved so far, found again by all that a block is made of."""
 
     def __init__(self) -> None:
+        self.parts: dict[tuple[Stay, float], tuple[Index, float, float, float]] = {}
+        """What is known of stays, by what their cars would begin them with: `chargeprogram.Part`."""
         self._known: dict[bytes, LpResult] = {}
+
+    def make_room(self) -> None:
+        """Forgets what is known of stays where that has become much: a search looks at many."""
+        if len(self.parts) > _MOST_PARTS:
+            self.parts.clear()
 
     def solve(self, block: LinearProgram, limits: SolveLimits) -> LpResult:
         """Returns the answer to a block, and solves it only if it is new."""

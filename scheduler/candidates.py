@@ -182,7 +182,7 @@ class Judge:
         stays: list[Stay] = []
         solved: Charge | None = None
         for _ in range(_PARKINGS):
-            stays = self._parking.park(stays_of(view, chains), urgency, wishes)
+            stays = self._parking.park(self._parking.stays_of(chains), urgency, wishes)
             solved = charger(view, stays)
             short = _short(solved) if solved is not None else {}
             if not short or all(key in urgency for key in short):

@@ -93,8 +93,9 @@ class _Solving:
         self._limits, self._memory = limits, memory
         self._kept = kept
         self._has_time = options.time_limit_s is not None
+        memory.make_room()
         kept_w = {} if kept is None else kept.powers_w
-        self.model = Builder(view, stays, options, kept_w).build()
+        self.model = Builder(view, stays, options, kept_w, memory.parts).build()
         self.apart = kept is not None
 
     def solved(self) -> Charge | None:
@@ -125,16 +126,21 @@ class _Solving:
         gives = model.back >= 0
         net[gives] -= x[model.back[gives]]
         net[np.abs(net) < 5e-4] = 0.0
-        powers = [np.zeros(max(stay.end - stay.start, 0)) for stay in stays]
-        bounds = np.searchsorted(cells.stay, np.arange(len(stays) + 1)).tolist()
-        for n, stay in enumerate(stays):
-            own = slice(bounds[n], bounds[n + 1])
-            powers[n][cells.step[own] - stay.start] = net[own] * 1000
+        starts = np.array([stay.start for stay in stays], dtype=np.int64)
+        ends = np.array([stay.end for stay in stays], dtype=np.int64)
+        last = np.cumsum(np.maximum(ends - starts, 0))
+        # All in one array, of which each stay has its part: most stays are short.
+        power_w = np.zeros(int(last[-1]) if len(stays) else 0)
+        first = np.concatenate([[0], last[:-1]])
+        power_w[(first - starts)[cells.stay] + cells.step] = net * 1000
+        bounds = zip(first.tolist(), last.tolist(), strict=True)
+        powers = tuple(power_w[begin:end] for begin, end in bounds)
         battery = np.zeros((len(view.places), view.steps))
         for each in model.batteries:
             charging, giving = x[each.charge :][: view.steps], x[each.give :][: view.steps]
             battery[each.site] = 1000 * (charging - giving)
-        short = {key: 1000 * float(x[column]) for key, column in model.slack if x[column] > 1e-4}
+        lacks = x[model.slack_columns]
+        short = {model.slack[n]: 1000 * float(lacks[n]) for n in np.flatnonzero(lacks > 1e-4)}
         marginal = None
         if result.duals is not None:
             duals = np.append(result.duals, 0.0)[model.balance]
@@ -143,7 +149,7 @@ class _Solving:
         cost = result.objective + model.fixed_cost
         flexible_w = self._flexible_w(x)
         near = partial(self._near, result) if is_middling(model.program) else None
-        return Charge(tuple(powers), battery, short, cost, marginal, finish, flexible_w, near)
+        return Charge(powers, battery, short, cost, marginal, finish, flexible_w, near)
 
     def _flexible_w(self, x: Floats) -> Floats | None:
         view = self._view
@@ -198,8 +204,8 @@ class _Solving:
         Where rounding takes from a trip, its car's cells are rounded up, and where that does not
         do, they become true switches. A mixed program takes 50 times as long as a linear one.
         """
-        slack, cells = self.model.slack, self.model.cells
-        lacks = {key: float(result.x[column]) for key, column in slack}
+        slack, at, cells = self.model.slack, self.model.slack_columns, self.model.cells
+        lacks = result.x[at]
         urgent: set[int] = set()
         for _ in range(2):
             lower, upper = program.lower.copy(), program.upper.copy()
@@ -208,7 +214,7 @@ class _Solving:
             again = self._solve(fixed)
             if not again.solved:
                 break
-            worse = {key[0] for key, column in slack if again.x[column] > lacks[key] + 1e-3}
+            worse = {slack[n][0] for n in np.flatnonzero(again.x[at] > lacks + 1e-3)}
             if not worse:
                 return again
             if worse <= urgent:

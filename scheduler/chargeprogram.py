@@ -43,6 +43,10 @@ from scheduler.taper import Falling
 from scheduler.view import Floats, View
 
 Index = NDArray[np.int64]
+Part = tuple[Index, float, float, float]
+"""Of a stay: the steps in which its car may charge, the most that it draws and gives, the least."""
+
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,10 @@ class Model:
     cells: Cells
     back: Index
     """By cell: its column of discharging, or -1."""
-    slack: list[tuple[tuple[int, int], int]]
+    slack: list[tuple[int, int]]
+    """The stays that end with a trip, by their keys,"""
+    slack_columns: Index
+    """and by such a stay the column of what that trip lacks."""
     batteries: list[BatteryColumns]
     flexible: list[int]
     """By flexible load: the first column of what it draws beyond how it runs by itself."""
@@ -85,14 +92,23 @@ class Builder:
         stays: Sequence[Stay],
         options: PlanOptions,
         kept_w: Mapping[int, Floats] = MappingProxyType({}),
+        parts: dict[tuple[Stay, float], Part] | None = None,
     ) -> None:
-        """Begins the program of `stays`; by car, `kept_w` is the power that some keep."""
+        """Begins a program.
+
+        Args:
+            view: the problem.
+            stays: where all cars stand.
+            options: how to plan.
+            kept_w: by car, the power that some keep.
+            parts: what programs before have found out of stays, and this one adds to.
+        """
         self.view, self.stays, self.options, self.kept_w = view, stays, options, kept_w
+        self.parts: dict[tuple[Stay, float], Part] = {} if parts is None else parts
         self.program = ProgramBuilder()
         self.uncharged_wh = self._uncharged()
         self.wait = options.wait_cost_per_kwh_h * view.hours * np.arange(view.steps)
         self.priorities = max((trip.priority for trip in view.trips), default=1)
-        self.slack: list[tuple[tuple[int, int], int]] = []
 
     def build(self) -> Model:
         """Returns the program, with what its columns and rows mean."""
@@ -128,6 +144,7 @@ class Builder:
             cells,
             self.back,
             self.slack,
+            self.slack_columns,
             batteries,
             flexible,
             self.block.ways,
@@ -146,32 +163,29 @@ class Builder:
 
     def _plan_cells(self) -> None:
         """Lists the (stay, step) pairs in which a car may charge."""
-        stay_parts: list[Index] = []
-        step_parts: list[Index] = []
-        per_stay: dict[str, list[float]] = {"most": [], "back": [], "least": [], "site": []}
-        counts: list[int] = []
-        for n, stay in enumerate(self.stays):
-            steps, most_w, back_w = self._steps(n, stay)
-            stay_parts.append(np.full(len(steps), n, dtype=np.int64))
-            step_parts.append(steps)
-            counts.append(len(steps))
-            per_stay["most"].append(most_w / 1000)
-            per_stay["back"].append(back_w / 1000)
-            car = self.view.cars[stay.car]
-            least_w = self.view.posts[stay.post].least_w(car) if stay.post >= 0 else 0.0
-            per_stay["least"].append(least_w / 1000)
-            per_stay["site"].append(stay.site)
-        empty = np.zeros(0, dtype=np.int64)
-        self.cell_stay = np.concatenate(stay_parts) if stay_parts else empty
-        self.step = np.concatenate(step_parts) if step_parts else empty
-        self.most_kw = np.repeat(np.array(per_stay["most"]), counts)
-        self.back_kw = np.repeat(np.array(per_stay["back"]), counts)
-        self.least_kw = np.repeat(np.array(per_stay["least"]), counts)
-        self.site = np.repeat(np.array(per_stay["site"], dtype=np.int64), counts)
+        parts = [self._part(n, stay) for n, stay in enumerate(self.stays)]
+        counts = np.array([len(part[0]) for part in parts], dtype=np.int64)
+        every = np.arange(len(parts))
+        self.cell_stay = np.repeat(every, counts)
+        self.step = np.concatenate([np.zeros(0, dtype=np.int64), *(part[0] for part in parts)])
+        in_kw = np.array([part[1:] for part in parts], dtype=np.float64).reshape(-1, 3) / 1000
+        most_kw, back_kw, self.least_kw = np.repeat(in_kw, counts, axis=0).T
+        sites = np.array([stay.site for stay in self.stays], dtype=np.int64)
+        self.site = sites[self.cell_stay]
         self.offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.ordered = Ordered(self.view, self.stays, self.cell_stay, self.step)
-        self.most_kw, self.back_kw = self.ordered.bounded(self.most_kw, self.back_kw)
+        self.most_kw, self.back_kw = self.ordered.bounded(most_kw, back_kw)
         self.lower_kw = self._keep() if self.kept_w else np.zeros(len(self.step))
+
+    def _part(self, n: int, stay: Stay) -> Part:
+        """Returns what `_steps` finds for a stay, found out once for all programs."""
+        if self.kept_w:
+            return self._steps(n, stay)
+        key = stay, self.uncharged_wh[n]
+        known = self.parts.get(key)
+        if known is None:
+            known = self.parts[key] = self._steps(n, stay)
+        return known
 
     def _keep(self) -> Floats:
         """Gives the cells of cars that keep their charging just that; returns the least of all."""
@@ -183,11 +197,13 @@ class Builder:
                 self.most_kw[own] = lower_kw[own]
         return lower_kw
 
-    def _steps(self, n: int, stay: Stay) -> tuple[Index, float, float]:
-        """Returns the steps in which a stay's car may use its EVSE, and its powers each way."""
-        empty = np.zeros(0, dtype=np.int64)
+    def _steps(self, n: int, stay: Stay) -> Part:
+        """Returns the steps in which a stay's car may use its EVSE, and its powers in W.
+
+        Those are the most each way, and the least that it charges with.
+        """
         if stay.post < 0 or stay.start >= stay.end:
-            return empty, 0.0, 0.0
+            return _NONE, 0.0, 0.0, 0.0
         view, car = self.view, self.view.cars[stay.car]
         post = view.posts[stay.post]
         most_w, back_w = post.power_w(car), post.back_w(car)
@@ -196,7 +212,7 @@ class Builder:
         if self.uncharged_wh[n] > car.high_wh:
             most_w = 0.0
         if most_w <= 0 and back_w <= 0:
-            return empty, 0.0, 0.0
+            return _NONE, 0.0, 0.0, 0.0
         if car.discharge_w <= 0:
             # What only charges takes no more later on.
             gain = view.hours * car.efficiency
@@ -204,7 +220,8 @@ class Builder:
         kept_w = self.kept_w.get(stay.car)
         used = post.open if kept_w is None else kept_w > 0
         steps = np.flatnonzero(used[stay.start : stay.end]) + stay.start
-        return steps.astype(np.int64), most_w, back_w if kept_w is None else 0.0
+        back_w = back_w if kept_w is None else 0.0
+        return steps.astype(np.int64), most_w, back_w, post.least_w(car)
 
     def _uncharged(self) -> list[float]:
         """Returns, by stay, what the car would begin it with if it never charged before."""
@@ -280,7 +297,11 @@ class Builder:
         giving = self.cell_stay[gives]
         program.entries(rows[giving], self.back[gives], loss[giving])
         self._slack(rows)
-        for n, stay in enumerate(stays):
+        stepwise = np.array([bool(car.taper) for car in cars], dtype=np.bool_)
+        stepwise[giving] = True
+        stepwise |= bool(self.options.ready_steps)
+        for n in np.flatnonzero(stepwise).tolist():
+            stay = stays[n]
             cells = np.arange(self.offsets[n], self.offsets[n + 1])
             previous = int(ends[n]) - 1 if stay.before >= 0 else None
             lines = self._binding(n, cells)
@@ -303,9 +324,7 @@ class Builder:
         first = self.program.columns(missed * weight, 0.0, np.inf)
         columns = first + np.arange(len(left))
         self.program.entries(rows[left], columns, -1.0)
-        self.slack = [
-            (self.stays[n].key, column) for n, column in zip(left, columns.tolist(), strict=True)
-        ]
+        self.slack, self.slack_columns = [self.stays[n].key for n in left], columns
 
     def _entry(self, row: int, column: int, value: float) -> None:
         self.program.entries(np.array([row]), np.array([column]), value)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from scheduler.chains import Chains
+from scheduler.chains import Chain, Chains
 from scheduler.view import FIRST_HOUR_STEPS, Car, Post, View
 
 Key = tuple[int, int]
@@ -47,15 +47,19 @@ def stays_of(view: View, chains: Chains) -> list[Stay]:
     """Returns all stays, car by car in order, without EVSEs."""
     stays: list[Stay] = []
     for car, chain in zip(view.cars, chains, strict=True):
-        site, since, before = car.site, car.free_from, -1
-        for index in chain:
-            trip = view.trips[index]
-            stays.append(Stay(car.index, site, since, trip.start, before, index))
-            site, since, before = trip.dropoff, trip.end, index
-        until = max(since, view.steps)
-        stays.append(
-            Stay(car.index, site, min(since, view.steps), min(until, view.steps), before, -1)
-        )
+        stays += _stays_of_car(view, car, chain)
+    return stays
+
+
+def _stays_of_car(view: View, car: Car, chain: Chain) -> list[Stay]:
+    stays: list[Stay] = []
+    site, since, before = car.site, car.free_from, -1
+    for index in chain:
+        trip = view.trips[index]
+        stays.append(Stay(car.index, site, since, trip.start, before, index))
+        site, since, before = trip.dropoff, trip.end, index
+    until = max(since, view.steps)
+    stays.append(Stay(car.index, site, min(since, view.steps), min(until, view.steps), before, -1))
     return stays
 
 
@@ -64,8 +68,24 @@ class Parking:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._dealt: dict[int, tuple[tuple[object, ...], list[int]]] = {}
+        self._dealt: dict[int, tuple[tuple[object, ...], list[Stay]]] = {}
         """By site: what its EVSEs were last dealt for, and how."""
+        self._stays: list[tuple[Chain, list[Stay]]] = [((), []) for _ in view.cars]
+        """By car: the chain that was last asked for, and its stays."""
+
+    def stays_of(self, chains: Chains) -> list[Stay]:
+        """Returns what `stays_of` does; the stays of a car whose chain is as before are the same.
+
+        To compare and to look up what is the same takes a fraction of the time.
+        """
+        found: list[Stay] = []
+        for number, (car, chain) in enumerate(zip(self._view.cars, chains, strict=True)):
+            known, own = self._stays[number]
+            if known != chain or not own:
+                own = _stays_of_car(self._view, car, chain)
+                self._stays[number] = chain, own
+            found += own
+        return found
 
     def park(
         self,
@@ -88,24 +108,21 @@ class Parking:
         parked = list(stays)
         for site, here in enumerate(at):
             some = [stays[n] for n in here]
-            urgent = [urgency.get(stay.key, 0.0) for stay in some]
-            named = {stay.key: n for n, stay in enumerate(some)}
+            urgent = [urgency.get(stay.key, 0.0) for stay in some] if urgency else [0.0] * len(some)
+            named = {stay.key: n for n, stay in enumerate(some)} if wishes else {}
             wished = [
                 (named[key], post)
                 for key, post in wishes.items()
                 if key in named and key not in urgency
             ]
-            for n, stay, post in zip(
-                here, some, self._deal(site, some, urgent, wished), strict=True
-            ):
-                if post >= 0:
-                    parked[n] = replace(stay, post=post)
+            for n, stay in zip(here, self._deal(site, some, urgent, wished), strict=True):
+                parked[n] = stay
         return parked
 
     def _deal(
         self, site: int, stays: list[Stay], urgent: list[float], wished: list[tuple[int, int]]
-    ) -> list[int]:
-        """Returns the EVSE of each stay of a site, or -1."""
+    ) -> list[Stay]:
+        """Returns the stays of a site with their EVSEs."""
         key = (tuple(stays), tuple(urgent), tuple(wished))
         known = self._dealt.get(site)
         if known is None or known[0] != key:
@@ -113,7 +130,11 @@ class Parking:
             worth = [wh + 1e3 * lack_wh for wh, lack_wh in zip(useful, urgent, strict=True)]
             dealt = _Site(stays, useful, worth, [-1] * len(stays))
             _park_site(self._view, dealt, wished)
-            known = self._dealt[site] = (key, dealt.posts)
+            parked = [
+                stay if post < 0 else replace(stay, post=post)
+                for stay, post in zip(stays, dealt.posts, strict=True)
+            ]
+            known = self._dealt[site] = (key, parked)
         return known[1]
 
 
@@ -132,11 +153,23 @@ class _Site:
     """Stays whose car stands on its EVSE from the beginning."""
     idle: set[int] = field(default_factory=set[int])
     """Stays that had better hold none."""
+    busy: dict[int, int] = field(default_factory=dict[int, int])
+    """By EVSE: the steps in which it is held, as bits."""
 
     def give(self, n: int, post: int) -> None:
         """Gives an EVSE to a stay."""
         self.posts[n] = post
         self.held.setdefault(post, []).append(n)
+        self.busy[post] = self.busy.get(post, 0) | self._steps(n)
+
+    def _steps(self, n: int) -> int:
+        """Returns the steps of a stay, as bits."""
+        stay = self.stays[n]
+        return (1 << stay.end) - (1 << stay.start)
+
+    def is_free(self, n: int, post: int) -> bool:
+        """Returns whether nobody holds an EVSE at any time of a stay."""
+        return not self.busy.get(post, 0) & self._steps(n)
 
     def taken(self, n: int, post: int) -> list[int]:
         """Returns who holds an EVSE at some time of a stay."""
@@ -151,7 +184,7 @@ class _Site:
         """Grants a wish as far as it goes."""
         if post < 0:
             self.idle.add(n)
-        elif view.posts[post].open[self.stays[n].start] and not self.taken(n, post):
+        elif view.posts[post].open[self.stays[n].start] and self.is_free(n, post):
             self.give(n, post)
 
     def push_out(self, n: int, choices: list[int]) -> None:
@@ -168,6 +201,7 @@ class _Site:
             for m in weakest[2]:
                 self.posts[m] = -1
                 self.held[weakest[1]].remove(m)
+                self.busy[weakest[1]] &= ~self._steps(m)
             self.give(n, weakest[1])
 
 
@@ -186,7 +220,7 @@ def _park_site(view: View, site: _Site, wished: list[tuple[int, int]]) -> None:
         if site.posts[n] >= 0 or site.worth[n] <= 0 or n in site.idle:
             continue
         choices = _choices(view, site.stays[n], site.useful_wh[n])
-        free = next((post for post in choices if not site.taken(n, post)), None)
+        free = next((post for post in choices if site.is_free(n, post)), None)
         if free is None:
             site.push_out(n, choices)
         else:
