@@ -51,6 +51,8 @@ _REMEMBERED = 400
 """So many blocks are kept: what a fleet of 3,000 cars comes to in a few solves."""
 
 
+_NEAR = 1e-7
+"""By so much an answer may be out of bounds, as solvers' own are."""
 _NONE = np.zeros(0, dtype=np.int64)
 
 
@@ -162,11 +164,13 @@ def solve(
     limits: SolveLimits,
     memory: Memory | None = None,
     apart: bool = False,
+    looser: LpResult | None = None,
 ) -> LpResult:
     """Returns the answer to a program, linear or mixed; a large one's is put together of blocks.
 
     Of an answer in blocks, `duals` are whole only if each block has some. `apart` asks for blocks
-    whatever the size: for programs in which cars hand over fixed energies.
+    whatever the size: for programs in which cars hand over fixed energies. `looser` is the best
+    answer to the same program with wider bounds: it stays the best of each block that it fits.
     """
     if not apart and not is_large(program):
         return _solve(program, limits)
@@ -176,8 +180,13 @@ def solve(
     duals: Floats | None = np.zeros(len(program.row_lower))
     last = LpResult("optimal", limits.solvers[0], x, 0.0)
     memory = memory or Memory()
+    misfits = _misfits(program, looser)
     for block, columns, rows in _blocks(program, fixed):
-        last = memory.solve(block, limits)
+        if looser is not None and not misfits[rows].any():
+            duals_there = None if looser.duals is None else looser.duals[rows]
+            last = replace(looser, x=looser.x[columns], duals=duals_there)
+        else:
+            last = memory.solve(block, limits)
         if not last.solved:
             return last
         x[columns] = last.x
@@ -186,6 +195,15 @@ def solve(
         else:
             duals = None
     return LpResult("optimal", last.solver, x, float(program.cost @ x), duals)
+
+
+def _misfits(program: LinearProgram, looser: LpResult | None) -> NDArray[np.bool_]:
+    """Returns the rows in which a column of an answer is out of the program's bounds."""
+    rows = np.zeros(len(program.row_lower), dtype=np.bool_)
+    if looser is not None:
+        out = (looser.x < program.lower - _NEAR) | (looser.x > program.upper + _NEAR)
+        rows[program.matrix[:, np.flatnonzero(out)].nonzero()[0]] = True
+    return rows
 
 
 def _digest(program: LinearProgram) -> bytes:

@@ -103,8 +103,10 @@ class _Solving:
         result = self._solve(self.model.program)
         return self._charge(result) if result.solved else None
 
-    def _solve(self, program: LinearProgram) -> LpResult:
-        return solve(program, limits=self._limits, memory=self._memory, apart=self.apart)
+    def _solve(self, program: LinearProgram, looser: LpResult | None = None) -> LpResult:
+        return solve(
+            program, limits=self._limits, memory=self._memory, apart=self.apart, looser=looser
+        )
 
     def _handing(self, held_kwh: Mapping[int, float]) -> _Solving:
         """Returns the same in which some stays end with a given energy, to be solved in blocks."""
@@ -187,9 +189,9 @@ class _Solving:
             between = lies_between(self.model.cells, result.x)
             if not turned and not between:
                 break
-            rounded = rounded or between
-            if rounded:
-                result = self._rounded(program, result)
+            if rounded or between:
+                result = self._rounded(program, result, best=not rounded)
+                rounded = True
                 if self._has_time and result.solved:
                     result = self._bettered(program, result)
             else:
@@ -198,9 +200,10 @@ class _Solving:
                 return None
         return self._charge(result, final=True)
 
-    def _rounded(self, program: LinearProgram, result: LpResult) -> LpResult:
+    def _rounded(self, program: LinearProgram, result: LpResult, *, best: bool) -> LpResult:
         """Returns the answer with the first hour's cells off or on.
 
+        `best` says that `result` is the best answer where they may be anything.
         Where rounding takes from a trip, its car's cells are rounded up, and where that does not
         do, they become true switches. A mixed program takes 50 times as long as a linear one.
         """
@@ -211,7 +214,7 @@ class _Solving:
             lower, upper = program.lower.copy(), program.upper.copy()
             decide(self._view, self._stays, cells, result.x, lower, upper, urgent=urgent)
             fixed = replace(program, lower=lower, upper=upper)
-            again = self._solve(fixed)
+            again = self._solve(fixed, result if best else None)
             if not again.solved:
                 break
             worse = {slack[n][0] for n in np.flatnonzero(again.x[at] > lacks + 1e-3)}
