@@ -61,7 +61,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.parts: dict[tuple[Stay, float], tuple[Index, float, float, float]] = {}
-        """What is known of stays, by what their cars would begin them with: `chargeprogram.Part`."""
+        """What is known of stays, by what cars would begin them with: `chargeprogram.Part`."""
         self._known: dict[bytes, LpResult] = {}
 
     def make_room(self) -> None:

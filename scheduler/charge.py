@@ -62,6 +62,7 @@ def charge(
     stays: Sequence[Stay],
     options: PlanOptions,
     limits: SolveLimits,
+    *,
     memory: Memory | None = None,
     kept: Kept | None = None,
 ) -> Charge | None:
@@ -74,7 +75,8 @@ def charge(
     """
     if kept is not None and not kept.fits(stays):
         return None
-    return _Solving(view, stays, options, limits, memory or Memory(), kept).solved()
+    solving = _Solving(view, stays, options, limits, memory=memory or Memory(), kept=kept)
+    return solving.solved()
 
 
 class _Solving:
@@ -86,8 +88,9 @@ class _Solving:
         stays: Sequence[Stay],
         options: PlanOptions,
         limits: SolveLimits,
+        *,
         memory: Memory,
-        kept: Kept | None = None,
+        kept: Kept | None,
     ) -> None:
         self._view, self._stays, self._options = view, stays, options
         self._limits, self._memory = limits, memory
@@ -116,7 +119,9 @@ class _Solving:
 
     def _near(self, result: LpResult, view: View, stays: Sequence[Stay]) -> Charge | None:
         """Charges other stays; cars that drive the same trips hand over what they do here."""
-        tried = _Solving(view, stays, self._options, self._limits, self._memory, self._kept)
+        tried = _Solving(
+            view, stays, self._options, self._limits, memory=self._memory, kept=self._kept
+        )
         held_kwh = handed_as(self._stays, result.x[self.model.ends], stays)
         return tried._handing(held_kwh).solved()
 

@@ -139,7 +139,9 @@ class Reasons:
         stay = self._stays[number]
         post, car = self._view.posts[stay.post], self._view.cars[stay.car]
         power_w = np.full(self._view.steps, post.power_w(car))
-        return np.minimum(power_w, most_w(car.overrides, len(power_w))) if car.overrides else power_w
+        if not car.overrides:
+            return power_w
+        return np.minimum(power_w, most_w(car.overrides, self._view.steps))
 
     def buy(self, number: int) -> list[float]:
         """Returns what importing a kWh costs at a stay's site, by step of the horizon."""

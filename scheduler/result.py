@@ -231,8 +231,9 @@ def _entries(view: View, decision: Decision, found: Outcome) -> Iterator[Chargin
     codes: list[int] = []
     bounds = np.flatnonzero(np.diff(number, prepend=-1, append=-1)).tolist()
     for begin, end in itertools.pairwise(bounds):
-        for whys in reasons.of(int(number[begin]), at[begin:end].tolist()):
-            codes.append(known.setdefault(tuple(why.code for why in whys), len(known)))
+        found_here = reasons.of(int(number[begin]), at[begin:end].tolist())
+        named = [tuple(why.code for why in whys) for whys in found_here]
+        codes += [known.setdefault(text, len(known)) for text in named]
     tapered = np.array([bool(view.cars[stay.car].taper) for stay in stays])[number]
     same_w = np.where(tapered, _SAME_TAPERED_W, _SAME_W)[1:]
     breaks = (np.diff(number) != 0) | (np.diff(at) != 1) | (np.diff(codes) != 0)

@@ -292,11 +292,9 @@ class _Planner:
         candidate = judge.whole(assign(self.view, self._prices, None, without))
         return [] if candidate is None else [judge.with_others(candidate)]
 
-    def _charge(
-        self, view: View, stays: Sequence[Stay], kept: Kept | None = None
-    ) -> Charge | None:
+    def _charge(self, view: View, stays: Sequence[Stay], kept: Kept | None = None) -> Charge | None:
         began_s = self._monotonic()
-        solved = charge(view, stays, self._options, self._limits, self._memory, kept)
+        solved = charge(view, stays, self._options, self._limits, memory=self._memory, kept=kept)
         self._longest_charge_s = max(self._longest_charge_s, self._monotonic() - began_s)
         return solved
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.energy.queries import Equipment
 from csms.ledger.database import Database
-from csms.planning.queries import Rows, current_plan, read_rows
+from csms.planning.queries import Rows, current_plan, read_rows, sites_asked_for
 from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
 from models.errors import Unavailable
 from scheduler.plan import Plan, read_plan
@@ -39,6 +39,8 @@ class Look:
     snapshot: Snapshot
     """Its problem is written already; of its rows those are missing that only the problem needs."""
     former: Former | None
+    asked_for: frozenset[str]
+    """Sites for which a plan has been asked for that is not published yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ async def look(
     """
     rows = await read_rows(session, tenant=tenant, now=now, horizon=HORIZON)
     last = await current_plan(session, tenant=tenant)
+    asked_for = await sites_asked_for(session, tenant=tenant)
     if not rows.sites or not rows.vehicles:
         return None
     snapshot = snapshot_of(rows, now)
@@ -69,7 +72,7 @@ async def look(
         plan = None if last.id == known else read_plan(last.document.encode())
         former = Former(last.id, last.start, plan)
     written = write_problem(snapshot.problem).decode()
-    return Look(replace(snapshot, rows=_needed_later(rows), document=written), former)
+    return Look(replace(snapshot, rows=_needed_later(rows), document=written), former, asked_for)
 
 
 def _needed_later(rows: Rows) -> Rows:

@@ -25,7 +25,7 @@ from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.grid_limits import GridLimit
 from models.tables.held_limits import OutsideLimit
 from models.tables.ledger import Command
-from models.tables.planning import DynamicSchedule, Override, Plan
+from models.tables.planning import DynamicSchedule, Override, Plan, PlanRequest
 from models.tables.stations import Connector, Evse, Station
 
 _SHOWN_GRID_LIMIT = (
@@ -58,6 +58,16 @@ FIRST_STEP = timedelta(minutes=15)
 """The first step of a plan began this long ago at most."""
 REMEMBERED_FOR = timedelta(days=7)
 """How long a box that broke a limit is taken to be able to do so again."""
+
+
+async def sites_asked_for(session: AsyncSession, *, tenant: str) -> frozenset[str]:
+    """Returns the sites for which a plan has been asked for that is not published yet."""
+    found = await session.scalars(
+        select(PlanRequest.site_id)
+        .join(Site, Site.id == PlanRequest.site_id)
+        .where(Site.tenant_id == tenant)
+    )
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

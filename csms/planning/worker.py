@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -47,6 +47,8 @@ HEARD = frozenset(
 """What the planner subscribes to."""
 SURPRISE_W = 500.0
 """Sun to spare that differs by more from what was planned with is worth a new plan."""
+SOON = 4
+"""So many steps ahead such a difference counts: the first hour, which is acted on."""
 URGENT = frozenset({"booking.late", _PRIORITY, *_OVERRIDES, *_GRID_LIMITS})
 """Who goes first draws at once what the plan in force has given to others, and who overrides a plan
 stands there and waits. What the grid has cut was cut by a simple rule: a plan knows better how."""
@@ -72,7 +74,11 @@ class _OverrideNote(msgspec.Struct):
 
 
 class Planner:
-    """Plans all sites of a tenant together, whenever something that matters has changed."""
+    """Plans all sites of a tenant together, whenever something that matters has changed.
+
+    By the clock all cars are planned anew. What happens in between at a site leaves the cars alone
+    that never stand there (`scheduler.partly`).
+    """
 
     def __init__(
         self,
@@ -103,6 +109,8 @@ class Planner:
         self._waiting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._expected: dict[str, tuple[datetime, tuple[float, ...]]] = {}
+        self._touched: frozenset[str] | None = frozenset()
+        """Where something has happened since the last plan; None: anywhere."""
         self._quarter_begun = False
         """Trips change cars in the first plan of a quarter of an hour only.
 
@@ -140,11 +148,11 @@ class Planner:
         if note.type in _OVERRIDES:
             told = msgspec.json.decode(note.resource, type=_OverrideNote)
             if told.ended_why != "replaced":  # which the one in its place asks for
-                self.wish(note.type, urgent=True)
+                self.wish(note.type, urgent=True, site_id=note.site_id)
         elif note.type != "site.measured":
-            self.wish(note.type, urgent=note.type in URGENT)
+            self.wish(note.type, urgent=note.type in URGENT, site_id=note.site_id)
         elif self._surprises(msgspec.json.decode(note.resource, type=_Measured)):
-            self.wish("sun")
+            self.wish("sun", site_id=note.site_id)
 
     def _surprises(self, seen: _Measured) -> bool:
         """Whether a site has more or less sun to spare than the plan in force reckons with."""
@@ -163,8 +171,18 @@ class Planner:
         now = self._clock.now()
         return now if self._planned_at is None else max(now, self._planned_at + self._replan_gap)
 
-    def wish(self, reason: str, *, urgent: bool = False) -> None:
-        """Asks for a plan: at once when urgent or due, else when the gap is over."""
+    def wish(self, reason: str, *, urgent: bool = False, site_id: str | None = None) -> None:
+        """Asks for a plan: at once when urgent or due, else when the gap is over.
+
+        `site_id` is where something has happened; None: that is not known, or it is everywhere.
+        """
+        if site_id is None or self._touched is None:
+            self._touched = None
+        else:
+            self._touched |= {site_id}
+        self._ask(reason, urgent=urgent)
+
+    def _ask(self, reason: str, *, urgent: bool = False) -> None:
         now, due = self._clock.now(), self.free_at()
         if urgent or due <= now:
             if self._wishes.empty():
@@ -175,7 +193,7 @@ class Planner:
 
     async def _later(self, due: datetime, reason: str) -> None:
         await self._clock.sleep_until(due)
-        self.wish(reason)
+        self._ask(reason)
 
     async def _tick(self) -> None:
         anchor = floor_to_step(self._clock.now(), STEP_MINUTES) + METERS_IN_AFTER
@@ -198,30 +216,48 @@ class Planner:
         now = self._clock.now()
         self._planned_at = now
         by_clock, self._quarter_begun = self._quarter_begun, False
+        touched, self._touched = self._touched, frozenset()
         await self._refresh_forecasts(now)
         seen = await self._look(now, None if self._made is None else self._made[0])
         if seen is None:
             return None
         snapshot, rows = seen.snapshot, seen.snapshot.rows
-        self._expected = {
-            site.id: (
-                snapshot.problem.start,
-                tuple(np.subtract(site.pv_power_w, site.load_power_w).tolist()),
-            )
-            for site in snapshot.problem.sites
-        }
+        sites = None
+        if touched and not by_clock:
+            # A request may have been committed that we have not heard of: publishing ends it.
+            sites = touched | seen.asked_for | self._surprising(snapshot.problem)
+        self._expect(snapshot.problem, sites)
         former = None if seen.former is None else (seen.former.start, self._plan_of(seen.former))
         promised = {
             booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id
         }
         incumbent = incumbent_for(snapshot.problem, former=former, promised=promised)
-        how = self._options if by_clock else replace(self._options, exchange_rounds=0)
+        how = self._options if by_clock else replace(self._options, exchange_rounds=0, sites=sites)
         made = await self._solve(snapshot.problem, incumbent, how)
         self.solve_seconds.append(made.plan.solve_seconds)
         plan_id = await self._take(snapshot, made, trigger)
         if plan_id is not None:
             await self._price(snapshot, made, plan_id, partial(self._resolve, incumbent, how))
         return plan_id
+
+    def _surprising(self, problem: Problem) -> frozenset[str]:
+        """Returns where sun to spare within the hour is not what was last planned with."""
+        found: set[str] = set()
+        for site in problem.sites:
+            start, expected_w = self._expected.get(site.id, (problem.start, ()))
+            ahead = (problem.start - start) // EVERY
+            spare_w = np.subtract(site.pv_power_w, site.load_power_w)[:SOON]
+            then_w = np.array(expected_w[ahead : ahead + SOON])
+            if len(then_w) < SOON or bool((np.abs(spare_w - then_w) > SURPRISE_W).any()):
+                found.add(site.id)
+        return frozenset(found)
+
+    def _expect(self, problem: Problem, sites: Set[str] | None) -> None:
+        """Notes what sun is planned with, at all sites or at those that are planned anew."""
+        for site in problem.sites:
+            if sites is None or site.id in sites:
+                spare_w = np.subtract(site.pv_power_w, site.load_power_w)
+                self._expected[site.id] = problem.start, tuple(spare_w.tolist())
 
     async def _resolve(self, incumbent: Plan | None, how: PlanOptions, problem: Problem) -> Made:
         return await self._solve(problem, incumbent, how)
