@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from statistics import median
 
 import numpy as np
@@ -26,6 +27,7 @@ from scheduler.options import OFFLINE, PlanOptions
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 from scheduler.rolling import incumbent_for, plan_with_level
+from tests.builders.events import happened
 from tests.builders.figures import ev_energy_cost
 from tests.builders.problems import confluence_like
 
@@ -36,7 +38,7 @@ ROLLING = PlanOptions()
 ON_EVENT = replace(ROLLING, exchange_rounds=0)
 """As the service plans when something has happened: see `csms.planning.worker`."""
 WITH_TIME_S = 30.0
-EVENTS = 5
+EVENTS = 10
 """How many things happen to each plan."""
 
 
@@ -58,6 +60,7 @@ class Timed:
     level: str
     cpu_s: float
     wall_s: float
+    kept_cars: int
 
 
 def planned(problem: Problem, options: PlanOptions, incumbent: Plan | None = None) -> Timed:
@@ -67,7 +70,7 @@ def planned(problem: Problem, options: PlanOptions, incumbent: Plan | None = Non
     cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
     violations = check(problem, made.plan)
     assert not violations, violations[0]
-    return Timed(made.plan, made.level, cpu_s, wall_s)
+    return Timed(made.plan, made.level, cpu_s, wall_s, made.kept_cars)
 
 
 def gap_pct(problem: Problem, plan: Plan) -> float:
@@ -89,18 +92,31 @@ def full_plan(size: str, goal_s: float, seeds: int) -> Row:
     return Row(f"full plan, {size}, p95", f"{goal_s:g} s", figure, _seeds(seeds))
 
 
-def after_event(cars: int, sites: int, seeds: int, title: str) -> Row:
-    """Plans anew on the plan before, each time with another booking cancelled."""
+def after_event(size: str, seeds: int, *, whole: bool = False) -> Row:
+    """Plans anew on the plan before, each time after something else has happened at one site.
+
+    With `whole` all sites are planned anew, as where trips have to change cars.
+    """
+    cars, sites = SIZES[size]
     spent_s: list[float] = []
+    kept_cars: list[int] = []
     for seed in range(seeds):
         problem = confluence_like(seed, cars=cars, sites=sites)
         before = planned(problem, ROLLING).plan
-        for n in range(min(EVENTS, len(problem.bookings))):
-            left = (*problem.bookings[:n], *problem.bookings[n + 1 :])
-            changed = replace(problem, bookings=left)
+        random = Random(seed)
+        for _ in range(EVENTS):
+            changed, site = happened(random, problem)
             kept = incumbent_for(changed, former=(problem.start, before), promised={})
-            spent_s.append(planned(changed, ON_EVENT, kept).cpu_s)
+            how = ON_EVENT if whole else replace(ON_EVENT, sites=frozenset({site}))
+            made = planned(changed, how, kept)
+            spent_s.append(made.cpu_s)
+            kept_cars.append(made.kept_cars)
     figure = f"{p(0.99, spent_s):.3f} s CPU (median {median(spent_s):.3f})"
+    if not whole:
+        share = sum(kept > 0 for kept in kept_cars) / len(kept_cars)
+        figure += f"; {share:.0%} of events left {median(kept_cars):.0f} cars alone"
+    what = "all sites" if whole else "one site"
+    title = f"{what} of {size} after an event, p99"
     return Row(title, "0.1 s", figure, f"{_seeds(seeds)}, {EVENTS} events each")
 
 
@@ -148,11 +164,11 @@ def _seeds(count: int) -> str:
 def rows(*, long: bool) -> Iterator[Callable[[], list[Row]]]:
     """Yields what to measure, quickest first."""
     yield lambda: [full_plan("S", 0.25, 20)]
-    yield lambda: [after_event(5, 1, 20, "one site of 5 cars after an event, p99")]
-    yield lambda: [after_event(*SIZES["S"], 10, "all sites of S after an event, as served, p99")]
+    yield lambda: [after_event("S", 20), after_event("S", 10, whole=True)]
     yield answers
     yield lambda: [gap("S", "median 2.5 %, worst 5 %", 20)]
     yield lambda: [full_plan("M", 1.5, 20 if long else 3)]
+    yield lambda: [after_event("M", 3)]
     yield lambda: [gap("M", "5 %", 3 if long else 1)]
     yield answers_by_rest
     yield lambda: [full_plan("L", 10, 3 if long else 1)]

@@ -182,7 +182,7 @@ class _Planner:
         if rough is None or rough.dropped:
             return None
         candidate = judge.finished(rough)
-        if candidate is None or candidate.priority < rough.priority:
+        if candidate is None or candidate.finish or candidate.priority < rough.priority:
             return None
         self.kept_cars = len(kept.powers_w)
         return candidate
