@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from csms.bus.base import EventNote
 from csms.energy.actions import store_measurements
 from csms.energy.reactions import Forecaster
 from csms.planning.worker import HEARD, Planner
@@ -28,13 +29,20 @@ class Planning:
     planner: Planner
     asked: list[PlanOptions] = field(default_factory=list[PlanOptions])
     made: list[Made] = field(default_factory=list[Made])
+    heard: list[EventNote] = field(default_factory=list[EventNote])
 
     async def happens(self, *site_ids: str) -> None:
-        """Asks for a plan of each site, and lets the planner hear of it."""
+        """Asks for a plan of each site, and lets the planner hear of it, which then waits."""
+        self.heard.clear()
         async with self.house.db.write(self.house.clock, self.house.ids) as work:
             for site_id in site_ids:
                 work.request_plan(site_id, "test")
         await self.house.told()
+        for note in self.heard:
+            await self.planner.heard(note)
+        waiting = self.planner._waiting
+        assert waiting is not None
+        waiting.cancel()
 
     async def meters(self, site_id: str, pv_power_w: float) -> None:
         async with self.house.db.write(self.house.clock, self.house.ids) as work:
@@ -95,7 +103,11 @@ async def planning(url: str) -> AsyncIterator[Planning]:
             ).refresh,
             replan_gap=timedelta(hours=9),
         )
-        house.bus.subscribe("planner", HEARD, seen.planner.heard)
+
+        async def hear(note: EventNote) -> None:
+            seen.heard.append(note)
+
+        house.bus.subscribe("planner", HEARD, hear)
         await seen.planner.plan_now("test")
         assert seen.asked[-1].sites is None
         yield seen
