@@ -65,6 +65,36 @@ def test_a_block_that_was_solved_before_is_not_solved_again(
     assert changed.objective == pytest.approx(fresh.objective)
 
 
+def test_a_block_that_the_answer_with_wider_bounds_fits_is_not_solved_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apart, "_BLOCK", 1)
+    program = blocks_of([3, 7, 4]).build()
+    looser = solve(program, limits=SolveLimits(), apart=True)
+    at = int(np.argmax(looser.x > program.lower + 0.01))
+    upper = program.upper.copy()
+    upper[at] = (looser.x[at] + program.lower[at]) / 2
+    tighter = replace(program, upper=upper)
+    fresh = solve(tighter, limits=SolveLimits(), apart=True)
+    solver = counted(monkeypatch, apart, "_solve")
+    found = solve(tighter, limits=SolveLimits(), apart=True, looser=looser)
+    assert solver.calls == 1
+    assert found.objective == pytest.approx(fresh.objective)
+
+
+def test_one_round_of_exchanges_is_left_out_of_large_plans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = confluence_like(0, cars=10, sites=3, steps=48)
+    priced = counted(monkeypatch, improve, "exchanges")
+    monkeypatch.setattr("scheduler.search.exchanges", priced)
+    make_plan(case, monotonic=time.monotonic)
+    assert priced.calls == 1
+    monkeypatch.setattr(rolling, "LARGE", 10)
+    make_plan(case, monotonic=time.monotonic)
+    assert priced.calls == 1
+
+
 def test_only_the_newest_blocks_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "_REMEMBERED", 2)
     solver = counted(monkeypatch, apart, "_solve")
