@@ -174,8 +174,10 @@ class _Planner:
             return None
         chains = mend(view, self._prices, before, self._left_before)
         able = {trip.index for trip in view.trips if trip.cars}
+        if not able - self._left_before <= served(chains):
+            return None
         kept = kept_beside(view, incumbent, before, chains, sites)
-        if kept is None or not able - self._left_before <= served(chains):
+        if kept is None:
             return None
         judge = self._judge(partial(self._charge, kept=kept), kept)
         rough = judge.whole(chains)
