@@ -40,6 +40,9 @@ ReasonCode = Literal[
 ]
 """Why a car charges when it does; `scheduler.explaining` has a sentence for each."""
 
+MoveReason = Literal["TURN", "ROOM"]
+"""Why staff moves a car: it takes its turn at an EVSE, or makes room for another car."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -68,6 +71,24 @@ class Stay:
     evse: str | None
     from_step: int
     to_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Staff moves a car at a site, to an EVSE, from one, or both (null: parked without one).
+
+    Stays change at `from_step`; the car has to stand there at `to_step`. In between neither it nor
+    the two EVSEs give or take anything.
+    """
+
+    vehicle: str
+    site: str
+    from_evse: str | None
+    to_evse: str | None
+    from_step: int
+    to_step: int
+    reasons: tuple[str, ...] = ()
+    """Codes of `MoveReason`, as the referee sees to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +146,8 @@ class Plan:
     version: int = 1
     status: Status
     cost: float
-    """Energy bought less energy sold, CO2 at its price, and peaks, less the terminal value; in the
-    problem's currency."""
+    """Energy bought less energy sold, CO2 at its price, peaks, and moves by staff, less the
+    terminal value; in the problem's currency."""
     lower_bound: float | None
     """No plan that serves as much costs less; null only in a `partial` plan."""
     solve_seconds: float
@@ -137,11 +158,13 @@ class Plan:
     sites: tuple[SitePower, ...]
     kpis: Kpis
     flexible: tuple[FlexiblePower, ...] = ()
+    moves: tuple[Move, ...] = ()
+    """What staff is to do, in order."""
 
 
 def _schema() -> Schema:
     schema = Schema()
-    for kind in (Assignment, Unserved, Stay, Charging, SitePower, FlexiblePower, Kpis):
+    for kind in (Assignment, Unserved, Stay, Move, Charging, SitePower, FlexiblePower, Kpis):
         schema.add(kind)
     schema.add(Plan, required=("version",))
     return schema
@@ -164,8 +187,7 @@ def read_plan(data: bytes) -> Plan:
 
 
 def write_plan(plan: Plan) -> bytes:
-    """Returns the plan as compact JSON; flexible loads are only named where there are some."""
-    if plan.flexible:
-        return msgspec.json.encode(plan)
-    names = (field.name for field in fields(plan) if field.name != "flexible")
+    """Returns the plan as compact JSON; flexible loads and moves are only named where there are."""
+    left_out = {name for name in ("flexible", "moves") if not getattr(plan, name)}
+    names = (field.name for field in fields(plan) if field.name not in left_out)
     return msgspec.json.encode({name: getattr(plan, name) for name in names})

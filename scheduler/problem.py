@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
@@ -22,6 +22,15 @@ from models.timeline import StepGrid
 from scheduler.documents import LARGEST_INTEGER, MOST_ERRORS, Schema, bad_input
 from scheduler.flexible import FlexibleLoad, flexible_errors
 from scheduler.overrides import Override, override_errors
+from scheduler.ranges import (
+    ANY,
+    NOT_NEGATIVE,
+    SHARE,
+    duplicates,
+    range_errors,
+    window_errors,
+    wish,
+)
 from scheduler.taper import taper_errors
 
 
@@ -105,6 +114,11 @@ class Site:
     peak_so_far_w: float = 0.0
     flexible_loads: tuple[FlexibleLoad, ...] = ()
     """Beside `load_power_w`."""
+    move_price: float | None = None
+    """What it costs that staff moves a car between EVSEs, or to one or from one, once; None: nobody
+    moves cars here."""
+    move_windows: tuple[tuple[int, int], ...] = ()
+    """When staff is there to move cars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +152,8 @@ class Vehicle:
     ac_phases: int = 3
     """On how many it charges with AC, where the EVSE has as many."""
     overrides: tuple[Override, ...] = ()
+    may_be_moved: bool = True
+    """Whether staff may move it, where staff moves cars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,61 +253,58 @@ def check_problem(problem: Problem) -> None:
         raise bad_input("problem", errors)
 
 
-_ANY = (-math.inf, math.inf)
-_NOT_NEGATIVE = (0.0, math.inf)
-_SHARE = (5e-324, 1.0)  # above 0: energy is divided by it
 _RANGES: dict[type, dict[str, tuple[float, float]]] = {
     Battery: {
-        "capacity_wh": _NOT_NEGATIVE,
-        "soc_wh": _ANY,
-        "min_soc_wh": _NOT_NEGATIVE,
-        "max_charge_w": _NOT_NEGATIVE,
-        "max_discharge_w": _NOT_NEGATIVE,
-        "efficiency": _SHARE,
+        "capacity_wh": NOT_NEGATIVE,
+        "soc_wh": ANY,
+        "min_soc_wh": NOT_NEGATIVE,
+        "max_charge_w": NOT_NEGATIVE,
+        "max_discharge_w": NOT_NEGATIVE,
+        "efficiency": SHARE,
     },
-    Circuit: {"limit_w": _NOT_NEGATIVE},
-    Evse: {"max_power_w": _NOT_NEGATIVE, "min_power_w": _NOT_NEGATIVE},
+    Circuit: {"limit_w": NOT_NEGATIVE},
+    Evse: {"max_power_w": NOT_NEGATIVE, "min_power_w": NOT_NEGATIVE},
     Site: {
-        "import_limit_w": _NOT_NEGATIVE,
-        "export_limit_w": _NOT_NEGATIVE,
-        "co2_price_per_kg": _NOT_NEGATIVE,
-        "peak_price_per_kw": _NOT_NEGATIVE,
-        "peak_so_far_w": _NOT_NEGATIVE,
+        "import_limit_w": NOT_NEGATIVE,
+        "export_limit_w": NOT_NEGATIVE,
+        "co2_price_per_kg": NOT_NEGATIVE,
+        "peak_price_per_kw": NOT_NEGATIVE,
+        "peak_so_far_w": NOT_NEGATIVE,
     },
     Vehicle: {
         "available_from": (0, LARGEST_INTEGER),
-        "soc_wh": _ANY,
-        "capacity_wh": _NOT_NEGATIVE,
-        "min_soc_wh": _NOT_NEGATIVE,
-        "max_soc_wh": _NOT_NEGATIVE,
-        "max_ac_power_w": _NOT_NEGATIVE,
-        "max_dc_power_w": _NOT_NEGATIVE,
-        "max_discharge_w": _NOT_NEGATIVE,
-        "consumption_wh_per_km": _NOT_NEGATIVE,
-        "charge_efficiency": _SHARE,
+        "soc_wh": ANY,
+        "capacity_wh": NOT_NEGATIVE,
+        "min_soc_wh": NOT_NEGATIVE,
+        "max_soc_wh": NOT_NEGATIVE,
+        "max_ac_power_w": NOT_NEGATIVE,
+        "max_dc_power_w": NOT_NEGATIVE,
+        "max_discharge_w": NOT_NEGATIVE,
+        "consumption_wh_per_km": NOT_NEGATIVE,
+        "charge_efficiency": SHARE,
         "ac_phases": (1, 3),
     },
     Booking: {
         "end_step": (-LARGEST_INTEGER, LARGEST_INTEGER),
-        "distance_km": _NOT_NEGATIVE,
-        "reserve_km": _NOT_NEGATIVE,
+        "distance_km": NOT_NEGATIVE,
+        "reserve_km": NOT_NEGATIVE,
         "priority": (0, LARGEST_INTEGER),
     },
     Problem: {
         "version": (1, 1),
         "step_minutes": (1, 1440),
         "steps": (1, LARGEST_INTEGER),
-        "terminal_value_per_kwh": _ANY,
+        "terminal_value_per_kwh": ANY,
         "turnaround_steps": (0, LARGEST_INTEGER),
     },
 }
 _SERIES = {
-    "pv_power_w": _NOT_NEGATIVE,
-    "pv_high_power_w": _NOT_NEGATIVE,
-    "load_power_w": _ANY,
-    "import_price_per_kwh": _ANY,
-    "export_price_per_kwh": _ANY,
-    "import_co2_g_per_kwh": _ANY,
+    "pv_power_w": NOT_NEGATIVE,
+    "pv_high_power_w": NOT_NEGATIVE,
+    "load_power_w": ANY,
+    "import_price_per_kwh": ANY,
+    "export_price_per_kwh": ANY,
+    "import_co2_g_per_kwh": ANY,
 }
 
 
@@ -304,7 +317,7 @@ def _errors(problem: Problem) -> Iterator[FieldError]:
             _ = problem.grid.end
         except OverflowError:
             yield FieldError("/steps", "end beyond the calendar")
-    yield from _duplicates((site.id for site in problem.sites), "/sites/{}/id")
+    yield from duplicates((site.id for site in problem.sites), "/sites/{}/id")
     for index, site in enumerate(problem.sites):
         yield from _site_errors(site, f"/sites/{index}", problem.steps)
     evses = [
@@ -334,30 +347,7 @@ def _flexible_errors(problem: Problem) -> Iterator[FieldError]:
 
 
 def _range_errors(thing: object, pointer: str) -> Iterator[FieldError]:
-    for name, (low, high) in _RANGES[type(thing)].items():
-        value = getattr(thing, name)
-        if not low <= value <= high or math.isinf(value):
-            yield FieldError(f"{pointer}/{name}", f"{_wish(low, high)}, not {value}")
-
-
-def _wish(low: float, high: float) -> str:
-    if low == high:
-        return f"must be {low:g}"
-    if (low, high) == _SHARE:
-        return "must be above 0 and at most 1"
-    if high not in (math.inf, LARGEST_INTEGER):
-        return f"must be {low:g} to {high:g}"
-    if low in (0, 1):
-        return f"must be a finite number of at least {low:g}"
-    return "must be a finite number"
-
-
-def _duplicates(ids: Iterable[str], pattern: str) -> Iterator[FieldError]:
-    seen: set[str] = set()
-    for index, name in enumerate(ids):
-        if name in seen:
-            yield FieldError(pattern.format(index), f"{name!r} is given twice")
-        seen.add(name)
+    return range_errors(thing, _RANGES[type(thing)], pointer)
 
 
 def _site_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError]:
@@ -370,11 +360,14 @@ def _site_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError]:
             yield FieldError(f"{pointer}/{name}", f"must hold {steps} values, not {len(values)}")
         for step, value in enumerate(values):
             if not low <= value <= high or math.isinf(value):
-                yield FieldError(f"{pointer}/{name}/{step}", f"{_wish(low, high)}, not {value}")
+                yield FieldError(f"{pointer}/{name}/{step}", f"{wish(low, high)}, not {value}")
     yield from _quantile_errors(site, pointer)
     if site.battery is not None:
         yield from _range_errors(site.battery, f"{pointer}/battery")
     yield from _phase_limit_errors(site.phase_limits_w, pointer)
+    if site.move_price is not None and not 0 <= site.move_price < math.inf:
+        yield FieldError(f"{pointer}/move_price", f"{wish(*NOT_NEGATIVE)}, not {site.move_price}")
+    yield from window_errors(site.move_windows, f"{pointer}/move_windows")
     yield from _circuit_errors(site, f"{pointer}/circuits", steps)
     yield from _evse_errors(site, pointer)
 
@@ -399,16 +392,13 @@ def _evse_errors(site: Site, pointer: str) -> Iterator[FieldError]:
             yield FieldError(f"{place}/phases", "must name each phase once")
         if not evse.phases and (site.phase_limits_w is not None or evse.circuit in split):
             yield FieldError(f"{place}/phases", "must be given where phases have limits")
-        for number, (start, end) in enumerate(evse.unavailable):
-            if not 0 <= start < end:
-                detail = f"must be [from, to) with 0 <= from < to, not [{start}, {end}]"
-                yield FieldError(f"{place}/unavailable/{number}", detail)
+        yield from window_errors(evse.unavailable, f"{place}/unavailable")
 
 
 def _phase_limit_errors(limits_w: PhaseLimits | None, pointer: str) -> Iterator[FieldError]:
     for index, limit_w in enumerate(limits_w or ()):
         if not 0 <= limit_w < math.inf:
-            detail = f"{_wish(*_NOT_NEGATIVE)}, not {limit_w}"
+            detail = f"{wish(*NOT_NEGATIVE)}, not {limit_w}"
             yield FieldError(f"{pointer}/phase_limits_w/{index}", detail)
 
 
@@ -421,7 +411,7 @@ def _load_errors(circuit: Circuit, pointer: str, steps: int) -> Iterator[FieldEr
             yield FieldError(f"{pointer}/{index}", f"must hold {steps} values, not {len(values)}")
         for step, value in enumerate(values):
             if not math.isfinite(value):
-                detail = f"{_wish(*_ANY)}, not {value}"
+                detail = f"{wish(*ANY)}, not {value}"
                 yield FieldError(f"{pointer}/{index}/{step}", detail)
 
 
@@ -439,7 +429,7 @@ def _split_circuits(site: Site) -> set[str]:
 
 
 def _circuit_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError]:
-    yield from _duplicates((circuit.id for circuit in site.circuits), f"{pointer}/{{}}/id")
+    yield from duplicates((circuit.id for circuit in site.circuits), f"{pointer}/{{}}/id")
     parents = {circuit.id: circuit.parent for circuit in site.circuits}
     for index, circuit in enumerate(site.circuits):
         yield from _range_errors(circuit, f"{pointer}/{index}")
@@ -455,7 +445,7 @@ def _circuit_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError
 
 
 def _vehicle_errors(problem: Problem) -> Iterator[FieldError]:
-    yield from _duplicates((vehicle.id for vehicle in problem.vehicles), "/vehicles/{}/id")
+    yield from duplicates((vehicle.id for vehicle in problem.vehicles), "/vehicles/{}/id")
     sites = {site.id: {evse.id for evse in site.evses} for site in problem.sites}
     held: dict[str, str] = {}
     for index, vehicle in enumerate(problem.vehicles):
@@ -474,7 +464,7 @@ def _vehicle_errors(problem: Problem) -> Iterator[FieldError]:
 
 
 def _booking_errors(problem: Problem) -> Iterator[FieldError]:
-    yield from _duplicates((booking.id for booking in problem.bookings), "/bookings/{}/id")
+    yield from duplicates((booking.id for booking in problem.bookings), "/bookings/{}/id")
     sites = {site.id for site in problem.sites}
     cars = {vehicle.id for vehicle in problem.vehicles}
     for index, booking in enumerate(problem.bookings):

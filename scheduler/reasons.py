@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.grid import at_peak
+from scheduler.moving import Move
 from scheduler.overrides import most_w, override_at
 from scheduler.parking import Stay
 from scheduler.plan import ReasonCode
@@ -358,6 +359,8 @@ class _Bargain:
             if number < self._bound or stay.after < 0:
                 continue
             trip = self._reasons.view.trips[stay.after]
+            if isinstance(trip, Move):
+                continue
             named.append(trip.index)
             spared_wh -= trip.drive_wh(self._car)
             if spared_wh < 0:

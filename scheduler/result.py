@@ -18,6 +18,7 @@ import numpy as np
 
 from scheduler.chains import Chains
 from scheduler.grid import co2_g, grid_cost, peak_cost, sun_used
+from scheduler.moving import Move, begins, moves_cost, planned_moves, with_moves
 from scheduler.parking import Stay
 from scheduler.plan import (
     Assignment,
@@ -53,6 +54,8 @@ class Decision:
     """By site and step."""
     flexible_w: Floats | None = None
     """By flexible load and step; None: as they run by themselves."""
+    moves: tuple[Move, ...] = ()
+    """By staff: to `stays` these are trips after those of the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Outcome:
 
 def outcome(view: View, decision: Decision) -> Outcome:
     """Returns the flows, states and cost of a decision."""
+    view = with_moves(view, decision.moves)
     shape = (len(view.places), view.steps)
     cars_w, charged_w = np.zeros(shape), np.zeros(shape)
     departs: dict[int, float] = {}
@@ -109,7 +113,7 @@ def outcome(view: View, decision: Decision) -> Outcome:
     bought = sum(grid_cost(place, grid[place.index], view.hours) for place in view.places)
     peaks = sum(peak_cost(place, grid[place.index]) for place in view.places)
     worth = view.problem.terminal_value_per_kwh * left_wh / 1000
-    cost = float(bought + peaks - worth)
+    cost = float(bought + peaks - worth) + moves_cost(view, decision.moves)
     return Outcome(grid, used, cars_w, charged_w, departs, ends, float(bought), cost)
 
 
@@ -153,6 +157,7 @@ def make_result(
     solve_seconds: float,
 ) -> Plan:
     """Returns the plan that a decision amounts to."""
+    view = with_moves(view, decision.moves)
     found = outcome(view, decision)
     bound = None if lower_bound is None else min(lower_bound, found.cost)
     assignments = tuple(
@@ -180,6 +185,7 @@ def make_result(
         ),
         kpis=_kpis(view, decision, found),
         flexible=tuple(_flexible(view, decision)),
+        moves=planned_moves(view, decision.stays, decision.powers_w),
     )
 
 
@@ -202,11 +208,11 @@ def _planned_stays(view: View, stays: Sequence[Stay]) -> list[PlannedStay]:
             view.cars[stay.car].id,
             view.places[stay.site].id,
             view.posts[stay.post].id if stay.post >= 0 else None,
-            stay.start,
+            begins(view, stay),
             stay.end,
         )
         for stay in stays
-        if stay.start < stay.end
+        if begins(view, stay) < stay.end
     ]
 
 

@@ -41,6 +41,7 @@ from scheduler.result import OPTIMAL_WITHIN, cost_without_cars, make_result, out
 from scheduler.search import Search
 from scheduler.solver import SolveLimits
 from scheduler.surplus import FollowSun
+from scheduler.turns import Turns
 from scheduler.unserved import reason
 from scheduler.view import View
 
@@ -142,7 +143,11 @@ class _Planner:
     def candidates(self) -> Iterator[tuple[Level, Candidate]]:
         """Yields decisions, best first; those further down are made only if asked for."""
         if self._options.solvers and not self._options.follow_sun:
+            turns = Turns(self.view, self._charge)
             for candidate in self._solved():
+                moved = turns.with_moves(candidate) if turns.are_possible else None
+                if moved is not None:
+                    yield "solver", moved
                 yield "solver", candidate
         chains = mend(self.view, self._prices, self._kept or tuple(() for _ in self.view.cars))
         if self._options.follow_sun:

@@ -5,8 +5,9 @@ solver: it knows the types of problem and plan and nothing else, and works every
 Tolerances are 1 W, 1 Wh and 1e-6 of a sum. It answers on any plan of the right types, however
 absurd: unknown names, steps out of range and NaN are violations, never exceptions.
 
-`places` judges trips, stays and EVSEs; `energy` charging and states of charge; `power` sites and
-circuits; `money` cost, bound, status and key figures; `reasons` why bookings are unserved.
+`places` judges trips, stays and EVSEs; `energy` charging and states of charge; `moves` what staff
+is to do; `power` sites and circuits; `money` cost, bound, status and key figures; `reasons` why
+bookings are unserved.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from scheduler.check.energy import judge_energy
 from scheduler.check.findings import Findings, Violation
 from scheduler.check.money import judge_figures
+from scheduler.check.moves import judge_moves
 from scheduler.check.places import Names, judge_places
 from scheduler.check.power import judge_sites
 from scheduler.check.reasons import judge_reasons
@@ -36,7 +38,8 @@ def check(problem: Problem, plan: Plan) -> tuple[Violation, ...]:
     with np.errstate(all="ignore"):
         itineraries = judge_places(problem, plan, names, findings)
         motion = judge_energy(problem, plan, names, itineraries, findings)
+        judge_moves(problem, plan, names, motion, findings)
         flows = judge_sites(problem, plan, names, motion.powers, findings)
-        judge_figures(problem, plan, motion.soc_wh, flows, findings)
+        judge_figures(problem, plan, names, motion.soc_wh, flows, findings)
         judge_reasons(problem, plan, names, motion, findings)
     return findings.all()

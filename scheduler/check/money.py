@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 
 from scheduler.check.findings import TOLERANCE_OF_SUM, TOLERANCE_W, Findings, Series, off
+from scheduler.check.moves import moves_cost
+from scheduler.check.places import Names
 from scheduler.check.power import Flows, battery_ends
 from scheduler.plan import Plan
 from scheduler.problem import Problem
@@ -32,9 +34,10 @@ class _Sum:
         return _Sum(self.value + other.value, self.size + other.size)
 
 
-def judge_figures(
+def judge_figures(  # noqa: PLR0917 - one step of `check`
     problem: Problem,
     plan: Plan,
+    names: Names,
     soc_wh: Mapping[str, Series],
     flows: Mapping[str, Flows],
     findings: Findings,
@@ -49,7 +52,8 @@ def judge_figures(
     left_wh = sum(float(path[-1]) for path in soc_wh.values()) + battery_ends(flows)
     worth = -problem.terminal_value_per_kwh * left_wh / 1000
     peaks, emitted = _peaks(flows), _co2_cost(problem, flows)
-    cost = energy + peaks + emitted + _Sum(worth, abs(worth))
+    moves = moves_cost(plan, names)
+    cost = energy + peaks + emitted + _Sum(worth, abs(worth)) + _Sum(moves, moves)
     if off(plan.cost, cost.value, cost.tolerance):
         findings.add("cost", "plan", f"says {plan.cost!r}, comes to {cost.value!r}")
     _judge_bound(plan, cost, findings)

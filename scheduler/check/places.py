@@ -1,12 +1,14 @@
 """The referee on places: who drives when, where each car stands, and who holds which EVSE.
 
 Judged here: trips (class, fixed car, place, time, turnaround), stays (whole, in order, one EVSE
-save one visit to a fast charger), and EVSEs (one car at most, no arrival while unavailable).
+save one visit to a fast charger, or where staff moves cars), and EVSEs (one car at most, no arrival
+while unavailable).
 Energy is not judged here.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -200,7 +202,11 @@ def _judge_stays(itinerary: Itinerary, names: Names, findings: Findings) -> list
             detail = f"stands until {since}, but should until {parking.to_step}"
             findings.add("stay-gap", vehicle.id, detail, min(since, parking.to_step))
         kept = vehicle.evse if number == 0 else None
-        holds.extend(_judge_stay(vehicle, inside, kept, names, findings))
+        site = names.sites.get(parking.site)
+        if site is not None and site.move_price is not None:
+            holds.extend(_judge_turns(vehicle, inside, kept, findings))
+        else:
+            holds.extend(_judge_stay(vehicle, inside, kept, names, findings))
         _judge_arrivals(inside, kept, names, findings)
     for stay in left:
         detail = f"stands in [{stay.from_step}, {stay.to_step}) while it is away"
@@ -234,6 +240,23 @@ def _judge_stay(
         return held
     whole = Stay(vehicle.id, stays[0].site, own, stays[0].from_step, stays[-1].to_step)
     return [whole, *(stay for stay in held if stay.evse != own)]
+
+
+def _judge_turns(
+    vehicle: Vehicle, stays: list[Stay], kept: str | None, findings: Findings
+) -> list[Stay]:
+    """Judges which EVSEs a car holds where staff moves cars: each for as long as it stands there.
+
+    That it is moved is judged by `scheduler.check.moves`.
+    """
+    if stays and kept is not None and stays[0].evse != kept:
+        detail = f"stands on {kept!r} but holds {stays[0].evse!r}"
+        findings.add("stay-kept-evse", vehicle.id, detail, stays[0].from_step)
+    for one, other in itertools.pairwise(stays):
+        if one.evse == other.evse:
+            detail = f"is listed twice on {one.evse!r} in one stay"
+            findings.add("stay-evse", vehicle.id, detail, other.from_step)
+    return [stay for stay in stays if stay.evse is not None]
 
 
 def _own_evse(stays: list[Stay], kept: str | None, names: Names) -> str | None:

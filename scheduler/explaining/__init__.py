@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scheduler.explaining.moves import MoveWhy, move_whys
 from scheduler.explaining.picture import picture_of
 from scheduler.explaining.slots import ChargingWhy, charging_whys
 from scheduler.explaining.trips import BookingWhy, assignment_whys, unserved_whys
@@ -17,7 +18,7 @@ from scheduler.explaining.waiting import VehicleWhy, vehicle_whys
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 
-__all__ = ["BookingWhy", "ChargingWhy", "Explanation", "VehicleWhy", "explain"]
+__all__ = ["BookingWhy", "ChargingWhy", "Explanation", "MoveWhy", "VehicleWhy", "explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Explanation:
     unserved: tuple[BookingWhy, ...]
     vehicles: tuple[VehicleWhy, ...]
     """What each car does at the step asked for, and why."""
+    moves: tuple[MoveWhy, ...] = ()
+    """What staff is to do, in order."""
 
 
 def explain(problem: Problem, plan: Plan, *, step: int = 0) -> Explanation:
@@ -47,4 +50,5 @@ def explain(problem: Problem, plan: Plan, *, step: int = 0) -> Explanation:
         assignments=assignment_whys(picture),
         unserved=unserved_whys(picture),
         vehicles=vehicle_whys(picture, charging, step),
+        moves=move_whys(picture),
     )

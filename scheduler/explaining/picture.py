@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from scheduler.chains import Chains
+from scheduler.moving import Move, begins, move_at, with_moves
 from scheduler.parking import Stay, stays_of
 from scheduler.plan import Plan
 from scheduler.problem import Problem
@@ -51,8 +52,10 @@ class Picture:
     stays: list[Stay]
     of_car: list[range]
     """By car: the numbers of its stays, in order."""
-    at_site: list[list[int]]
-    """By site: the numbers of the stays there."""
+    parked: list[list[Stay]]
+    """By site: who stands there, from arrival to departure."""
+    moves: dict[int, tuple[Move, ...]]
+    """By car: when staff moves it."""
     powers_w: list[Floats]
     soc_wh: Floats
     """By car and step, and at the end; on a trip what it will come back with."""
@@ -81,7 +84,11 @@ def picture_of(problem: Problem, plan: Plan) -> Picture:
     """Returns what `plan` decided; it must be lawful."""
     view = View(problem)
     chains = _chains(view, plan)
-    stays = stays_of(view, chains)
+    parkings = stays_of(view, chains)
+    moves = _moves(view, plan)
+    every = tuple(each for mine in moves.values() for each in mine)
+    view = with_moves(view, every)
+    stays = stays_of(view, _with_own(view, chains, moves))
     of_car = _by_car(stays, len(view.cars))
     powers_w = [np.zeros(max(stay.end - stay.start, 0)) for stay in stays]
     cars = {car.id: car.index for car in view.cars}
@@ -97,7 +104,10 @@ def picture_of(problem: Problem, plan: Plan) -> Picture:
         brought[held] = brought.get(held, 0.0) + energy + 1.0
     for each in plan.stays:
         if each.evse is not None and each.from_step < each.to_step:
-            number = _stay_at(stays, of_car[cars[each.vehicle]], each.from_step)
+            mine = of_car[cars[each.vehicle]]
+            number = _held_in(view, stays, mine, each.from_step)
+            if number is None:  # a visit to a fast charger
+                number = _stay_at(stays, mine, each.from_step)
             assert number is not None, "cars stand where the chains have them stand"
             brought.setdefault((number, posts[each.evse]), 0.0)
     # A stay may hold an EVSE and visit a fast one: the one that brings more stands for both.
@@ -118,10 +128,10 @@ def picture_of(problem: Problem, plan: Plan) -> Picture:
         chains=chains,
         stays=stays,
         of_car=of_car,
-        at_site=[
-            [number for number, stay in enumerate(stays) if stay.site == site]
-            for site in range(len(view.places))
+        parked=[
+            [stay for stay in parkings if stay.site == site] for site in range(len(view.places))
         ],
+        moves=moves,
         powers_w=powers_w,
         soc_wh=_states(view, stays, powers_w),
         flows=flows,
@@ -138,6 +148,36 @@ def _chains(view: View, plan: Plan) -> Chains:
     return tuple(
         tuple(sorted(chain, key=lambda index: (view.trips[index].start, index))) for chain in chains
     )
+
+
+def _moves(view: View, plan: Plan) -> dict[int, tuple[Move, ...]]:
+    cars = {car.id: car.index for car in view.cars}
+    sites = {place.id: place.index for place in view.places}
+    found: dict[int, tuple[Move, ...]] = {}
+    ordered = sorted(plan.moves, key=lambda move: (move.vehicle, move.from_step))
+    for count, each in enumerate(ordered):
+        car = cars[each.vehicle]
+        trip = move_at(view, count, sites[each.site], each.from_step)
+        found[car] = (*found.get(car, ()), trip)
+    return found
+
+
+def _with_own(view: View, chains: Chains, moves: Mapping[int, tuple[Move, ...]]) -> Chains:
+    """Returns the chains with each car's moves among its trips."""
+    return tuple(
+        tuple(
+            sorted(
+                (*chain, *(each.index for each in moves.get(car, ()))),
+                key=lambda index: (view.trips[index].start, index),
+            )
+        )
+        for car, chain in enumerate(chains)
+    )
+
+
+def _held_in(view: View, stays: list[Stay], mine: range, step: int) -> int | None:
+    """Returns the stay that begins at a step, with a move or without one."""
+    return next((n for n in mine if begins(view, stays[n]) == step), None)
 
 
 def _by_car(stays: list[Stay], cars: int) -> list[range]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from scheduler.explaining.moves import MoveWhy
 from scheduler.explaining.picture import Reason
 from scheduler.explaining.slots import ChargingWhy
 from scheduler.explaining.trips import BookingWhy
@@ -57,6 +58,21 @@ class Teller:
                 "site": why.site,
                 "evse": why.evse,
                 "soc_wh": why.soc_wh,
+                "reasons": self.reasons(why.reasons),
+            }
+            for why in whys
+        ]
+
+    def moves(self, whys: Iterable[MoveWhy]) -> list[dict[str, Any]]:
+        """Returns moves by staff with their reasons."""
+        return [
+            {
+                "vehicle": why.vehicle,
+                "site": why.site,
+                "from_evse": why.from_evse,
+                "to_evse": why.to_evse,
+                "from_at": why.from_at,
+                "to_at": why.to_at,
                 "reasons": self.reasons(why.reasons),
             }
             for why in whys

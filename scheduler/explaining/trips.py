@@ -89,7 +89,7 @@ def _free(picture: Picture, trip: Trip, cars: list[Car]) -> list[Car]:
     allowed = {car.index for car in cars}
     return [
         picture.view.cars[stay.car]
-        for stay in (picture.stays[number] for number in picture.at_site[trip.pickup])
+        for stay in picture.parked[trip.pickup]
         if stay.car in allowed and _has_room(picture, stay, trip)
     ]
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from scheduler.explaining.picture import Picture, Reason
 from scheduler.explaining.slots import ChargingWhy, limit_reason
+from scheduler.moving import Move
 from scheduler.overrides import most_w, override_at
 from scheduler.reasons import SITE
 from scheduler.view import Car
@@ -60,6 +61,8 @@ def _doing(
     picture: Picture, car: Car, entries: list[ChargingWhy], number: int | None, step: int
 ) -> tuple[State, tuple[Reason, ...]]:
     if number is None:
+        if any(move.start <= step < move.end for move in picture.moves.get(car.index, ())):
+            return "parked", (Reason("MOVED", {"until_at": picture.instant(step + 1)}),)
         return "away", (_away(picture, car, step),)
     now = next((entry for entry in entries if entry.from_step <= step < entry.to_step), None)
     if now is not None:
@@ -125,7 +128,7 @@ def _enough(picture: Picture, car: Car, number: int, step: int) -> Reason:
     """Returns that the car needs nothing more at this place, with what it has and comes to."""
     soc_wh = float(picture.soc_wh[car.index, step])
     after = picture.stays[number].after
-    if after < 0:
+    if after < 0 or isinstance(picture.view.trips[after], Move):
         return Reason("ENOUGH", {"soc_wh": soc_wh})
     trip = picture.view.trips[after]
     numbers = {"soc_wh": soc_wh, "booking": trip.id, "need_wh": trip.need_wh(car)}

@@ -130,6 +130,8 @@ def _measured(name: str, number: float, speech: _Speech, currency: str) -> str:
     """Returns a number with its unit, which is the last part of its name."""
     if name.endswith(("_per_kwh", "_per_kw")):
         return f"{_written(number, 3, speech)} {currency}/{'kWh' if name.endswith('h') else 'kW'}"
+    if name.endswith("_price"):
+        return f"{_written(number, 2, speech)} {currency}"
     unit = "Wh" if name.endswith("_wh") else "W" if name.endswith("_w") else ""
     if unit:
         small = abs(number) < _KILO - 0.5

@@ -83,6 +83,16 @@ SENTENCES: Mapping[str, str] = {
     "ENERGY_BEFORE": "Cars free, but not charged enough by the start: {cars}.",
     "ENERGY_AFTER": "Cars free and charged, but too empty afterwards for their next trip: {cars}.",
     "SPACE": "No charger of {site} is free for the car from then on.",
+    "TURN": "{for_vehicle} is to take {charged_wh} at {evse}; a move costs {move_price}.",
+    "TURN.trip": "{for_vehicle} is to take {charged_wh} at {evse}: {booking} at {pickup_at} needs"
+    " {need_wh}, and it then holds {holds_wh}; a move costs {move_price}.",
+    "TURN.free": "A free EVSE is to be used; a move costs {move_price}.",
+    "ROOM": "It makes room for {for_vehicle}, which is to take {charged_wh} at {evse}; a move costs"
+    " {move_price}.",
+    "ROOM.trip": "It makes room for {for_vehicle}, which is to take {charged_wh} at {evse}:"
+    " {booking} at {pickup_at} needs {need_wh}; a move costs {move_price}.",
+    "ROOM.free": "Its EVSE is needed free; a move costs {move_price}.",
+    "MOVED": "Staff moves it until {until_at}.",
     "heading.charging": "Charging",
     "heading.bookings": "Bookings",
     "heading.unserved": "Bookings without a car",

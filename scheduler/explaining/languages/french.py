@@ -71,6 +71,16 @@ SENTENCES: Mapping[str, str] = {
     "ENERGY_AFTER": "Voitures libres et chargées, mais trop vides ensuite pour leur prochain"
     " trajet : {cars}.",
     "SPACE": "Aucune borne de {site} n'est libre pour la voiture à partir de là.",
+    "TURN": "{for_vehicle} doit prendre {charged_wh} à {evse} ; un déplacement coûte {move_price}.",
+    "TURN.trip": "{for_vehicle} doit prendre {charged_wh} à {evse} : {booking} à {pickup_at}"
+    " demande {need_wh}, il y aura {holds_wh} ; un déplacement coûte {move_price}.",
+    "TURN.free": "Une borne libre doit servir ; un déplacement coûte {move_price}.",
+    "ROOM": "Elle fait place à {for_vehicle}, qui doit prendre {charged_wh} à {evse} ; un"
+    " déplacement coûte {move_price}.",
+    "ROOM.trip": "Elle fait place à {for_vehicle}, qui doit prendre {charged_wh} à {evse} :"
+    " {booking} à {pickup_at} demande {need_wh} ; un déplacement coûte {move_price}.",
+    "ROOM.free": "Sa borne doit être libre ; un déplacement coûte {move_price}.",
+    "MOVED": "Le personnel la déplace jusqu'à {until_at}.",
     "heading.charging": "Recharge",
     "heading.bookings": "Réservations",
     "heading.unserved": "Réservations sans voiture",

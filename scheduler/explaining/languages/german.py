@@ -64,6 +64,16 @@ SENTENCES: Mapping[str, str] = {
     "ENERGY_BEFORE": "Autos frei, aber am Start nicht genug geladen: {cars}.",
     "ENERGY_AFTER": "Autos frei und geladen, aber danach zu leer für die nächste Fahrt: {cars}.",
     "SPACE": "Kein Ladepunkt von {site} ist von da an für das Auto frei.",
+    "TURN": "{for_vehicle} soll an {evse} {charged_wh} laden; ein Umstellen kostet {move_price}.",
+    "TURN.trip": "{for_vehicle} soll an {evse} {charged_wh} laden: {booking} um {pickup_at} braucht"
+    " {need_wh}, dann sind {holds_wh} da; ein Umstellen kostet {move_price}.",
+    "TURN.free": "Ein freier Ladepunkt soll genutzt werden; ein Umstellen kostet {move_price}.",
+    "ROOM": "Es macht Platz für {for_vehicle}, das an {evse} {charged_wh} laden soll; ein Umstellen"
+    " kostet {move_price}.",
+    "ROOM.trip": "Es macht Platz für {for_vehicle}, das an {evse} {charged_wh} laden soll:"
+    " {booking} um {pickup_at} braucht {need_wh}; ein Umstellen kostet {move_price}.",
+    "ROOM.free": "Sein Ladepunkt soll frei werden; ein Umstellen kostet {move_price}.",
+    "MOVED": "Das Personal stellt es bis {until_at} um.",
     "heading.charging": "Laden",
     "heading.bookings": "Buchungen",
     "heading.unserved": "Buchungen ohne Auto",

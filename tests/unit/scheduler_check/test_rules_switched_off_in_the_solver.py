@@ -230,6 +230,16 @@ def nobody_holds_it(*_: object) -> list[int]:
     return []
 
 
+TURNS = replace(
+    needing(evse("A-1"), move_price=0.2, move_windows=((2, 14),)),
+    vehicles=(vehicle(soc_wh=2000.0), vehicle("car-2", soc_wh=2000.0)),
+    bookings=tuple(
+        booking(name, start_step=14, end_step=20, distance_km=30.0) for name in ("b-1", "b-2")
+    ),
+)
+"""Two cars that need the one EVSE, in turn."""
+
+
 ROWS = [
     # Cars and trips
     loose("class", "booking-class", with_trip(problem(), classes=("van",)), with_trip,
@@ -352,6 +362,16 @@ ROWS = [
     loose("prices", "cost", needing(), with_site, import_price_per_kwh=(0.01,) * 16),
     loose("terminal value", "cost", replace(needing(), terminal_value_per_kwh=0.2), replace,
           terminal_value_per_kwh=0.0),
+    # Moves by staff
+    loose("nobody moves cars", "move-staff", with_site(TURNS, move_price=None), with_site,
+          move_price=0.2),
+    loose("hours of staff", "move-staff", with_site(TURNS, move_windows=((2, 4),)), with_site,
+          move_windows=((6, 14),)),
+    loose("a car not to be moved", "move-staff", with_car(TURNS, may_be_moved=False), with_car,
+          may_be_moved=True),
+    loose("price of a move", "cost", TURNS, with_site, move_price=0.1),
+    off("moves are told", "move-listed", TURNS, "scheduler.result.planned_moves", lambda *_: ()),
+    off("time for a move", "move-window", TURNS, "scheduler.moving._ends", lambda *_: 15),
     off("reasons of refusals", "unserved-reason", needing(car={"max_ac_power_w": 0.0}),
         "scheduler.rolling.reason", no_vehicle),
 ]  # fmt: skip
@@ -385,7 +405,10 @@ def test_a_planner_with_a_rule_switched_off_hands_out_no_unlawful_plan_unsaid(
     monkeypatch.setattr(*row.off)
     made = plan_with_level(row.true, options=OFFLINE, monotonic=itertools.count().__next__)
     assert made.violations == check(row.true, made.plan)
-    assert made.level != "solver"
+    if row.rule.startswith("move-"):
+        assert not made.plan.moves  # the same solver's plan without any is lawful
+    else:
+        assert made.level != "solver"
 
 
 FORM = {
@@ -401,6 +424,7 @@ FORM = {
     "charging-stay",
     "charging-overlap",
     "charging-reason",
+    "move-reason",
     "solve-seconds",
     "lower-bound",
     "status",
