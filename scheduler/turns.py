@@ -38,7 +38,10 @@ _LEAST_GAIN = 1e-4
 _LACK_COST = 20.0
 """Per kWh that a trip lacks, in what a move may save."""
 _ROUNDS = 12
-"""How many cars are moved in one plan, at most: each takes a few charging programs."""
+"""How many cars are moved in one plan, at most."""
+_PROGRAMS, _LEAST_PROGRAMS = 600, 12
+"""How many charging programs are tried for one plan by its number of cars, and at least: 20 with 30
+cars at 6 sites, which take a second."""
 _TRIED = 4
 _TIMES = 4
 """How many times of a stay are looked at, beside those at which an EVSE becomes idle."""
@@ -85,6 +88,7 @@ class Turns:
 
     def __init__(self, view: View, charger: Charger) -> None:
         self._view, self._charger = view, charger
+        self._left = max(_LEAST_PROGRAMS, _PROGRAMS // max(len(view.cars), 1))
         self._staffed = [staffed(view, place.index) for place in view.places]
 
     @property
@@ -100,6 +104,8 @@ class Turns:
             return None
         best = self._settled(plain)
         for chains in self._longer(best):
+            if self._left <= 0:
+                break
             held = {stay.key: stay.post for stay in decision.stays if stay.post >= 0}
             stays = Parking(self._view).park(stays_of(self._view, chains), {}, held)
             longer = self._charged(chains, stays, ())
@@ -126,6 +132,7 @@ class Turns:
     def _charged(
         self, chains: Chains, stays: Sequence[Stay], moves: tuple[Move, ...]
     ) -> _Layout | None:
+        self._left -= 1
         solved = self._charger(with_moves(self._view, moves), stays)
         if solved is None:
             return None
@@ -137,7 +144,7 @@ class Turns:
         for _ in range(_ROUNDS):
             offers = sorted(self._offers(layout), key=lambda offer: -offer.gain)
             best = layout
-            for offer in _different(offers)[:_TRIED]:
+            for offer in _different(offers)[: min(_TRIED, max(self._left, 0))]:
                 tried = self._made(layout, offer)
                 if tried is not None and tried.betters(best):
                     best = tried
