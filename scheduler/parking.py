@@ -212,6 +212,9 @@ def _park_site(view: View, site: _Site, wished: list[tuple[int, int]]) -> None:
         if own >= 0:
             site.give(n, own)
             site.fixed.add(n)
+        elif _is_left(view, stay):
+            site.fixed.add(n)
+            site.idle.add(n)
     for n, post in wished:
         if n not in site.fixed:
             site.wish(view, n, post)
@@ -230,6 +233,11 @@ def _park_site(view: View, site: _Site, wished: list[tuple[int, int]]) -> None:
 def _own_post(view: View, stay: Stay) -> int:
     """Returns the EVSE that a car stands on from the beginning and keeps, or -1."""
     return view.cars[stay.car].post if stay.before < 0 else -1
+
+
+def _is_left(view: View, stay: Stay) -> bool:
+    """Returns whether a car stands on no EVSE from the beginning, its driver gone."""
+    return stay.before < 0 and view.cars[stay.car].parked
 
 
 def _choices(view: View, stay: Stay, useful: float) -> list[int]:
@@ -280,7 +288,7 @@ def redeals(view: View, stays: Sequence[Stay], movable: Sequence[Stay]) -> Itera
     """
     now = {stay.key: stay.post for stay in stays if stay.start < stay.end}
     for stay in movable:
-        if stay.start >= stay.end or _own_post(view, stay) >= 0:
+        if stay.start >= stay.end or _own_post(view, stay) >= 0 or _is_left(view, stay):
             continue
         car = view.cars[stay.car]
         tried: set[tuple[object, ...]] = set()

@@ -154,6 +154,8 @@ class Vehicle:
     overrides: tuple[Override, ...] = ()
     may_be_moved: bool = True
     """Whether staff may move it, where staff moves cars."""
+    parked: bool = False
+    """Whether it stands on no EVSE and its driver is gone: nobody but staff puts it on one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +457,8 @@ def _vehicle_errors(problem: Problem) -> Iterator[FieldError]:
             yield FieldError(f"{pointer}/site", f"no site {vehicle.site!r}")
         elif vehicle.evse is not None and vehicle.evse not in sites[vehicle.site]:
             yield FieldError(f"{pointer}/evse", f"no EVSE {vehicle.evse!r} at {vehicle.site!r}")
+        elif vehicle.evse is not None and vehicle.parked:
+            yield FieldError(f"{pointer}/parked", f"it stands on {vehicle.evse!r}")
         elif vehicle.evse is not None and vehicle.available_from < problem.steps:
             if vehicle.evse in held:
                 yield FieldError(f"{pointer}/evse", f"{held[vehicle.evse]!r} stands there already")

@@ -39,6 +39,8 @@ class Car:
     site: int
     post: int
     """Where it stands at `free_from` and stays; -1 leaves it to the plan."""
+    parked: bool
+    """Whether it stands on none at `free_from`, and stays so unless staff moves it."""
     free_from: int
     soc_wh: float
     low_wh: float
@@ -333,6 +335,7 @@ def _car(vehicle: Vehicle, index: int, site: int, posts: dict[str, int]) -> Car:
         vehicle_class=vehicle.vehicle_class,
         site=site,
         post=posts[vehicle.evse] if vehicle.evse is not None else -1,
+        parked=vehicle.parked,
         free_from=vehicle.available_from,
         soc_wh=vehicle.soc_wh,
         low_wh=vehicle.min_soc_wh,

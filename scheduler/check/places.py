@@ -202,6 +202,9 @@ def _judge_stays(itinerary: Itinerary, names: Names, findings: Findings) -> list
             detail = f"stands until {since}, but should until {parking.to_step}"
             findings.add("stay-gap", vehicle.id, detail, min(since, parking.to_step))
         kept = vehicle.evse if number == 0 else None
+        if number == 0 and vehicle.parked and inside and inside[0].evse is not None:
+            detail = f"stands on no EVSE but holds {inside[0].evse!r}"
+            findings.add("stay-kept-evse", vehicle.id, detail, inside[0].from_step)
         site = names.sites.get(parking.site)
         if site is not None and site.move_price is not None:
             holds.extend(_judge_turns(vehicle, inside, kept, findings))

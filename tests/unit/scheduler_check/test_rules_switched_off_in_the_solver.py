@@ -370,6 +370,8 @@ ROWS = [
     loose("a car not to be moved", "move-staff", with_car(TURNS, may_be_moved=False), with_car,
           may_be_moved=True),
     loose("price of a move", "cost", TURNS, with_site, move_price=0.1),
+    loose("left without an EVSE", "stay-kept-evse", needing(car={"parked": True}), with_car,
+          parked=False),
     off("moves are told", "move-listed", TURNS, "scheduler.result.planned_moves", lambda *_: ()),
     off("time for a move", "move-window", TURNS, "scheduler.moving._ends", lambda *_: 15),
     off("reasons of refusals", "unserved-reason", needing(car={"max_ac_power_w": 0.0}),

@@ -150,3 +150,15 @@ def test_random_plans_with_moves_are_lawful_and_no_worse_than_without() -> None:
 def served(case: Problem, plan: Plan) -> int:
     left = {each.booking for each in plan.unserved}
     return sum(each.priority for each in case.bookings if each.id not in left)
+
+
+def test_a_car_left_without_an_evse_waits_for_staff() -> None:
+    case = waiting(km=60.0)
+    left = replace(case, vehicles=(replace(case.vehicles[0], evse=None, parked=True),))
+    left = replace(left, bookings=case.bookings[:1])
+    plan = planned(left)
+    assert [(m.vehicle, m.from_evse, m.to_evse) for m in plan.moves] == [("car-1", None, "A-1")]
+    assert not plan.unserved
+    alone = planned(replace(left, sites=(replace(left.sites[0], move_price=None),)))
+    assert not alone.charging
+    assert alone.unserved
