@@ -29,6 +29,8 @@ ReservationStatus = Literal[
 ]
 OverrideEnd = Literal["over", "replaced", "withdrawn"]
 """An override ends by its time, by another in its place, or by somebody."""
+MoveStatus = Literal["open", "done", "refused", "withdrawn"]
+"""A move is open until staff has made or refused it, or no plan asks for it any more."""
 GridLimitEnd = Literal["over", "withdrawn"]
 """A limit of the grid ends by its time, or by somebody."""
 Role = Literal["admin", "operator", "fleet-manager", "driver", "viewer"]

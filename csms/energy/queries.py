@@ -73,6 +73,14 @@ class FlexibleLoadShown(Shown):
     loss_w: float
 
 
+class StaffHoursShown(Shown):
+    """When staff is at a site."""
+
+    days: list[str]
+    start: str
+    end: str
+
+
 class SiteShown(KeptShown):
     """A place with a grid connection where cars stand."""
 
@@ -90,6 +98,8 @@ class SiteShown(KeptShown):
     flexible_loads: list[FlexibleLoadShown]
     peak_price_per_kw: Decimal
     co2_price_per_kg: Decimal
+    move_price: Decimal | None
+    move_hours: list[StaffHoursShown]
     tariff_id: str | None
     master_pass: str | None
     plug_and_charge: bool
@@ -220,6 +230,8 @@ def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
         "flexible_loads": row.flexible_loads,
         "peak_price_per_kw": row.peak_price_per_kw,
         "co2_price_per_kg": row.co2_price_per_kg,
+        "move_price": row.move_price,
+        "move_hours": row.move_hours,
         "tariff_id": row.tariff_id,
         "master_pass": row.master_pass,
         "plug_and_charge": row.plug_and_charge,

@@ -39,6 +39,7 @@ from csms.planning.rules import (
 )
 from csms.planning.schedules import tell_schedules
 from csms.planning.snapshot import HORIZON, Snapshot
+from csms.planning.staffed import tell_staff
 from csms.stations.rules import PLAN_STACK_LEVEL, plan_profile_id
 from csms.web.rows import change_row
 from models.commands import ClearLimit, LimitPeriod, SetLimit
@@ -87,6 +88,7 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: 
     held_back |= await _changed_shadows(work, snapshot)
     limits = await _order_limits(work, snapshot, plan, row.id, held_back)
     await work.session.execute(delete(PlanRequest).where(PlanRequest.requested_at <= snapshot.now))
+    await tell_staff(work, problem, snapshot.rows, plan, plan_id=row.id, seen_at=snapshot.now)
     work.emit(
         "plan.published",
         subject=f"plan/{row.id}",

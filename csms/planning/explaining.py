@@ -104,4 +104,5 @@ def _told(found: Explanation, teller: Teller, vehicle: str | None) -> dict[str, 
         "charging": teller.charging(e for e in found.charging if is_asked(e.vehicle)),
         "assignments": teller.bookings(e for e in found.assignments if is_asked(e.vehicle)),
         "unserved": teller.bookings(found.unserved),
+        "moves": teller.moves(e for e in found.moves if is_asked(e.vehicle)),
     }

@@ -15,6 +15,7 @@ from sqlalchemy.orm import defer
 from csms.booking.queries import Caution, read_caution
 from csms.energy.prices import prices_between
 from csms.energy.queries import Equipment, forecasts_that_count, read_equipment
+from csms.moves.queries import refused_cars
 from csms.overrides.queries import overrides_in_force
 from models.commands import decode_command
 from models.commands.priorities import SetPriorityLimit, UsePriority
@@ -110,6 +111,8 @@ class Rows:
     overrides: Sequence[Override] = ()
     """What somebody wants of cars until an instant that is still to come."""
     equipment: Equipment = field(default_factory=Equipment)
+    refused: frozenset[str] = frozenset()
+    """Cars that staff has refused to move where they stand."""
     grid_limits: Sequence[GridLimit] = ()
     """What the grid allows for a while, now or within the horizon."""
 
@@ -185,6 +188,7 @@ async def read_rows(
         transactions=transactions,
         first=await _going_first(session, transactions),
         overrides=await overrides_in_force(session, tenant, now),
+        refused=await refused_cars(session, tenant, now),
         equipment=await read_equipment(session, sites, now),
         limits=await _live_limits(session, tenant),
         caught=await _caught_stations(session, tenant, now),
@@ -354,6 +358,8 @@ def plan_resource(
         document["stays"] = stays
         document["charging"] = [c for c in document["charging"] if c["evse"] in evses]
         document["sites"] = [each for each in document["sites"] if each["id"] == site_id]
+        if "moves" in document:
+            document["moves"] = [each for each in document["moves"] if each["site"] == site_id]
         if "flexible" in document:
             mine = [each for each in document["flexible"] if each["id"].startswith(f"{site_id}/")]
             document["flexible"] = mine

@@ -15,7 +15,7 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from csms.booking.rules import LATE_BY, PLUG_IN_WITHIN
+from csms.booking.rules import LATE_BY
 from csms.energy.prices import step_prices
 from csms.planning.boxes import (
     Boxes,
@@ -29,6 +29,7 @@ from csms.planning.equipment import LeftOut, equipped, left_out, taper_wh
 from csms.planning.lowered import under_grid_limits
 from csms.planning.outside import Outside, look_outside, merged
 from csms.planning.queries import Rows
+from csms.planning.staffed import moved_by_staff, was_forgotten, with_staff
 from csms.planning.urgency import read_promises
 from csms.stations.rules import rated_power_w
 from models.tables.booking import Booking as BookingRow
@@ -119,7 +120,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         )
         for site in rows.sites
     ]
-    sites = equipped(bare, rows, boxes, now=now, grid=grid)
+    sites = with_staff(equipped(bare, rows, boxes, now=now, grid=grid), rows, grid)
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
     evses = {evse.id: evse for site in sites for evse in site.evses}
@@ -130,7 +131,10 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         step_minutes=STEP_MINUTES,
         steps=STEPS,
         sites=sites,
-        vehicles=tuple(_overridden(car, rows.overrides, grid) for car in promises.vehicles),
+        vehicles=tuple(
+            _overridden(car, rows.overrides, grid)
+            for car in moved_by_staff(promises.vehicles, rows, now)
+        ),
         bookings=promises.bookings,
         terminal_value_per_kwh=_terminal_value(sites, vehicles),
         turnaround_steps=promises.turnaround_steps,
@@ -344,7 +348,7 @@ def _vehicle(
         site, evse = trip.dropoff_site_id, None
         available_from = max(1, grid.ceil(back_at))
         soc_wh = max(0.0, soc_wh - trip.distance_km * wh_per_km)
-    elif evse is None and _forgotten(vehicle, now):
+    elif evse is None and was_forgotten(vehicle, now):
         max_ac_power_w = max_dc_power_w = 0.0
     return Vehicle(
         id=vehicle.id,
@@ -363,11 +367,6 @@ def _vehicle(
         ac_phases=model.ac_phases,
         taper=taper_wh(model),
     )
-
-
-def _forgotten(vehicle: VehicleRow, now: datetime) -> bool:
-    since = vehicle.returned_at or vehicle.created_at
-    return now - since > PLUG_IN_WITHIN
 
 
 def _as_the_step_began(vehicle: Vehicle, power_w: float, since: timedelta) -> Vehicle:

@@ -41,6 +41,10 @@ class Site(Kept, Base):
         default=Decimal(0), server_default=sa.text("'0'")
     )
     """What a kilogram of CO2 of the import counts in plans."""
+    move_price: Mapped[Decimal | None]
+    """What it costs that staff moves a car between EVSEs once; null: nobody moves cars."""
+    move_hours: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """When staff is there: each `days`, `start`, `end`, by the clocks of the site; none: always."""
     tariff_id: Mapped[str | None]
     master_pass: Mapped[str | None]
     """A group (`IdToken.parent`) whose tokens may end every transaction, and begin none."""

@@ -18,7 +18,15 @@ from scheduler.explaining.waiting import VehicleWhy, vehicle_whys
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 
-__all__ = ["BookingWhy", "ChargingWhy", "Explanation", "MoveWhy", "VehicleWhy", "explain"]
+__all__ = [
+    "BookingWhy",
+    "ChargingWhy",
+    "Explanation",
+    "MoveWhy",
+    "VehicleWhy",
+    "explain",
+    "explain_moves",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,11 @@ class Explanation:
     """What each car does at the step asked for, and why."""
     moves: tuple[MoveWhy, ...] = ()
     """What staff is to do, in order."""
+
+
+def explain_moves(problem: Problem, plan: Plan) -> tuple[MoveWhy, ...]:
+    """Returns why a lawful `plan` has staff move cars, in a fraction of the time of `explain`."""
+    return move_whys(picture_of(problem, plan))
 
 
 def explain(problem: Problem, plan: Plan, *, step: int = 0) -> Explanation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -122,6 +122,26 @@ class NewBattery(Document):
         return self
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = get_args(Day)
+
+
+class NewStaffHours(Document):
+    """When staff is there, by the clocks of the site."""
+
+    days: list[Day] = Field(default_factory=lambda: list(DAYS), min_length=1, max_length=7)
+    start: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    """As `08:00`."""
+    end: Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+    """As `17:30`, of the same day; at the latest `24:00`."""
+
+    @model_validator(mode="after")
+    def _begins_first(self) -> NewStaffHours:
+        if self.end <= self.start:
+            raise ValueError("end comes after start")
+        return self
+
+
 class NewFlexibleLoad(Document):
     """A heat pump or boiler with a store; all in the electricity that it takes."""
 
@@ -175,6 +195,11 @@ class NewSite(KeptDocument):
     of the prices of the site."""
     co2_price_per_kg: Price = Decimal(0)
     """What a kilogram of CO2 of the import counts in plans, beside what energy costs."""
+    move_price: Price | None = None
+    """What it costs that staff moves a car between EVSEs, or to one or from one, once, in the
+    currency of the prices of the site; null: nobody moves cars here."""
+    move_hours: list[NewStaffHours] = Field(default_factory=list[NewStaffHours], max_length=50)
+    """When staff is there; none: at all hours."""
     tariff_id: Id | None = None
     """What charging costs here; null: nothing."""
     master_pass: Annotated[str, Field(min_length=1, max_length=36)] | None = None

@@ -49,6 +49,18 @@ class BookingExplained(Shown):
     reasons: list[ReasonShown]
 
 
+class MoveExplained(Shown):
+    """A car that staff is to move, and why."""
+
+    vehicle: str
+    site: str
+    from_evse: str | None
+    to_evse: str | None
+    from_at: AwareDatetime
+    to_at: AwareDatetime
+    reasons: list[ReasonShown]
+
+
 class VehicleNow(Shown):
     """What a car does by the plan at one time, and why."""
 
@@ -71,6 +83,7 @@ class PlanExplained(Shown):
     charging: list[ChargingExplained]
     assignments: list[BookingExplained]
     unserved: list[BookingExplained]
+    moves: list[MoveExplained]
 
 
 class VehicleExplained(Shown):
@@ -82,6 +95,7 @@ class VehicleExplained(Shown):
     now: VehicleNow
     charging: list[ChargingExplained]
     assignments: list[BookingExplained]
+    moves: list[MoveExplained]
 
 
 class LanguageQuery(BaseModel):

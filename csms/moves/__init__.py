@@ -1,0 +1,1 @@
+"""Moves: what staff is to do where cars outnumber EVSEs."""

@@ -1,0 +1,106 @@
+"""REST: `/sites/{id}/moves`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import Query, Request
+from starlette.responses import Response
+
+from csms.moves.actions import finish_move, refuse_move
+from csms.moves.queries import MoveShown, move_resource
+from csms.web.documents import Document, Text
+from csms.web.identity import CallerNow
+from csms.web.language import language_of
+from csms.web.paging import ListQuery, fetch_page
+from csms.web.reply import reply, reply_page
+from csms.web.route import api_router, may
+from csms.web.rows import find_for_change, find_row
+from csms.web.shown import Page
+from csms.web.work import Reading, Work
+from models.errors import NotFound
+from models.states import MoveStatus
+from models.tables.energy import Site
+from models.tables.moves import MoveOrder
+
+router = api_router("moves", prefix="/sites")
+
+
+class MoveTold(Document):
+    """What staff says of a move."""
+
+    note: Text | None = None
+
+
+class MoveQuery(ListQuery):
+    """Filters of the list of moves."""
+
+    status: MoveStatus | None = None
+    vehicle_id: str | None = None
+
+
+@router.get("/{site_id}/moves", response_model=Page[MoveShown], dependencies=[may("read")])
+async def list_moves(
+    request: Request,
+    session: Reading,
+    caller: CallerNow,
+    site_id: str,
+    query: Annotated[MoveQuery, Query()],
+) -> Response:
+    """List what staff is to do at a site, and what it was to do before; next ones first."""
+    await find_row(session, Site, site_id, caller.tenant)
+    statement = sa.select(MoveOrder).where(MoveOrder.site_id == site_id)
+    for column in (MoveOrder.status, MoveOrder.vehicle_id):
+        value = getattr(query, column.key)
+        if value is not None:
+            statement = statement.where(column == value)
+    rows, cursor = await fetch_page(
+        session,
+        statement,
+        query,
+        sorts={"from_at": MoveOrder.from_at, "created_at": MoveOrder.created_at},
+        key=(MoveOrder.id,),
+        updated=(MoveOrder.updated_at,),
+    )
+    language = language_of(request)
+    return reply_page([move_resource(row, language) for row in rows], cursor)
+
+
+@router.get("/{site_id}/moves/{move_id}", response_model=MoveShown, dependencies=[may("read")])
+async def get_move(
+    request: Request, session: Reading, caller: CallerNow, site_id: str, move_id: str
+) -> Response:
+    """Show a move, and why it is wanted."""
+    row = _here(await find_row(session, MoveOrder, move_id, caller.tenant), site_id)
+    return reply(move_resource(row, language_of(request)), version=row.version)
+
+
+@router.post(
+    "/{site_id}/moves/{move_id}/done", response_model=MoveShown, dependencies=[may("operate")]
+)
+async def post_done(
+    request: Request, work: Work, site_id: str, move_id: str, body: MoveTold | None = None
+) -> Response:
+    """Say that a car was moved: from now on it stands on `to_evse`."""
+    row = _here(await find_for_change(work, MoveOrder, move_id), site_id)
+    await finish_move(work, row, None if body is None else body.note)
+    return reply(move_resource(row, language_of(request)), version=row.version)
+
+
+@router.post(
+    "/{site_id}/moves/{move_id}/refused", response_model=MoveShown, dependencies=[may("operate")]
+)
+async def post_refused(
+    request: Request, work: Work, site_id: str, move_id: str, body: MoveTold | None = None
+) -> Response:
+    """Say that a car can't be moved: for a day, or until it has been away, no plan asks again."""
+    row = _here(await find_for_change(work, MoveOrder, move_id), site_id)
+    await refuse_move(work, row, None if body is None else body.note)
+    return reply(move_resource(row, language_of(request)), version=row.version)
+
+
+def _here(row: MoveOrder, site_id: str) -> MoveOrder:
+    if row.site_id != site_id:
+        raise NotFound(f"there is no move order {row.id} at the site {site_id}")
+    return row
