@@ -157,7 +157,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_moves_are_for_operators_of_their_site_and_wrong_prices_are_named((small: EquippedHouse) -> None:
+async def test_moves_are_for_operators_of_their_site_and_wrong_prices_are_named(
+    small: EquippedHouse,
+) -> None:
     await small.plan()
     order = (await listed(small))["car-1"]
     async with small.rest.client(await small.rest.key("viewer")) as viewer:
