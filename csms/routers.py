@@ -23,6 +23,7 @@ from csms.displays.api import router as displays_router
 from csms.displays.api import sites_router as site_displays_router
 from csms.energy.api.equipment import router as equipment_router
 from csms.energy.api.series import router as series_router
+from csms.energy.api.sharing import router as shared_plants_router
 from csms.energy.api.sites import router as sites_router
 from csms.event_streams.api import router as event_streams_router
 from csms.fleet.api import router as fleet_router
@@ -54,6 +55,7 @@ from csms.updates.api.publishing import router as publishing_router
 ROUTERS: Sequence[APIRouter] = (
     access_router,
     sites_router,
+    shared_plants_router,
     series_router,
     equipment_router,
     stations_router,

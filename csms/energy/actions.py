@@ -80,7 +80,7 @@ async def create_site(
     )
     await add_row(work, row, row.id)
     await _set_circuits(work, row, circuits)
-    await _announce(work, "site.created", row)
+    await announce_site(work, "site.created", row)
     return row
 
 
@@ -91,13 +91,15 @@ async def change_site(
     circuits: Sequence[Mapping[str, Any]],
 ) -> None:
     """Changes a site and has it planned anew; errors as in `create_site`."""
+    if row.shared_plant_id is not None and values["pv_plants"]:
+        raise bad_field("/pv_plants", f"the site has a part of the plant {row.shared_plant_id}")
     await check_reference(work, Tariff, values["tariff_id"], "/tariff_id")
     before = await _limits(work, row)
     change_row(work, row, values)
     await _set_circuits(work, row, circuits)
-    await _announce(work, "site.updated", row)
+    await announce_site(work, "site.updated", row)
     if await _limits(work, row) != before:
-        await _announce(work, "site.limit_changed", row)
+        await announce_site(work, "site.limit_changed", row)
     work.request_plan(row.id, "site changed")
 
 
@@ -105,8 +107,11 @@ async def delete_site(work: UnitOfWork, row: Site) -> None:
     """Removes a site with its measurements, forecasts and prices.
 
     Raises:
-        Conflict: `still-referenced` by a station, car or booking.
+        Conflict: `still-referenced` by a station, car, booking or shared plant.
     """
+    if row.shared_plant_id is not None:
+        detail = f"the plant {row.shared_plant_id} still refers to this site"
+        raise Conflict(detail, code="still-referenced")
     shown = await show_site(work.session, row)
     await remove_row(work, row)
     work.emit("site.deleted", subject=f"site/{row.id}", resource=shown, site_id=row.id)
@@ -133,12 +138,15 @@ async def store_measurements(
         if values["measured_at"] > work.now + MEASURED_AHEAD:
             field = f"/{place}/measured_at" if len(measurements) > 1 else "/measured_at"
             raise bad_field(field, "lies in the future")
+        said = dict(values)
+        if site.shared_plant_id is not None and said.get("pv_power_w") is None:
+            said.pop("pv_power_w", None)  # which the plant's meter tells, perhaps of this instant
         row = rows.get(values["measured_at"])
         if row is None:
             row = SiteMeasurement(site_id=site.id)
             work.session.add(row)
             rows[values["measured_at"]] = row
-        for name, value in values.items():
+        for name, value in said.items():
             setattr(row, name, value)
         row.received_at = work.now
         kept.append(row)
@@ -270,7 +278,7 @@ async def store_forecast(
     row = Forecast(id=work.ids.new(), site_id=site.id, kind=kind, **values)
     told = forecast_of(row)
     doubts = list(doubts_of_course(told, await _told_before(work, row)))
-    if kind == "pv" and site.pv_plants:
+    if kind == "pv" and (site.pv_plants or site.shared_roofs):
         place = Location(site.latitude, site.longitude)
         doubts += doubts_of_sun(told, place, plants_of(site))
     row.doubts = [{"code": each.code, "detail": each.detail} for each in doubts]
@@ -325,7 +333,8 @@ async def _limits(work: UnitOfWork, row: Site) -> tuple[Any, ...]:
     return (*(getattr(row, name) for name in _LIMITS), fuses)
 
 
-async def _announce(work: UnitOfWork, event: str, row: Site) -> None:
+async def announce_site(work: UnitOfWork, event: str, row: Site) -> None:
+    """Says what became true of a site, with the whole site."""
     resource = await show_site(work.session, row)
     work.emit(event, subject=f"site/{row.id}", resource=resource, site_id=row.id)
 

@@ -94,6 +94,10 @@ class SiteShown(KeptShown):
     phase_limits_w: list[float] | None
     circuits: list[CircuitShown]
     pv_plants: list[PvPlantShown]
+    shared_plant_id: str | None
+    """Of which plant it has a part, in place of roofs of its own."""
+    solar_share: float | None
+    """Which part."""
     battery: BatteryShown | None
     flexible_loads: list[FlexibleLoadShown]
     peak_price_per_kw: Decimal
@@ -226,6 +230,8 @@ def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
             for each in circuits
         ],
         "pv_plants": row.pv_plants,
+        "shared_plant_id": row.shared_plant_id,
+        "solar_share": row.solar_share,
         "battery": row.battery,
         "flexible_loads": row.flexible_loads,
         "peak_price_per_kw": row.peak_price_per_kw,

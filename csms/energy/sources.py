@@ -54,9 +54,10 @@ def forecast_of(row: Forecast) -> QuantileForecast:
 
 
 def plants_of(row: Site) -> list[Plant]:
-    """Returns the roofs of a site."""
+    """Returns the roofs of a site, or its part of those that it shares."""
     return [
-        Plant(each["peak_power_w"], each["tilt_deg"], each["azimuth_deg"]) for each in row.pv_plants
+        Plant(each["peak_power_w"], each["tilt_deg"], each["azimuth_deg"])
+        for each in (*row.pv_plants, *row.shared_roofs)
     ]
 
 

@@ -25,6 +25,7 @@ from csms.planning.boxes import (
     least_power_w,
     look_at_boxes,
 )
+from csms.planning.elsewhere import with_shares
 from csms.planning.equipment import LeftOut, equipped, left_out, taper_wh
 from csms.planning.lowered import under_grid_limits
 from csms.planning.outside import Outside, look_outside, merged
@@ -120,7 +121,8 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         )
         for site in rows.sites
     ]
-    sites = with_staff(equipped(bare, rows, boxes, now=now, grid=grid), rows, grid)
+    sites = with_shares(equipped(bare, rows, boxes, now=now, grid=grid), rows)
+    sites = with_staff(sites, rows, grid)
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
     evses = {evse.id: evse for site in sites for evse in site.evses}

@@ -29,6 +29,12 @@ class Site(Kept, Base):
     """Of the import, on L1, L2 and L3; null: none."""
     pv_plants: Mapped[list[Any]] = mapped_column(default=list)
     """Each: `peak_power_w`, `tilt_deg`, `azimuth_deg` (180 = south)."""
+    shared_plant_id: Mapped[str | None]
+    """Of which plant it has a part, in place of roofs of its own; null: of none."""
+    solar_share: Mapped[float | None]
+    """Which part."""
+    shared_roofs: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """That part of each roof of the plant, as in `pv_plants`."""
     battery: Mapped[dict[str, Any] | None]
     """As in a planning problem (DESIGN 4.6), or null."""
     flexible_loads: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
@@ -56,6 +62,17 @@ class Site(Kept, Base):
     """Whether plans are made for it and nothing is commanded by them."""
     follow_surplus: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     """Whether cars follow the sun that is measured, between plans."""
+
+
+class SharedPlant(Kept, Base):
+    """A PV plant of which several sites have a part."""
+
+    __tablename__ = "shared_plant"
+    name: Mapped[str]
+    pv_plants: Mapped[list[Any]]
+    """As those of a site."""
+    shares: Mapped[list[Any]]
+    """Each: `site_id`, `share`; the site keeps its own, too."""
 
 
 class Circuit(Base):

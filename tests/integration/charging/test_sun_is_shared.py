@@ -10,6 +10,7 @@ import pytest
 
 from csms.charging.reactions import FOLLOWED, SunLedger
 from csms.energy.actions import store_measurements
+from csms.energy.sharing import create_shared_plant, store_shared_measurements
 from models.tables.charging import Transaction
 from models.tables.energy import Site
 from tests.builders.small_house import NOON, SmallHouse, small_house
@@ -79,6 +80,26 @@ async def test_a_quarter_is_shared_again_without_being_counted_twice(database_ur
         for _ in range(2):
             await sun.share(NOON)
         assert await solar_wh(house) == pytest.approx(200)
+
+
+async def test_the_part_of_a_shared_plant_is_the_sun_of_its_building(sqlite_url: str) -> None:
+    """Of 24 kW a quarter counts here: 6 kW, less 1 kW of the building; the car draws 8 kW."""
+    async with sunny_house(sqlite_url) as (house, _):
+        await charge(house, minutes=3, power_w=8000)
+        async with house.db.write(house.clock, house.ids) as work:
+            site = await work.session.get(Site, "A")
+            assert site is not None
+            site.pv_plants = []
+            roof = {"peak_power_w": 30_000.0, "tilt_deg": 20.0, "azimuth_deg": 180.0}
+            shares = [{"site_id": "A", "share": 0.25}]
+            values = {"name": "School", "pv_plants": [roof], "shares": shares, "custom": {}}
+            plant = await create_shared_plant(work, "P", values)
+            load = {"measured_at": house.clock.now(), "load_power_w": 1000.0}
+            await store_measurements(work, site, [load])
+            said = [{"measured_at": house.clock.now(), "pv_power_w": 24_000.0}]
+            await store_shared_measurements(work, plant, said)
+        await house.activity.quiet()
+        assert await solar_wh(house) == pytest.approx(250)
 
 
 async def test_a_measurement_just_after_the_quarter_speaks_of_it_too(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Staff that moves cars: what that costs at a site, when it is there, and what it is to do."""
+"""Staff that moves cars, and PV plants that several sites share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,27 @@ _INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Adds the orders; at no site has anybody moved cars so far."""
+    """Adds orders and plants; at no site has anybody moved cars so far, and none has a part."""
+    op.add_column("site", sa.Column("shared_plant_id", sa.Text(), nullable=True))
+    op.add_column("site", sa.Column("solar_share", sa.Float(), nullable=True))
+    roofs = sa.Column("shared_roofs", JsonDocument, nullable=False, server_default=sa.text("'[]'"))
+    op.add_column("site", roofs)
+    op.create_table(
+        "shared_plant",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("pv_plants", JsonDocument, nullable=False),
+        sa.Column("shares", JsonDocument, nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=True),
+        sa.Column("custom", JsonDocument, nullable=False),
+        sa.Column("version", _INTEGER, nullable=False),
+        sa.Column("created_at", UtcInstant(), nullable=False),
+        sa.Column("updated_at", UtcInstant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_shared_plant")),
+    )
+    for column in ("tenant_id", "updated_at"):
+        op.create_index(f"ix_shared_plant_{column}", "shared_plant", [column])
     op.add_column("site", sa.Column("move_price", ExactDecimal(), nullable=True))
     hours = sa.Column("move_hours", JsonDocument, nullable=False, server_default=sa.text("'[]'"))
     op.add_column("site", hours)
@@ -61,5 +81,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drops it."""
     op.drop_table("move_order")
-    op.drop_column("site", "move_hours")
-    op.drop_column("site", "move_price")
+    op.drop_table("shared_plant")
+    for name in ("move_hours", "move_price", "shared_roofs", "solar_share", "shared_plant_id"):
+        op.drop_column("site", name)

@@ -1,0 +1,121 @@
+"""PV plants that several sites share: a part is a site's own sun, and comes over the grid."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from models.timeline import format_rfc3339
+from tests.builders.equipped_house import EquippedHouse, equipped_house, powers_w
+
+ROOF = {"peak_power_w": 40_000.0, "tilt_deg": 20.0, "azimuth_deg": 180.0}
+PLANTS = "/shared-plants"
+
+
+def a_plant(*shares: tuple[str, float], **fields: Any) -> dict[str, Any]:
+    dealt = [{"site_id": site_id, "share": share} for site_id, share in shares]
+    return {"id": "P", "name": "School", "pv_plants": [ROOF], "shares": dealt, **fields}
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
+    async with equipped_house(database_url) as running:
+        for name in ("A", "B"):
+            await running.rest.site(id=name, pv_plants=[])
+        yield running
+
+
+async def test_a_plant_is_dealt_to_its_sites_and_dealt_anew(house: EquippedHouse) -> None:
+    made = await house.rest.post(PLANTS, a_plant(("A", 0.25), ("B", 0.5)))
+    assert made["shares"] == [{"site_id": "A", "share": 0.25}, {"site_id": "B", "share": 0.5}]
+    site = await house.rest.get("/sites/A")
+    assert (site["shared_plant_id"], site["solar_share"], site["pv_plants"]) == ("P", 0.25, [])
+    # What the plant's meter says counts with each part, whatever the site's meter says besides.
+    at = format_rfc3339(house.now - timedelta(minutes=5))
+    said = {"measurements": [{"measured_at": at, "pv_power_w": 20_000.0}]}
+    kept = await house.rest.post(f"{PLANTS}/P/measurements", said)
+    assert {each["site_id"]: each["pv_power_w"] for each in kept["items"]} == {
+        "A": 5_000.0,
+        "B": 10_000.0,
+    }
+    await house.rest.post("/sites/A/measurements", {"measured_at": at, "load_power_w": 800.0})
+    (row,) = (await house.rest.get("/sites/A/measurements"))["items"]
+    assert (row["pv_power_w"], row["load_power_w"]) == (5_000.0, 800.0)
+    await house.rest.post(f"{PLANTS}/P/measurements", said)
+    (row,) = (await house.rest.get("/sites/A/measurements"))["items"]
+    assert (row["pv_power_w"], row["load_power_w"]) == (5_000.0, 800.0)
+    # B leaves, and A has all.
+    await house.rest.patch(f"{PLANTS}/P", {"shares": [{"site_id": "A", "share": 1.0}]})
+    assert (await house.rest.get("/sites/A"))["solar_share"] == 1.0
+    assert (await house.rest.get("/sites/B"))["shared_plant_id"] is None
+    assert [each["id"] for each in (await house.rest.get(PLANTS))["items"]] == ["P"]
+    answer = await house.rest.http.delete("/api/v1/sites/A")
+    assert (answer.status_code, answer.json()["code"]) == (409, "still-referenced")
+    await house.rest.delete(f"{PLANTS}/P")
+    await house.rest.delete("/sites/A")
+    assert await house.rest.events("shared_plant/P") == [
+        "shared_plant.created",
+        "shared_plant.updated",
+        "shared_plant.deleted",
+    ]
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    (a_plant(("A", 0.6), ("B", 0.6)), "/shares"),
+    (a_plant(("A", 0.3), ("A", 0.3)), "/shares"),
+    (a_plant(("A", 0.0)), "/shares/0/share"),
+    (a_plant(("A", 0.5), ("Z", 0.5)), "/shares/1/site_id"),
+    (a_plant(("A", 0.5), ("C", 0.5)), "/shares/1/site_id"),
+    (a_plant(), "/shares"),
+    (a_plant(("A", 0.5), pv_plants=[]), "/pv_plants"),
+]
+
+
+async def test_wrong_shares_are_named_and_a_site_has_part_of_one_plant_only(
+    house: EquippedHouse,
+) -> None:
+    await house.rest.site(id="C", pv_plants=[ROOF])
+    for body, field in WRONG:
+        told = await house.rest.post(PLANTS, body, 422)
+        assert [error["field"] for error in told["errors"]] == [field]
+    third = 1 / 3
+    await house.rest.post(PLANTS, a_plant(("A", third), ("B", 1 - third)))
+    told = await house.rest.post(PLANTS, a_plant(("A", 0.1), id="Q"), 409)
+    assert told["code"] == "already-shared"
+    told = await house.rest.patch("/sites/A", {"pv_plants": [ROOF]}, 422)
+    assert [error["field"] for error in told["errors"]] == ["/pv_plants"]
+    await house.rest.patch("/sites/A", {"name": "Arc"})
+    late = format_rfc3339(house.now + timedelta(hours=1))
+    said = {"measurements": [{"measured_at": late, "pv_power_w": 1.0}]}
+    await house.rest.post(f"{PLANTS}/P/measurements", said, 422)
+    async with house.rest.client(await house.rest.key("viewer")) as viewer:
+        assert (await viewer.get(f"/api/v1{PLANTS}/P")).status_code == 200
+        assert (await viewer.delete(f"/api/v1{PLANTS}/P")).status_code == 403
+        answer = await viewer.post(f"/api/v1{PLANTS}/P/measurements", json=said)
+        assert answer.status_code == 403
+
+
+async def test_the_sun_of_a_part_is_free_but_comes_through_the_grid_connection(
+    sqlite_url: str,
+) -> None:
+    """4 kW come in, whatever the part of the plant gives; what it leaves is sold, not exported."""
+    async with equipped_house(sqlite_url) as house:
+        await house.rest.site(id="A", import_limit_w=4_000, export_limit_w=1_000, pv_plants=[])
+        outlets = [{"evse_id": number, "max_power_w": 3_700.0} for number in (1, 2)]
+        await house.furnish(outlets, cars=2)
+        await house.prices(["0.40"] * 72)
+        await house.forecast("pv", [0.0] * 3 + [10_000.0] * 8 + [0.0] * 40)
+        own = await house.plan("A")
+        await house.rest.post(PLANTS, a_plant(("A", 1.0)))
+        shared = await house.plan("A")
+        for plan in (own, shared):
+            cars = [powers_w(plan, name) for name in ("car-1", "car-2")]
+            both = [sum(each) for each in zip(*cars, strict=True)]
+            assert sum(both[12:44]) > 0.95 * sum(both) > 0.0  # while the sun shines
+            assert (max(both) > 4_001.0) == (plan is own)
+        grid_w = shared["sites"][0]["grid_w"]
+        assert min(grid_w) < -5_000.0  # of 10 kW
+        assert min(own["sites"][0]["grid_w"]) >= -1_001.0
