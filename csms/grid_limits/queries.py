@@ -160,7 +160,7 @@ async def site_now(session: AsyncSession, site: Site, now: datetime) -> SiteNow:
         outlet = look.outlet(look.rated_w if safe_w is None else safe_w, parents)
         found.append(Open(row, evse, station, mine, outlet, look.phases))
     metered_w = sum(each.transaction.power_w or 0.0 for each in found)
-    alone = await _alone_w(session, site.id, now, metered_w) if limits else 0.0
+    alone = await _alone_w(session, site, now, metered_w) if limits else 0.0
     return SiteNow(site, circuits, limits, found, tuple(stations), alone)
 
 
@@ -312,8 +312,12 @@ def _car(car: Vehicle, model: VehicleModel, trip: Booking | None) -> _Car:
     return _Car(model.max_ac_power_w, model.max_dc_power_w, model.ac_phases, need_wh, leaves_at)
 
 
-async def _alone_w(session: AsyncSession, site_id: str, now: datetime, cars_w: float) -> float:
-    """Returns what a site draws from the grid without its cars."""
+async def _alone_w(session: AsyncSession, site: Site, now: datetime, cars_w: float) -> float:
+    """Returns what a site draws from the grid without its cars.
+
+    Its part of a shared plant comes over the grid, too.
+    """
+    site_id, behind = site.id, site.shared_plant_id is None
     newest = await session.scalar(
         sa.select(SiteMeasurement)
         .where(SiteMeasurement.site_id == site_id, SiteMeasurement.measured_at <= now)
@@ -322,8 +326,9 @@ async def _alone_w(session: AsyncSession, site_id: str, now: datetime, cars_w: f
         .limit(1)
     )
     if newest is not None and newest.load_power_w is not None:
-        return newest.load_power_w - (newest.pv_power_w or 0.0)
+        return newest.load_power_w - (newest.pv_power_w or 0.0 if behind else 0.0)
     if newest is not None and newest.grid_power_w is not None:
         return newest.grid_power_w - cars_w
     grid = StepGrid(floor_to_step(now, STEP_MINUTES), STEP_MINUTES, 1)
-    return float(alone_w(await forecasts_that_count(session, [site_id], now), site_id, grid)[0])
+    known = await forecasts_that_count(session, [site_id], now)
+    return float(alone_w(known, site, grid)[0])

@@ -98,11 +98,12 @@ def _has_come(car: Vehicle, site_id: str, evse: str | None) -> bool:
 async def finish_move(work: UnitOfWork, row: MoveOrder, note: str | None) -> None:
     """Takes in that staff has moved a car: from now on it stands there.
 
+    Who calls holds the turn at `MOVES`.
+
     Raises:
         Conflict: `move-over`.
         BadInput: if the EVSE is gone.
     """
-    await work.take_turn(MOVES)
     _check_open(row)
     row.note = note
     _settle(work, row, "done")
@@ -118,13 +119,14 @@ async def finish_move(work: UnitOfWork, row: MoveOrder, note: str | None) -> Non
     work.request_plan(row.site_id, "move done")
 
 
-async def refuse_move(work: UnitOfWork, row: MoveOrder, note: str | None) -> None:
+def refuse_move(work: UnitOfWork, row: MoveOrder, note: str | None) -> None:
     """Takes in that staff can't move a car: the next plan leaves it where it is.
+
+    Who calls holds the turn at `MOVES`.
 
     Raises:
         Conflict: `move-over`.
     """
-    await work.take_turn(MOVES)
     _check_open(row)
     row.note = note
     _settle(work, row, "refused")

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from csms.moves.actions import finish_move, refuse_move
+from csms.moves.actions import MOVES, finish_move, refuse_move
 from csms.moves.queries import MoveShown, move_resource
 from csms.web.documents import Document, Text
 from csms.web.identity import CallerNow
@@ -83,7 +83,7 @@ async def post_done(
     request: Request, work: Work, site_id: str, move_id: str, body: MoveTold | None = None
 ) -> Response:
     """Say that a car was moved: from now on it stands on `to_evse`."""
-    row = _here(await find_for_change(work, MoveOrder, move_id), site_id)
+    row = await _in_turn(work, site_id, move_id)
     await finish_move(work, row, None if body is None else body.note)
     return reply(move_resource(row, language_of(request)), version=row.version)
 
@@ -95,9 +95,15 @@ async def post_refused(
     request: Request, work: Work, site_id: str, move_id: str, body: MoveTold | None = None
 ) -> Response:
     """Say that a car can't be moved: for a day, or until it has been away, no plan asks again."""
-    row = _here(await find_for_change(work, MoveOrder, move_id), site_id)
-    await refuse_move(work, row, None if body is None else body.note)
+    row = await _in_turn(work, site_id, move_id)
+    refuse_move(work, row, None if body is None else body.note)
     return reply(move_resource(row, language_of(request)), version=row.version)
+
+
+async def _in_turn(work: Work, site_id: str, move_id: str) -> MoveOrder:
+    """Returns a move to change: no plan changes it meanwhile."""
+    await work.take_turn(MOVES)
+    return _here(await find_for_change(work, MoveOrder, move_id), site_id)
 
 
 def _here(row: MoveOrder, site_id: str) -> MoveOrder:

@@ -219,15 +219,21 @@ def _site(
         boxes,
         circuits=circuits,
         evses=evses,
-        alone_w=alone_w(rows.forecasts, site.id, grid),
+        alone_w=alone_w(rows.forecasts, site, grid),
     )
 
 
 def alone_w(
-    forecasts: Mapping[tuple[str, str], Sequence[Forecast]], site_id: str, grid: StepGrid
+    forecasts: Mapping[tuple[str, str], Sequence[Forecast]], site: SiteRow, grid: StepGrid
 ) -> Series:
-    """Returns what a site draws without its cars, by step, where that turns out rather high."""
+    """Returns what a site draws without its cars, by step, where that turns out rather high.
+
+    Its part of a shared plant comes over the grid, too.
+    """
+    site_id = site.id
     load_w = _forecast_series(forecasts.get((site_id, "load"), ()), grid, "q90_w")
+    if site.shared_plant_id is not None:
+        return load_w
     return load_w - _forecast_series(forecasts.get((site_id, "pv"), ()), grid, "q10_w")
 
 
