@@ -37,6 +37,7 @@ def say_why(problem: Problem, plan: Plan, language: Language, *, as_json: bool) 
                 "assignments": teller.bookings(found.assignments),
                 "unserved": teller.bookings(found.unserved),
                 "vehicles": teller.vehicles(found.vehicles),
+                "moves": teller.moves(found.moves),
             }
         )
         return
@@ -61,6 +62,19 @@ def say_why(problem: Problem, plan: Plan, language: Language, *, as_json: bool) 
                 each.reasons,
             )
             for each in sorted(found.charging, key=lambda each: (each.vehicle, each.from_step))
+        ),
+    )
+    tables.show(
+        heading("moves", language),
+        ("time", "vehicle", "way", "why"),
+        (
+            (
+                f"{instant(each.from_at, language)}\n{instant(each.to_at, language)}",
+                each.vehicle,
+                f"{each.from_evse or each.site}\n{each.to_evse or each.site}",
+                each.reasons,
+            )
+            for each in found.moves
         ),
     )
     for name, bookings in (("bookings", found.assignments), ("unserved", found.unserved)):

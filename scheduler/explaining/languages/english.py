@@ -97,6 +97,8 @@ SENTENCES: Mapping[str, str] = {
     "heading.bookings": "Bookings",
     "heading.unserved": "Bookings without a car",
     "heading.vehicles": "What the cars do at {at}",
+    "heading.moves": "Moves by staff",
+    "heading.way": "From, to",
     "heading.time": "Time",
     "heading.vehicle": "Car",
     "heading.power": "Power",

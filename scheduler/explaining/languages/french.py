@@ -85,6 +85,8 @@ SENTENCES: Mapping[str, str] = {
     "heading.bookings": "Réservations",
     "heading.unserved": "Réservations sans voiture",
     "heading.vehicles": "Ce que font les voitures le {at}",
+    "heading.moves": "Déplacements par le personnel",
+    "heading.way": "De, à",
     "heading.time": "Heure",
     "heading.vehicle": "Voiture",
     "heading.power": "Puissance",

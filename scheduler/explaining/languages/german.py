@@ -78,6 +78,8 @@ SENTENCES: Mapping[str, str] = {
     "heading.bookings": "Buchungen",
     "heading.unserved": "Buchungen ohne Auto",
     "heading.vehicles": "Was die Autos am {at} tun",
+    "heading.moves": "Umstellen durch das Personal",
+    "heading.way": "Von, nach",
     "heading.time": "Zeit",
     "heading.vehicle": "Auto",
     "heading.power": "Leistung",
