@@ -121,8 +121,8 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         )
         for site in rows.sites
     ]
-    sites = with_shares(equipped(bare, rows, boxes, now=now, grid=grid), rows)
-    sites = with_staff(sites, rows, grid)
+    owned = equipped(bare, rows, boxes, now=now, grid=grid)
+    sites = with_staff(with_shares(owned, rows), rows, grid)
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
     evses = {evse.id: evse for site in sites for evse in site.evses}
@@ -133,10 +133,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         step_minutes=STEP_MINUTES,
         steps=STEPS,
         sites=sites,
-        vehicles=tuple(
-            _overridden(car, rows.overrides, grid)
-            for car in moved_by_staff(promises.vehicles, rows, now)
-        ),
+        vehicles=_asked(moved_by_staff(promises.vehicles, rows, now), rows.overrides, grid),
         bookings=promises.bookings,
         terminal_value_per_kwh=_terminal_value(sites, vehicles),
         turnaround_steps=promises.turnaround_steps,
@@ -151,6 +148,12 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         rows=rows,
         left_out=left_out(rows, grid, now),
     )
+
+
+def _asked(
+    cars: Sequence[Vehicle], overrides: Sequence[OverrideRow], grid: StepGrid
+) -> tuple[Vehicle, ...]:
+    return tuple(_overridden(car, overrides, grid) for car in cars)
 
 
 def _overridden(car: Vehicle, rows: Sequence[OverrideRow], grid: StepGrid) -> Vehicle:
