@@ -8,7 +8,7 @@ from alembic import op
 from models.tables.base import ExactDecimal, JsonDocument, UtcInstant
 
 revision = "0027"
-down_revision = "0024"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

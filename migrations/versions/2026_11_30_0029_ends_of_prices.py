@@ -9,7 +9,7 @@ from models.tables.base import JsonDocument, UtcInstant
 from models.timeline import shifted
 
 revision = "0029"
-down_revision = "0026"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
