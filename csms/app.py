@@ -425,20 +425,25 @@ class House:
 
         return solve
 
-    def _looker(self) -> Looks | None:
+    def _looker(self) -> Looks:
         """Returns what looks in the worker's process, where plans are made in one."""
         pool, url = self._pool, self.db.url_elsewhere
-        if not isinstance(pool, ProcessPool):
-            return None
+        assert pool is not None
+
+        async def look_here(now: datetime, known: str | None) -> Look | None:
+            async with self.db.read() as session:
+                return await look(session, tenant=TENANT, now=now, known=known)
 
         async def look_there(now: datetime, known: str | None) -> Look | None:
+            if pool.worker_pid() is None and isinstance(pool, InlinePool):
+                return await look_here(now, known)
             try:
-                job = partial(look_apart, url, TENANT, now, known)
-                seen = await asyncio.wrap_future(pool.call(job))
+                told = pool.call(partial(look_apart, url, TENANT, now, known))
+                # A virtual loop waits for nobody.
+                seen = told.result() if told.done() else await asyncio.wrap_future(told)
             except WorkerLost:  # that costs time, and never a plan
                 log.warning("look.worker_lost")
-                async with self.db.read() as session:
-                    seen = await look(session, tenant=TENANT, now=now, known=known)
+                return await look_here(now, known)
             if isinstance(seen, NotSeen):
                 raise Unavailable(seen.why)
             return seen

@@ -70,6 +70,17 @@ class InlinePool:
             done.set_result(_solved(problem, incumbent, options))
         return done
 
+    def call(self, job: Callable[[], T]) -> Future[T]:
+        """Returns a future that is done, of what the process of large plans says to a job.
+
+        Raises:
+            WorkerLost: if that process does not outlive the job.
+        """
+        done: Future[T] = Future()
+        done.set_result(self._beside.call(job).result())
+        _give_back()
+        return done
+
     def close(self) -> None:
         """Ends the process of large plans, if there is one."""
         self._beside.close()

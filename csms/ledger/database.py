@@ -232,8 +232,8 @@ class Database:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA wal_autocheckpoint=10000")
         # In KiB. A reader's pages are void with the next commit of a writer: more would be held by
-        # eight of them, and not be used.
-        cursor.execute(f"PRAGMA cache_size={-32_000 if writing else -4_000}")
+        # eight of them, and not be used. What is done in line lies in memory as it is.
+        cursor.execute(f"PRAGMA cache_size={-32_000 if writing and not self.inline else -4_000}")
         if not writing:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
@@ -245,6 +245,8 @@ class Database:
             pool_size=1 if writing else _READERS,
             max_overflow=0,
             pool_timeout=30,
+            # The one that was used last has pages that still hold; the others need not be filled.
+            pool_use_lifo=True,
         )
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
 
