@@ -50,6 +50,7 @@ from models.tables.planning import Plan as PlanRow
 from models.tables.planning import PlanRequest
 from scheduler.plan import Assignment, Charging, Plan, Unserved, write_plan
 from scheduler.problem import Vehicle, write_problem
+from scheduler.rolling import Made
 from scheduler.straying import Chance
 
 COMMAND_EXPIRES_S = 600
@@ -57,13 +58,13 @@ GRID_LIMITS = "grid limits"
 """What units of work take turns at, so that no plan lifts what a limit of the grid has cut."""
 
 
-async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: str) -> PlanRow:
-    """Stores `plan`, updates the promises of bookings and orders the limits that changed.
+async def publish(work: UnitOfWork, snapshot: Snapshot, made: Made, *, trigger: str) -> PlanRow:
+    """Stores a plan, updates the promises of bookings and orders the limits that changed.
 
     Returns the stored plan. Emits `plan.published`, `booking.at_risk` or `booking.confirmed` where
     a promise changed, and `site.limit_changed` never: limits of a plan are in the plan.
     """
-    problem = snapshot.problem
+    problem, plan = snapshot.problem, made.plan
     row = PlanRow(
         id=work.ids.new(),
         tenant_id=work.tenant,
@@ -74,6 +75,8 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, plan: Plan, *, trigger: 
         status=plan.status,
         cost=plan.cost,
         lower_bound=plan.lower_bound,
+        made_by=made.level,
+        kept_cars=made.kept_cars,
         trigger=trigger,
         forecast_source=snapshot.forecast_source,
         left_out=[each.document() for each in snapshot.left_out],

@@ -323,6 +323,6 @@ class Planner:
                 )
             if made.violations:
                 return None
-            row = await publish(work, snapshot, made.plan, trigger=trigger)
+            row = await publish(work, snapshot, made, trigger=trigger)
         self._made = (row.id, made.plan)
         return row.id

@@ -25,6 +25,10 @@ class Plan(Base):
     status: Mapped[str]
     cost: Mapped[float]
     lower_bound: Mapped[float | None]
+    made_by: Mapped[str] = mapped_column(default="solver", server_default="solver")
+    """Which level of the chain: `scheduler.rolling.Level`."""
+    kept_cars: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many cars it left as the plan before says."""
     trigger: Mapped[str]
     """What asked for it."""
     forecast_source: Mapped[str]

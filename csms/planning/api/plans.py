@@ -24,6 +24,7 @@ from models.states import LimitState
 from models.tables.charging import ChargingLimit
 from models.tables.energy import Site
 from models.tables.planning import Plan
+from scheduler.rolling import Level
 
 router = api_router("plans")
 
@@ -66,6 +67,13 @@ class PlanShown(BaseModel):
     start: AwareDatetime
     step_minutes: int
     steps: int
+    made_by: Level
+    """`solver`; without one `sun` (surplus first), `former` (what the plan before says), `laxity`
+    (who has least time first) or `held` (what cars draw now)."""
+    kept_cars: int
+    """How many cars charge as the plan before says, since nothing has happened where they are."""
+    gap: float | None
+    """What it costs beyond `lower_bound`: no plan that serves as much can save more than that."""
     trigger: str
     forecast_source: str
     left_out: list[LeftOutShown]

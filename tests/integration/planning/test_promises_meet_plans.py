@@ -22,7 +22,7 @@ from models.tables.booking import Booking
 from models.tables.ledger import Event
 from models.timeline import format_rfc3339
 from scheduler.plan import Assignment, Plan
-from scheduler.rolling import make_plan
+from scheduler.rolling import Made, make_plan
 from tests.builders.rest_house import (
     BOOTSTRAP,
     START,
@@ -67,7 +67,7 @@ def moved(plan: Plan, booking_id: str, vehicle_id: str) -> Plan:
 
 async def published(house: RestHouse, seen: Snapshot, plan: Plan) -> None:
     async with house.db.write(house.clock, house.services.ids) as work:
-        await publish(work, seen, plan, trigger="test")
+        await publish(work, seen, Made(plan, "solver"), trigger="test")
 
 
 async def two_cars(house: RestHouse) -> tuple[Any, str, Snapshot, Plan]:
