@@ -30,6 +30,8 @@ KILL_AFTER_S = 30.0
 """A plan that takes longer is given up; the slowest measured one takes a few seconds."""
 KILL_PER_CAR_S = 0.02
 """So much longer it may take for each car: one for 3,000 cars takes 20 s where it has a core."""
+JOBS_PER_WORKER = 200
+"""After so many a worker makes room for a fresh one: for 300 cars each makes it grow by 0.1 MB."""
 BESIDE_FROM_CARS = 100
 """Plans for so many are made in a process of their own, even where they are waited for.
 
@@ -104,6 +106,7 @@ class ProcessPool:
         self._thread = ThreadPoolExecutor(1, "heliofleet-solver")
         self._worker: BaseProcess | None = None
         self._line: Connection[Any, Any] | None = None
+        self._jobs = 0
         self.killed = 0
         """How many workers were given up; read by the metrics."""
 
@@ -150,12 +153,21 @@ class ProcessPool:
         try:
             line.send(job)
             if line.poll(patience_s):
-                return cast("T", line.recv())
+                said = cast("T", line.recv())
+                self._count()
+                return said
         except (EOFError, OSError):
             pass  # the worker has died: what follows is the same as for one that hangs
         self.killed += 1
         self._kill()
         raise WorkerLost
+
+    def _count(self) -> None:
+        """Has a fresh worker start, which is warm before it is needed, where this one is old."""
+        self._jobs += 1
+        if self._jobs >= JOBS_PER_WORKER:
+            self._kill()
+            self._ready()
 
     def _patience_s(self, problem: Problem) -> float | None:
         if self.kill_after_s is None:
@@ -167,6 +179,7 @@ class ProcessPool:
             self._kill()
             ours, theirs = self._context.Pipe()
             line = self._line = cast("Connection[Any, Any]", ours)
+            self._jobs = 0
             self._worker = self._context.Process(target=_work, args=(theirs,), daemon=True)
             self._worker.start()
             theirs.close()

@@ -135,3 +135,15 @@ def test_a_worker_does_other_work_too_and_what_is_asked_of_a_dead_one_is_said_to
     assert pool.killed == 1
     assert pool.call(partial(max, 2, 3)).result(PATIENCE_S) == 3
     pool.close()
+
+
+def test_a_worker_that_has_done_much_makes_room_for_a_fresh_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scheduler.pool.JOBS_PER_WORKER", 2)
+    pool = ProcessPool(kill_after_s=PATIENCE_S)
+    workers = [pool.call(os.getpid).result(2 * PATIENCE_S) for _ in range(5)]
+    assert workers[0] == workers[1] != workers[2] == workers[3] != workers[4]
+    assert pool.worker_pid() == workers[4]
+    assert pool.killed == 0
+    pool.close()
