@@ -117,6 +117,16 @@ async def delete_site(work: UnitOfWork, row: Site) -> None:
     work.emit("site.deleted", subject=f"site/{row.id}", resource=shown, site_id=row.id)
 
 
+def check_measured_at(work: UnitOfWork, measured_at: datetime, field: str) -> None:
+    """Lets measurements pass that are not of the future.
+
+    Raises:
+        BadInput: naming `field`.
+    """
+    if measured_at > work.now + MEASURED_AHEAD:
+        raise bad_field(field, "lies in the future")
+
+
 async def store_measurements(
     work: UnitOfWork, site: Site, measurements: Sequence[Mapping[str, Any]]
 ) -> list[SiteMeasurement]:
@@ -135,9 +145,8 @@ async def store_measurements(
     rows = {row.measured_at: row for row in known}
     kept: list[SiteMeasurement] = []
     for place, values in enumerate(measurements):
-        if values["measured_at"] > work.now + MEASURED_AHEAD:
-            field = f"/{place}/measured_at" if len(measurements) > 1 else "/measured_at"
-            raise bad_field(field, "lies in the future")
+        field = f"/{place}/measured_at" if len(measurements) > 1 else "/measured_at"
+        check_measured_at(work, values["measured_at"], field)
         said = dict(values)
         if site.shared_plant_id is not None and said.get("pv_power_w") is None:
             said.pop("pv_power_w", None)  # which the plant's meter tells, perhaps of this instant

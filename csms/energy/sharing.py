@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import AwareDatetime
 
-from csms.energy.actions import announce_site, store_measurements
+from csms.energy.actions import announce_site, check_measured_at, store_measurements
 from csms.energy.queries import PvPlantShown
 from csms.ledger.work import UnitOfWork
 from csms.web.documents import KeptShown, Shown
@@ -112,6 +112,8 @@ async def store_shared_measurements(
     Raises:
         BadInput: for an instant that has not come yet.
     """
+    for place, each in enumerate(measurements):
+        check_measured_at(work, each["measured_at"], f"/measurements/{place}/measured_at")
     kept: list[SiteMeasurement] = []
     for share in row.shares:
         site = await work.session.get(Site, share["site_id"])

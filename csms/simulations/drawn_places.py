@@ -119,12 +119,12 @@ def draw_site(
 
 
 def plants_of(row: Site) -> tuple[PlantSpec, ...]:
-    """Returns the PV plants of a site that give anything."""
+    """Returns the PV plants of a site that give anything, or its part of those that it shares."""
     return tuple(
         PlantSpec(
             float(each["peak_power_w"]), float(each["tilt_deg"]), float(each["azimuth_deg"]) % 360
         )
-        for each in row.pv_plants
+        for each in (*row.pv_plants, *row.shared_roofs)
         if each["peak_power_w"] > 0
     )
 

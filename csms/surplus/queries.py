@@ -102,7 +102,7 @@ async def look_at_circuits(session: AsyncSession, site: Site, now: datetime) -> 
     movable = [each for each in seen.open if each.outlet.unable is None and not _is_tried(each)]
     newest = await newest_measurement(session, site.id, now)
     fresh = newest is not None and now - newest.measured_at <= METERED_FRESH_FOR
-    alone = alone_w(newest) if newest is not None and fresh else None
+    alone = _alone_w(site, newest) if newest is not None and fresh else None
     if alone is None and newest is not None and fresh and newest.grid_power_w is not None:
         alone = newest.grid_power_w - sum(each.outlet.drawn_w for each in seen.open)
     wiring = await _wiring(session, seen, alone_w=alone)
@@ -125,7 +125,7 @@ async def look_at_sun(
     grid_w = await _grid_w(session, site, sun, seen, able)
     if grid_w is None:
         return None
-    wiring = await _wiring(session, seen, alone_w=alone_w(sun.row))
+    wiring = await _wiring(session, seen, alone_w=_alone_w(site, sun.row))
     known = {(row.station, row.evse_id): row for row in await corrections_of(session, site.id)}
     rated_w = await _rated_w(session, able)
     followers: list[Follower] = []
@@ -140,11 +140,15 @@ async def look_at_sun(
     return Look(followers, wiring.circuits(names), _by_name(able), spare_w)
 
 
-def alone_w(row: SiteMeasurement) -> float | None:
-    """Returns what a site was measured to draw without its cars; None: that was not measured."""
+def _alone_w(site: Site, row: SiteMeasurement) -> float | None:
+    """Returns what a site was measured to draw without its cars; None: that was not measured.
+
+    Its part of a shared plant comes over the grid, too.
+    """
     if row.load_power_w is None:
         return None
-    return row.load_power_w - (row.pv_power_w or 0.0)
+    behind = site.shared_plant_id is None
+    return row.load_power_w - (row.pv_power_w or 0.0 if behind else 0.0)
 
 
 def _spare_w(grid_w: float, planned_w: float) -> float:
@@ -193,22 +197,24 @@ async def _grid_w(
     """Returns what the site draws from the grid now, in W; None: its meters don't tell.
 
     Where sun and building are metered, that is what they leave to the cars as these draw now. Else
-    what the meter at the connection has said, unless a car was led elsewhere since. A battery that
-    empties itself into the grid is no sun.
+    what the meter at the connection has said, unless a car was led elsewhere since; a part of a
+    shared plant does not pass it. A battery that empties itself into the grid is no sun.
     """
     row = sun.row
     bare = site.battery is None and not site.flexible_loads
     if bare and row.load_power_w is not None and row.pv_power_w is not None:
         flowing_w = sum(each.outlet.drawn_w for each in seen.open)
         return row.load_power_w - row.pv_power_w + flowing_w
-    if row.grid_power_w is None:
+    shared = site.shared_plant_id is not None
+    if row.grid_power_w is None or (shared and row.pv_power_w is None):
         return None
     changed = [each.held.limit.created_at for each in able if each.held is not None]
     if any(at >= sun.since for at in changed):
         return None
     battery = await session.get(BatteryState, site.id)
     battery_w = 0.0 if battery is None or battery.power_w is None else battery.power_w
-    return row.grid_power_w + max(0.0, -battery_w)
+    part_w = row.pv_power_w or 0.0 if shared else 0.0
+    return row.grid_power_w - part_w + max(0.0, -battery_w)
 
 
 async def _rated_w(session: AsyncSession, able: Sequence[Open]) -> dict[str, float]:

@@ -90,7 +90,8 @@ async def test_wrong_shares_are_named_and_a_site_has_part_of_one_plant_only(
     await house.rest.patch("/sites/A", {"name": "Arc"})
     late = format_rfc3339(house.now + timedelta(hours=1))
     said = {"measurements": [{"measured_at": late, "pv_power_w": 1.0}]}
-    await house.rest.post(f"{PLANTS}/P/measurements", said, 422)
+    told = await house.rest.post(f"{PLANTS}/P/measurements", said, 422)
+    assert [error["field"] for error in told["errors"]] == ["/measurements/0/measured_at"]
     async with house.rest.client(await house.rest.key("viewer")) as viewer:
         assert (await viewer.get(f"/api/v1{PLANTS}/P")).status_code == 200
         assert (await viewer.delete(f"/api/v1{PLANTS}/P")).status_code == 403

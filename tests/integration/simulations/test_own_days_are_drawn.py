@@ -117,6 +117,22 @@ async def test_a_gap_is_filled_by_the_stated_rule_and_counted(sqlite_url: str) -
         assert words in assumed
 
 
+async def test_a_part_of_a_shared_plant_is_a_roof_that_fills_gaps(sqlite_url: str) -> None:
+    async with rest_house(sqlite_url, stepped=True) as house:
+        await equip(house)
+        await measure(house, 2, without=range(140, 150))
+        alone, _ = await drawn(house, history=span(2))
+        roofs = (await house.get("/sites/A"))["pv_plants"]
+        await house.patch("/sites/A", {"pv_plants": []})
+        twice = [{**each, "peak_power_w": 2 * each["peak_power_w"]} for each in roofs]
+        shares = [{"site_id": "A", "share": 0.5}]
+        plant = {"id": "P", "name": "School", "pv_plants": twice, "shares": shares}
+        await house.post("/shared-plants", plant)
+        shared, _ = await drawn(house, history=span(2))
+    assert alone.sites[0].pv_plants == shared.sites[0].pv_plants
+    assert alone.sites[0].history == shared.sites[0].history
+
+
 async def test_what_others_have_is_not_drawn(database_url: str) -> None:
     async with rest_house(database_url, stepped=True) as house:
         await days_behind(house)

@@ -234,6 +234,36 @@ async def test_what_is_measured_above_its_limit_is_spared_at_once(
         await keeper.stop()
 
 
+async def test_the_sun_of_a_shared_plant_comes_through_the_connection_that_is_spared(
+    sqlite_url: str,
+) -> None:
+    site = {"import_limit_w": 5000.0, "export_limit_w": 0.0, "pv_plants": []}
+    async with two_cars(sqlite_url, "ocpp2.0.1", 9000.0, **site) as it:
+        keeper = SurplusKeeper(
+            db=it.house.db,
+            clock=it.house.clock,
+            ids=it.house.services.ids,
+            activity=it.house.activity,
+            free_at=it.house.clock.now,
+        )
+        roof = {"peak_power_w": 20_000.0, "tilt_deg": 20.0, "azimuth_deg": 180.0}
+        shares = [{"site_id": "A", "share": 0.5}]
+        plant = {"id": "P", "name": "School", "pv_plants": [roof], "shares": shares}
+        await it.house.post("/shared-plants", plant)
+        it.house.services.bus.subscribe("surplus", keeper.follows, keeper.heard, keeper.rest)
+        now = it.house.clock.now()
+        it.box.advance(now)
+        for evse in it.box.evses.values():
+            it.box.sample_now(evse, now, asked=True)
+        at = format_rfc3339(now)
+        sun = {"measurements": [{"measured_at": at, "pv_power_w": 14_000.0}]}
+        await it.house.post("/shared-plants/P/measurements", sun)
+        meters = {"measured_at": at, "load_power_w": 500.0, "grid_power_w": 7900.0}
+        await it.house.post("/sites/A/measurements", meters)
+        await it.soon(lambda: allowed_w(it) == pytest.approx([2250.0, 2250.0], abs=1))
+        await keeper.stop()
+
+
 async def test_the_setting_is_one_of_the_site_and_the_list_for_those_who_may_read(
     database_url: str,
 ) -> None:
