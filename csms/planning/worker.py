@@ -204,11 +204,14 @@ class Planner:
     async def _serve(self) -> None:
         while True:
             reason = await self._wishes.get()
+            planned = None
             try:
-                await self.plan_now(reason)
+                planned = await self.plan_now(reason)
             except Exception:
                 log.exception("plan.failed", reason=reason)
             finally:
+                if planned is None:
+                    self._touched = None  # what has happened is still to be planned for
                 self._activity.end()
 
     async def plan_now(self, trigger: str) -> str | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+import pytest
 
 from csms.bus.base import EventNote
 from csms.energy.actions import store_measurements
 from csms.energy.reactions import Forecaster
 from csms.planning.worker import HEARD, Planner
+from models.errors import Unavailable
 from models.tables.energy import Site
 from models.tables.fleet import Vehicle
 from models.tables.planning import PlanRequest
@@ -153,3 +157,25 @@ async def test_where_the_sun_has_surprised_the_plan_too(sqlite_url: str) -> None
         # What was surprising is planned with now.
         await it.happens("A")
         assert await it.plan() == {"A"}
+
+
+async def test_what_could_not_be_planned_for_is_not_forgotten(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with planning(sqlite_url) as it:
+        await it.happens("A")
+
+        async def away(*_: object) -> None:
+            raise Unavailable("the database is away")
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(it.planner, "_look", away)
+            serving = asyncio.create_task(it.planner._serve())
+            it.planner._activity.begin()
+            it.planner._wishes.put_nowait("test")
+            await it.house.activity.quiet()
+            serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
+        await it.happens("B")
+        assert await it.plan() is None  # everywhere, and so at A

@@ -9,7 +9,7 @@ import pytest
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions
-from tests.builders.equipped_house import EquippedHouse, equipped_house
+from tests.builders.equipped_house import equipped_house
 
 
 async def test_a_plan_tells_its_maker_and_its_gap(
