@@ -135,10 +135,11 @@ class _Solving:
         net[np.abs(net) < 5e-4] = 0.0
         starts = np.array([stay.start for stay in stays], dtype=np.int64)
         ends = np.array([stay.end for stay in stays], dtype=np.int64)
-        last = np.cumsum(np.maximum(ends - starts, 0))
+        lengths = np.maximum(ends - starts, 0)
+        last = np.cumsum(lengths)
         # All in one array, of which each stay has its part: most stays are short.
         power_w = np.zeros(int(last[-1]) if len(stays) else 0)
-        first = np.concatenate([[0], last[:-1]])
+        first = last - lengths
         power_w[(first - starts)[cells.stay] + cells.step] = net * 1000
         bounds = zip(first.tolist(), last.tolist(), strict=True)
         powers = tuple(power_w[begin:end] for begin, end in bounds)
