@@ -86,6 +86,9 @@ class PostgresServer:
                     "listen_addresses=",
                     "-c",
                     "max_connections=60",
+                    # Now and then it deadlocks with a migration that changes what it looks at.
+                    "-c",
+                    "autovacuum=off",
                 ],
                 stdout=log,
                 stderr=log,
