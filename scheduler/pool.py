@@ -24,7 +24,12 @@ from scheduler.plan import Plan
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions, plan_with_level
 
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_TRIM = getattr(_LIBC, "malloc_trim", None)
+_TUNE = getattr(_LIBC, "mallopt", None)
+_M_MMAP_THRESHOLD = -3
+"""What the C library calls the size from which a block lies outside its heap (`malloc.h`)."""
+APART_FROM_BYTES = 65_536
 
 KILL_AFTER_S = 30.0
 """A plan that takes longer is given up; the slowest measured one takes a few seconds."""
@@ -66,6 +71,7 @@ class InlinePool:
         if self._dies is not None and self._dies():
             done.set_result(_without_solver(problem, incumbent, options))
         elif len(problem.vehicles) >= BESIDE_FROM_CARS:
+            _keep_apart()
             done.set_result(self._beside.submit(problem, incumbent, options).result())
             _give_back()  # here too: what a plan reads and says leaves pieces
         else:
@@ -226,6 +232,15 @@ def _give_back() -> None:
     """Returns free memory to the system, where the C library can (glibc)."""
     if _TRIM is not None:
         _TRIM(0)
+
+
+def _keep_apart() -> None:
+    """Lets large blocks lie outside the heap for good, where they leave no holes (glibc).
+
+    Left to itself, the library raises that size with each larger block that is freed, to 32 MB.
+    """
+    if _TUNE is not None:
+        _TUNE(_M_MMAP_THRESHOLD, APART_FROM_BYTES)
 
 
 def _without_solver(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
