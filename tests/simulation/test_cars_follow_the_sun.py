@@ -58,7 +58,7 @@ def by_evse(truth: Truth) -> dict[tuple[str, int], list[float]]:
     return found
 
 
-@pytest.mark.parametrize("hours", [2, pytest.param(6, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("hours", [3, pytest.param(6, marks=pytest.mark.soak)])
 def test_cars_take_the_sun_between_clouds_that_are_faster_than_plans(
     hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
