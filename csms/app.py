@@ -42,7 +42,7 @@ from csms.ledger.database import Database
 from csms.ledger.relay import Relay
 from csms.messages.reactions import LogKeeper
 from csms.overrides.reactions import OverrideKeeper
-from csms.planning.looking import Look, NotSeen, look, look_apart
+from csms.planning.looking import Look, NotSeen, look_apart, look_in
 from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.planning.worker import HEARD, Looks, Planner, Solve
 from csms.reconciliation.reactions import Closer
@@ -430,20 +430,16 @@ class House:
         pool, url = self._pool, self.db.url_elsewhere
         assert pool is not None
 
-        async def look_here(now: datetime, known: str | None) -> Look | None:
-            async with self.db.read() as session:
-                return await look(session, tenant=TENANT, now=now, known=known)
-
         async def look_there(now: datetime, known: str | None) -> Look | None:
             if pool.worker_pid() is None and isinstance(pool, InlinePool):
-                return await look_here(now, known)
+                return await look_in(self.db, TENANT, now, known)
             try:
                 told = pool.call(partial(look_apart, url, TENANT, now, known))
                 # A virtual loop waits for nobody.
                 seen = told.result() if told.done() else await asyncio.wrap_future(told)
             except WorkerLost:  # that costs time, and never a plan
                 log.warning("look.worker_lost")
-                return await look_here(now, known)
+                return await look_in(self.db, TENANT, now, known)
             if isinstance(seen, NotSeen):
                 raise Unavailable(seen.why)
             return seen

@@ -313,22 +313,53 @@ def _car(car: Vehicle, model: VehicleModel, trip: Booking | None) -> _Car:
 
 
 async def _alone_w(session: AsyncSession, site: Site, now: datetime, cars_w: float) -> float:
-    """Returns what a site draws from the grid without its cars.
+    """Returns what a site draws from the grid without its cars."""
+    measured_w = await metered_alone_w(session, site, now, cars_w)
+    if measured_w is not None:
+        return measured_w
+    grid = StepGrid(floor_to_step(now, STEP_MINUTES), STEP_MINUTES, 1)
+    known = await forecasts_that_count(session, [site.id], now)
+    return float(alone_w(known, site, grid)[0])
+
+
+async def metered_alone_w(
+    session: AsyncSession, site: Site, now: datetime, cars_w: float
+) -> float | None:
+    """Returns what a site's meters last said that it draws without its cars, in W.
+
+    Args:
+        session: to read with.
+        site: whose meters.
+        now: the present; what was said long before it does not count, and None is returned.
+        cars_w: what its cars draw.
+    """
+    newest = await newest_measurement(session, site.id, now)
+    if newest is None or newest.measured_at <= now - METERED_FRESH_FOR:
+        return None
+    alone = metered_without_cars_w(site, newest)
+    if alone is None and newest.grid_power_w is not None:
+        return newest.grid_power_w - cars_w
+    return alone
+
+
+def metered_without_cars_w(site: Site, row: SiteMeasurement) -> float | None:
+    """Returns building less sun as they were metered; None: the building was not.
 
     Its part of a shared plant comes over the grid, too.
     """
-    site_id, behind = site.id, site.shared_plant_id is None
-    newest = await session.scalar(
+    if row.load_power_w is None:
+        return None
+    behind = site.shared_plant_id is None
+    return row.load_power_w - (row.pv_power_w or 0.0 if behind else 0.0)
+
+
+async def newest_measurement(
+    session: AsyncSession, site_id: str, at: datetime
+) -> SiteMeasurement | None:
+    """Returns what the meters of a site said last, up to `at`."""
+    return await session.scalar(
         sa.select(SiteMeasurement)
-        .where(SiteMeasurement.site_id == site_id, SiteMeasurement.measured_at <= now)
-        .where(SiteMeasurement.measured_at > now - METERED_FRESH_FOR)
+        .where(SiteMeasurement.site_id == site_id, SiteMeasurement.measured_at <= at)
         .order_by(SiteMeasurement.measured_at.desc())
         .limit(1)
     )
-    if newest is not None and newest.load_power_w is not None:
-        return newest.load_power_w - (newest.pv_power_w or 0.0 if behind else 0.0)
-    if newest is not None and newest.grid_power_w is not None:
-        return newest.grid_power_w - cars_w
-    grid = StepGrid(floor_to_step(now, STEP_MINUTES), STEP_MINUTES, 1)
-    known = await forecasts_that_count(session, [site_id], now)
-    return float(alone_w(known, site, grid)[0])

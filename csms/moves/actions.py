@@ -101,14 +101,18 @@ async def finish_move(work: UnitOfWork, row: MoveOrder, note: str | None) -> Non
     Who calls holds the turn at `MOVES`.
 
     Raises:
-        Conflict: `move-over`.
+        Conflict: `move-over`, or `not-there` for a car that has left the site.
         BadInput: if the EVSE is gone.
     """
     _check_open(row)
-    row.note = note
-    _settle(work, row, "done")
     vehicle = await work.session.get(Vehicle, row.vehicle_id, with_for_update=True)
     assert vehicle is not None, "moves go with their cars"
+    if vehicle.at_site_id != row.site_id:
+        # Plugged in by this, it would be charged by plan, and who stands there would not.
+        detail = f"the car {vehicle.id} is not at the site {row.site_id}"
+        raise Conflict(detail, code="not-there")
+    row.note = note
+    _settle(work, row, "done")
     stands = StateReport(
         said=frozenset({"plugged_evse"}),
         measured_at=work.now,

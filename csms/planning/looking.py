@@ -50,6 +50,12 @@ class NotSeen:
     why: str
 
 
+async def look_in(db: Database, tenant: str, now: datetime, known: str | None) -> Look | None:
+    """Looks at what is in a database; arguments and answer as of `look`."""
+    async with db.read() as session:
+        return await look(session, tenant=tenant, now=now, known=known)
+
+
 async def look(
     session: AsyncSession, *, tenant: str, now: datetime, known: str | None
 ) -> Look | None:
@@ -81,7 +87,8 @@ def _needed_later(rows: Rows) -> Rows:
     Between two processes each row costs as much time as it took to read.
     """
     used = {each.station for each in rows.transactions}
-    wanted = {row.site_id for row in rows.overrides}
+    priced = {row.site_id for row in rows.overrides}
+    priced |= {site.id for site in rows.sites if site.move_price is not None}
     return replace(
         rows,
         circuits=(),
@@ -90,7 +97,7 @@ def _needed_later(rows: Rows) -> Rows:
         connectors=(),
         vehicles=(),
         forecasts={},
-        prices=[each for each in rows.prices if each.site_id in wanted],
+        prices=[each for each in rows.prices if each.site_id in priced],
         outside=(),
         equipment=Equipment(),
     )
@@ -107,7 +114,6 @@ def look_apart(url: str, tenant: str, now: datetime, known: str | None) -> Look 
 async def _look_alone(url: str, tenant: str, now: datetime, known: str | None) -> Look | None:
     db = Database.open(url, inline=True)
     try:
-        async with db.read() as session:
-            return await look(session, tenant=tenant, now=now, known=known)
+        return await look_in(db, tenant, now, known)
     finally:
         await db.close()

@@ -24,7 +24,7 @@ from csms.bus.base import PLAN_REQUESTED, EventNote
 from csms.ledger.database import Database
 from csms.overrides.actions import price
 from csms.planning.actions import publish
-from csms.planning.looking import Former, Look, look
+from csms.planning.looking import Former, Look, look_in
 from csms.planning.rules import extra_cost
 from csms.planning.snapshot import STEP_MINUTES, Snapshot
 from models.clocks import Activity, Clock, ticks
@@ -99,7 +99,7 @@ class Planner:
         self._ids = ids
         self._activity = activity
         self._solve = solve
-        self._look = look or self._look_here
+        self._look = look or partial(look_in, db, tenant)
         self._refresh_forecasts = refresh_forecasts
         self._replan_gap = replan_gap
         self._options = options
@@ -296,10 +296,6 @@ class Planner:
                 self._clock, self._ids, actor="planner", tenant=self._tenant
             ) as work:
                 await price(work, row.id, plan_id=plan_id, extra_cost=cost, currency=currency)
-
-    async def _look_here(self, now: datetime, known: str | None) -> Look | None:
-        async with self._db.read() as session:
-            return await look(session, tenant=self._tenant, now=now, known=known)
 
     def _plan_of(self, former: Former) -> Plan:
         """Returns the plan before; what was made here last is still at hand."""

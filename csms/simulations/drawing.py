@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -199,8 +198,7 @@ def _priced(series: Sequence[PriceSeries], grid: StepGrid) -> int:
     """Returns for how many steps a price is stored."""
     known = np.zeros(grid.steps, dtype=bool)
     for each in series:
-        length = timedelta(minutes=each.step_minutes) * len(each.import_price_per_kwh)
-        first, last = grid.ceil(each.start), grid.ceil(each.start + length)
+        first, last = grid.ceil(each.start), grid.ceil(each.ends_at)
         known[max(0, first) : max(0, last)] = True
     return int(known.sum())
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from csms.planning.boxes import above
 from csms.simulations.history import Rows
 from csms.simulations.naming import Names
 from csms.stations.rules import rated_power_w
@@ -150,14 +151,8 @@ def _model(row: VehicleModel, name: str) -> Model:
 def _circuit(row: Circuit, circuits: Sequence[Circuit], known: Mapping[str, str]) -> CircuitSpec:
     """Returns a circuit that has what its unmanaged loads, and those below it, leave."""
     parents = {each.id: each.parent for each in circuits}
-
-    def hangs_on(name: str | None) -> bool:
-        seen = 0
-        while name is not None and name != row.id and seen <= len(circuits):
-            name, seen = parents.get(name), seen + 1
-        return name == row.id
-
-    taken_w = sum(each.unmanaged_load_w for each in circuits if hangs_on(each.id))
+    below = [each for each in circuits if row.id in above(each.id, parents)]
+    taken_w = sum(each.unmanaged_load_w for each in below)
     return CircuitSpec(
         id=known[row.id],
         limit_w=max(0.0, row.limit_w - taken_w),

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from csms.energy.prices import prices_between
 from csms.energy.queries import circuits_of
 from csms.ledger.work import ReadSession
 from csms.simulations.filling import READING_MAX, step_means
@@ -23,8 +24,6 @@ from models.tables.stations import Evse, Station
 from simulators.past import BOOKINGS_MAX
 
 Floats = npt.NDArray[np.float64]
-PRICES_BEFORE = timedelta(days=62)
-"""Prices that began earlier are not looked for."""
 PLUGGED_WITHIN = timedelta(days=1)
 """After the last day, in which cars that came back may have been plugged in."""
 
@@ -144,16 +143,9 @@ async def _plugged(session: ReadSession, tenant: str, span: Span) -> dict[str, l
 async def _prices(
     session: ReadSession, sites: Sequence[str], span: Span
 ) -> dict[str, list[PriceSeries]]:
-    query = (
-        sa.select(PriceSeries)
-        .where(PriceSeries.site_id.in_(sites), PriceSeries.start < span.end)
-        .where(PriceSeries.start >= span.start - PRICES_BEFORE)
-        .order_by(PriceSeries.issued_at, PriceSeries.id)
-    )
     found: dict[str, list[PriceSeries]] = {site: [] for site in sites}
-    for row in await session.scalars(query):
-        length = timedelta(minutes=row.step_minutes) * len(row.import_price_per_kwh)
-        if row.start + length > span.start:
+    for row in await prices_between(session, sites, span.start, span.end):
+        if row.start < span.end and row.ends_at > span.start:  # not only the newest
             found[row.site_id].append(row)
     return found
 

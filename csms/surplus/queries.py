@@ -11,11 +11,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from csms.grid_limits.queries import Open, SiteNow, site_now
+from csms.grid_limits.queries import (
+    Open,
+    SiteNow,
+    metered_alone_w,
+    metered_without_cars_w,
+    site_now,
+)
 from csms.overrides.queries import overrides_in_force
 from csms.planning.boxes import above, evse_name, safe_share_w
 from csms.planning.rules import is_cut, is_trial, limit_at, read_periods
-from csms.planning.snapshot import METERED_FRESH_FOR
 from csms.stations.rules import PHASES, phase_loads_w, phases_of, rated_power_w
 from csms.surplus.rules import SPARE_H, Circuit, Follower
 from models.tables.energy import BatteryState, Site, SiteMeasurement
@@ -84,28 +89,13 @@ async def corrections_of(session: AsyncSession, site_id: str) -> Sequence[Surplu
     return rows.all()
 
 
-async def newest_measurement(
-    session: AsyncSession, site_id: str, at: datetime
-) -> SiteMeasurement | None:
-    """Returns what the meters of a site said last, up to `at`."""
-    return await session.scalar(
-        sa.select(SiteMeasurement)
-        .where(SiteMeasurement.site_id == site_id, SiteMeasurement.measured_at <= at)
-        .order_by(SiteMeasurement.measured_at.desc())
-        .limit(1)
-    )
-
-
 async def look_at_circuits(session: AsyncSession, site: Site, now: datetime) -> Look:
     """Returns what can be lowered at a site, and what its circuits bear."""
     seen = await site_now(session, site, now)
     movable = [each for each in seen.open if each.outlet.unable is None and not _is_tried(each)]
-    newest = await newest_measurement(session, site.id, now)
-    fresh = newest is not None and now - newest.measured_at <= METERED_FRESH_FOR
-    alone = _alone_w(site, newest) if newest is not None and fresh else None
-    if alone is None and newest is not None and fresh and newest.grid_power_w is not None:
-        alone = newest.grid_power_w - sum(each.outlet.drawn_w for each in seen.open)
-    wiring = await _wiring(session, seen, alone_w=alone)
+    drawn_w = sum(each.outlet.drawn_w for each in seen.open)
+    alone_w = await metered_alone_w(session, site, now, drawn_w)
+    wiring = await _wiring(session, seen, alone_w=alone_w)
     followers = [_plain(each, wiring) for each in movable]
     return Look(followers, wiring.circuits({each.name for each in followers}), _by_name(movable))
 
@@ -125,7 +115,7 @@ async def look_at_sun(
     grid_w = await _grid_w(session, site, sun, seen, able)
     if grid_w is None:
         return None
-    wiring = await _wiring(session, seen, alone_w=_alone_w(site, sun.row))
+    wiring = await _wiring(session, seen, alone_w=metered_without_cars_w(site, sun.row))
     known = {(row.station, row.evse_id): row for row in await corrections_of(session, site.id)}
     rated_w = await _rated_w(session, able)
     followers: list[Follower] = []
@@ -138,17 +128,6 @@ async def look_at_sun(
     names = {each.name for each in followers}
     spare_w = _spare_w(grid_w, powers.grid_w[step])
     return Look(followers, wiring.circuits(names), _by_name(able), spare_w)
-
-
-def _alone_w(site: Site, row: SiteMeasurement) -> float | None:
-    """Returns what a site was measured to draw without its cars; None: that was not measured.
-
-    Its part of a shared plant comes over the grid, too.
-    """
-    if row.load_power_w is None:
-        return None
-    behind = site.shared_plant_id is None
-    return row.load_power_w - (row.pv_power_w or 0.0 if behind else 0.0)
 
 
 def _spare_w(grid_w: float, planned_w: float) -> float:
@@ -333,6 +312,7 @@ class _Wiring:
     stations: Mapping[str, Station]
     alone_w: float | None
     """What the site draws without its cars; None: not known, and its connection is not watched."""
+    parents: Mapping[str, str | None]
 
     def parts(self, each: Open) -> dict[str, float]:
         """Returns the circuits that a transaction hangs on, with the part of its power there."""
@@ -375,13 +355,10 @@ class _Wiring:
         return safe_share_w(self.stations[evse.station], outlets, rated_w) or 0.0, 0.0
 
     def _feeds(self, circuit_id: str, evse: Evse) -> bool:
-        return circuit_id == CONNECTION or circuit_id in above(evse.circuit_id, self._parents())
-
-    def _parents(self) -> dict[str, str | None]:
-        return {each.id: each.parent for each in self.seen.circuits}
+        return circuit_id == CONNECTION or circuit_id in above(evse.circuit_id, self.parents)
 
     def _names(self, circuit_id: str | None) -> list[tuple[str, float, str | None]]:
-        mine = {CONNECTION, *above(circuit_id, self._parents())}
+        mine = {CONNECTION, *above(circuit_id, self.parents)}
         return [
             (name, limit_w, phase)
             for name, limit_w, phase in self._all()
@@ -422,4 +399,6 @@ async def _wiring(session: AsyncSession, seen: SiteNow, *, alone_w: float | None
         .order_by(Evse.station, Evse.evse_id)
     )
     stations = await session.scalars(sa.select(Station).where(Station.identity.in_(seen.stations)))
-    return _Wiring(seen, evses.all(), {row.identity: row for row in stations}, alone_w)
+    known = {row.identity: row for row in stations}
+    parents = {each.id: each.parent for each in seen.circuits}
+    return _Wiring(seen, evses.all(), known, alone_w, parents)

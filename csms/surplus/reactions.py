@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import structlog
 
 from csms.bus.base import EventNote
+from csms.grid_limits.queries import newest_measurement
 from csms.grid_limits.rules import TOLERANCE_W
 from csms.ledger.database import Database
 from csms.planning.actions import GRID_LIMITS
@@ -23,7 +24,7 @@ from csms.planning.boxes import above, evse_name
 from csms.planning.queries import current_plan
 from csms.stations.rules import PHASES, phases_of
 from csms.surplus.actions import follow, relieve, step_end
-from csms.surplus.queries import PlanNow, Sun, look_at_circuits, look_at_sun, newest_measurement
+from csms.surplus.queries import PlanNow, Sun, look_at_circuits, look_at_sun
 from csms.surplus.rules import LEAST_CHANGE_W, followed, relieved
 from models.alarm import Alarm
 from models.clocks import Activity, Clock

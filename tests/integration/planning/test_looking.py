@@ -158,3 +158,24 @@ async def test_a_plan_that_is_at_hand_is_not_read_again(sqlite_url: str) -> None
             assert seen.former is not None
             assert seen.former.id == newest
             assert (seen.former.plan is None) is (known is not None)
+
+
+async def test_prices_are_kept_for_who_is_asked_for_money_later(sqlite_url: str) -> None:
+    """Moves are paid in what the site pays its energy in."""
+    async with rest_house(sqlite_url, stepped=True) as house:
+        await house.fleet("car-1")
+        await house.patch("/sites/A", {"move_price": "3.50"})
+        prices = {
+            "site_id": "A",
+            "issued_at": format_rfc3339(START),
+            "start": format_rfc3339(START),
+            "step_minutes": 60,
+            "currency": "CHF",
+            "import_price_per_kwh": ["0.30"] * 24,
+            "export_price_per_kwh": ["0.02"] * 24,
+        }
+        await house.post("/prices", prices)
+        async with house.db.read() as session:
+            seen = await look(session, tenant="default", now=house.clock.now(), known=None)
+    assert seen is not None
+    assert [each.currency for each in seen.snapshot.rows.prices] == ["CHF"]

@@ -118,6 +118,18 @@ async def test_a_car_that_came_by_itself_has_its_order_done(small: EquippedHouse
     assert [each["status"] for each in moves if each["to_evse"] == "CP-1/1"][:1] == ["done"]
 
 
+async def test_a_car_that_has_left_is_not_plugged_in_by_its_order(small: EquippedHouse) -> None:
+    await small.plan()
+    order = next(each for each in (await listed(small)).values() if each["to_evse"])
+    await small.rest.site(id="B")
+    gone = {"at_site_id": "B", "plugged_evse": None}
+    await small.rest.post(f"/vehicles/{order['vehicle_id']}/state", gone, 200)
+    told = await small.rest.post(f"{MOVES}/{order['id']}/done", {}, 409)
+    assert (told["code"], order["vehicle_id"] in told["detail"]) == ("not-there", True)
+    assert (await small.rest.get(f"{MOVES}/{order['id']}"))["status"] == "open"
+    assert (await small.rest.get("/vehicles/car-1"))["plugged_evse"] == "CP-1/1"
+
+
 async def test_moves_keep_to_the_hours_of_staff(sqlite_url: str) -> None:
     """It is Monday, six o'clock."""
     hours = [
