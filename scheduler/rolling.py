@@ -164,10 +164,12 @@ class _Planner:
         yield "held", uncharged(self.view, chains)
 
     def _judge(self, charger: Charger, kept: Kept | None = None) -> Judge:
-        gaps_cost = self._options.short_gap_cost_per_h
-        if kept is None:
-            return Judge(self.view, charger, short_gap_cost_per_h=gaps_cost)
-        return Judge(self.view, charger, short_gap_cost_per_h=gaps_cost, wishes=kept.posts)
+        return Judge(
+            self.view,
+            charger,
+            short_gap_cost_per_h=self._options.short_gap_cost_per_h,
+            wishes={} if kept is None else kept.posts,
+        )
 
     def _partly(self, sites: frozenset[str]) -> Candidate | None:
         """Returns a candidate that keeps what happens beside `sites`; None: plan all anew.

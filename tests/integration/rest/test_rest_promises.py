@@ -105,37 +105,33 @@ async def test_what_a_trip_took_is_not_known_where_nobody_told_it(
     assert (await house.post(f"{path}/return", None, 200))["used_wh"] is None
 
 
-async def test_what_a_car_tells_on_the_way_is_not_what_its_trip_took(
-    stepped_house: RestHouse,
-) -> None:
-    house = stepped_house
+async def used_wh(house: RestHouse, told_at: str, soc_pct: float) -> float | None:
+    """Drives 20 km in an hour, of which the car tells once; returns what that took."""
     await house.fleet("car-1", soc_pct=80)
     made = await house.post("/bookings", wish(1, 1, distance_km=20))
     path = f"/bookings/{made['id']}"
     await house.post("/clock", {"advance_to": later(1)}, 200)
     await house.post(f"{path}/start", {"soc_pct": 80}, 200)
-    await house.post("/clock", {"advance_to": later(1.25)}, 200)
-    await house.post("/vehicles/car-1/state", {"soc_pct": 76, "source": "push"}, 200)
+    await house.post("/clock", {"advance_to": told_at}, 200)
+    await house.post("/vehicles/car-1/state", {"soc_pct": soc_pct, "source": "push"}, 200)
     await house.post("/clock", {"advance_to": later(2)}, 200)
-    assert (await house.post(f"{path}/return", None, 200))["used_wh"] is None
+    found: float | None = (await house.post(f"{path}/return", None, 200))["used_wh"]
+    return found
+
+
+async def test_what_a_car_tells_on_the_way_is_not_what_its_trip_took(
+    stepped_house: RestHouse,
+) -> None:
+    assert await used_wh(stepped_house, later(1.25), 76) is None
     # 20 km take 2.8 of 16 kWh: three quarters of them were still to be driven.
-    state = await house.get("/vehicles/car-1")
+    state = await stepped_house.get("/vehicles/car-1")
     assert (state["soc_pct"], state["source"]) == (pytest.approx(76 - 0.75 * 17.5), "estimate")
 
 
 async def test_what_a_car_tells_as_it_comes_back_is_what_its_trip_took(
     stepped_house: RestHouse,
 ) -> None:
-    house = stepped_house
-    await house.fleet("car-1", soc_pct=80)
-    made = await house.post("/bookings", wish(1, 1, distance_km=20))
-    path = f"/bookings/{made['id']}"
-    await house.post("/clock", {"advance_to": later(1)}, 200)
-    await house.post(f"{path}/start", {"soc_pct": 80}, 200)
-    await house.post("/clock", {"advance_to": later(1.96)}, 200)
-    await house.post("/vehicles/car-1/state", {"soc_pct": 60, "source": "push"}, 200)
-    await house.post("/clock", {"advance_to": later(2)}, 200)
-    assert (await house.post(f"{path}/return", None, 200))["used_wh"] == pytest.approx(3_200)
+    assert await used_wh(stepped_house, later(1.96), 60) == pytest.approx(3_200)
 
 
 async def test_punctual_returns_teach_that_shorter_pauses_will_do(

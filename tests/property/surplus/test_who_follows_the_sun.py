@@ -154,40 +154,32 @@ def test_no_measurements_make_a_station_flap(
     assert max(switched.values()) <= SWITCHES_PER_HOUR
 
 
+NEARLY_FULL = Follower(
+    name="ST/1",
+    limit_w=3000.0,
+    drawn_w=900.0,
+    least_w=1380.0,
+    floor_w=0.0,
+    planned_w=3000.0,
+    most_w=3700.0,
+    on={},
+    spare_h=float("inf"),
+    changed_at=None,
+    switched_at=None,
+)
+
+
 def test_one_that_can_give_little_is_not_let_off_by_little_within_its_dwell() -> None:
-    fast = Follower(
-        name="FAST/1",
-        limit_w=5000.0,
-        drawn_w=5000.0,
-        least_w=0.0,
-        floor_w=0.0,
-        planned_w=5000.0,
-        most_w=22_000.0,
-        on={},
-        spare_h=float("inf"),
-        changed_at=None,
-        switched_at=NOON,
+    fast = replace(
+        NEARLY_FULL, limit_w=5000.0, drawn_w=5000.0, least_w=0.0, most_w=22_000.0, switched_at=NOON
     )
-    assert followed(-9000.0, [fast], {}, NOON) == {"FAST/1": 500.0}
-    assert followed(-9000.0, [fast], {}, NOON + timedelta(minutes=5)) == {"FAST/1": 0.0}
+    assert followed(-9000.0, [fast], {}, NOON) == {"ST/1": 500.0}
+    assert followed(-9000.0, [fast], {}, NOON + timedelta(minutes=5)) == {"ST/1": 0.0}
 
 
 def test_a_car_that_is_nearly_full_gets_no_more() -> None:
-    full = Follower(
-        name="ST/1",
-        limit_w=3000.0,
-        drawn_w=900.0,
-        least_w=1380.0,
-        floor_w=0.0,
-        planned_w=3000.0,
-        most_w=3700.0,
-        on={},
-        spare_h=float("inf"),
-        changed_at=None,
-        switched_at=None,
-    )
-    assert followed(5000.0, [full], {}, NOON) == {}
-    assert followed(5000.0, [replace(full, drawn_w=2900.0)], {}, NOON) == {"ST/1": 3700.0}
+    assert followed(5000.0, [NEARLY_FULL], {}, NOON) == {}
+    assert followed(5000.0, [replace(NEARLY_FULL, drawn_w=2900.0)], {}, NOON) == {"ST/1": 3700.0}
 
 
 powers = st.floats(0, 50_000)
