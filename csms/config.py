@@ -121,8 +121,8 @@ class Settings(BaseModel):
     """How long events can be read again (`Last-Event-ID`), and events that stations notice by
     themselves are kept; 0: for ever."""
     plan_retention_days: Days = 90
-    """How long plans, the limits and commands that came of them, and limits of the grid, overrides,
-    checks of stations and simulations that are over are kept; 0: for ever."""
+    """How long plans, the limits and commands that came of them, and limits of the grid, moves,
+    overrides, checks of stations and simulations that are over are kept; 0: for ever."""
     public_url: str | None = None
     """Where stations reach the REST door, for the logs that they upload, as
     `https://fleet.example.org`. Unset: `http://HOST:HTTP_PORT`, unless `host` stands for all

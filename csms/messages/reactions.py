@@ -29,6 +29,7 @@ from models.tables.grid import DerAlarm
 from models.tables.grid_limits import GridLimit
 from models.tables.inquiries import Inquiry
 from models.tables.ledger import Command, Event, Message
+from models.tables.moves import MoveOrder
 from models.tables.needs import EvNeeds, EvSchedule
 from models.tables.planning import Override, Plan
 from models.tables.simulations import Simulation
@@ -62,7 +63,7 @@ Forgotten = (
     | Inquiry
 )
 """Rows that are numbered as they come, and forgotten in that order."""
-Over = Plan | ChargingLimit | Command | GridLimit | Override | StationCheck | Simulation
+Over = Plan | ChargingLimit | Command | GridLimit | MoveOrder | Override | StationCheck | Simulation
 """What was planned and commanded, and is over."""
 
 _WHOLLY: tuple[type[Forgotten], ...] = (Inquiry, VatCheck)
@@ -192,6 +193,7 @@ def _over_by(until: datetime) -> Iterator[tuple[type[Over], sa.ColumnElement[boo
     yield ChargingLimit, ChargingLimit.valid_to <= until
     yield Command, Command.expires_at <= until
     yield GridLimit, GridLimit.ended_at <= until
+    yield MoveOrder, MoveOrder.settled_at <= until
     yield Override, Override.ended_at <= until
     yield StationCheck, StationCheck.ended_at <= until
     yield Simulation, Simulation.ended_at <= until

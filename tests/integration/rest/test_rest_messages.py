@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,7 +20,8 @@ from models.tables.base import Base
 from models.tables.charging import ChargingLimit
 from models.tables.grid_limits import GridLimit
 from models.tables.ledger import Command, Event, Message
-from models.tables.planning import Plan
+from models.tables.moves import MoveOrder
+from models.tables.planning import Override, Plan
 from models.tables.simulations import Simulation
 from tests.builders.rest_house import RestHouse, served
 
@@ -325,14 +327,39 @@ def planned(house: RestHouse, days: float) -> list[Base]:
         ended_at=then,
         **kept,
     )
-    return [plan, limit, command, grid_limit, simulation]
+    move = MoveOrder(
+        id=name,
+        site_id="A",
+        vehicle_id="car-1",
+        from_evse="CP-1/1",
+        from_at=then,
+        to_at=then,
+        status="done",
+        price=Decimal(1),
+        currency="EUR",
+        reasons=[],
+        plan_id=name,
+        settled_at=then,
+        **kept,
+    )
+    override = Override(
+        id=name,
+        vehicle_id="car-1",
+        site_id="A",
+        kind="hold",
+        until=then,
+        ended_at=then,
+        ended_why="over",
+        **kept,
+    )
+    return [plan, limit, command, grid_limit, simulation, move, override]
 
 
 async def test_plans_and_what_came_of_them_are_forgotten_in_time(
     stepped_on_both: RestHouse,
 ) -> None:
     house = stepped_on_both
-    await house.site(id="A")
+    await house.fleet("car-1")
     now = house.clock.now()
     open_limit = {"site_id": "A", "limit_w": 1000.0, "reason": "heat", "source": "dso"}
     running = await house.post("/grid-limits", {**open_limit, "duration": "PT1H"}, 201)
@@ -355,7 +382,8 @@ async def test_plans_and_what_came_of_them_are_forgotten_in_time(
     assert await names(house, ChargingLimit) == {"safe", "91-days-old"}
     assert await names(house, Command) == {"91-days-old"}
     assert await names(house, GridLimit) == {"91-days-old", running["id"]}
-    assert await names(house, Simulation) == {"91-days-old"}
+    for table in (Simulation, MoveOrder, Override):
+        assert await names(house, table) == {"91-days-old"}
     await keeper(house, plans=1).look()
     assert await names(house, Plan) == {"91-days-old"}, "the plan in force stays"
     assert await names(house, ChargingLimit) == {"safe"}
