@@ -5,6 +5,7 @@ Written by the world and its driver as things happen; turned into a `scorecard.T
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,7 +24,8 @@ class CarPage:
 
     car: Car
     soc_start_wh: float
-    energy_wh: list[float]
+    energy_wh: array[float]
+    """In each step; doubles, since a day of hundreds of cars is many."""
     plugs: list[PlugTruth] = field(default_factory=list[PlugTruth])
     trips: list[TripTruth] = field(default_factory=list[TripTruth])
     plugged: PlugTruth | None = None
@@ -40,8 +42,8 @@ class Ledger:
     ) -> None:
         self.start = start
         self.steps = days * 24 * 60 // STEP_MINUTES
-        self.cars = {car.id: CarPage(car, car.soc_wh, [0.0] * self.steps) for car in cars}
-        self.site_energy_wh = {site: [0.0] * self.steps for site in sites}
+        self.cars = {car.id: CarPage(car, car.soc_wh, _zeros(self.steps)) for car in cars}
+        self.site_energy_wh = {site: _zeros(self.steps) for site in sites}
         self.bookings: dict[str, BookingTruth] = {}
         """By wish; a wish has one fate."""
         self.outages: list[Outage] = []
@@ -133,3 +135,7 @@ class Ledger:
         """Ends all plugs that have not ended."""
         for page in self.cars.values():
             self.unplugged(page.car, at)
+
+
+def _zeros(steps: int) -> array[float]:
+    return array("d", bytes(8 * steps))

@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from csms.ledger.inline import connect_inline
-from csms.ledger.threaded import connect_threaded
+from csms.ledger.threaded import ThreadedConnection, connect_threaded
 from csms.ledger.work import Committed, Dialect, ReadSession, UnitOfWork, WriteSession
 from models.clocks import Clock
 from models.errors import BadInput, Unavailable
@@ -233,7 +233,8 @@ class Database:
         cursor.execute("PRAGMA wal_autocheckpoint=10000")
         # In KiB. A reader's pages are void with the next commit of a writer: more would be held by
         # eight of them, and not be used. What is done in line lies in memory as it is.
-        cursor.execute(f"PRAGMA cache_size={-32_000 if writing and not self.inline else -4_000}")
+        cache_kib = 1_000 if self.inline else 32_000 if writing else 4_000
+        cursor.execute(f"PRAGMA cache_size=-{cache_kib}")
         if not writing:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
@@ -254,7 +255,11 @@ class Database:
             self._set_pragmas(connection, writing=writing)
 
         def start(connection: sa.Connection) -> None:
-            connection.exec_driver_sql(begin)
+            driver = connection.connection.driver_connection
+            if isinstance(driver, ThreadedConnection) and not writing:
+                driver.begin_with_next()
+            else:
+                connection.exec_driver_sql(begin)
 
         def tidy(connection: Any, _record: Any) -> None:
             # After a COMMIT that failed, SQLite is still within the transaction and SQLAlchemy

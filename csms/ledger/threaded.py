@@ -4,6 +4,9 @@ aiosqlite hands each statement to a thread and lets whoever waits for it be canc
 runs it all the same. So a BEGIN whose waiter was cancelled opens a transaction, SQLAlchemy closes
 the connection, and SQLite keeps it open, and the file locked, as long as a statement of it lives:
 be it in the traceback of the one who was cancelled.
+
+Each hand-over costs more than a small statement itself, and aiosqlite makes four of them for one:
+a cursor, the statement, its rows, the end of the cursor. Here all that is one.
 """
 
 # aiosqlite leaves the types of its futures open.
@@ -14,16 +17,97 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import aiosqlite
 
 _CHUNK = 64
 
 
+class ThreadedCursor:
+    """The part of `aiosqlite.Cursor` that SQLAlchemy uses; it is over when `execute` is."""
+
+    def __init__(self, connection: ThreadedConnection) -> None:
+        self._connection = connection
+        self.description: Any = None
+        """Columns of the result, as DB-API says; so the next two."""
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self._rows: list[Any] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
+        """Runs one statement, and takes all rows of its result."""
+        return await self._run(lambda cursor: cursor.execute(sql, parameters))
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> Self:
+        """Runs one statement for each row."""
+        return await self._run(lambda cursor: cursor.executemany(sql, rows))
+
+    async def _run(self, work: Callable[[sqlite3.Cursor], object]) -> Self:
+        await self._connection.hand_over(partial(self._work, work))
+        return self
+
+    def _work(
+        self, work: Callable[[sqlite3.Cursor], object], connection: sqlite3.Connection
+    ) -> None:
+        with contextlib.closing(connection.cursor()) as cursor:
+            work(cursor)
+            self.description = cursor.description
+            self._rows = cursor.fetchall() if cursor.description else []
+            self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
+
+    async def fetchall(self) -> list[Any]:
+        """Returns the rows of the result."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    async def close(self) -> None:
+        """Nothing is left to be freed."""
+
+
 class ThreadedConnection(aiosqlite.Connection):
-    """An aiosqlite connection that rolls back before it closes."""
+    """An aiosqlite connection of few hand-overs, that rolls back before it closes."""
+
+    _owes_begin = False
+
+    def cursor(self) -> ThreadedCursor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Returns a cursor; nothing is handed over for that."""
+        return ThreadedCursor(self)
+
+    async def hand_over(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Has the thread do some work with the connection, and waits for it."""
+        await self._execute(self._begun, work, self._conn)
+
+    def begin_with_next(self) -> None:
+        """Opens a transaction with the next statement; SQLite's snapshot is of then anyway."""
+        self._owes_begin = True
+
+    def _begun(
+        self, work: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection
+    ) -> None:
+        if self._owes_begin:
+            self._owes_begin = False
+            connection.execute("BEGIN")
+        work(connection)
+
+    async def commit(self) -> None:
+        """Makes the transaction durable."""
+        if self._owes_begin:
+            self._owes_begin = False
+        else:
+            await super().commit()
+
+    async def rollback(self) -> None:
+        """Gives the transaction up."""
+        if self._owes_begin:
+            self._owes_begin = False
+        else:
+            await super().rollback()
 
     async def close(self) -> None:
         """Closes the file."""
