@@ -74,6 +74,8 @@ class ThreadedConnection(aiosqlite.Connection):
     """An aiosqlite connection of few hand-overs, that rolls back before it closes."""
 
     _owes_begin = False
+    _touched = False
+    """Something was handed over since the last end of a transaction."""
 
     def cursor(self) -> ThreadedCursor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Returns a cursor; nothing is handed over for that."""
@@ -81,6 +83,7 @@ class ThreadedConnection(aiosqlite.Connection):
 
     async def hand_over(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Has the thread do some work with the connection, and waits for it."""
+        self._touched = True
         await self._execute(self._begun, work, self._conn)
 
     def begin_with_next(self) -> None:
@@ -97,22 +100,22 @@ class ThreadedConnection(aiosqlite.Connection):
 
     async def commit(self) -> None:
         """Makes the transaction durable."""
-        if self._owes_begin:
-            self._owes_begin = False
-        else:
+        self._owes_begin = False
+        if self._touched:
             await super().commit()
+            self._touched = False
 
     async def rollback(self) -> None:
-        """Gives the transaction up."""
-        if self._owes_begin:
-            self._owes_begin = False
-        else:
+        """Gives the transaction up; SQLAlchemy asks for it twice."""
+        self._owes_begin = False
+        if self._touched:
             await super().rollback()
+            self._touched = False
 
     async def close(self) -> None:
         """Closes the file."""
         with contextlib.suppress(ValueError, sqlite3.Error):  # it is closed already, or broken
-            await self.rollback()
+            await super().rollback()
         await super().close()
 
     def stop(self) -> asyncio.Future[Any] | None:
