@@ -231,9 +231,9 @@ class Database:
         cursor.execute(f"PRAGMA synchronous={'OFF' if self._scratch else 'FULL'}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA wal_autocheckpoint=10000")
-        # In KiB. A reader's pages are void with the next commit of a writer: more would be held by
-        # eight of them, and not be used. What is done in line lies in memory as it is.
-        cache_kib = 1_000 if self.inline else 32_000 if writing else 4_000
+        # A reader's pages are void with the next commit of a writer: more would be held by eight
+        # of them, and not be used. What is done in line lies in memory as it is.
+        cache_kib = 32_000 if writing and not self.inline else 1_000
         cursor.execute(f"PRAGMA cache_size=-{cache_kib}")
         if not writing:
             cursor.execute("PRAGMA query_only=ON")
