@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from scheduler.chains import Chains
-from scheduler.plan import Assignment, Charging, Kpis, Plan, Unserved
+from scheduler.plan import Assignment, Charging, Kpis, Move, Plan, Unserved
 from scheduler.problem import Problem
 from scheduler.view import Floats, Trip, View
 
@@ -17,10 +17,11 @@ from scheduler.view import Floats, Trip, View
 def incumbent_for(
     problem: Problem, *, former: tuple[datetime, Plan] | None, promised: Mapping[str, str]
 ) -> Plan | None:
-    """Returns the standing plan in terms of a new problem: who drives what, and charging.
+    """Returns the standing plan in terms of a new problem: who drives what, charging, moves.
 
     It obeys no rule of the new problem yet; `make_plan` takes of it what still fits. Charging
-    keeps its time of day, what is past or beyond the horizon is cut off.
+    keeps its time of day, what is past or beyond the horizon is cut off. A move that staff may
+    still make begins with the next step at the earliest.
 
     Args:
         problem: what is to be planned now.
@@ -31,18 +32,20 @@ def incumbent_for(
     vehicles: dict[str, str] = {}
     charging: tuple[Charging, ...] = ()
     unserved: tuple[Unserved, ...] = ()
+    moves: tuple[Move, ...] = ()
     if former is not None:
         start, plan = former
         unserved = tuple(each for each in plan.unserved if each.booking in known - promised.keys())
         vehicles.update((each.booking, each.vehicle) for each in plan.assignments)
         charging = _shifted(problem, start, plan.charging)
+        moves = _still_to_make(problem, start, plan.moves)
     vehicles.update(promised)
     assignments = tuple(
         Assignment(booking, vehicle, 0.0)
         for booking, vehicle in sorted(vehicles.items())
         if booking in known
     )
-    if not assignments and not charging:
+    if not assignments and not charging and not moves:
         return None
     return Plan(
         status="feasible",
@@ -55,6 +58,7 @@ def incumbent_for(
         charging=charging,
         sites=(),
         kpis=Kpis(None, 0.0, 0.0, 0.0),
+        moves=moves,
     )
 
 
@@ -62,7 +66,7 @@ def _shifted(
     problem: Problem, start: datetime, charging: tuple[Charging, ...]
 ) -> tuple[Charging, ...]:
     """Returns `charging`, counted from `start`, as counted from the problem's start."""
-    by = (problem.start - start) // timedelta(minutes=problem.step_minutes)
+    by = _steps_since(problem, start)
     moved = (
         replace(
             each,
@@ -72,6 +76,20 @@ def _shifted(
         for each in charging
     )
     return tuple(each for each in moved if each.from_step < each.to_step)
+
+
+def _still_to_make(problem: Problem, start: datetime, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+    """Returns moves, counted from `start`, as counted from the problem's start."""
+    by = _steps_since(problem, start)
+    shifted = (
+        replace(each, from_step=max(each.from_step - by, 1), to_step=each.to_step - by)
+        for each in moves
+    )
+    return tuple(each for each in shifted if each.from_step < min(each.to_step, problem.steps))
+
+
+def _steps_since(problem: Problem, start: datetime) -> int:
+    return (problem.start - start) // timedelta(minutes=problem.step_minutes)
 
 
 def kept_chains(view: View, incumbent: Plan | None) -> Chains | None:

@@ -136,7 +136,6 @@ def _moves(view: View, stays: Sequence[Stay], powers_w: Sequence[Floats]) -> Ite
             continue
         was = stays[n - 1].post
         ends = _ends(view, stays, powers_w, n)
-        reason: MoveReason = "TURN" if stay.post >= 0 else "ROOM"
         yield PlannedMove(
             vehicle=view.cars[stay.car].id,
             site=view.places[stay.site].id,
@@ -144,15 +143,36 @@ def _moves(view: View, stays: Sequence[Stay], powers_w: Sequence[Floats]) -> Ite
             to_evse=view.posts[stay.post].id if stay.post >= 0 else None,
             from_step=step,
             to_step=ends,
-            reasons=(reason,),
+            reasons=(_reason(view, stays, n),),
         )
 
 
+def _reason(view: View, stays: Sequence[Stay], n: int) -> MoveReason:
+    """Returns why a car is moved to its `n`th stay: to a fast charger, away from one, or else."""
+    stay, was = stays[n], stays[n - 1].post
+    leaves_fast = was >= 0 and view.posts[was].dc
+    if stay.post >= 0 and view.posts[stay.post].dc:
+        return "FAST" if was >= 0 and not leaves_fast else "TURN"
+    if stay.post >= 0:
+        return "BACK" if leaves_fast else "TURN"
+    follows = any(
+        other.post == was and other.car != stay.car and begins(view, other) >= begins(view, stay)
+        for other in stays
+    )
+    return "BACK" if leaves_fast and not follows else "ROOM"
+
+
 def _ends(view: View, stays: Sequence[Stay], powers_w: Sequence[Floats], n: int) -> int:
-    """Returns until when a car may be moved: before anything flows where it was or will be."""
+    """Returns until when a car may be moved: before anything flows where it was or will be.
+
+    A fast charger is left before it closes, or is reserved.
+    """
     stay, step = stays[n], begins(view, stays[n])
     there = staffed(view, stay.site)
     ends = max(stay.end, step + 1)
+    was = view.posts[stays[n - 1].post] if stays[n - 1].post >= 0 else None
+    if was is not None and was.dc:
+        ends = next((at for at in range(step + 1, ends) if not was.open[at]), ends)
     for m, other in enumerate(stays):
         if other.post < 0 or other.post not in {stay.post, stays[n - 1].post}:
             continue

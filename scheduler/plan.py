@@ -40,8 +40,9 @@ ReasonCode = Literal[
 ]
 """Why a car charges when it does; `scheduler.explaining` has a sentence for each."""
 
-MoveReason = Literal["TURN", "ROOM"]
-"""Why staff moves a car: it takes its turn at an EVSE, or makes room for another car."""
+MoveReason = Literal["TURN", "ROOM", "FAST", "BACK"]
+"""Why staff moves a car: it takes its turn at an EVSE, makes room for another car, visits a fast
+charger (DC) from an EVSE that is none, or leaves one."""
 
 
 @dataclass(frozen=True, slots=True)

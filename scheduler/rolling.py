@@ -56,6 +56,8 @@ _SHARE_OF_THE_OPTIMAL = 0.25
 """What part of its time limit a plan that is `optimal` is still bettered in."""
 _SHARE_OF_THE_POLISH = 0.25
 """What part of its time limit cars and EVSEs are decided together in, where they are few."""
+_SHARE_OF_THE_MOVES = 0.2
+"""What part of its time limit is left for moves by staff."""
 _LAST_CHARGES = 8
 """A plan is made of two candidates in about the time of so many charging programs."""
 
@@ -137,13 +139,16 @@ class _Planner:
         self._memory = Memory()
         self._longest_charge_s = 0.0
         self._incumbent = incumbent
+        self._moves_share = 0.0
         self.kept_cars = 0
         """How many cars keep their charging in the candidate that was yielded last."""
 
     def candidates(self) -> Iterator[tuple[Level, Candidate]]:
         """Yields decisions, best first; those further down are made only if asked for."""
         if self._options.solvers and not self._options.follow_sun:
-            turns = Turns(self.view, self._charge)
+            former = None if self._incumbent is None else self._incumbent.moves
+            turns = Turns(self.view, self._charge, former=former, has_time=self._has_time)
+            self._moves_share = _SHARE_OF_THE_MOVES if turns.are_possible else 0.0
             for candidate in self._solved():
                 moved = turns.with_moves(candidate) if turns.are_possible else None
                 if moved is not None:
@@ -314,6 +319,14 @@ class _Planner:
     def _may_go_on(self) -> bool:
         """Returns whether there is time for one more try, and to make a plan of what is there."""
         assert self._options.time_limit_s is not None
+        spent_s = self._monotonic() - self._began_s
+        limit_s = (1 - self._moves_share) * self._options.time_limit_s
+        return spent_s + _LAST_CHARGES * self._longest_charge_s < limit_s
+
+    def _has_time(self) -> bool:
+        """Returns whether there is time to try one more move by staff, and to make a plan."""
+        if self._options.time_limit_s is None:
+            return True
         spent_s = self._monotonic() - self._began_s
         return spent_s + _LAST_CHARGES * self._longest_charge_s < self._options.time_limit_s
 

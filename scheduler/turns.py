@@ -1,28 +1,25 @@
 """Which cars staff moves: where cars wait for an EVSE, they may take turns at it.
 
-A plan without moves is given. As long as a car has none, or can't be charged enough where it
+A plan without moves is given. As long as a car has no EVSE, or can't be charged enough where it
 stands, it is offered each EVSE of its site at the times when staff is there: who holds the EVSE
-then gives it up, and who needs it next finds it free. What that may save at the prices of the plan
-chooses the few that the charging program tries, and a move is made where it saves more than it
-costs, or a booking. Moves come last: exchanges of trips between cars cost nobody a walk.
-"""
+then gives it up, and who needs it next finds it free. One that has an EVSE is offered visits to a
+fast charger (`scheduler.visits`). What that may save at the prices of the plan chooses the few that
+the charging program tries, and a move is made where it saves more than it costs, or a booking.
+Moves come last: exchanges of trips between cars cost nobody a walk.
 
-# numpy knows less of its results than a strict reader wants.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+What the plan before has staff do is tried first, and a move that it has not is to save a tenth more
+than it costs: staff is not sent back and forth for cents.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from scheduler.candidates import SHORT_WH, Candidate
+from scheduler.candidates import SHORT_WH, Candidate, Charger
 from scheduler.chains import Chains, calling_at, fits, priority_served, served
-from scheduler.charge import Charge
 from scheduler.moving import (
     Move,
-    begins,
     move_at,
     moves_cost,
     split,
@@ -30,66 +27,52 @@ from scheduler.moving import (
     with_moves,
     without_idle,
 )
+from scheduler.offers import LEAST_GAIN, Layout, Offer, Waiting
 from scheduler.parking import Key, Parking, Stay, stays_of
+from scheduler.plan import Move as PlannedMove
+from scheduler.repeats import Wish, lots, made_in, repeated, wishes_of
 from scheduler.result import Decision, outcome
-from scheduler.view import Bools, Floats, View
+from scheduler.view import View
+from scheduler.visits import Visit
 
-_LEAST_GAIN = 1e-4
-_LACK_COST = 20.0
-"""Per kWh that a trip lacks, in what a move may save."""
 _ROUNDS = 12
 """How many cars are moved in one plan, at most."""
 _PROGRAMS, _LEAST_PROGRAMS = 600, 12
 """How many charging programs are tried for one plan by its number of cars, and at least: 20 with 30
 cars at 6 sites, which take a second."""
 _TRIED = 4
-_TIMES = 4
-"""How many times of a stay are looked at, beside those at which an EVSE becomes idle."""
 _BOOKINGS = 3
 _CARS = 3
 """For how many bookings without a car, and on how many cars each, moves are looked for."""
-
-Charger = Callable[[View, Sequence[Stay]], Charge | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where cars stand, moves included, and how they are charged there."""
-
-    chains: Chains
-    stays: Sequence[Stay]
-    moves: tuple[Move, ...]
-    charge: Charge
-    cost: float
-    """With all penalties and moves."""
-
-    @property
-    def short_wh(self) -> float:
-        return sum(wh for wh in self.charge.short_wh.values() if wh > SHORT_WH)
-
-    def betters(self, other: _Layout) -> bool:
-        """Returns whether less is lacking than there, or as little costs less."""
-        if abs(self.short_wh - other.short_wh) > SHORT_WH:
-            return self.short_wh < other.short_wh
-        return self.cost < other.cost - _LEAST_GAIN
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A few moves that bring a car to an EVSE; `gain` is about what they save."""
-
-    gain: float
-    moves: tuple[tuple[Key, int, int], ...]
-    """Which stay, at which step, to which EVSE (-1: none); later ones name what earlier made."""
+_RELUCTANCE = 0.1
+"""What part of its price a move must save beyond it that the plan before does not have."""
 
 
 class Turns:
     """Looks for moves in the plans of one problem."""
 
-    def __init__(self, view: View, charger: Charger) -> None:
-        self._view, self._charger = view, charger
+    def __init__(
+        self,
+        view: View,
+        charger: Charger,
+        *,
+        former: Sequence[PlannedMove] | None = None,
+        has_time: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Looks for moves.
+
+        Args:
+            view: the problem.
+            charger: charges stays.
+            former: the moves of the plan before, in terms of this problem; None: there is none.
+            has_time: whether there is time for one more charging program.
+        """
+        self._view, self._charger, self._has_time = view, charger, has_time
         self._left = max(_LEAST_PROGRAMS, _PROGRAMS // max(len(view.cars), 1))
         self._staffed = [staffed(view, place.index) for place in view.places]
+        self._former = None if former is None else wishes_of(view, former)
+        self._asked: set[tuple[int, int]] = set()
+        """Bookings and cars that have been tried together."""
 
     @property
     def are_possible(self) -> bool:
@@ -102,20 +85,29 @@ class Turns:
         plain = self._charged(decision.chains, decision.stays, ())
         if plain is None or plain.short_wh > 0:
             return None
-        best = self._settled(plain)
-        for chains in self._longer(best):
-            if self._left <= 0:
-                break
-            held = {stay.key: stay.post for stay in decision.stays if stay.post >= 0}
-            stays = Parking(self._view).park(stays_of(self._view, chains), {}, held)
-            longer = self._charged(chains, stays, ())
-            longer = longer and self._settled(longer)
-            if longer is not None and longer.short_wh == 0:
-                best = longer
-                break
+        best = plain
+        for lot in lots(self._former or ()):
+            best = self._with(best, lot)
+        best = self._settled(best)
+        while (longer := self._with_one_more(best)) is not None:
+            best = longer
         return self._finished(best, candidate) if best.moves else None
 
-    def _longer(self, layout: _Layout) -> Iterator[Chains]:
+    def _with_one_more(self, layout: Layout) -> Layout | None:
+        """Returns a layout that serves one booking more by moves, or None."""
+        made = made_in(self._view, layout)
+        held = {stay.key: stay.post for stay in layout.stays if stay.post >= 0}
+        for chains in self._longer(layout):
+            if not self._may_try():
+                return None
+            stays = Parking(self._view).park(stays_of(self._view, chains), {}, held)
+            longer = self._charged(chains, stays, ())
+            longer = longer and self._settled(self._with(longer, made))
+            if longer is not None and longer.short_wh == 0:
+                return longer
+        return None
+
+    def _longer(self, layout: Layout) -> Iterator[Chains]:
         """Yields chains with one booking more that no car serves yet."""
         view, chains = self._view, layout.chains
         done = served(chains)
@@ -127,24 +119,52 @@ class Turns:
             longer = ((n, fits(view, view.cars[n], chains[n], trip)) for n in able)
             some = [(number, chain) for number, chain in longer if chain is not None]
             for number, chain in some[:_CARS]:
-                yield (*chains[:number], chain, *chains[number + 1 :])
+                if (trip.index, number) not in self._asked:
+                    self._asked.add((trip.index, number))
+                    yield (*chains[:number], chain, *chains[number + 1 :])
+
+    def _may_try(self) -> bool:
+        return self._left > 0 and self._has_time()
 
     def _charged(
         self, chains: Chains, stays: Sequence[Stay], moves: tuple[Move, ...]
-    ) -> _Layout | None:
+    ) -> Layout | None:
         self._left -= 1
         solved = self._charger(with_moves(self._view, moves), stays)
         if solved is None:
             return None
         cost = solved.objective + moves_cost(self._view, moves)
-        return _Layout(chains, stays, moves, solved, cost)
+        layout = Layout(chains, stays, moves, solved, cost)
+        return replace(layout, cost=cost + self._reluctance(layout))
 
-    def _settled(self, layout: _Layout) -> _Layout:
+    def _reluctance(self, layout: Layout) -> float:
+        """Returns what moves have to save beyond their price, for the plan before lacks them."""
+        if self._former is None:
+            return 0.0
+        known = {wish.way for wish in self._former}
+        sites = self._view.problem.sites
+        return _RELUCTANCE * sum(
+            sites[self._view.posts[max(wish.was, wish.post)].site].move_price or 0.0
+            for wish in made_in(self._view, layout)
+            if wish.way not in known
+        )
+
+    def _with(self, layout: Layout, wishes: Sequence[Wish]) -> Layout:
+        """Returns a layout with some moves more, as far as they fit, if that is better."""
+        offer = repeated(self._view, layout, wishes, self._staffed) if wishes else None
+        if offer is None or not self._may_try():
+            return layout
+        tried = self._made(layout, offer)
+        return tried if tried is not None and tried.betters(layout) else layout
+
+    def _settled(self, layout: Layout) -> Layout:
         """Returns a layout that no offer tried betters."""
         for _ in range(_ROUNDS):
-            offers = sorted(self._offers(layout), key=lambda offer: -offer.gain)
+            offers = sorted(self._offers(layout), key=lambda offer: -round(offer.gain, 6))
             best = layout
-            for offer in _different(offers)[: min(_TRIED, max(self._left, 0))]:
+            for offer in _different(offers)[:_TRIED]:
+                if not self._may_try():
+                    break
                 tried = self._made(layout, offer)
                 if tried is not None and tried.betters(best):
                     best = tried
@@ -153,8 +173,11 @@ class Turns:
             layout = best
         return layout
 
-    def _made(self, layout: _Layout, offer: _Offer) -> _Layout | None:
+    def _made(self, layout: Layout, offer: Offer) -> Layout | None:
         stays, moves = list(layout.stays), layout.moves
+        if offer.arrives is not None:
+            key, post = offer.arrives
+            stays = [replace(stay, post=post) if stay.key == key else stay for stay in stays]
         sites = {stay.key: stay.site for stay in stays}
         for key, step, post in offer.moves:
             move = move_at(self._view, len(moves), sites[key], step)
@@ -162,18 +185,24 @@ class Turns:
             stays, moves = split(stays, key, move, post), (*moves, move)
         return self._charged(layout.chains, *without_idle(self._view, stays, moves))
 
-    def _offers(self, layout: _Layout) -> Iterator[_Offer]:
+    def _offers(self, layout: Layout) -> Iterator[Offer]:
+        """Yields what some stay is offered: an EVSE, or a visit to a fast charger.
+
+        What a trip lacks may be charged in any stay before it.
+        """
         view = with_moves(self._view, layout.moves)
+        lacks = _lacks(layout)
         for number, stay in enumerate(layout.stays):
+            there = self._staffed[stay.site]
+            if not self._view.problem.vehicles[stay.car].may_be_moved or not there.any():
+                continue
             lacks_wh = layout.charge.short_wh.get(stay.key, 0.0)
-            waits = stay.post < 0 or lacks_wh > SHORT_WH
-            if waits and self._may_move(stay) and self._staffed[stay.site].any():
-                yield from _Waiting(view, layout, number, lacks_wh, self._staffed[stay.site]).all()
+            if stay.post < 0 or lacks_wh > SHORT_WH:
+                yield from Waiting(view, layout, number, lacks_wh, there).all()
+            if stay.post >= 0:
+                yield from Visit(view, layout, number, lacks[number], there).all()
 
-    def _may_move(self, stay: Stay) -> bool:
-        return self._view.problem.vehicles[stay.car].may_be_moved
-
-    def _finished(self, layout: _Layout, plain: Candidate) -> Candidate | None:
+    def _finished(self, layout: Layout, plain: Candidate) -> Candidate | None:
         """Returns a candidate with lawful powers, if it still is better than the plain one."""
         view = self._view
         solved = layout.charge
@@ -192,125 +221,30 @@ class Turns:
         )
         priority = priority_served(view, layout.chains)
         costs = [outcome(view, each).cost for each in (decision, plain.decision)]
-        if priority <= plain.priority and costs[0] > costs[1] - _LEAST_GAIN:
+        costs[0] += self._reluctance(layout)
+        if priority <= plain.priority and costs[0] > costs[1] - LEAST_GAIN:
             return None
         objective = solved.objective + moves_cost(view, layout.moves)
         return replace(plain, decision=decision, priority=priority, objective=objective)
 
 
-def _different(offers: Sequence[_Offer]) -> list[_Offer]:
+def _lacks(layout: Layout) -> list[float]:
+    """Returns, by stay, the most that a trip after it lacks."""
+    found: list[float] = []
+    car, most_wh = -1, 0.0
+    for stay in reversed(layout.stays):
+        if stay.car != car:
+            car, most_wh = stay.car, 0.0
+        most_wh = max(most_wh, layout.charge.short_wh.get(stay.key, 0.0))
+        found.append(most_wh)
+    return found[::-1]
+
+
+def _different(offers: Sequence[Offer]) -> list[Offer]:
     """Returns the best offer of each car and EVSE, and then the others."""
-    firsts: dict[tuple[Key, int], _Offer] = {}
+    firsts: dict[tuple[Key, int], Offer] = {}
     for offer in offers:
         key, _, post = offer.moves[0]
         firsts.setdefault((key, post), offer)
     chosen = list(firsts.values())
     return [*chosen, *(offer for offer in offers if offer not in chosen)]
-
-
-class _Waiting:
-    """One stay that could use an EVSE, or another one."""
-
-    def __init__(
-        self, view: View, layout: _Layout, number: int, lacks_wh: float, there: Bools
-    ) -> None:
-        self._view, self._layout, self._there = view, layout, there
-        self._stay, self._lacks_wh = layout.stays[number], lacks_wh
-        self._car = view.cars[self._stay.car]
-        place = view.places[self._stay.site]
-        marginal = layout.charge.marginal
-        self._price: Floats = place.buy if marginal is None else marginal[place.index]
-        self._worth = max(view.problem.terminal_value_per_kwh, float(self._price.max()))
-        self._move_price = view.problem.sites[place.index].move_price or 0.0
-
-    def all(self) -> Iterator[_Offer]:
-        """Yields what may be worth its moves."""
-        view, stay = self._view, self._stay
-        for index in view.places[stay.site].posts:
-            post = view.posts[index]
-            if index == stay.post or post.power_w(self._car) <= 0:
-                continue
-            holders = [
-                (n, other)
-                for n, other in enumerate(self._layout.stays)
-                if other.post == index and other.start < stay.end and stay.start < other.end
-            ]
-            for step in self._times(holders):
-                if post.open[step]:
-                    offer = self._offer(index, holders, step)
-                    if offer is not None and offer.gain > 0:
-                        yield offer
-
-    def _times(self, holders: list[tuple[int, Stay]]) -> list[int]:
-        """Returns when the car may come: some times of its stay, and when others need no more."""
-        stay = self._stay
-        last = min(stay.end - 1, self._view.steps - 1)
-        able = np.flatnonzero(self._there[: max(last, 0)])
-        able = able[able > begins(self._view, stay)]
-        if not len(able):
-            return []
-        wanted = np.linspace(0, len(able) - 1, _TIMES).astype(np.int64).tolist()
-        idle = [other.end for _, other in holders]
-        for n, other in holders:
-            flows = np.flatnonzero(np.abs(self._layout.charge.powers_w[n]) > 1)
-            idle.append(other.start + (int(flows[-1]) + 1 if len(flows) else 1))
-        wanted += np.searchsorted(able, [at for at in idle if at <= able[-1]]).tolist()
-        return sorted({int(able[n]) for n in wanted})
-
-    def _offer(self, post: int, holders: list[tuple[int, Stay]], step: int) -> _Offer | None:
-        """Returns what brings the car to an EVSE at a step, and away before the next one comes."""
-        view, stay = self._view, self._stay
-        holder: tuple[int, Stay] | None = None
-        until = stay.end
-        for n, other in holders:
-            since = begins(view, other)
-            if since > step:
-                until = min(until, since)
-            elif step < other.end:
-                holder = n, other
-                if since == step or not view.problem.vehicles[other.car].may_be_moved:
-                    return None
-        moves = [(stay.key, step, post)]
-        loss = 0.0
-        if holder is not None:
-            freed = stay.post if self._suits(stay.post, holder[1], step) else -1
-            moves.append((holder[1].key, step, freed))
-            loss = self._lost(holder[0], step) if freed < 0 else 0.0
-        if until < stay.end:
-            until -= 1
-            if until <= step + 1 or not self._there[until]:
-                return None
-            first = len(view.trips)
-            moves.append(((stay.car, first), until, -1))
-        gain = self._gained(post, step + 1, until) - loss
-        return _Offer(gain - self._move_price * len(moves), tuple(moves))
-
-    def _suits(self, post: int, other: Stay, step: int) -> bool:
-        """Returns whether who gives up its EVSE can have the one that the car leaves."""
-        view = self._view
-        return (
-            post >= 0
-            and other.end <= self._stay.end
-            and bool(view.posts[post].open[step])
-            and view.posts[post].power_w(view.cars[other.car]) > 0
-        )
-
-    def _gained(self, post: int, start: int, end: int) -> float:
-        """Returns what an EVSE saves at most: what the car lacks, or energy at the best prices."""
-        view, car = self._view, self._car
-        each_kwh = view.posts[post].power_w(car) / 1000 * view.hours * car.efficiency
-        useful_kwh = (car.high_wh - min(car.low_wh, car.soc_wh)) / 1000
-        prices = np.sort(self._price[start:end]) / car.efficiency
-        many = min(len(prices), int(np.ceil(useful_kwh / each_kwh)))
-        kwh = min(many * each_kwh, useful_kwh)
-        short = min(kwh, self._lacks_wh / 1000) * _LACK_COST
-        return short + float(np.maximum(self._worth - prices[:many], 0.0).sum()) * each_kwh
-
-    def _lost(self, holder: int, step: int) -> float:
-        """Returns what it costs at most that who holds the EVSE gives it up."""
-        view, stay = self._view, self._layout.stays[holder]
-        car = view.cars[stay.car]
-        power_w = np.maximum(self._layout.charge.powers_w[holder][step - stay.start :], 0.0)
-        prices = self._price[step : step + len(power_w)] / car.efficiency
-        saved = np.maximum(self._worth - prices, 0.0) * power_w
-        return float(saved.sum()) / 1000 * view.hours * car.efficiency

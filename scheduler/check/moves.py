@@ -47,7 +47,7 @@ def judge_moves(
             detail = f"no staff throughout [{move.from_step}, {move.to_step})"
             findings.add("move-staff", move.vehicle, detail, move.from_step)
         _judge_window(problem, plan, move, ends, motion.powers, findings)
-        _judge_reasons(plan, move, findings)
+        _judge_reasons(plan, move, names, findings)
     for vehicle, step, site_id, before, after in left:
         known = names.sites.get(site_id)
         if known is not None and known.move_price is not None:
@@ -103,7 +103,7 @@ def _judge_window(  # noqa: PLR0917 - what `judge_moves` is told, of one move
             return
 
 
-def _judge_reasons(plan: Plan, move: Move, findings: Findings) -> None:
+def _judge_reasons(plan: Plan, move: Move, names: Names, findings: Findings) -> None:
     for code in move.reasons:
         why = None
         if code == "TURN":
@@ -116,7 +116,18 @@ def _judge_reasons(plan: Plan, move: Move, findings: Findings) -> None:
                 for stay in plan.stays
             )
             why = None if move.from_evse and follows else "but no other car gets its EVSE"
+        elif code == "FAST":
+            comes = move.from_evse is not None and not _is_fast(move.from_evse, names)
+            comes = comes and _is_fast(move.to_evse, names)
+            why = None if comes else "but it leaves no EVSE for a fast charger"
+        elif code == "BACK":
+            leaves = _is_fast(move.from_evse, names) and not _is_fast(move.to_evse, names)
+            why = None if leaves else "but it leaves no fast charger"
         else:
             why = "is no reason"
         if why is not None:
             findings.add("move-reason", move.vehicle, f"{code!r} {why}", move.from_step)
+
+
+def _is_fast(evse: str | None, names: Names) -> bool:
+    return evse is not None and names.evses[evse][1].current_type == "DC"

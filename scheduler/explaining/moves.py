@@ -45,6 +45,8 @@ def _reason(picture: Picture, move: PlannedMove, code: str) -> Reason:
     sites = {site.id: site for site in picture.problem.sites}
     numbers["move_price"] = sites[move.site].move_price or 0.0
     number = _gains(picture, move, code)
+    if code == "BACK":
+        return _left(picture, move, numbers, number)
     if number is None:
         return Reason(code, numbers, f"{code}.free")
     stay = picture.stays[number]
@@ -52,6 +54,8 @@ def _reason(picture: Picture, move: PlannedMove, code: str) -> Reason:
     gained_wh = float(picture.powers_w[number].clip(min=0).sum()) * picture.view.hours
     numbers |= {"for_vehicle": car.id, "charged_wh": gained_wh * car.efficiency}
     numbers["evse"] = None if stay.post < 0 else picture.view.posts[stay.post].id
+    if code == "FAST":
+        numbers["leaves_at"] = picture.instant(stay.end)
     trip = _next_trip(picture, number)
     if trip is None:
         return Reason(code, numbers, code)
@@ -66,17 +70,31 @@ def _reason(picture: Picture, move: PlannedMove, code: str) -> Reason:
     return Reason(code, numbers, f"{code}.trip")
 
 
+def _left(
+    picture: Picture, move: PlannedMove, numbers: dict[str, Number], number: int | None
+) -> Reason:
+    """Returns why a car leaves a fast charger: who comes next, if anybody."""
+    numbers["evse"] = move.from_evse
+    if number is None:
+        return Reason("BACK", numbers, "BACK.free")
+    stay = picture.stays[number]
+    numbers["for_vehicle"] = picture.view.cars[stay.car].id
+    numbers["comes_at"] = picture.instant(begins(picture.view, stay))
+    return Reason("BACK", numbers, "BACK")
+
+
 def _gains(picture: Picture, move: PlannedMove, code: str) -> int | None:
-    """Returns the stay for whose charging a car is moved: its own, or who gets its EVSE next."""
+    """Returns the stay for which a car is moved: its own, or that of who gets its EVSE next."""
     cars = {car.id: car.index for car in picture.view.cars}
-    wanted = move.to_evse if code == "TURN" else move.from_evse
+    itself = code in {"TURN", "FAST"}
+    wanted = move.to_evse if itself else move.from_evse
     posts = {post.id: post.index for post in picture.view.posts}
     if wanted is None:
         return None
     found: list[tuple[int, int]] = []
     for number, stay in enumerate(picture.stays):
         since = begins(picture.view, stay)
-        own = (stay.car == cars[move.vehicle]) == (code == "TURN")
+        own = (stay.car == cars[move.vehicle]) == itself
         if own and stay.post == posts[wanted] and since >= move.from_step:
             found.append((since, number))
     return min(found)[1] if found else None

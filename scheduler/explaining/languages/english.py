@@ -92,6 +92,16 @@ SENTENCES: Mapping[str, str] = {
     "ROOM.trip": "It makes room for {for_vehicle}, which is to take {charged_wh} at {evse}:"
     " {booking} at {pickup_at} needs {need_wh}; a move costs {move_price}.",
     "ROOM.free": "Its EVSE is needed free; a move costs {move_price}.",
+    "FAST": "It visits the fast charger {evse} until {leaves_at}, where it is to take {charged_wh};"
+    " a move costs {move_price}.",
+    "FAST.trip": "It visits the fast charger {evse} until {leaves_at}, where it is to take"
+    " {charged_wh}: {booking} at {pickup_at} needs {need_wh}, and it then holds {holds_wh}; a move"
+    " costs {move_price}.",
+    "FAST.free": "A fast charger is to be used; a move costs {move_price}.",
+    "BACK": "It leaves the fast charger {evse}, where {for_vehicle} comes at {comes_at}; a move"
+    " costs {move_price}.",
+    "BACK.free": "It leaves the fast charger {evse}, which is to be free; a move costs"
+    " {move_price}.",
     "MOVED": "Staff moves it until {until_at}.",
     "heading.charging": "Charging",
     "heading.bookings": "Bookings",

@@ -80,6 +80,16 @@ SENTENCES: Mapping[str, str] = {
     "ROOM.trip": "Elle fait place à {for_vehicle}, qui doit prendre {charged_wh} à {evse} :"
     " {booking} à {pickup_at} demande {need_wh} ; un déplacement coûte {move_price}.",
     "ROOM.free": "Sa borne doit être libre ; un déplacement coûte {move_price}.",
+    "FAST": "Elle passe à la borne rapide {evse} jusqu'à {leaves_at}, où elle doit prendre"
+    " {charged_wh} ; un déplacement coûte {move_price}.",
+    "FAST.trip": "Elle passe à la borne rapide {evse} jusqu'à {leaves_at}, où elle doit prendre"
+    " {charged_wh} : {booking} à {pickup_at} demande {need_wh}, il y aura {holds_wh} ; un"
+    " déplacement coûte {move_price}.",
+    "FAST.free": "Une borne rapide doit servir ; un déplacement coûte {move_price}.",
+    "BACK": "Elle quitte la borne rapide {evse}, où {for_vehicle} arrive à {comes_at} ; un"
+    " déplacement coûte {move_price}.",
+    "BACK.free": "Elle quitte la borne rapide {evse}, qui doit être libre ; un déplacement coûte"
+    " {move_price}.",
     "MOVED": "Le personnel la déplace jusqu'à {until_at}.",
     "heading.charging": "Recharge",
     "heading.bookings": "Réservations",

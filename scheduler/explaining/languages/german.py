@@ -73,6 +73,16 @@ SENTENCES: Mapping[str, str] = {
     "ROOM.trip": "Es macht Platz für {for_vehicle}, das an {evse} {charged_wh} laden soll:"
     " {booking} um {pickup_at} braucht {need_wh}; ein Umstellen kostet {move_price}.",
     "ROOM.free": "Sein Ladepunkt soll frei werden; ein Umstellen kostet {move_price}.",
+    "FAST": "Es kommt bis {leaves_at} an den Schnelllader {evse}, wo es {charged_wh} laden soll;"
+    " ein Umstellen kostet {move_price}.",
+    "FAST.trip": "Es kommt bis {leaves_at} an den Schnelllader {evse}, wo es {charged_wh} laden"
+    " soll: {booking} um {pickup_at} braucht {need_wh}, dann sind {holds_wh} da; ein Umstellen"
+    " kostet {move_price}.",
+    "FAST.free": "Ein Schnelllader soll genutzt werden; ein Umstellen kostet {move_price}.",
+    "BACK": "Es verlässt den Schnelllader {evse}, an den um {comes_at} {for_vehicle} kommt; ein"
+    " Umstellen kostet {move_price}.",
+    "BACK.free": "Es verlässt den Schnelllader {evse}, der frei sein soll; ein Umstellen kostet"
+    " {move_price}.",
     "MOVED": "Das Personal stellt es bis {until_at} um.",
     "heading.charging": "Laden",
     "heading.bookings": "Buchungen",

@@ -1,0 +1,133 @@
+"""Moves that were planned before, made again in other stays as far as they still fit there.
+
+The plan before has told staff what to do. Its moves are tried first, each lot of them that hang
+together for itself, so that a plan asks for something else only where that is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scheduler.moving import move_at, split
+from scheduler.offers import Layout, Offer
+from scheduler.parking import Stay
+from scheduler.plan import Move as PlannedMove
+from scheduler.view import Bools, View
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A car is to be moved at a step from one EVSE to another (-1: none)."""
+
+    car: int
+    step: int
+    was: int
+    post: int
+
+    @property
+    def way(self) -> tuple[int, int, int]:
+        """What names the same move in one plan and in the next."""
+        return self.car, self.was, self.post
+
+    def hangs_with(self, other: Wish) -> bool:
+        """Returns whether both are about one car or one EVSE."""
+        return self.car == other.car or bool({self.was, self.post} & {other.was, other.post} - {-1})
+
+
+def wishes_of(view: View, moves: Sequence[PlannedMove]) -> list[Wish]:
+    """Returns the moves of a plan as far as they are about this problem."""
+    cars = {car.id: car.index for car in view.cars}
+    posts: dict[str | None, int] = {post.id: post.index for post in view.posts}
+    posts[None] = -1
+    return [
+        Wish(cars[each.vehicle], each.from_step, posts[each.from_evse], posts[each.to_evse])
+        for each in moves
+        if each.vehicle in cars and each.from_evse in posts and each.to_evse in posts
+    ]
+
+
+def made_in(view: View, layout: Layout) -> list[Wish]:
+    """Returns the moves of a layout; `view` is without them."""
+    return [
+        Wish(stay.car, stay.start - 1, layout.stays[n - 1].post, stay.post)
+        for n, stay in enumerate(layout.stays)
+        if stay.before >= len(view.trips)
+    ]
+
+
+def lots(wishes: Sequence[Wish]) -> list[list[Wish]]:
+    """Returns the wishes, those together that hang together."""
+    found: list[list[Wish]] = []
+    for wish in wishes:
+        mine = [lot for lot in found if any(wish.hangs_with(other) for other in lot)]
+        found = [lot for lot in found if lot not in mine]
+        found.append([*(each for lot in mine for each in lot), wish])
+    return found
+
+
+def repeated(
+    view: View, layout: Layout, wishes: Sequence[Wish], there: Sequence[Bools]
+) -> Offer | None:
+    """Returns an offer of those wishes that can still be made, or None if they get into a muddle.
+
+    Args:
+        view: the problem, without moves.
+        layout: where all cars stand.
+        wishes: in any order.
+        there: by site, the steps in which staff is there.
+    """
+    stays, many = list(layout.stays), len(layout.moves)
+    made: list[tuple[tuple[int, int], int, int]] = []
+    for wish in sorted(wishes, key=lambda wish: (wish.step, wish.post >= 0)):
+        stay = _found(view, stays, wish)
+        if stay is None or not _may_be_made(view, stay, wish, there):
+            continue
+        stays = split(stays, stay.key, move_at(view, many, stay.site, wish.step), wish.post)
+        made.append((stay.key, wish.step, wish.post))
+        many += 1
+    return Offer(0.0, tuple(made)) if made and not _collide(view, stays) else None
+
+
+def _begins(view: View, stay: Stay) -> int:
+    return stay.start - 1 if stay.before >= len(view.trips) else stay.start
+
+
+def _found(view: View, stays: Sequence[Stay], wish: Wish) -> Stay | None:
+    """Returns the stay that a wish would cut, if the car stands where it is to be fetched."""
+    return next(
+        (
+            stay
+            for stay in stays
+            if stay.car == wish.car
+            and stay.post == wish.was
+            and _begins(view, stay) < wish.step < stay.end
+        ),
+        None,
+    )
+
+
+def _may_be_made(view: View, stay: Stay, wish: Wish, there: Sequence[Bools]) -> bool:
+    if not there[stay.site][wish.step] or not view.problem.vehicles[wish.car].may_be_moved:
+        return False
+    if wish.post < 0:
+        return True
+    post = view.posts[wish.post]
+    return (
+        post.site == stay.site
+        and bool(post.open[wish.step])
+        and post.power_w(view.cars[wish.car]) > 0
+    )
+
+
+def _collide(view: View, stays: Sequence[Stay]) -> bool:
+    """Returns whether two cars would hold one EVSE at a time."""
+    ends: dict[int, int] = {}
+    for stay in sorted(stays, key=lambda stay: _begins(view, stay)):
+        since = _begins(view, stay)
+        if stay.post < 0 or since >= stay.end:
+            continue
+        if since < ends.get(stay.post, 0):
+            return True
+        ends[stay.post] = stay.end
+    return False
