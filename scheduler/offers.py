@@ -64,8 +64,8 @@ class Offer:
     gain: float
     moves: tuple[tuple[Key, int, int], ...]
     """Which stay, at which step, to which EVSE (-1: none); later ones name what earlier made."""
-    arrives: tuple[Key, int] | None = None
-    """Which stay begins on another EVSE, where its driver puts the car: that is no move."""
+    arrives: tuple[tuple[Key, int], ...] = ()
+    """Which stays begin on another EVSE, where a driver puts the car: that is no move."""
 
 
 class Waiting:
@@ -97,8 +97,11 @@ class Waiting:
         for post in self._choices():
             holders = self._holders(post)
             for step in self._times(post, holders):
-                if self._view.posts[post].open[step]:
-                    offer = self._offer(post, holders, step)
+                if not self._view.posts[post].open[step]:
+                    continue
+                later = [(n, other) for n, other in holders if self._may_go_elsewhere(other, step)]
+                for elsewhere in ([], later) if later else ([],):
+                    offer = self._offer(post, holders, step, elsewhere)
                     if offer is not None:
                         yield offer
 
@@ -141,13 +144,22 @@ class Waiting:
         wanted += np.searchsorted(able, [at for at in idle if at <= able[-1]]).tolist()
         return sorted({int(able[n]) for n in wanted})
 
-    def _offer(self, post: int, holders: Holders, step: int) -> Offer | None:
-        """Returns what brings the car to an EVSE at a step, and away before the next one comes."""
+    def _may_go_elsewhere(self, other: Stay, step: int) -> bool:
+        """Returns whether who comes after a step can be put on another EVSE by its driver."""
+        return other.start > step and comes_by_itself(self._view, other)
+
+    def _offer(self, post: int, holders: Holders, step: int, elsewhere: Holders) -> Offer | None:
+        """Returns what brings the car to an EVSE at a step, and away before the next one comes.
+
+        Those who are to come `elsewhere` do not come there.
+        """
         view, stay = self._view, self._stay
         holder: tuple[int, Stay] | None = None
         until = self._leaves_by(post, step)
         for n, other in holders:
             since = begins(view, other)
+            if (n, other) in elsewhere:
+                continue
             if since > step:
                 until = min(until, since)
             elif step < other.end:
@@ -160,15 +172,21 @@ class Waiting:
             freed = stay.post if self._suits(stay.post, holder[1], step) else -1
             moves.append((holder[1].key, step, freed))
             loss = self._lost(holder[0], step) if freed < 0 else 0.0
+        arrives: list[tuple[Key, int]] = []
+        for n, other in elsewhere if until > step + 1 else ():
+            own = freed < 0 and not arrives and self._suits(stay.post, other, other.start)
+            arrives.append((other.key, stay.post if own else -1))
+            loss += 0.0 if own else self._lost(n, other.start)
         back = -1
         if until < stay.end:
             staffed = np.flatnonzero(self._there[step + 2 : until])
             if not len(staffed):
                 return None
-            back = self._back() if freed < 0 else -1
+            back = self._back() if freed < 0 and not arrives else -1
             until = self._away_at(post, step, (staffed + step + 2).tolist(), back)
             moves.append(((stay.car, len(view.trips)), until, back))
-        return self._worthwhile(self._gained(post, step + 1, until, back) - loss, moves)
+        gain = self._gained(post, step + 1, until, back) - loss
+        return self._worthwhile(gain, moves, tuple(arrives))
 
     def _away_at(self, post: int, step: int, staffed: Sequence[int], back: int) -> int:
         """Returns when the car leaves again: last of all, or up to an hour before for as much."""
@@ -181,7 +199,7 @@ class Waiting:
         self,
         gain: float,
         moves: Sequence[tuple[Key, int, int]],
-        arrives: tuple[Key, int] | None = None,
+        arrives: tuple[tuple[Key, int], ...] = (),
     ) -> Offer | None:
         """Returns an offer that may save more than its moves cost, or a booking."""
         price = self._move_price * len(moves)
@@ -226,3 +244,11 @@ class Waiting:
         prices = self._price[step : step + len(power_w)] / car.efficiency
         saved = np.maximum(self._worth - prices, 0.0) * power_w
         return float(saved.sum()) / 1000 * view.hours * car.efficiency
+
+
+def comes_by_itself(view: View, stay: Stay) -> bool:
+    """Returns whether a driver brings the car, who can put it on any EVSE."""
+    if stay.before >= 0:
+        return not isinstance(view.trips[stay.before], Move)
+    car = view.cars[stay.car]
+    return car.post < 0 and not car.parked

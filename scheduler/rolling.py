@@ -147,7 +147,13 @@ class _Planner:
         """Yields decisions, best first; those further down are made only if asked for."""
         if self._options.solvers and not self._options.follow_sun:
             former = None if self._incumbent is None else self._incumbent.moves
-            turns = Turns(self.view, self._charge, former=former, has_time=self._has_time)
+            turns = Turns(
+                self.view,
+                self._charge,
+                former=former,
+                has_time=self._has_time,
+                thorough=self._options.exchange_rounds > 1,
+            )
             self._moves_share = _SHARE_OF_THE_MOVES if turns.are_possible else 0.0
             for candidate in self._solved():
                 moved = turns.with_moves(candidate) if turns.are_possible else None

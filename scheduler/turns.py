@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from scheduler.candidates import SHORT_WH, Candidate, Charger
-from scheduler.chains import Chains, calling_at, fits, priority_served, served
+from scheduler.chains import Chains, calling_at, fits, priority_served, served, walk
 from scheduler.moving import (
     Move,
     move_at,
@@ -32,7 +32,7 @@ from scheduler.parking import Key, Parking, Stay, stays_of
 from scheduler.plan import Move as PlannedMove
 from scheduler.repeats import Wish, lots, made_in, repeated, wishes_of
 from scheduler.result import Decision, outcome
-from scheduler.view import View
+from scheduler.view import Place, View
 from scheduler.visits import Visit
 
 _ROUNDS = 12
@@ -44,6 +44,8 @@ _TRIED = 4
 _BOOKINGS = 3
 _CARS = 3
 """For how many bookings without a car, and on how many cars each, moves are looked for."""
+_OTHERS = 40
+"""How many trips are tried on other cars where cars may visit fast chargers, at most."""
 _RELUCTANCE = 0.1
 """What part of its price a move must save beyond it that the plan before does not have."""
 
@@ -58,6 +60,7 @@ class Turns:
         *,
         former: Sequence[PlannedMove] | None = None,
         has_time: Callable[[], bool] = lambda: True,
+        thorough: bool = True,
     ) -> None:
         """Looks for moves.
 
@@ -66,11 +69,19 @@ class Turns:
             charger: charges stays.
             former: the moves of the plan before, in terms of this problem; None: there is none.
             has_time: whether there is time for one more charging program.
+            thorough: whether trips are tried on other cars that a visit makes fit for them: that
+                takes several times as long.
         """
-        self._view, self._charger, self._has_time = view, charger, has_time
+        self._view, self._charger = view, charger
+        self._has_time, self._thorough = has_time, thorough
         self._left = max(_LEAST_PROGRAMS, _PROGRAMS // max(len(view.cars), 1))
         self._staffed = [staffed(view, place.index) for place in view.places]
         self._former = None if former is None else wishes_of(view, former)
+        self._visited = [
+            bool(there.any()) and _has_both(view, place)
+            for place, there in zip(view.places, self._staffed, strict=True)
+        ]
+        """By site: whether cars may visit a fast charger."""
         self._asked: set[tuple[int, int]] = set()
         """Bookings and cars that have been tried together."""
 
@@ -91,21 +102,62 @@ class Turns:
         best = self._settled(best)
         while (longer := self._with_one_more(best)) is not None:
             best = longer
+        best = self._driven_by_others(best)
         return self._finished(best, candidate) if best.moves else None
 
     def _with_one_more(self, layout: Layout) -> Layout | None:
         """Returns a layout that serves one booking more by moves, or None."""
-        made = made_in(self._view, layout)
-        held = {stay.key: stay.post for stay in layout.stays if stay.post >= 0}
         for chains in self._longer(layout):
             if not self._may_try():
                 return None
-            stays = Parking(self._view).park(stays_of(self._view, chains), {}, held)
-            longer = self._charged(chains, stays, ())
-            longer = longer and self._settled(self._with(longer, made))
+            longer = self._tried(layout, chains)
             if longer is not None and longer.short_wh == 0:
                 return longer
         return None
+
+    def _driven_by_others(self, layout: Layout) -> Layout:
+        """Returns a layout in which cars that a visit makes fit for it drive what others did.
+
+        Which car drives what was decided as if none could visit a fast charger.
+        """
+        for _ in range(_OTHERS if self._thorough and any(self._visited) else 0):
+            chains = next(self._elsewhere(layout), None)
+            if chains is None or not self._may_try():
+                break
+            found = self._tried(layout, chains)
+            if found is not None and found.betters(layout):
+                layout = found
+        return layout
+
+    def _tried(self, layout: Layout, chains: Chains) -> Layout | None:
+        """Returns what comes of other chains, with the moves of a layout and what they need."""
+        held = {stay.key: stay.post for stay in layout.stays if stay.post >= 0}
+        stays = Parking(self._view).park(stays_of(self._view, chains), {}, held)
+        found = self._charged(chains, stays, ())
+        return found and self._settled(self._with(found, made_in(self._view, layout)))
+
+    def _elsewhere(self, layout: Layout) -> Iterator[Chains]:
+        """Yields chains with one trip on another car, which may visit a fast charger before."""
+        view, chains = self._view, layout.chains
+        here = calling_at(view, chains)
+        for car, chain in enumerate(chains):
+            for index in chain:
+                trip = view.trips[index]
+                shorter = tuple(each for each in chain if each != index)
+                if not self._visited[trip.pickup] or walk(view, view.cars[car], shorter):
+                    continue
+                for other in trip.cars:
+                    if (
+                        other == car
+                        or other not in here[trip.pickup]
+                        or (index, other) in self._asked
+                    ):
+                        continue
+                    self._asked.add((index, other))
+                    longer = fits(view, view.cars[other], chains[other], trip)
+                    if longer is not None:
+                        changed = {car: shorter, other: longer}
+                        yield tuple(changed.get(n, each) for n, each in enumerate(chains))
 
     def _longer(self, layout: Layout) -> Iterator[Chains]:
         """Yields chains with one booking more that no car serves yet."""
@@ -175,9 +227,9 @@ class Turns:
 
     def _made(self, layout: Layout, offer: Offer) -> Layout | None:
         stays, moves = list(layout.stays), layout.moves
-        if offer.arrives is not None:
-            key, post = offer.arrives
-            stays = [replace(stay, post=post) if stay.key == key else stay for stay in stays]
+        if offer.arrives:
+            posts = dict(offer.arrives)
+            stays = [replace(stay, post=posts.get(stay.key, stay.post)) for stay in stays]
         sites = {stay.key: stay.site for stay in stays}
         for key, step, post in offer.moves:
             move = move_at(self._view, len(moves), sites[key], step)
@@ -226,6 +278,11 @@ class Turns:
             return None
         objective = solved.objective + moves_cost(view, layout.moves)
         return replace(plain, decision=decision, priority=priority, objective=objective)
+
+
+def _has_both(view: View, place: Place) -> bool:
+    """Returns whether a site has a fast charger and an EVSE that is none."""
+    return len({view.posts[post].dc for post in place.posts}) > 1
 
 
 def _lacks(layout: Layout) -> list[float]:

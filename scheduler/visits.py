@@ -20,8 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.candidates import SHORT_WH
-from scheduler.moving import Move, begins
-from scheduler.offers import LACK_COST, STEPS_BEFORE, Holders, Layout, Offer, Waiting
+from scheduler.moving import begins
+from scheduler.offers import (
+    LACK_COST,
+    STEPS_BEFORE,
+    Holders,
+    Layout,
+    Offer,
+    Waiting,
+    comes_by_itself,
+)
 from scheduler.parking import Stay
 from scheduler.view import Bools, Car, Floats, Post, View
 
@@ -117,7 +125,7 @@ class Visit(Waiting):
     def _arriving(self, post: int) -> Iterator[Offer]:
         """Yields stays that begin at a fast charger, where the driver puts the car."""
         view, stay = self._view, self._stay
-        if not _comes_by_itself(view, stay):
+        if not comes_by_itself(view, stay):
             return
         free = self._free(post, self._holders(post))[stay.start : stay.end]
         taken = np.flatnonzero(~free)
@@ -131,7 +139,7 @@ class Visit(Waiting):
             ]
             moves = ((stay.key, step, self._own.index),)
             gain = self._value(parts) - self._now
-            offer = self._worthwhile(gain, moves, (stay.key, post))
+            offer = self._worthwhile(gain, moves, ((stay.key, post),))
             if offer is not None:
                 yield offer
 
@@ -170,14 +178,6 @@ class Visit(Waiting):
         saved = sure * (LACK_COST - price[order])
         saved += more * np.maximum(self._more - price[order], 0.0)
         return float(saved.sum())
-
-
-def _comes_by_itself(view: View, stay: Stay) -> bool:
-    """Returns whether a driver brings the car, who can put it on any EVSE."""
-    if stay.before >= 0:
-        return not isinstance(view.trips[stay.before], Move)
-    car = view.cars[stay.car]
-    return car.post < 0 and not car.parked
 
 
 def is_visit(fast: Post, own: Post, car: Car) -> bool:

@@ -5,7 +5,10 @@ plans. The model is indexed by time and in whole grains (`tests.builders.grains`
 which trip, which EVSE each stay holds, and the power of each car in each step are its variables;
 served priority is made as large as can be, then the cost of all plans that serve so much as small.
 
-Not in it: visits to a fast charger within a stay, losses of what gives energy back.
+Where staff moves cars, the EVSE of each step of a stay is a variable
+(`tests.builders.exact_moves`).
+
+Not in it: visits to a fast charger that no staff makes, losses of what gives energy back.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
-from scheduler.plan import Assignment, Charging, Plan, Stay, Unserved
+from scheduler.plan import Assignment, Charging, Move, Plan, Stay, Unserved
 from scheduler.problem import Evse, Problem, Site, Vehicle
+from tests.builders.exact_moves import Stand, Turned, is_closed
 from tests.builders.grains import GRAIN_W
 from tests.builders.plans import plan_of
 
@@ -71,26 +75,15 @@ def _whole(value: float, unit: float = 1.0) -> int:
     return number
 
 
-@dataclass(frozen=True)
-class _Stand:
-    """A stay that a car may make, after a trip (None: at first) until another (None: the end)."""
-
-    car: Vehicle
-    site: Site
-    start: int
-    end: int
-    before: str | None
-    after: str | None
-
-
 class _Model:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.model = cp_model.CpModel()
         self.sites = {site.id: site for site in problem.sites}
         self.trips = {trip.id: trip for trip in problem.bookings}
-        self.made: dict[_Stand, cp_model.IntVar] = {}
-        self.held: dict[tuple[_Stand, str], cp_model.IntVar] = {}
+        self.made: dict[Stand, cp_model.IntVar] = {}
+        self.held: dict[tuple[Stand, str, int], cp_model.IntVar] = {}
+        self.turned: dict[Stand, Turned] = {}
         self.drives: dict[tuple[str, str], cp_model.LinearExprT] = {}
         self.power: dict[tuple[str, str, int], cp_model.IntVar] = {}
         self.soc: dict[tuple[str, int], cp_model.IntVar] = {}
@@ -134,7 +127,7 @@ class _Model:
                     if trip.pickup_site != site or trip.start_step < ready or after == before:
                         continue
                 until = self.problem.steps if after is None else self.trips[after].start_step
-                stand = _Stand(car, self.sites[site], since, until, before, after)
+                stand = Stand(car, self.sites[site], since, until, before, after)
                 made = self.model.new_bool_var("")
                 self.made[stand] = made
                 goes[before].append(made)
@@ -148,18 +141,26 @@ class _Model:
             self.model.add(driven == cp_model.LinearExpr.sum(goes[trip]))
             self.drives[car.id, trip] = driven
 
-    def _hold(self, stand: _Stand, made: cp_model.IntVar) -> None:
+    def _hold(self, stand: Stand, made: cp_model.IntVar) -> None:
         """Lets a stay hold an EVSE, or none; one that begins on an EVSE keeps it."""
-        kept = stand.car.evse if stand.before is None else None
-        if kept is not None:
-            self.held[stand, kept] = made
+        if stand.site.move_price is not None:
+            turned = self.turned[stand] = Turned(self.model, stand, made)
+            self.held.update({(stand, *at): held for at, held in turned.held.items()})
+            price = stand.site.move_price * _PRICE_UNIT * _SHARE_UNIT * 1000 / GRAIN_W
+            self.cost += [
+                _whole(price / self.problem.hours) * each for each in turned.moved.values()
+            ]
             return
-        choices: list[cp_model.IntVar] = []
+        kept = stand.car.evse if stand.before is None else None
+        choices: dict[str, cp_model.IntVar] = {}
         for evse in stand.site.evses:
-            if not _is_closed(evse, stand.start):
-                choices.append(self.model.new_bool_var(""))
-                self.held[stand, evse.id] = choices[-1]
-        self.model.add(cp_model.LinearExpr.sum(choices) <= made)
+            if kept is None and not is_closed(evse, stand.start):
+                choices[evse.id] = self.model.new_bool_var("")
+        self.model.add(cp_model.LinearExpr.sum(list(choices.values())) <= made)
+        if kept is not None:
+            choices[kept] = made
+        for evse, held in choices.items():
+            self.held.update({(stand, evse, at): held for at in range(stand.start, stand.end)})
 
     def _who_drives(self, trip: str) -> list[cp_model.IntVar]:
         return [made for stand, made in self.made.items() if stand.after == trip]
@@ -167,9 +168,8 @@ class _Model:
     def _one_car_per_evse(self) -> None:
         """Adds that no step of an EVSE is held twice."""
         steps: dict[tuple[str, int], list[cp_model.IntVar]] = defaultdict(list)
-        for (stand, evse), held in self.held.items():
-            for step in range(stand.start, stand.end):
-                steps[evse, step].append(held)
+        for (_, evse, step), held in self.held.items():
+            steps[evse, step].append(held)
         for holders in steps.values():
             self.model.add_at_most_one(holders)
 
@@ -211,10 +211,9 @@ class _Model:
     def _powers(self, car: Vehicle) -> dict[int, list[cp_model.IntVar]]:
         """Adds the power of a car on each EVSE in each step, in grains at the grid side."""
         where: dict[tuple[str, int], list[cp_model.IntVar]] = defaultdict(list)
-        for (stand, evse), held in self.held.items():
+        for (stand, evse, step), held in self.held.items():
             if stand.car.id == car.id:
-                for step in range(stand.start, stand.end):
-                    where[evse, step].append(held)
+                where[evse, step].append(held)
         powers: dict[int, list[cp_model.IntVar]] = defaultdict(list)
         evses = {evse.id: evse for site in self.problem.sites for evse in site.evses}
         for (name, step), holders in where.items():
@@ -224,16 +223,29 @@ class _Model:
             gives = evse.bidirectional and car.max_discharge_w > 0
             assert not gives or car.charge_efficiency == 1, "losses of what gives energy back"
             back = _whole(min(evse.max_power_w, car.max_discharge_w), GRAIN_W) if gives else 0
-            if _is_closed(evse, step) or most + back == 0:
+            if is_closed(evse, step) or most + back == 0:
                 continue
             power = self.model.new_int_var(-back, most, "")
             here = cp_model.LinearExpr.sum(holders)
             self.model.add(power <= most * here)
             self.model.add(power >= -back * here)
             self._least(power, evse, step, most, back)
+            for still in self._while_moved(car, name, step):
+                self.model.add(power <= most - most * still)
+                self.model.add(power >= back * still - back)
             powers[step].append(power)
             self.power[car.id, name, step] = power
         return powers
+
+    def _while_moved(self, car: Vehicle, evse: str, step: int) -> list[cp_model.IntVar]:
+        """Returns what keeps a car from charging in a step: it, or who was there, is moved."""
+        found: list[cp_model.IntVar] = []
+        for stand, turned in self.turned.items():
+            if stand.car.id == car.id and step in turned.moved:
+                found.append(turned.moved[step])
+            if (evse, step) in turned.went:
+                found.append(turned.went[evse, step])
+        return found
 
     def _least(self, power: cp_model.IntVar, evse: Evse, step: int, most: int, back: int) -> None:
         least = _whole(evse.min_power_w, GRAIN_W)
@@ -361,6 +373,7 @@ class _Model:
         stored_wh = {c.id: GRAIN_W * problem.hours * c.charge_efficiency for c in problem.vehicles}
         stays: list[Stay] = []
         assignments: list[Assignment] = []
+        moves: list[Move] = []
         for stand, made in self.made.items():
             if not value(made):
                 continue
@@ -368,10 +381,14 @@ class _Model:
             if stand.after is not None:
                 soc_wh = value(self.soc[car.id, stand.end]) * stored_wh[car.id]
                 assignments.append(Assignment(stand.after, car.id, soc_wh))
-            if stand.start < stand.end:
-                held = [e for e in stand.site.evses if (stand, e.id) in self.held]
-                own = next((e.id for e in held if value(self.held[stand, e.id])), None)
-                stays.append(Stay(car.id, stand.site.id, own, stand.start, stand.end))
+            if stand in self.turned:
+                own, changes = self.turned[stand].found(self.solver)
+                stays += own
+                moves += changes
+            elif stand.start < stand.end:
+                held = [e.id for e in stand.site.evses if (stand, e.id, stand.start) in self.held]
+                at = next((e for e in held if value(self.held[stand, e, stand.start])), None)
+                stays.append(Stay(car.id, stand.site.id, at, stand.start, stand.end))
         done = {each.booking for each in assignments}
         return plan_of(
             problem,
@@ -389,6 +406,7 @@ class _Model:
             ],
             battery_w=self._series(self.battery),
             pv_used_w=self._series(self.sun),
+            moves=moves,
         )
 
     def _series(self, found: dict[tuple[str, int], cp_model.IntVar]) -> dict[str, list[float]]:
@@ -396,7 +414,3 @@ class _Model:
         for (name, _), power in found.items():
             series.setdefault(name, []).append(float(GRAIN_W * self.solver.value(power)))
         return series
-
-
-def _is_closed(evse: Evse, step: int) -> bool:
-    return any(start <= step < end for start, end in evse.unavailable)

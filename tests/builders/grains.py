@@ -8,6 +8,7 @@ car. All powers, batteries and trips are whole numbers of grains, so that a mode
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 
 from scheduler.problem import Battery, Booking, Circuit, Evse, Problem, Site, Vehicle
@@ -38,6 +39,61 @@ def grained_problem(seed: int) -> Problem:
         terminal_value_per_kwh=random.choice([0.0, 0.1, 0.1, 0.2, 0.3]),
         turnaround_steps=random.choice([0, 0, 1, 2]),
     )
+
+
+def grained_visits(seed: int) -> Problem:
+    """Returns a problem of 1 to 3 cars at a site with a fast charger and staff to move them."""
+    random = Random(f"visits {seed}")
+    whole = grained_problem(seed)
+    steps = whole.steps
+    evses = tuple(
+        Evse(f"A-{n}", None, random.choice([2300.0, 3700.0]), 0.0, "AC")
+        for n in range(random.choice([1, 2, 2, 3]))
+    )
+    fast = Evse("A-fast", None, random.choice([11_000.0, 22_000.0]), 0.0, "DC")
+    begin = random.randrange(steps // 2)
+    cheap = random.randrange(2, steps - 3)
+    dear = random.choice([0.2, 0.4])
+    site = replace(
+        whole.sites[0],
+        import_limit_w=40_000.0,
+        circuits=(),
+        battery=None,
+        evses=(*evses, fast),
+        import_price_per_kwh=tuple(
+            0.05 if cheap <= step < cheap + 3 else dear for step in range(steps)
+        ),
+        export_price_per_kwh=(0.02,) * steps,
+        move_price=random.choice([0.0, 0.05, 0.2, 1.0]),
+        move_windows=((begin, random.randint(begin + 2, steps)),),
+    )
+    places = [each.id for each in evses]
+    random.shuffle(places)
+    cars = tuple(
+        replace(
+            car,
+            site="A",
+            evse=places.pop() if places and random.random() < 0.8 else None,
+            available_from=0,
+            max_dc_power_w=random.choice([0.0, 11_000.0, 22_000.0, 22_000.0]),
+            max_ac_power_w=3700.0,
+            max_discharge_w=0.0,
+            may_be_moved=random.random() < 0.9,
+        )
+        for car in whole.vehicles[:3]
+    )
+    names = {car.id for car in cars}
+    trips = tuple(
+        replace(
+            trip,
+            pickup_site="A",
+            dropoff_site="A",
+            distance_km=2 * trip.distance_km,
+            vehicle=trip.vehicle if trip.vehicle in names else None,
+        )
+        for trip in whole.bookings[:4]
+    )
+    return replace(whole, sites=(site,), vehicles=cars, bookings=trips)
 
 
 def _whole(random: Random, low_w: float, high_w: float) -> float:

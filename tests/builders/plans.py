@@ -12,6 +12,7 @@ from scheduler.plan import (
     Charging,
     FlexiblePower,
     Kpis,
+    Move,
     Plan,
     SitePower,
     Stay,
@@ -31,13 +32,14 @@ def plan_of(
     battery_w: Mapping[str, list[float]] | None = None,
     pv_used_w: Mapping[str, list[float]] | None = None,
     flexible_w: Mapping[str, list[float]] | None = None,
+    moves: Iterable[Move] = (),
 ) -> Plan:
     """Returns the plan with these parts, its site powers and figures worked out in plain loops.
 
     All PV is used unless told otherwise or the export limit forbids it; flexible loads run by
     themselves unless told otherwise.
     """
-    unserved, charging = tuple(unserved), tuple(charging)
+    unserved, charging, moves = tuple(unserved), tuple(charging), tuple(moves)
     cars_w: dict[str, list[float]] = {place.id: [0.0] * problem.steps for place in problem.sites}
     drawn_w: dict[str, list[float]] = {place.id: [0.0] * problem.steps for place in problem.sites}
     site_of = {spot.id: place.id for place in problem.sites for spot in place.evses}
@@ -78,7 +80,9 @@ def plan_of(
         beyond_w = max(0.0, max(grid) - place.peak_so_far_w)
         peak_cost += place.peak_price_per_kw * beyond_w / 1000
         powers.append(SitePower(place.id, tuple(grid), tuple(battery), tuple(pv)))
-    cost = energy_cost + peak_cost - problem.terminal_value_per_kwh * left_wh / 1000
+    prices = {place.id: place.move_price or 0.0 for place in problem.sites}
+    moved_cost = sum(prices[each.site] for each in moves)
+    cost = energy_cost + peak_cost + moved_cost - problem.terminal_value_per_kwh * left_wh / 1000
     return Plan(
         status="partial" if unserved else "feasible",
         cost=cost,
@@ -90,6 +94,7 @@ def plan_of(
         charging=charging,
         sites=tuple(powers),
         kpis=Kpis(used_w / given_w if given_w else None, energy_cost, co2_g, peak_w),
+        moves=moves,
         flexible=tuple(flexible),
     )
 

@@ -20,7 +20,7 @@ from scheduler.explaining.words import (
     check_language,
     sentence,
 )
-from scheduler.plan import ReasonCode, UnservedCode
+from scheduler.plan import MoveReason, ReasonCode, UnservedCode
 
 TABLES = {"en": english.SENTENCES, "fr": french.SENTENCES, "de": german.SENTENCES}
 
@@ -48,7 +48,7 @@ def test_every_code_has_a_meaning_and_a_sentence() -> None:
     assert set(MEANINGS) == set(get_args(ReasonCode))
     heads = {code.split(".", maxsplit=1)[0] for code in english.SENTENCES}
     codes = {*get_args(ReasonCode), *get_args(UnservedCode), *get_args(RefusalCode)}
-    assert codes <= heads
+    assert codes | {*get_args(MoveReason)} <= heads
 
 
 @pytest.mark.parametrize(
