@@ -90,6 +90,47 @@ def split(stays: Sequence[Stay], key: Key, move: Move, post: int) -> list[Stay]:
     return found
 
 
+def on_free_evses(view: View, stays: Sequence[Stay]) -> list[Stay]:
+    """Returns stays, those with a free EVSE that cars come to by themselves and had none.
+
+    Moves leave EVSEs free that no other car was given. `view` is without moves.
+    """
+    found = list(stays)
+    busy: dict[int, int] = {}
+    for stay in stays:
+        busy[stay.post] = busy.get(stay.post, 0) | _steps(view, stay)
+    for n, stay in enumerate(stays):
+        if stay.post >= 0 or stay.start >= stay.end or not comes_by_itself(view, stay):
+            continue
+        car = view.cars[stay.car]
+        free = [
+            post
+            for post in map(view.posts.__getitem__, view.places[stay.site].posts)
+            if post.power_w(car) > 0
+            and post.open[stay.start]
+            and not busy.get(post.index, 0) & _steps(view, stay)
+        ]
+        if free:
+            best = max(free, key=lambda post: (not post.dc, post.power_w(car), -post.index))
+            found[n] = replace(stay, post=best.index)
+            busy[best.index] = busy.get(best.index, 0) | _steps(view, stay)
+    return found
+
+
+def comes_by_itself(view: View, stay: Stay) -> bool:
+    """Returns whether a driver brings the car, who can put it on any EVSE."""
+    if stay.before >= 0:
+        return stay.before < len(view.problem.bookings)
+    car = view.cars[stay.car]
+    return car.post < 0 and not car.parked
+
+
+def _steps(view: View, stay: Stay) -> int:
+    """Returns the steps of a stay as bits, that of the move to it with them."""
+    since = stay.start - (stay.before >= len(view.problem.bookings))
+    return (1 << stay.end) - (1 << since) if since < stay.end else 0
+
+
 def without_idle(
     view: View, stays: Sequence[Stay], moves: Sequence[Move]
 ) -> tuple[list[Stay], tuple[Move, ...]]:

@@ -17,7 +17,7 @@ import numpy as np
 from scheduler.candidates import SHORT_WH
 from scheduler.chains import Chains
 from scheduler.charge import Charge
-from scheduler.moving import Move, begins
+from scheduler.moving import Move, begins, comes_by_itself
 from scheduler.parking import Key, Stay
 from scheduler.view import Bools, Floats, View
 
@@ -99,8 +99,12 @@ class Waiting:
             for step in self._times(post, holders):
                 if not self._view.posts[post].open[step]:
                     continue
-                later = [(n, other) for n, other in holders if self._may_go_elsewhere(other, step)]
-                for elsewhere in ([], later) if later else ([],):
+                come = [
+                    each
+                    for each in holders
+                    if each[1].end > step and comes_by_itself(self._view, each[1])
+                ]
+                for elsewhere in ([], come) if come else ([],):
                     offer = self._offer(post, holders, step, elsewhere)
                     if offer is not None:
                         yield offer
@@ -144,14 +148,10 @@ class Waiting:
         wanted += np.searchsorted(able, [at for at in idle if at <= able[-1]]).tolist()
         return sorted({int(able[n]) for n in wanted})
 
-    def _may_go_elsewhere(self, other: Stay, step: int) -> bool:
-        """Returns whether who comes after a step can be put on another EVSE by its driver."""
-        return other.start > step and comes_by_itself(self._view, other)
-
     def _offer(self, post: int, holders: Holders, step: int, elsewhere: Holders) -> Offer | None:
         """Returns what brings the car to an EVSE at a step, and away before the next one comes.
 
-        Those who are to come `elsewhere` do not come there.
+        Those who are put `elsewhere` by their drivers do not come there.
         """
         view, stay = self._view, self._stay
         holder: tuple[int, Stay] | None = None
@@ -174,7 +174,8 @@ class Waiting:
             loss = self._lost(holder[0], step) if freed < 0 else 0.0
         arrives: list[tuple[Key, int]] = []
         for n, other in elsewhere if until > step + 1 else ():
-            own = freed < 0 and not arrives and self._suits(stay.post, other, other.start)
+            own = other.start > step and freed < 0 and not arrives
+            own = own and self._suits(stay.post, other, other.start)
             arrives.append((other.key, stay.post if own else -1))
             loss += 0.0 if own else self._lost(n, other.start)
         back = -1
@@ -244,11 +245,3 @@ class Waiting:
         prices = self._price[step : step + len(power_w)] / car.efficiency
         saved = np.maximum(self._worth - prices, 0.0) * power_w
         return float(saved.sum()) / 1000 * view.hours * car.efficiency
-
-
-def comes_by_itself(view: View, stay: Stay) -> bool:
-    """Returns whether a driver brings the car, who can put it on any EVSE."""
-    if stay.before >= 0:
-        return not isinstance(view.trips[stay.before], Move)
-    car = view.cars[stay.car]
-    return car.post < 0 and not car.parked

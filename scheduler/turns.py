@@ -22,6 +22,7 @@ from scheduler.moving import (
     Move,
     move_at,
     moves_cost,
+    on_free_evses,
     split,
     staffed,
     with_moves,
@@ -235,7 +236,8 @@ class Turns:
             move = move_at(self._view, len(moves), sites[key], step)
             sites[key[0], move.index] = move.pickup
             stays, moves = split(stays, key, move, post), (*moves, move)
-        return self._charged(layout.chains, *without_idle(self._view, stays, moves))
+        stays, moves = without_idle(self._view, stays, moves)
+        return self._charged(layout.chains, on_free_evses(self._view, stays), moves)
 
     def _offers(self, layout: Layout) -> Iterator[Offer]:
         """Yields what some stay is offered: an EVSE, or a visit to a fast charger.
@@ -301,7 +303,7 @@ def _different(offers: Sequence[Offer]) -> list[Offer]:
     """Returns the best offer of each car and EVSE, and then the others."""
     firsts: dict[tuple[Key, int], Offer] = {}
     for offer in offers:
-        key, _, post = offer.moves[0]
+        key, post = next(((key, to) for key, _, to in offer.moves), None) or offer.arrives[0]
         firsts.setdefault((key, post), offer)
     chosen = list(firsts.values())
     return [*chosen, *(offer for offer in offers if offer not in chosen)]

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.candidates import SHORT_WH
-from scheduler.moving import begins
+from scheduler.moving import begins, comes_by_itself
 from scheduler.offers import (
     LACK_COST,
     STEPS_BEFORE,
@@ -28,7 +28,6 @@ from scheduler.offers import (
     Layout,
     Offer,
     Waiting,
-    comes_by_itself,
 )
 from scheduler.parking import Stay
 from scheduler.view import Bools, Car, Floats, Post, View
@@ -127,6 +126,9 @@ class Visit(Waiting):
         view, stay = self._view, self._stay
         if not comes_by_itself(view, stay):
             return
+        whole = self._throughout(post)
+        if whole is not None:
+            yield whole
         free = self._free(post, self._holders(post))[stay.start : stay.end]
         taken = np.flatnonzero(~free)
         last = stay.start + (int(taken[0]) if len(taken) else len(free)) - 1
@@ -142,6 +144,22 @@ class Visit(Waiting):
             offer = self._worthwhile(gain, moves, ((stay.key, post),))
             if offer is not None:
                 yield offer
+
+    def _throughout(self, post: int) -> Offer | None:
+        """Returns a whole stay at a fast charger, others being put elsewhere: nobody is moved."""
+        view, stay, holders = self._view, self._stay, self._holders(post)
+        ends = min(stay.end, view.steps)
+        is_open = bool(view.posts[post].open[stay.start : ends].all())
+        if not is_open or not all(comes_by_itself(view, other) for _, other in holders):
+            return None
+        arrives, loss = [(stay.key, post)], 0.0
+        for n, other in holders:
+            own = len(arrives) == 1 and other.start >= stay.start
+            own = own and self._suits(self._own.index, other, other.start)
+            arrives.append((other.key, self._own.index if own else -1))
+            loss += 0.0 if own else self._lost(n, other.start)
+        parts = [(view.posts[post], np.arange(stay.start, ends))]
+        return self._worthwhile(self._value(parts) - self._now - loss, (), tuple(arrives))
 
     def _gained(self, post: int, start: int, end: int, back: int) -> float:
         """Returns what a visit saves at most, beside what the car's own EVSE gives it."""

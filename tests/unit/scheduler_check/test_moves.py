@@ -74,6 +74,14 @@ def test_each_reason_is_false_for_the_other_car() -> None:
     assert rules(CASE, replace(PLAN, moves=swapped)) == {"move-reason"}
 
 
+def test_a_visit_is_told_of_fast_chargers_alone() -> None:
+    """Here there is none: nobody visits one, and nobody leaves one."""
+    for code in ("FAST", "BACK"):
+        assert rules(CASE, with_first(reasons=(code,))) == {"move-reason"}
+        moves = (FIRST, replace(SECOND, reasons=(code,)))
+        assert rules(CASE, replace(PLAN, moves=moves)) == {"move-reason"}
+
+
 def test_a_move_that_is_not_paid_for_is_named() -> None:
     assert "cost" in rules(CASE, replace(PLAN, cost=PLAN.cost - 0.2))
 
