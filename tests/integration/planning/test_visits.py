@@ -22,16 +22,25 @@ PRICES = ["0.60"] * 9 + ["0.05"] + ["0.60"] * 62
 
 @pytest.fixture
 async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
-    """A half empty car on its EVSE beside a fast charger, and a long trip in the afternoon."""
     async with equipped_house(database_url) as running:
-        await running.rest.site(id="A", timezone="UTC", move_price="0.25", import_limit_w=40_000)
-        await running.furnish(EVSES, cars=1, model={"max_dc_power_w": 22_000.0})
-        await running.prices(PRICES)
-        await running.rest.post("/drivers", {"id": "ada", "name": "ada"})
-        await running.rest.post(
-            "/bookings", a_trip(running.now + timedelta(hours=9), distance_km=75)
-        )
+        await furnished(running)
         yield running
+
+
+@pytest.fixture
+async def small(sqlite_url: str) -> AsyncIterator[EquippedHouse]:
+    async with equipped_house(sqlite_url) as running:
+        await furnished(running)
+        yield running
+
+
+async def furnished(house: EquippedHouse) -> None:
+    """Has a half empty car on its EVSE beside a fast charger, and a long trip in the afternoon."""
+    await house.rest.site(id="A", timezone="UTC", move_price="0.25", import_limit_w=40_000)
+    await house.furnish(EVSES, cars=1, model={"max_dc_power_w": 22_000.0})
+    await house.prices(PRICES)
+    await house.rest.post("/drivers", {"id": "ada", "name": "ada"})
+    await house.rest.post("/bookings", a_trip(house.now + timedelta(hours=9), distance_km=75))
 
 
 async def orders(house: EquippedHouse) -> list[dict[str, Any]]:
@@ -64,22 +73,22 @@ async def test_a_visit_is_ordered_with_its_times_made_and_not_asked_for_again(
     assert await orders(house) == []
 
 
-async def test_a_visit_saves_a_booking_whose_car_turns_out_empty(house: EquippedHouse) -> None:
-    await house.rest.patch("/sites/A", {"move_price": None})
+async def test_a_visit_saves_a_booking_whose_car_turns_out_empty(small: EquippedHouse) -> None:
+    await small.rest.patch("/sites/A", {"move_price": None})
     empty = {"soc_pct": 12.0, "plugged_evse": "CP-1/1"}
-    await house.later(timedelta(hours=7))
-    await house.rest.post("/vehicles/car-1/state", empty, 200)
-    assert len((await house.plan("A"))["unserved"]) == 1
-    await house.rest.patch("/sites/A", {"move_price": "40.00"})
-    plan = await house.plan("A")
+    await small.later(timedelta(hours=7))
+    await small.rest.post("/vehicles/car-1/state", empty, 200)
+    assert len((await small.plan("A"))["unserved"]) == 1
+    await small.rest.patch("/sites/A", {"move_price": "40.00"})
+    plan = await small.plan("A")
     assert plan["unserved"] == []
-    (order,) = await orders(house)
+    (order,) = await orders(small)
     assert order["to_evse"] == "CP-1/2"
     assert order["reasons"][0]["numbers"]["booking"] == plan["assignments"][0]["booking"]
-    assert datetime.fromisoformat(order["to_at"]) < house.now + timedelta(hours=2)
+    assert datetime.fromisoformat(order["to_at"]) < small.now + timedelta(hours=2)
 
 
-async def test_no_visit_is_ordered_where_it_costs_more_than_it_saves(house: EquippedHouse) -> None:
-    await house.rest.patch("/sites/A", {"move_price": "9.00"})
-    assert "moves" not in await house.plan("A")
-    assert await orders(house) == []
+async def test_no_visit_is_ordered_where_it_costs_more_than_it_saves(small: EquippedHouse) -> None:
+    await small.rest.patch("/sites/A", {"move_price": "9.00"})
+    assert "moves" not in await small.plan("A")
+    assert await orders(small) == []

@@ -110,7 +110,7 @@ def test_where_many_cars_have_to_change_at_once_they_do(seed: int) -> None:
 
 def test_plans_with_visits_to_fast_chargers_are_mostly_near_the_best_and_never_better() -> None:
     """Cars are moved last, one after another: two that have to change at once are not found."""
-    assert_near([compared(seed, None, grained_visits) for seed in range(10)], least=VISITS_FIRST)
+    assert_near([compared(seed, None, grained_visits) for seed in range(10)], least=7)
 
 
 @pytest.mark.soak

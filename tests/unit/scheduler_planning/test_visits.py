@@ -17,7 +17,7 @@ from scheduler.explaining.words import LANGUAGES
 from scheduler.incumbent import incumbent_for
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.plan import Plan
-from scheduler.problem import Evse, Problem
+from scheduler.problem import Evse, Problem, Vehicle
 from scheduler.rolling import make_plan
 from tests.builders.problems import booking, evse, problem, random_problem, site, vehicle
 
@@ -168,6 +168,64 @@ def test_no_visit_comes_and_goes_for_cents() -> None:
     assert planned(case, with_visit).moves
     assert not planned(case, without).moves
     assert not planned(fleet(move_price=gain + 0.1), with_visit).moves
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_while_hours_pass_and_sun_strays_no_order_is_taken_back(seed: int) -> None:
+    """Four cars, a plan each quarter of an hour; staff comes when it has to."""
+    random = Random(seed)
+    prices = [0.4] * 96
+    cheap = random.randrange(10, 16)
+    for start in (cheap, 34, 70):
+        prices[start : start + 3] = [0.05] * 3
+    sun_w = [max(0.0, random.gauss(1500, 1000)) for _ in range(96)]
+    spots = tuple(evse(f"A-{n}", max_power_w=3700.0) for n in range(4))
+    cars = [
+        vehicle(f"car-{n}", evse=f"A-{n}", **QUICK | {"soc_wh": random.uniform(3000, 9000)})
+        for n in range(4)
+    ]
+    trips = tuple(
+        booking(car.id, vehicle=car.id, start_step=random.randrange(20, 60), end_step=90)
+        for car in cars
+    )
+    former, orders, made = None, None, 0
+    for step in range(16):
+        place = site(
+            steps=64,
+            evses=(*spots, FAST),
+            import_limit_w=60_000.0,
+            import_price_per_kwh=tuple(prices[step : step + 64]),
+            pv_power_w=tuple(w * random.uniform(0.9, 1.1) for w in sun_w[step : step + 64]),
+            export_price_per_kwh=(0.0,) * 64,
+            move_price=0.6,
+            move_windows=((0, 64),),
+        )
+        case = problem(
+            steps=64,
+            sites=(place,),
+            vehicles=tuple(cars),
+            bookings=tuple(
+                replace(trip, start_step=trip.start_step - step, end_step=trip.end_step - step)
+                for trip in trips
+            ),
+            terminal_value_per_kwh=0.2,
+        )
+        case = replace(case, start=case.start + timedelta(minutes=15 * step))
+        before = former and incumbent_for(case, former=former, promised={})
+        plan = planned(case, before, PlanOptions())
+        found = {(move.vehicle, move.to_evse) for move in plan.moves}
+        assert orders in {None, frozenset(found)}
+        due = {move.vehicle: move.to_evse for move in plan.moves if move.to_step <= 2}
+        made += len(due)
+        former, orders = (case.start, plan), frozenset(found - set(due.items()))
+        cars = [_a_step_later(car, plan, due.get(car.id, car.evse)) for car in cars]
+    assert made > 0
+
+
+def _a_step_later(car: Vehicle, plan: Plan, spot: str | None) -> Vehicle:
+    power_w = sum(c.power_w for c in plan.charging if c.vehicle == car.id and c.from_step == 0)
+    soc_wh = min(car.soc_wh + power_w * 0.25 * car.charge_efficiency, car.max_soc_wh)
+    return replace(car, soc_wh=soc_wh, evse=spot)
 
 
 def _later(case: Problem, steps: int) -> Problem:
