@@ -13,7 +13,7 @@ let key = new URLSearchParams(location.hash.slice(1)).get("key") || sessionStora
 
 const house = {
   clock: null, plan: null, lastEvent: null, events: [],
-  site: new Map(), station: new Map(), vehicle: new Map(), booking: new Map(), transaction: new Map(), measured: new Map(),
+  site: new Map(), station: new Map(), vehicle: new Map(), booking: new Map(), transaction: new Map(), measured: new Map(), move: new Map(),
 };
 
 function make(name, text, kind) {
@@ -65,6 +65,9 @@ async function readAll() {
     plan, site: keyed(sites, "id"), station: keyed(stations, "identity"), vehicle: keyed(vehicles, "id"),
     transaction: keyed(transactions, "id"), booking: keyed([...ahead.items, ...late], "id"),
   });
+  const staffed = sites.filter((site) => site.move_price !== null);
+  const moves = await Promise.all(staffed.map((site) => all(`/sites/${encodeURIComponent(site.id)}/moves?status=open`)));
+  house.move = keyed(moves.flat(), "id");
   await Promise.all(sites.map(async (site) => {
     const page = await ask(`/sites/${encodeURIComponent(site.id)}/measurements?limit=1&sort=-measured_at`);
     if (page && page.items.length) house.measured.set(site.id, page.items[0]);
@@ -248,6 +251,17 @@ function bookingLine(booking) {
   return line;
 }
 
+function moveLine(move) {
+  const line = make("tr");
+  const car = house.vehicle.get(move.vehicle_id);
+  line.append(
+    make("td", (house.site.get(move.site_id) || { name: move.site_id }).name), make("td", (car && car.registration) || move.vehicle_id),
+    make("td", move.from_evse || "no EVSE"), make("td", move.to_evse || "no EVSE"),
+    make("td", shortTime(move.from_at)), make("td", shortTime(move.to_at)), make("td", move.reasons.map((each) => each.sentence).join(" ")),
+  );
+  return line;
+}
+
 function draw() {
   const { clock, plan } = house;
   const live = [...house.booking.values()].filter((each) => LIVE.includes(each.status));
@@ -265,6 +279,9 @@ function draw() {
   );
   byId("sites").replaceChildren(...[...house.site.values()].sort((a, b) => a.name.localeCompare(b.name)).map(siteCard));
   byId("bookings").replaceChildren(...live.slice(0, 60).map(bookingLine));
+  const moves = [...house.move.values()].filter((each) => each.status === "open").sort((a, b) => a.from_at.localeCompare(b.from_at));
+  byId("staff").hidden = !moves.length;
+  byId("moves").replaceChildren(...moves.slice(0, 60).map(moveLine));
   byId("events").replaceChildren(...house.events.map((each) => {
     const line = make("li");
     line.append(make("time", shortTime(each.time), "faint"), make("code", each.type), make("span", each.subject));

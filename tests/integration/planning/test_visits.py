@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.builders.equipped_house import EquippedHouse, equipped_house
 from tests.builders.rest_house import a_trip
 
+PAGE = Path(__file__).parents[2] / "fixtures" / "pages" / "status_page.js"
 MOVES = "/sites/A/moves"
 EVSES = [
     {"evse_id": 1, "max_power_w": 3_700.0},
@@ -92,3 +99,29 @@ async def test_no_visit_is_ordered_where_it_costs_more_than_it_saves(small: Equi
     await small.rest.patch("/sites/A", {"move_price": "9.00"})
     assert "moves" not in await small.plan("A")
     assert await orders(small) == []
+
+
+async def test_the_status_page_lists_what_staff_is_to_do(small: EquippedHouse) -> None:
+    plan = await small.plan()
+    asked = ("/clock", "/sites", "/stations", "/vehicles", MOVES)
+    answers = {path: await small.rest.get(path) for path in asked}
+    answers["/plans/current"] = plan
+    shown = page_shows(answers)
+    assert not shown["hidden"]
+    (line,) = shown["moves"]
+    assert line[1:4] == ["car-1", "CP-1/1", "CP-1/2"]
+    assert line[-1].startswith("It visits the fast charger CP-1/2")
+    assert page_shows(answers | {MOVES: {"items": [], "next_cursor": None}})["hidden"]
+
+
+def page_shows(answers: dict[str, Any]) -> dict[str, Any]:
+    """Returns the table of moves as the page's script fills it with these answers."""
+    script = files("csms.web") / "static" / "status.js"
+    done = subprocess.run(
+        [shutil.which("node") or Path(sys.executable).with_name("node"), PAGE, str(script)],
+        input=msgspec.json.encode(answers),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    return msgspec.json.decode(done.stdout)
