@@ -75,11 +75,11 @@ class Judge:
         charger: Charger,
         *,
         short_gap_cost_per_h: float,
-        wishes: Mapping[Key, int] = MappingProxyType({}),
+        held: Mapping[Key, int] = MappingProxyType({}),
     ) -> None:
-        """Judges by what `charger` makes of chains; EVSEs are dealt by `wishes` at first."""
-        self._view, self._charger, self._parking = view, charger, Parking(view)
-        self._short_gap_cost, self._wishes = short_gap_cost_per_h, wishes
+        """Judges by what `charger` makes of chains; some stays have `held` their EVSE before."""
+        self._view, self._charger, self._parking = view, charger, Parking(view, held)
+        self._short_gap_cost = short_gap_cost_per_h
 
     def whole(self, chains: Chains) -> Candidate | None:
         """Returns the best charging of chains, trips that can't have their energy given up.
@@ -93,7 +93,7 @@ class Judge:
         for n in range(_ROUNDS):
             solved = self._charger(view, stays) if stays else None
             if solved is None or _short(solved):
-                stays, solved = self._parked(chains, self._wishes)
+                stays, solved = self._parked(chains)
             if solved is None:
                 return best
             short = _short(solved)

@@ -73,6 +73,7 @@ def charge(
     without, since that takes as long again. `memory` holds what was solved before; cars that are
     `kept` charge as they did.
     """
+    kept = None if kept is None else kept.beside(stays)
     if kept is not None and not kept.fits(stays):
         return None
     solving = _Solving(view, stays, options, limits, memory=memory or Memory(), kept=kept)

@@ -66,8 +66,9 @@ def _stays_of_car(view: View, car: Car, chain: Chain) -> list[Stay]:
 class Parking:
     """Deals the EVSEs of one problem, again and again: a site is dealt anew if it has changed."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+    def __init__(self, view: View, held: Mapping[Key, int] = MappingProxyType({})) -> None:
+        """Deals them beside stays that have `held` theirs before, and keep it if they can."""
+        self._view, self._kept = view, held
         self._dealt: dict[int, tuple[tuple[object, ...], list[Stay]]] = {}
         """By site: what its EVSEs were last dealt for, and how."""
         self._stays: list[tuple[Chain, list[Stay]]] = [((), []) for _ in view.cars]
@@ -129,7 +130,10 @@ class Parking:
             useful = [_useful_wh(self._view, stay) for stay in stays]
             worth = [wh + 1e3 * lack_wh for wh, lack_wh in zip(useful, urgent, strict=True)]
             dealt = _Site(stays, useful, worth, [-1] * len(stays))
-            _park_site(self._view, dealt, wished)
+            kept = [
+                (n, self._kept[stay.key]) for n, stay in enumerate(stays) if stay.key in self._kept
+            ]
+            _park_site(self._view, dealt, kept, wished)
             parked = [
                 stay if post < 0 else replace(stay, post=post)
                 for stay, post in zip(stays, dealt.posts, strict=True)
@@ -205,8 +209,10 @@ class _Site:
             self.give(n, weakest[1])
 
 
-def _park_site(view: View, site: _Site, wished: list[tuple[int, int]]) -> None:
-    """Deals the EVSEs of one site."""
+def _park_site(
+    view: View, site: _Site, kept: list[tuple[int, int]], wished: list[tuple[int, int]]
+) -> None:
+    """Deals the EVSEs of one site: `kept` stays, then `wished` ones have theirs before others."""
     for n, stay in enumerate(site.stays):
         own = _own_post(view, stay)
         if own >= 0:
@@ -215,6 +221,10 @@ def _park_site(view: View, site: _Site, wished: list[tuple[int, int]]) -> None:
         elif _is_left(view, stay):
             site.fixed.add(n)
             site.idle.add(n)
+    for n, post in kept:
+        if n not in site.fixed:
+            site.wish(view, n, post)
+            site.fixed.update((n,) if site.posts[n] == post else ())
     for n, post in wished:
         if n not in site.fixed:
             site.wish(view, n, post)

@@ -36,6 +36,20 @@ class Kept:
     """Of each such car: its charging by step."""
     posts: Mapping[Key, int]
     """The EVSEs on which they charge, by stay."""
+    chains: Chains
+    """What all cars drive meanwhile."""
+
+    def beside(self, stays: Sequence[Stay]) -> Kept:
+        """Returns what is kept beside cars that drive something else in `stays`."""
+        driven: dict[int, list[int]] = {}
+        for stay in stays:
+            driven.setdefault(stay.car, []).extend([stay.after] if stay.after >= 0 else [])
+        others = {car for car, trips in driven.items() if tuple(trips) != self.chains[car]}
+        if not others:
+            return self
+        powers_w = {car: each for car, each in self.powers_w.items() if car not in others}
+        posts = {key: post for key, post in self.posts.items() if key[0] not in others}
+        return Kept(powers_w, posts, self.chains)
 
     def fits(self, stays: Sequence[Stay]) -> bool:
         """Returns whether EVSEs are dealt so that each car charges where it did."""
@@ -74,7 +88,7 @@ def kept_beside(
             posts.update(standing.posts)
     if len(view.cars) - len(powers_w) > _MOST_SHARE * len(view.cars):
         return None
-    return Kept(powers_w, posts)
+    return Kept(powers_w, posts, chains)
 
 
 class _Standing:

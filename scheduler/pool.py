@@ -9,11 +9,13 @@ plan is made here without a solver.
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -202,7 +204,11 @@ class ProcessPool:
 
 
 def _work(line: Connection[Any, Any]) -> None:
-    """The worker: does one job after another until the line is closed."""
+    """The worker: does one job after another until the line is closed.
+
+    It looks for garbage when it has answered. What the first job has loaded stays for good.
+    """
+    is_first = True
     while True:
         try:
             job = line.recv()
@@ -213,6 +219,27 @@ def _work(line: Connection[Any, Any]) -> None:
             line.send(done)
         except OSError:  # who asked is gone
             return
+        del job, done
+        gc.collect()
+        if is_first:
+            gc.freeze()
+        is_first = False
+
+
+@contextmanager
+def undisturbed() -> Generator[None]:
+    """Has Python not look for garbage meanwhile: in the midst of a plan that takes a tenth of it.
+
+    A plan leaves next to nothing in circles. With 30 cars a look through all that is loaded took
+    four times as long as the plan of an event in which it fell.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _solved(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
@@ -221,9 +248,11 @@ def _solved(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> M
     A plan of 300 cars takes 150 MB for a second or two. Left to itself the allocator keeps them in
     pieces between what lives longer, so that a process grows by 7 % over a day of plans.
     """
-    made = plan_with_level(
-        problem, incumbent=incumbent, options=options, monotonic=time.perf_counter
-    )
+    # With a time limit thousands of programs are solved, and memory counts for more.
+    with undisturbed() if options.time_limit_s is None else nullcontext():
+        made = plan_with_level(
+            problem, incumbent=incumbent, options=options, monotonic=time.perf_counter
+        )
     _give_back()
     return made
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from random import Random
 from typing import Literal
 
@@ -24,7 +24,7 @@ from scheduler.apart import LARGE, Memory
 from scheduler.assign import assign, mend
 from scheduler.bound import quick_bound
 from scheduler.candidates import Candidate, Charger, Judge, uncharged
-from scheduler.chains import Chains, calling_at, served, sound_chains
+from scheduler.chains import Chains, calling_at, priority_served, served, sound_chains
 from scheduler.charge import Charge, charge
 from scheduler.check import Violation, check
 from scheduler.incumbent import incumbent_for, kept_chains, kept_powers, left_before
@@ -179,32 +179,40 @@ class _Planner:
             self.view,
             charger,
             short_gap_cost_per_h=self._options.short_gap_cost_per_h,
-            wishes={} if kept is None else kept.posts,
+            held={} if kept is None else kept.posts,
         )
 
     def _partly(self, sites: frozenset[str]) -> Candidate | None:
         """Returns a candidate that keeps what happens beside `sites`; None: plan all anew.
 
-        It has to serve what it can without moving a trip, and lack nothing.
+        That has to be where a fresh assignment serves more. A trip that lacks its energy is tried
+        on other cars, which then are planned anew too; where that does not help, with nothing kept.
         """
         view, incumbent, before = self.view, self._incumbent, self._kept
         if incumbent is None or before is None:
             return None
-        chains = mend(view, self._prices, before, self._left_before)
-        able = {trip.index for trip in view.trips if trip.cars}
-        if not able - self._left_before <= served(chains):
+        chains = self._mended
+        if not self._able - self._given_up <= served(chains) and (
+            priority_served(view, self._fresh) > priority_served(view, chains)
+        ):
             return None
         kept = kept_beside(view, incumbent, before, chains, sites)
         if kept is None:
             return None
         judge = self._judge(partial(self._charge, kept=kept), kept)
         rough = judge.whole(chains)
-        if rough is None or rough.dropped:
+        if rough is None:
             return None
+        rough = judge.with_others(rough)
+        if rough.priority < priority_served(view, chains):
+            free = self._judge(self._charge)
+            freely = free.whole(chains)
+            if freely is not None and freely.priority > rough.priority:
+                judge, rough, kept = free, freely, Kept({}, {}, chains)
         candidate = judge.finished(rough)
         if candidate is None or candidate.finish or candidate.priority < rough.priority:
             return None
-        self.kept_cars = len(kept.powers_w)
+        self.kept_cars = len(kept.beside(candidate.decision.stays).powers_w)
         return candidate
 
     def _solved(self) -> Iterator[Candidate]:
@@ -235,15 +243,17 @@ class _Planner:
         """Returns candidates whose powers are not lawful yet, best first."""
         view, prices = self.view, self._prices
         judge = self._judge(self._charge)
+        starts = self._starts()
         found = [
             judge.with_others(candidate)
-            for chains in self._starts()
+            for chains in starts
             if (candidate := judge.whole(chains)) is not None
         ]
         if self._kept is not None and any(candidate.dropped for candidate in found):
             # A trip that was put in may have cost one that the incumbent serves its energy.
-            standing = judge.whole(sound_chains(view, self._kept))
-            found += [] if standing is None else [judge.with_others(standing)]
+            standing = sound_chains(view, self._kept)
+            candidate = None if standing in starts else judge.whole(standing)
+            found += [] if candidate is None else [judge.with_others(candidate)]
         if not found:
             return []
         if self._options.prove:
@@ -277,21 +287,40 @@ class _Planner:
 
         While the incumbent serves all, exchanges find what a fresh assignment would, in three
         quarters of the time and with half as many bookings moved to another car (16 simulated
-        days: costs within 1 %). Where no exchange is asked for, an answer is wanted now: what was
-        left out before is no reason for a fresh assignment then.
+        days: costs within 1 %). Where an answer is wanted now, what was left out before is no
+        reason for a fresh assignment, and of two starts only the one that serves more counts.
         """
-        view, prices, kept = self.view, self._prices, self._kept
-        before = frozenset[int]() if self._options.exchange_rounds else self._left_before
-        starts: list[Chains] = []
-        if kept is not None:
-            starts.append(mend(view, prices, kept, before))
-            able = {trip.index for trip in view.trips if trip.cars}
-            if able - before <= served(starts[0]):
-                return starts
-        fresh = assign(view, prices, kept)
-        if fresh not in starts:
-            starts.append(fresh)
+        if self._kept is None:
+            return [self._fresh]
+        starts = [self._mended]
+        if self._able - self._given_up <= served(starts[0]):
+            return starts
+        if self._fresh not in starts:
+            starts.append(self._fresh)
+        if not self._options.exchange_rounds:
+            most = max(priority_served(self.view, chains) for chains in starts)
+            starts = [each for each in starts if priority_served(self.view, each) == most]
         return starts
+
+    @cached_property
+    def _able(self) -> set[int]:
+        """The trips that some car can drive."""
+        return {trip.index for trip in self.view.trips if trip.cars}
+
+    @cached_property
+    def _given_up(self) -> frozenset[int]:
+        """What the incumbent leaves out, where no exchange is asked for: an answer is wanted now."""
+        return frozenset() if self._options.exchange_rounds else self._left_before
+
+    @cached_property
+    def _mended(self) -> Chains:
+        """The incumbent's chains, drivable."""
+        return mend(self.view, self._prices, self._kept or (), self._given_up)
+
+    @cached_property
+    def _fresh(self) -> Chains:
+        """The chains of a new assignment."""
+        return assign(self.view, self._prices, self._kept)
 
     def _with_others_left_out(self, judge: Judge, best: Candidate) -> list[Candidate]:
         """Returns a candidate that leaves out other trips of the same worth, if it can.
