@@ -270,12 +270,24 @@ def _blocks(
             cost=program.cost[columns],
             lower=program.lower[columns],
             upper=program.upper[columns],
-            matrix=sparse.csr_matrix(matrix[own_rows][:, own]),
+            matrix=_part(matrix, own_rows, own),
             row_lower=program.row_lower[rows] - shift[rows],
             row_upper=program.row_upper[rows] - shift[rows],
             integer=None if program.integer is None else np.flatnonzero(whole[columns]),
         )
         yield block, columns, rows
+
+
+def _part(matrix: sparse.csr_matrix, rows: slice, columns: slice) -> sparse.csr_matrix:
+    """Returns the part of a matrix with all that these rows hold, which is in these columns.
+
+    To ask the matrix for it takes ten times as long.
+    """
+    starts = matrix.indptr[rows.start : rows.stop + 1]
+    own = slice(starts[0], starts[-1])
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    parts = (matrix.data[own], matrix.indices[own] - columns.start, starts - starts[0])
+    return sparse.csr_matrix(parts, shape=shape)
 
 
 def _packed(sizes: Index) -> Index:

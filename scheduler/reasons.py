@@ -13,6 +13,8 @@ named where the purchase would go elsewhere without it: a test relaxes what is n
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -68,13 +70,20 @@ class Flows:
 class _Cells:
     """The steps in which one car stands somewhere, in order."""
 
-    stay: NDArray[np.int64]
+    begins: dict[int, int]
+    """By stay of the car: its first cell."""
     step: NDArray[np.int64]
     power_w: Floats
     down: Floats
     """What the last kWh here costs."""
     up: Floats
     """What one more kWh here would cost; infinite where no more can be had."""
+    charged_at: list[int]
+    """The cells in which the car charges,"""
+    charged: list[tuple[float, int, float]]
+    """and there what a kWh costs, the step, and the power."""
+    gives: bool
+    """Whether the car gives energy back in any of them."""
 
 
 class Reasons:
@@ -103,6 +112,8 @@ class Reasons:
         self._of_car: dict[int, list[int]] = {}
         for number, stay in enumerate(stays):
             self._of_car.setdefault(stay.car, []).append(number)
+        self._whole_w: dict[float, Floats] = {}
+        """What draws so much at any time: most cars and EVSEs are alike."""
         self._cells: dict[int, _Cells] = {}
         self._bargains: dict[int, _Bargain] = {}
 
@@ -139,7 +150,10 @@ class Reasons:
         """Returns the most that the car of a stay can draw there, by step of the horizon."""
         stay = self._stays[number]
         post, car = self._view.posts[stay.post], self._view.cars[stay.car]
-        power_w = np.full(self._view.steps, post.power_w(car))
+        whole_w = post.power_w(car)
+        power_w = self._whole_w.get(whole_w)
+        if power_w is None:
+            power_w = self._whole_w[whole_w] = np.full(self._view.steps, whole_w)
         if not car.overrides:
             return power_w
         return np.minimum(power_w, most_w(car.overrides, self._view.steps))
@@ -165,16 +179,17 @@ class Reasons:
     def _look(self, car: int) -> _Cells:
         view = self._view
         size = sum(max(self._stays[n].end - self._stays[n].start, 0) for n in self._of_car[car])
-        stay_of, step_of = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        begins: dict[int, int] = {}
+        step_of = np.zeros(size, dtype=np.int64)
         powers_w, down, up = np.zeros(size), np.zeros(size), np.full(size, np.inf)
         begin = 0
         for number in self._of_car[car]:
-            stay = self._stays[number]
+            stay, begins[number] = self._stays[number], begin
             if stay.start >= stay.end:
                 continue
             own, here = slice(stay.start, stay.end), slice(begin, begin + stay.end - stay.start)
             begin = here.stop
-            stay_of[here], step_of[here] = number, np.arange(stay.start, stay.end)
+            step_of[here] = np.arange(stay.start, stay.end)
             down[here] = self._down[stay.site][own]
             if stay.post < 0:
                 continue
@@ -187,7 +202,11 @@ class Reasons:
                     spare &= ~self._circuit_full[circuit][own]
             powers_w[here] = power_w
             up[here] = np.where(spare, self._up[stay.site][own], np.inf)
-        return _Cells(stay_of, step_of, powers_w, down, up)
+        hot = np.flatnonzero(powers_w > 0)
+        columns = down[hot].tolist(), step_of[hot].tolist(), powers_w[hot].tolist()
+        charged = list(zip(*columns, strict=True))
+        gives = bool((powers_w < 0).any())
+        return _Cells(begins, step_of, powers_w, down, up, hot.tolist(), charged, gives)
 
     def _full_circuits(self) -> dict[int, Bools]:
         """Returns, for each circuit that is ever at its limit, the steps in which it is."""
@@ -272,21 +291,15 @@ class _Bargain:
                 break
             first = earlier
         cells = reasons.cells(self._stay.car)
-        inside = (cells.stay >= first) & (cells.stay <= last)
-        self._steps, self._power_w = cells.step[inside], cells.power_w[inside]
-        self._up, self._down = cells.up[inside], cells.down[inside]
-        self._trades = bool((self._power_w < 0).any())
+        begin, ending = cells.begins[first], reasons.stays[last]
+        end = cells.begins[last] + max(ending.end - ending.start, 0)
+        since = bisect_left(cells.charged_at, begin)
+        self._steps, self._up = cells.step[begin:end], cells.up[begin:end]
+        self._trades = cells.gives and bool((cells.power_w[begin:end] < 0).any())
         """Whether the car gives energy back at a time that a step here can serve."""
-        self._dearest_paid = float(self._down[self._power_w > 0].max(initial=-np.inf))
-        charged = (cells.stay >= first) & (cells.power_w > 0)
-        self._charged: list[tuple[float, int, float]] = list(
-            zip(
-                cells.down[charged].tolist(),
-                cells.step[charged].tolist(),
-                cells.power_w[charged].tolist(),
-                strict=True,
-            )
-        )
+        paid = cells.charged[since : bisect_left(cells.charged_at, end)]
+        self._dearest_paid = max((down for down, _, _ in paid), default=-math.inf)
+        self._charged = cells.charged[since:]
         """What a kWh costs, when, and the power, of all that is charged from here on."""
         self._full_w = reasons.most_w(number)
         self._least_slack_wh = min(reasons.slack_wh(n) for n in later)

@@ -309,7 +309,7 @@ class _Planner:
 
     @cached_property
     def _given_up(self) -> frozenset[int]:
-        """What the incumbent leaves out, where no exchange is asked for: an answer is wanted now."""
+        """What the incumbent leaves out, where no exchange is asked for."""
         return frozenset() if self._options.exchange_rounds else self._left_before
 
     @cached_property
