@@ -62,6 +62,8 @@ class Memory:
     def __init__(self) -> None:
         self.parts: dict[tuple[Stay, float], tuple[Index, float, float, float]] = {}
         """What is known of stays, by what cars would begin them with: `chargeprogram.Part`."""
+        self.handed: dict[int, tuple[tuple[object, ...], list[tuple[int, float]]]] = {}
+        """By car: what `handed_over` was last asked of it, and what it found."""
         self._known: dict[bytes, LpResult] = {}
 
     def make_room(self) -> None:
@@ -90,7 +92,10 @@ def is_middling(program: LinearProgram) -> bool:
 
 
 def handed_over(
-    view: View, stays: Sequence[Stay], most_kw: Sequence[float]
+    view: View,
+    stays: Sequence[Stay],
+    most_kw: Sequence[float],
+    memory: Memory | None = None,
 ) -> tuple[list[int], list[float]]:
     """Returns the stays that end with a one-way trip, and the Wh that their cars then hold.
 
@@ -98,25 +103,41 @@ def handed_over(
         view: the problem.
         stays: of all cars, those of a car in order.
         most_kw: by stay, the sum of the most power of its steps.
+        memory: what was found for cars before, which for most of them is found again.
     """
-    gains_wh = [
-        1000 * view.hours * view.cars[stay.car].efficiency * kw
-        for stay, kw in zip(stays, most_kw, strict=True)
-    ]
+    known = {} if memory is None else memory.handed
+    which: list[int] = []
+    held: list[float] = []
+    end = 0
+    for car, some in itertools.groupby(stays, key=lambda stay: stay.car):
+        own = tuple(some)
+        begin, end = end, end + len(own)
+        key = own, tuple(most_kw[begin:end])
+        last = known.get(car)
+        if last is None or last[0] != key:
+            last = known[car] = (key, _handed_over(view, own, key[1]))
+        for n, held_wh in last[1]:
+            which.append(begin + n)
+            held.append(held_wh)
+    return which, held
+
+
+def _handed_over(
+    view: View, stays: Sequence[Stay], most_kw: Sequence[float]
+) -> list[tuple[int, float]]:
+    """Returns what `handed_over` does of one car, by the numbers of its stays."""
+    car = view.cars[stays[0].car]
+    gains_wh = [1000 * view.hours * car.efficiency * kw for kw in most_kw]
     wanted = [0.0] * len(stays)
     for n in range(len(stays) - 1, -1, -1):
-        stay, car = stays[n], view.cars[stays[n].car]
+        stay = stays[n]
         if stay.after >= 0:
             trip = view.trips[stay.after]
             later_wh = wanted[n + 1] - _LATER * gains_wh[n + 1] + trip.drive_wh(car)
             wanted[n] = min(max(trip.need_wh(car), later_wh), car.most_wh)
-    which: list[int] = []
-    held: list[float] = []
-    least_wh = most_wh = 0.0
+    found: list[tuple[int, float]] = []
+    least_wh = most_wh = car.soc_wh
     for n, stay in enumerate(stays):
-        car = view.cars[stay.car]
-        if stay.before < 0:
-            least_wh = most_wh = car.soc_wh
         most_wh = max(most_wh, min(most_wh + _SHARE * gains_wh[n], car.high_wh))
         if stay.after < 0:
             continue
@@ -127,12 +148,11 @@ def handed_over(
             needed_wh = max(needed_wh, min(wanted[n], most_wh))
         least_wh = max(least_wh, min(needed_wh, car.high_wh))
         if leaves_site:
-            which.append(n)
-            held.append(least_wh)
+            found.append((n, least_wh))
             most_wh = least_wh
         least_wh -= trip.drive_wh(car)
         most_wh -= trip.drive_wh(car)
-    return which, held
+    return found
 
 
 def handed_as(solved: Sequence[Stay], ends_kwh: Floats, stays: Sequence[Stay]) -> dict[int, float]:

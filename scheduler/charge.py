@@ -99,7 +99,7 @@ class _Solving:
         self._has_time = options.time_limit_s is not None
         memory.make_room()
         kept_w = {} if kept is None else kept.powers_w
-        self.model = Builder(view, stays, options, kept_w, memory.parts).build()
+        self.model = Builder(view, stays, options, kept_w, memory).build()
         self.apart = kept is not None
 
     def solved(self) -> Charge | None:

@@ -22,7 +22,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.apart import handed_over, is_large
+from scheduler.apart import Memory, handed_over, is_large
 from scheduler.firsthour import Cells
 from scheduler.limits import Cells as LimitedCells
 from scheduler.limits import LimitRows
@@ -92,7 +92,7 @@ class Builder:
         stays: Sequence[Stay],
         options: PlanOptions,
         kept_w: Mapping[int, Floats] = MappingProxyType({}),
-        parts: dict[tuple[Stay, float], Part] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Begins a program.
 
@@ -101,10 +101,10 @@ class Builder:
             stays: where all cars stand.
             options: how to plan.
             kept_w: by car, the power that some keep.
-            parts: what programs before have found out of stays, and this one adds to.
+            memory: what programs before have found out of stays, and this one adds to.
         """
         self.view, self.stays, self.options, self.kept_w = view, stays, options, kept_w
-        self.parts: dict[tuple[Stay, float], Part] = {} if parts is None else parts
+        self.memory = memory or Memory()
         self.program = ProgramBuilder()
         self.uncharged_wh = self._uncharged()
         self.wait = options.wait_cost_per_kwh_h * view.hours * np.arange(view.steps)
@@ -158,7 +158,7 @@ class Builder:
     def _agreed(self) -> dict[int, float]:
         """Returns what one-way trips hand over in a large program, in kWh by stay."""
         most_kw = np.bincount(self.cell_stay, self.most_kw, len(self.stays))
-        which, held_wh = handed_over(self.view, self.stays, most_kw.tolist())
+        which, held_wh = handed_over(self.view, self.stays, most_kw.tolist(), self.memory)
         return {n: wh / 1000 for n, wh in zip(which, held_wh, strict=True)}
 
     def _plan_cells(self) -> None:
@@ -182,9 +182,9 @@ class Builder:
         if self.kept_w:
             return self._steps(n, stay)
         key = stay, self.uncharged_wh[n]
-        known = self.parts.get(key)
+        known = self.memory.parts.get(key)
         if known is None:
-            known = self.parts[key] = self._steps(n, stay)
+            known = self.memory.parts[key] = self._steps(n, stay)
         return known
 
     def _keep(self) -> Floats:
