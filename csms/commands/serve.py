@@ -24,7 +24,7 @@ import uvicorn
 import uvloop
 
 from csms import log
-from csms.app import House, Times, calm_collector, real_times, stepped_times
+from csms.app import House, Times, calm_collector, real_times, stepped_times, take_short_turns
 from csms.commands.options import ConfigFile, settings_of
 from csms.config import Settings
 from csms.keyring import Keyring
@@ -165,6 +165,7 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
     server = _Server(uvicorn.Config(house.api, log_config=None, lifespan="off", access_log=False))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     calm_collector()
+    take_short_turns()
     while not server.started and not serving.done():  # noqa: ASYNC110 - it has no event for it
         await asyncio.sleep(0.01)
     http_port = listener.getsockname()[1]
