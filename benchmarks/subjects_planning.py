@@ -21,7 +21,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks import booking_by_rest, subjects_admission
+from benchmarks import booking_by_rest, subjects_admission, subjects_replay
 from scheduler.check import check
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.plan import Plan
@@ -156,6 +156,13 @@ def answers_by_rest() -> list[Row]:
     return [Row(title, "50 ms", figure, f"1, {found.accepted} bookings")]
 
 
+def days() -> list[Row]:
+    found = subjects_replay.played(2)
+    figure = f"{found.times_life:,.0f} times life, by CPU"
+    title = f"{found.days} simulated days of `confluence`, planner on"
+    return [Row(title, "2,000 times life", figure, "the scenario's own")]
+
+
 def _load() -> str:
     """Returns how much else the machine does, where it tells."""
     return f"load {os.getloadavg()[0]:.1f}," if hasattr(os, "getloadavg") else ""
@@ -175,6 +182,7 @@ def rows(*, long: bool) -> Iterator[Callable[[], list[Row]]]:
     yield lambda: [after_event("M", 3)]
     yield lambda: [gap("M", "5 %", 3 if long else 1)]
     yield answers_by_rest
+    yield days
     yield lambda: [full_plan("L", 10, 3 if long else 1)]
     yield lambda: [gap("S", "median 2 %", 20 if long else 3, WITH_TIME_S)]
 

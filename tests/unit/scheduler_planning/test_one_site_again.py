@@ -165,6 +165,39 @@ def test_where_a_trip_would_be_left_out_all_are_planned_anew() -> None:
     assert {each.booking for each in made.plan.assignments} == {"from-a", "from-b"}
 
 
+def test_where_no_car_could_take_a_trip_the_others_are_kept_all_the_same() -> None:
+    case = two_sites()
+    before = planned(case)
+    far = booking("far", pickup_site="A", dropoff_site="A", distance_km=60.0, start_step=0)
+    made = after(replace(case, bookings=(*case.bookings, far)), before, "A")
+    assert [each.booking for each in made.plan.unserved] == ["far"]
+    assert made.kept_cars == 2
+
+
+def test_a_trip_whose_car_can_no_longer_charge_goes_to_one_that_holds_enough() -> None:
+    # Both EVSEs at A die. One of the cars there would have had to charge for its trip.
+    case = two_sites(
+        vehicles=(
+            vehicle("at-a", evse="A-1", soc_wh=6_000.0),
+            vehicle("at-a-2", evse="A-2", soc_wh=16_000.0),
+            vehicle("at-b", site="B", evse="B-1"),
+            vehicle("at-b-2", site="B", evse="B-2"),
+            vehicle("at-c", site="C", evse="C-1"),
+        )
+    )
+    before = planned(case)
+    assert not before.unserved
+    dead = tuple(
+        replace(each, evses=tuple(replace(e, unavailable=((0, 16),)) for e in each.evses))
+        if each.id == "A"
+        else each
+        for each in case.sites
+    )
+    made = after(replace(case, sites=dead), before, "A")
+    assert not made.plan.unserved
+    assert made.kept_cars == 3
+
+
 def test_without_a_plan_before_all_are_planned() -> None:
     case = two_sites()
     options = replace(EVENT, sites=frozenset({"A"}))
@@ -219,9 +252,9 @@ def test_after_any_event_the_whole_plan_passes_the_referee_at_once(
             patched.setattr("scheduler.rolling.check", judged)
             made = after(changed, before, where, steps_ago=random.choice([0, 0, 1, 2]))
         kept_cars += made.kept_cars
-        served = {each.booking for each in before.assignments}
         assert not refused, (seed, refused[0])
-        if made.kept_cars:
-            left = served & {each.booking for each in made.plan.unserved}
-            assert not left, seed
+        served = {each.booking for each in before.assignments}
+        if made.kept_cars and (left := served & {each.booking for each in made.plan.unserved}):
+            whole = after(changed, before, *(each.id for each in changed.sites))
+            assert len(left) <= len(served & {each.booking for each in whole.plan.unserved}), seed
     assert kept_cars > 0
