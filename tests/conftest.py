@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,34 @@ if os.access(MEMORY, os.W_OK):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 _numbers = itertools.count(1)
+
+
+# As Python does, but for less often among the young.
+_COLLECTING = (5_000, 10, 10)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keeps the garbage collector from looking again and again at what was imported.
+
+    That is a million objects that stay.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(*_COLLECTING)
+        gc.enable()
+
+
+def pytest_runtest_teardown() -> None:
+    """Lets no test change how garbage is collected after it.
+
+    A house that is played within a test sets the process to collect next to nothing
+    (`csms.app.calm_collector`). Left so, the tests that follow it heap up gigabytes.
+    """
+    gc.set_threshold(*_COLLECTING)
 
 
 @pytest.fixture(scope="session")

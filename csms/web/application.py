@@ -15,6 +15,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -71,15 +72,18 @@ def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     app.router.routes.extend(_routes(all_routers))
     app.state.routes = [route for router in all_routers for route in router.routes]
 
-    @cache
-    def document() -> bytes:
-        return msgspec.json.encode(describe(app, VERSION))
-
-    @app.get(f"{BASE}/openapi.json", include_in_schema=False)
-    async def show_document() -> Response:
-        return Response(document(), media_type="application/json")
-
+    app.state.document = cache(lambda: msgspec.json.encode(describe(app, VERSION)))
+    app.add_api_route(f"{BASE}/openapi.json", _show_document, include_in_schema=False)
     return app
+
+
+async def _show_document(request: Request) -> Response:
+    """Shows the OpenAPI document.
+
+    It takes the application from the request: FastAPI keeps every endpoint for the life of the
+    process, and with it whatever that was made in.
+    """
+    return Response(request.app.state.document(), media_type="application/json")
 
 
 def _routes(routers: tuple[APIRouter, ...]) -> Sequence[BaseRoute]:
