@@ -35,7 +35,7 @@ serve: $(VENV)/.runtime  ## Runs the service (SERVE_ARGS="--http-port 8080")
 	$(BIN)/heliofleet serve $(SERVE_ARGS)
 
 test: $(VENV)/.dev  ## Runs all tests but the long ones (TEST_ARGS="-k name")
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak" $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak" $(TEST_ARGS)
 
 search: $(VENV)/.dev  ## Runs the property tests with examples never tried before
 	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile search tests/property $(TEST_ARGS)

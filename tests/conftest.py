@@ -26,6 +26,10 @@ settings.load_profile("same-every-time")
 if os.access(MEMORY, os.W_OK):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
+# Programs that tests start keep what they compile for those that come after them, even where this
+# process was told not to: for each of them it is a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 _numbers = itertools.count(1)
 
 

@@ -17,10 +17,9 @@ BATTERY = BatterySpec(capacity_wh=10_000.0, max_power_w=4_000.0)
 
 def test_a_battery_buys_at_night_what_the_evening_takes() -> None:
     corner = load_scenario(CORNER)
-    north, south = corner.sites
     # Without sun there is nothing to store but what is bought.
-    north = msgspec.structs.replace(north, battery=BATTERY, pv_plants=())
-    world = World(msgspec.structs.replace(corner, sites=(north, south)))
+    north = msgspec.structs.replace(corner.sites[0], battery=BATTERY, pv_plants=())
+    world = World(msgspec.structs.replace(corner, sites=(north,)))
     truth = play_days(world, "plan", lambda _: None).truth
     assert truth.complaints == ()
     site = truth.sites[0]
