@@ -14,52 +14,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random, SystemRandom
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
 
-from csms.access.reactions.caches import CacheSweeper
-from csms.access.reactions.lists import ListKeeper
-from csms.billing.reactions import CostTeller
 from csms.booking.desk import Desk
-from csms.booking.reactions import Watchman
-from csms.bus.base import EventNote
 from csms.bus.local import LocalBus
-from csms.certificates import CertificateAuthority
-from csms.charging.reactions import FOLLOWED as SUN_FOLLOWS
-from csms.charging.reactions import SunLedger
-from csms.checks.reactions.checker import Checker
 from csms.config import Settings
-from csms.diagnostics.reactions import UploadKeeper
-from csms.diagnostics.store import UploadStore
+from csms.duties import Duties
 from csms.energy.reactions import Forecaster
 from csms.gateway.server import Gateway
-from csms.grid_limits.reactions import GridLimitKeeper
 from csms.intake import Intake, deciders
 from csms.keyring import Keyring
 from csms.ledger.committer import Committer
 from csms.ledger.database import Database
+from csms.ledger.lead import Lead
 from csms.ledger.relay import Relay
-from csms.messages.reactions import LogKeeper
-from csms.overrides.reactions import OverrideKeeper
 from csms.planning.looking import Look, NotSeen, look_apart, look_in
-from csms.planning.reactions import FOLLOWED, LimitKeeper
-from csms.planning.worker import HEARD, Looks, Planner, Solve
-from csms.reconciliation.reactions import Closer
-from csms.reservations.reactions import ReservationKeeper
+from csms.planning.worker import Looks, Planner, Solve
 from csms.routers import ROUTERS
 from csms.security.authority import BuiltInAuthority
 from csms.security.est import EstAccess, EstAuthority
-from csms.security.reactions.changes import ChangeKeeper
-from csms.security.reactions.renewals import RenewalKeeper
-from csms.security.reactions.signer import CertificateSigner
-from csms.simulations.reactions import Simulator
-from csms.stations.reactions import StationHost
-from csms.surplus.reactions import SurplusKeeper
 from csms.trust.errands import CertificateErrands
-from csms.updates.reactions.campaigns import Conductor
-from csms.updates.reactions.firmware import UpdateKeeper
 from csms.web.application import api_document, build_api
 from csms.web.services import Services
 from models.clocks import (
@@ -162,24 +139,6 @@ def take_short_turns() -> None:
     sys.setswitchinterval(TURN_S)
 
 
-class Keeper(Protocol):
-    """What looks after one thing: it follows some events, and may look at the clock."""
-
-    follows: frozenset[str]
-
-    async def start(self) -> None:
-        """Begins; it may hear events from now on."""
-        ...
-
-    async def stop(self) -> None:
-        """Ends."""
-        ...
-
-    async def heard(self, note: EventNote) -> None:
-        """Takes one of the events that `follows` names."""
-        ...
-
-
 class House:
     """The whole service behind its doors, without sockets of its own but the gateway's."""
 
@@ -212,13 +171,11 @@ class House:
         self._keyring = keyring
         self._errands = CertificateErrands.of(settings, RealClock())
         self._pool: InlinePool | ProcessPool | None = None
-        self._grid_limits = GridLimitKeeper(
-            db=self.db, clock=times.clock, ids=times.ids, activity=times.activity
-        )
-        self._parts: list[Any] = []
+        self.lead = Lead(self.db, node=settings.node_name, wire=times.wire)
+        self._parts: tuple[Committer, Relay, LocalBus]
+        self._duties: Duties
         self.gateway: Gateway
         self.planner: Planner
-        self._surplus: SurplusKeeper
         self.api: FastAPI
 
     async def start(self) -> None:
@@ -226,9 +183,9 @@ class House:
         times, db = self.times, self.db
         clock, ids, activity = times.clock, times.ids, times.activity
         await db.start()
+        await self.lead.claim()
         bus = LocalBus(activity)
-        node = self.settings.node_name
-        relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=times.wire, node=node)
+        relay = Relay(db, bus, clock=clock, ids=ids, activity=activity, wire=times.wire)
         table = deciders(self.settings.operator_name)
         committer = Committer(db, table, clock, ids, activity, times.wire)
         intake = Intake(committer)
@@ -246,6 +203,7 @@ class House:
             activity=activity,
             own_authority=built_in.root if authority is built_in else built_in.kept_root,
             errands=self._errands.errand_for,
+            number=self.lead.number,
         )
         self.planner = Planner(
             db=db,
@@ -259,8 +217,6 @@ class House:
             options=self._options,
             tenant=TENANT,
         )
-        watchman = Watchman(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT)
-        sun = SunLedger(db=db, clock=clock, ids=ids, activity=activity)
         services = Services(
             db=db,
             clock=clock,
@@ -275,42 +231,47 @@ class House:
             desk=Desk(),
             stepped=times.stepped,
             wire=times.wire,
+            lead=self.lead,
         )
-        await committer.start()
-        await relay.start()
-        self.api = build_api(services, ROUTERS)
-        await watchman.start()
-        await sun.start()
-        bus.subscribe("sun", SUN_FOLLOWS, sun.heard)
-        renewals = await self._secure_stations(bus, authority)
-        log_keeper = await self._keep_log()
-        keepers = await self._start_keepers(bus)
-        self._parts = [committer, relay, bus, watchman, sun, *keepers, *renewals, log_keeper]
-        if self._controlled:
-            await self._control_charging(bus)
-        await self.gateway.open()
-
-    async def _control_charging(self, bus: LocalBus) -> None:
-        """Starts what puts limits into stations: safe ones, and those of plans."""
-        db, clock, ids = self.db, self.times.clock, self.times.ids
-        host = StationHost(db=db, clock=clock, ids=ids)
-        keeper = LimitKeeper(db=db, clock=clock, ids=ids)
-        bus.subscribe("stations", host.follows, host.heard)
-        await keeper.start()
-        bus.subscribe("limits", FOLLOWED, keeper.heard, keeper.rest)
-        await self._grid_limits.start()
-        limits = self._grid_limits
-        bus.subscribe("grid limits", limits.follows, limits.heard, limits.rest)
-        bus.subscribe("planner", HEARD, self.planner.heard)
-        await self.planner.start()
-        surplus = self._surplus = SurplusKeeper(
+        self._duties = Duties(
             db=db,
             clock=clock,
             ids=ids,
-            activity=self.times.activity,
-            free_at=self.planner.free_at,
+            activity=activity,
+            wire=times.wire,
+            settings=self.settings,
+            bus=bus,
+            gateway=self.gateway,
+            authority=authority,
+            planner=self.planner if self._controlled else None,
+            tenant=TENANT,
         )
-        bus.subscribe("surplus", surplus.follows, surplus.heard, surplus.rest)
+        self._parts = committer, relay, bus
+        await committer.start()
+        await relay.start(leads=self.lead.held)
+        self.api = build_api(services, ROUTERS)
+        if self.lead.held:
+            await self._duties.begin()
+        await self.gateway.open(clear=self.lead.held, alive=self.lead.alive)
+        await self.gateway.neighbours(some=bool(self.lead.others))
+        self.lead.watch(changed=self._lead_changed, renamed=self.gateway.renamed)
+
+    async def _lead_changed(self) -> None:
+        """Takes over from a service that is gone, or leaves to another what it has taken over."""
+        lead, duties, (_, relay, _) = self.lead, self._duties, self._parts
+        if lead.held and not duties.on:
+            try:
+                await duties.begin()
+            except BaseException:
+                await duties.hand_over()
+                raise
+            await relay.take_over()
+        elif duties.on and not lead.held:
+            relay.hand_over()
+            await duties.hand_over()
+        await self.gateway.neighbours(some=bool(lead.others))
+        if lead.held:
+            await self.gateway.clear_left_over(lead.alive)
 
     def _authority_outside(self) -> EstAuthority | None:
         settings = self.settings
@@ -335,92 +296,6 @@ class House:
             ids=self.times.ids,
             operator_name=self.settings.operator_name,
         )
-
-    async def _secure_stations(self, bus: LocalBus, authority: CertificateAuthority) -> list[Any]:
-        """Starts what signs certificates and renews them, and what changes how stations log in.
-
-        Returns:
-            Those parts that are to be stopped.
-        """
-        db, clock, ids, wall = self.db, self.times.clock, self.times.ids, RealClock()
-        activity = self.times.activity
-        signer = CertificateSigner(
-            db=db, clock=clock, wall=wall, ids=ids, activity=activity, authority=authority
-        )
-        changes = ChangeKeeper(
-            db=db,
-            clock=clock,
-            ids=ids,
-            disconnect=self.gateway.disconnect,
-            station_changed=self.gateway.station_changed,
-        )
-        await signer.start()
-        await changes.start()
-        bus.subscribe("certificates", signer.follows, signer.heard)
-        bus.subscribe("security changes", changes.follows, changes.heard)
-        ahead = timedelta(days=self.settings.certificate_renewal_days)
-        if not ahead:
-            return [signer]
-        renewals = RenewalKeeper(
-            db=db, clock=clock, wall=wall, ids=ids, activity=activity, ahead=ahead
-        )
-        await renewals.start()
-        bus.subscribe("renewals", renewals.follows, renewals.heard)
-        return [signer, renewals]
-
-    async def _start_keepers(self, bus: LocalBus) -> list[Any]:
-        """Starts what looks after one thing each, by what it hears and by the clock."""
-        times = self.times
-        db, clock, ids, activity = self.db, times.clock, times.ids, times.activity
-        keepers: dict[str, Keeper] = {
-            "lists": ListKeeper(db=db, clock=clock, ids=ids, activity=activity),
-            "reservations": ReservationKeeper(db=db, clock=clock, ids=ids, activity=activity),
-            "overrides": OverrideKeeper(db=db, clock=clock, ids=ids, activity=activity),
-            "closer": Closer(db=db, clock=clock, ids=ids, activity=activity, tenant=TENANT),
-            "costs": CostTeller(db=db, clock=clock, ids=ids, activity=activity),
-            "firmware": UpdateKeeper(db=db, clock=clock, ids=ids, activity=activity),
-            "logs": UploadKeeper(
-                db=db,
-                clock=clock,
-                ids=ids,
-                activity=activity,
-                store=UploadStore(self.settings.upload_folder),
-                kept=_kept(self.settings.log_retention_days),
-            ),
-            "checks": Checker(
-                db=db,
-                clock=clock,
-                ids=ids,
-                activity=activity,
-                station_changed=self.gateway.station_changed,
-            ),
-            "simulations": Simulator(db=db, clock=clock, ids=ids, wire=times.wire),
-        }
-        if self.settings.clear_caches:
-            keepers["caches"] = CacheSweeper(db=db, clock=clock, ids=ids, activity=activity)
-        for name, keeper in keepers.items():
-            await keeper.start()
-            bus.subscribe(name, keeper.follows, keeper.heard)
-        campaigns = Conductor(db=db, clock=clock, ids=ids, activity=activity)
-        await campaigns.start()
-        bus.subscribe("campaigns", campaigns.follows, campaigns.heard, campaigns.rest)
-        return [*keepers.values(), campaigns]
-
-    async def _keep_log(self) -> LogKeeper:
-        """Starts what forgets messages, events and plans that are too old."""
-        settings = self.settings
-        keeper = LogKeeper(
-            db=self.db,
-            clock=self.times.clock,
-            ids=self.times.ids,
-            activity=self.times.activity,
-            wire=self.times.wire,
-            messages_kept=_kept(settings.message_retention_days),
-            events_kept=_kept(settings.event_retention_days),
-            plans_kept=_kept(settings.plan_retention_days),
-        )
-        await keeper.start()
-        return keeper
 
     def _solver(self) -> Solve:
         if self.times.in_line:
@@ -461,30 +336,20 @@ class House:
 
     async def stop(self, *, timeout_s: float = 8.0) -> None:
         """Drains the doors and ends all parts, in the order in which nothing is lost."""
-        committer, relay, bus, watchman, sun, *others = self._parts
+        committer, relay, bus = self._parts
         self.api.state.streams.close()
+        await self.lead.rest()
         await self.gateway.drain(timeout_s)
         await self._errands.close()
-        if self._controlled:
-            await self.planner.stop()
-            await self._surplus.stop()
-            await self._grid_limits.stop()
-        await watchman.stop()
-        await sun.stop()
-        for other in others:
-            await other.stop()
+        await self._duties.stop()
         await committer.drain()
         await relay.close()
         await bus.close()
         await committer.close()
         if self._pool is not None:
             self._pool.close()
+        await self.lead.close()
         await self.db.close()
-
-
-def _kept(days: int) -> timedelta | None:
-    """Returns how long something is kept; None: for ever."""
-    return timedelta(days=days) if days else None
 
 
 def rest_document() -> dict[str, Any]:

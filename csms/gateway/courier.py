@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -40,7 +40,7 @@ from models.facts import (
     OutcomeStatus,
 )
 from models.tables.ledger import Command
-from models.tables.stations import StationVariable
+from models.tables.stations import Station, StationVariable
 
 _BATCH = 20
 _LOOKED_UP_AT_ONCE = 500
@@ -114,9 +114,21 @@ class Courier:
         self._expirer: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Settles what a former process has left behind, and begins to listen for work."""
+        """Begins to listen for work."""
+        self._subscription = self._bus.subscribe("courier", (COMMAND_QUEUED,), self._on_queued)
+        self._expirer = asyncio.create_task(self._expire(), name="courier-expiry")
+
+    async def settle_left_over(self, alive: Collection[int]) -> None:
+        """Says that nobody knows what came of the commands that dead services have sent.
+
+        Args:
+            alive: the numbers of the others.
+        """
+        query = sa.select(Command.id, Command.station).where(
+            Command.state == "sent",
+            Command.station.not_in(sa.select(Station.identity).where(Station.held_by.in_(alive))),
+        )
         async with self._db.read() as session:
-            query = sa.select(Command.id, Command.station).where(Command.state == "sent")
             left_over = (await session.execute(query)).all()
         for command_id, station in left_over:
             await self._settle(
@@ -129,8 +141,6 @@ class Courier:
                     detail="the service was restarted",
                 )
             )
-        self._subscription = self._bus.subscribe("courier", (COMMAND_QUEUED,), self._on_queued)
-        self._expirer = asyncio.create_task(self._expire(), name="courier-expiry")
 
     async def close(self) -> None:
         """Stops; commands under way become `unknown` as their connections end."""

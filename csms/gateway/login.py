@@ -124,7 +124,9 @@ class Login:
         if identity is None:
             return TurnedAway("no-identity", 404, "", "no usable identity in the path")
         record = self._records.called(identity)
-        if record is None and self._look_ups.allows(network_of(knock.remote)):
+        if record is not None and self._records.shared:
+            record = await self._records.refresh(record.identity)
+        elif record is None and self._look_ups.allows(network_of(knock.remote)):
             record = await self._records.refresh(identity)
         if record is None:
             record = await self._onboarding.enrol(identity, knock.remote)

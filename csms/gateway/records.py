@@ -115,6 +115,8 @@ class StationRecords:
         self._owners: dict[str, str] = {}
         """By fingerprint, the station whose certificate it is."""
         self._used: set[str] = set()
+        self.shared = False
+        """Other services let stations in as well: what is in memory may be old."""
 
     async def load(self) -> None:
         """Reads all of them, once at the start."""
@@ -124,6 +126,17 @@ class StationRecords:
             for station in stations:
                 self.put(_record(station, changing=station.identity in changing))
             await self._read_certificates(session, sa.true())
+
+    async def reload(self) -> None:
+        """Reads all of them again, after another service may have changed them.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        before = dict(self._records)
+        await self.load()
+        for identity, former in before.items():
+            self.put(_not_back(self._records[identity], former))
 
     def known(self, identity: str) -> StationRecord | None:
         """Returns the record in memory."""
@@ -151,12 +164,7 @@ class StationRecords:
             return None
         record = _record(station, changing=changing is not None)
         if (before := self._records.get(identity)) is not None:
-            # Connections are counted here first, and reach the database a moment later.
-            record = replace(
-                record,
-                epoch=max(record.epoch, before.epoch),
-                booted=record.booted or before.booted,
-            )
+            record = _not_back(record, before)
         self.put(record)
         return record
 
@@ -236,6 +244,15 @@ class StationRecords:
                 self._revoked.add(row.fingerprint)
             if row.used_at is not None:
                 self._used.add(row.fingerprint)
+
+
+def _not_back(record: StationRecord, before: StationRecord) -> StationRecord:
+    """Returns a record as read, but no older than the one before.
+
+    Connections are counted here first, and reach the database a moment later.
+    """
+    epoch = max(record.epoch, before.epoch)
+    return replace(record, epoch=epoch, booted=record.booted or before.booted)
 
 
 def _record(station: Station, *, changing: bool) -> StationRecord:

@@ -27,7 +27,8 @@ from csms.gateway.limits import Limits
 from csms.gateway.login import Login
 from csms.gateway.onboarding import Onboarding
 from csms.gateway.porter import Porter
-from csms.gateway.records import StationRecord, StationRecords
+from csms.gateway.presence import Presence
+from csms.gateway.records import StationRecords
 from csms.gateway.registry import Registry
 from csms.gateway.tls import TlsDoor, TlsFiles
 from csms.gateway.transport import SocketTransport
@@ -38,7 +39,6 @@ from models.clocks import Activity, Clock, RealClock, WireClock
 from models.errors import BadInput, FieldError, FleetError, Unavailable
 from models.facts import (
     CertificatePresented,
-    ConnectionChanged,
     LoginProved,
     StationsSeen,
 )
@@ -80,11 +80,13 @@ class Gateway:
         wall: Clock | None = None,
         own_authority: Callable[[], Awaitable[str | None]] = _no_authority,
         errands: Errands = no_errands,
+        number: int = 0,
     ) -> None:
         """Takes the parts of the house.
 
         Those that may be left out: the bounds; real time (`wall`), by which certificates are valid
-        even where life time is simulated; the house's own authority (PEM); and errands.
+        even where life time is simulated; the house's own authority (PEM); errands; and our number
+        among the services on the database.
         """
         self.limits = limits or Limits()
         self._intake = intake
@@ -95,6 +97,7 @@ class Gateway:
         self._settings = settings
         self._own_authority = own_authority
         self._records = StationRecords(db)
+        self._presence = Presence(db=db, intake=intake, clock=clock, number=number)
         self._registry = Registry(clock, wire, self.limits)
         self._onboarding = Onboarding(
             mode=settings.station_onboarding,
@@ -156,8 +159,12 @@ class Gateway:
 
     # -- for the composition root ------------------------------------------------------------
 
-    async def open(self) -> None:
+    async def open(self, *, clear: bool = True, alive: Collection[int] = ()) -> None:
         """Reads the stations' records and starts the courier; `connect_memory` works then.
+
+        Args:
+            clear: whether to clear up what dead services have left, as `clear_left_over` does.
+            alive: the numbers of those that live.
 
         Raises:
             Unavailable: if the database is away.
@@ -165,13 +172,42 @@ class Gateway:
         assert not self._opened
         self._opened = True
         await self._records.load()
-        for record in self._records.all():
-            if record.online:
-                # A former process has not lived to see it go.
-                submit_quietly(self._intake, self._connection(record, online=False))
+        if clear:
+            await self.clear_left_over(alive)
         await self.courier.start()
         self._spawn(self._flush_seen())
         self._spawn(self._clean())
+
+    async def clear_left_over(self, alive: Collection[int]) -> None:
+        """Says of stations that were connected to a dead service that they are gone.
+
+        That service has not lived to see them go, nor how the commands ended that it has sent.
+
+        Args:
+            alive: the numbers of the services whose connections are to be left alone.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        await self._presence.bury(alive)
+        await self.courier.settle_left_over(alive)
+
+    async def renamed(self, number: int) -> None:
+        """Says which stations are connected here, after we may have been taken for dead."""
+        self._presence.renamed(number, self._registry.lanes())
+
+    async def neighbours(self, *, some: bool) -> None:
+        """Takes whether other services share the database, and let stations in.
+
+        What is known of stations may then have changed there, so that each login looks it up; when
+        the last of them has gone, all is read anew once.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        if self._records.shared and not some:
+            await self._records.reload()
+        self._records.shared = some
 
     async def start(self, host: str, port: int) -> int:
         """Opens the door; returns the port, which is a free one if `port` is 0.
@@ -340,7 +376,7 @@ class Gateway:
         self._follower.follow(lane)
 
     def _on_enter(self, lane: Lane) -> None:
-        self._submit_connection(lane, online=True, detail=None)
+        self._presence.here(lane)
         record, proof = lane.record, lane.proof
         if record.changing:
             submit_quietly(
@@ -371,7 +407,7 @@ class Gateway:
 
     def _on_end(self, lane: Lane, reason: str) -> None:
         self._registry.remove(lane)
-        self._submit_connection(lane, online=False, detail=reason)
+        self._presence.gone(lane, reason)
 
     def _on_unavailable(self) -> None:
         if not self._porter.closed:
@@ -390,29 +426,6 @@ class Gateway:
             self._porter.closed = self._draining
             _log.warning("door_open_again")
             return
-
-    def _submit_connection(self, lane: Lane, *, online: bool, detail: str | None) -> None:
-        fact = self._connection(
-            lane.record, online=online, subprotocol=lane.subprotocol, detail=detail
-        )
-        submit_quietly(self._intake, fact)
-
-    def _connection(
-        self,
-        record: StationRecord,
-        *,
-        online: bool,
-        subprotocol: str | None = None,
-        detail: str | None = None,
-    ) -> ConnectionChanged:
-        return ConnectionChanged(
-            station=record.identity,
-            received_at=self._clock.now(),
-            online=online,
-            epoch=record.epoch,
-            subprotocol=subprotocol,
-            detail=detail,
-        )
 
     # -- what goes on by itself --------------------------------------------------------------
 

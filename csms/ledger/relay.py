@@ -28,6 +28,8 @@ SWEEP_S = 1.0
 """How often the tables are read for what other processes have written."""
 _SAVE_EVERY_S = 5.0
 _PAGE = 500
+_CURSOR = "relay"
+"""Of the house: what of the outbox the service that leads has told."""
 _MEMORY_LIMIT = 10_000
 """Events kept in memory for the bus; beyond it they are read from the outbox again."""
 
@@ -46,7 +48,6 @@ class Relay:
         ids: IdMaker,
         activity: Activity,
         wire: WireClock,
-        node: str = "node-1",
     ) -> None:
         self._db = db
         self._bus = bus
@@ -54,10 +55,12 @@ class Relay:
         self._ids = ids
         self._activity = activity
         self._wire = wire
-        self._name = f"relay/{node}"
         self._cursor = 0
         self._saved = 0
         self._saved_s = 0.0
+        self._leads = True
+        self._back_to: int | None = None
+        """From where on all is to be told again."""
         self._events: list[EventNote] = []
         self._stations: dict[tuple[str, str], None] = {}
         self._sites: dict[tuple[str, str], None] = {}
@@ -72,17 +75,21 @@ class Relay:
         """Number of the last event that was published."""
         return self._cursor
 
-    async def start(self) -> None:
-        """Takes up where the last run of this node stopped (a new node: from now on).
+    async def start(self, *, leads: bool = True) -> None:
+        """Takes up where the last run stopped (the first one: from now on).
 
         On a virtual clock (`Database.inline`) nobody else writes, so that nothing is swept.
+
+        Args:
+            leads: False: another service on this database does what goes on by itself, and keeps
+                how far it has come; this one begins with what happens from now on.
         """
-        async with self._db.read() as session:
-            kept = await session.get(HouseFact, self._name)
-            if kept is not None:
-                self._cursor = int(kept.value["cursor"])
-            else:
-                self._cursor = await session.scalar(sa.select(sa.func.max(Event.id))) or 0
+        self._leads = leads
+        kept = await self._kept() if leads else None
+        if kept is None:
+            async with self._db.read() as session:
+                kept = await session.scalar(sa.select(sa.func.max(Event.id))) or 0
+        self._cursor = kept
         self._saved = self._cursor
         self._saved_s = self._wire.monotonic()
         loop = asyncio.get_running_loop()
@@ -101,6 +108,27 @@ class Relay:
             self._busy = False
             self._activity.end()
         await self._save()
+
+    async def take_over(self) -> None:
+        """Tells again what the service that has led may have left untold.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        kept = await self._kept()
+        if kept is not None:
+            self._back_to = kept
+        self._leads = True
+        self._wake(sweep=True)
+
+    def hand_over(self) -> None:
+        """Leaves it to another service to keep how far it has come."""
+        self._leads = False
+
+    async def _kept(self) -> int | None:
+        async with self._db.read() as session:
+            kept = await session.get(HouseFact, _CURSOR)
+        return None if kept is None else int(kept.value["cursor"])
 
     def committed(self, outcome: Committed) -> None:
         """Takes note of what a transaction of this process has made true."""
@@ -143,6 +171,9 @@ class Relay:
     async def _pump(self) -> None:
         """Publishes all there is: events first, then wake-ups."""
         sweep, self._sweep = self._sweep, False
+        if self._back_to is not None:
+            self._cursor = self._saved = min(self._cursor, self._back_to)
+            self._back_to = None
         # A look into the outbox may have found some of them already.
         fresh = (event for event in self._events if event.id > self._cursor)
         events = sorted(fresh, key=lambda event: event.id)
@@ -204,10 +235,10 @@ class Relay:
 
     async def _save(self) -> None:
         self._saved_s = self._wire.monotonic()
-        if self._cursor == self._saved:
+        if self._cursor == self._saved or not self._leads:
             return
         async with self._db.write(self._clock, self._ids) as work:
-            await work.session.merge(HouseFact(name=self._name, value={"cursor": self._cursor}))
+            await work.session.merge(HouseFact(name=_CURSOR, value={"cursor": self._cursor}))
         self._saved = self._cursor
 
 

@@ -90,6 +90,7 @@ STATIONS = RowKind(
         "booted_at",
         "online",
         "epoch",
+        "held_by",
         "ocpp_version",
         "last_seen",
         "updated_at",

@@ -96,6 +96,7 @@ class StationState(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     tariff_id: str | None = None
+    held_by: int | None = None
 
 
 class EvseState(msgspec.Struct, frozen=True):
@@ -228,13 +229,19 @@ def boot_answer(station: StationState, now: datetime) -> BootAnswer:
 def connection_changed(
     station: StationState, fact: ConnectionChanged, now: datetime
 ) -> StationState | None:
-    """Returns what is known of a station that has come or gone; None for news of an old socket."""
+    """Returns what is known of a station that has come or gone; None for news of an old socket.
+
+    Nor is it news that a station has gone from a service that does not hold it any more.
+    """
     if fact.epoch < station.epoch:
+        return None
+    if not fact.online and fact.epoch == station.epoch and fact.held_by != station.held_by:
         return None
     return msgspec.structs.replace(
         station,
         online=fact.online,
         epoch=fact.epoch,
+        held_by=fact.held_by if fact.online else None,
         ocpp_version=fact.subprotocol or station.ocpp_version,
         last_seen=now,
         updated_at=now,

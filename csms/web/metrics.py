@@ -63,6 +63,7 @@ async def exposition(services: Services, counts: RequestCounts, streams: int) ->
         ({"method": method, "status": str(status)}, count)
         for (method, status), count in sorted(counts.answered.items())
     ]
+    leads = int(services.lead is None or services.lead.held)
     parts = [
         _metric("http_requests_total", "counter", "Requests answered.", requests),
         _metric("event_streams", "gauge", "Open event streams.", [({}, streams)]),
@@ -79,6 +80,9 @@ async def exposition(services: Services, counts: RequestCounts, streams: int) ->
             [({"state": state}, n) for state, n in sorted(commands.items())],
         ),
         _metric("events_total", "counter", "Events in the outbox.", [({}, newest)]),
+        _metric(
+            "leads", "gauge", "1: plans, and does all else that goes on by itself.", [({}, leads)]
+        ),
         _metric("work_under_way", "gauge", "Pieces of work.", [({}, services.activity.count)]),
     ]
     return "".join(parts)

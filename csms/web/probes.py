@@ -29,12 +29,15 @@ async def alive() -> Response:
 
 @router.api_route("/readyz", methods=SEEN_BY)
 async def ready(request: Request) -> Response:
-    """Answer 200 while the database answers."""
+    """Answer 200 while the database answers; say whether another service plans for all."""
+    lead = services_of(request).lead
     try:
         async with asyncio.timeout(READY_WITHIN_S), services_of(request).db.read() as session:
             await session.execute(sa.select(1))
     except (SQLAlchemyError, FleetError, OSError, TimeoutError):
         return problem(503, "unavailable", "the database does not answer")
+    if lead is not None and not lead.held:
+        return PlainTextResponse(f"ready, standing by: {lead.holder or 'nobody yet'} leads\n")
     return PlainTextResponse("ready\n")
 
 

@@ -89,6 +89,20 @@ class StationGateway(Protocol):
         ...
 
 
+class Leading(Protocol):
+    """This service's place among those on its database (`csms.ledger.lead.Lead`)."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it leads: plans, and does all else that goes on by itself."""
+        ...
+
+    @property
+    def holder(self) -> str:
+        """Who leads."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything a REST route may need; kept in `app.state.services`."""
@@ -107,6 +121,8 @@ class Services:
     """Signs certificates of stations; `csms.security` knows its type."""
     desk: object | None = None
     """The booking desk; `csms.booking` knows its type."""
+    lead: Leading | None = None
+    """Which of several services on the database leads; None: there is no other."""
     stepped: SteppedClock | None = None
     """The clock that `POST /clock` moves; None: a real one, which nobody moves."""
     wire: WireClock = field(default_factory=RealWireClock)

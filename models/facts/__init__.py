@@ -392,6 +392,8 @@ class ConnectionChanged(Fact, frozen=True, gc=False, kw_only=True):
     online: bool
     epoch: int
     """Counts the connections of this identity; commands of an older epoch are read back."""
+    held_by: int | None = None
+    """The number of the service that it has come to or gone from."""
     subprotocol: str | None = None
     detail: str | None = None
 

@@ -49,6 +49,10 @@ class Station(Base):
     booted_at: Mapped[datetime | None]
     epoch: Mapped[int] = mapped_column(default=0)
     """Grows with each connection; commands of older epochs are read back, not repeated."""
+    held_by: Mapped[int | None] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    )
+    """While it is connected, the number of the service that it is connected to."""
     external_id: Mapped[str | None]
     custom: Mapped[dict[str, Any]] = mapped_column(default=dict)
     version: Mapped[int] = mapped_column(default=1)

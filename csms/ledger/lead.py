@@ -1,0 +1,184 @@
+"""Which of several services on one database leads, and which of them live.
+
+Any number of services may share a PostgreSQL database: each has doors of its own. What goes on by
+itself (plans, limits, watches, simulations, clearing up after the dead) is one service's at a time.
+It leads that holds an advisory lock; a second lock of its own says that a service lives. Both are a
+session's, so that the database drops them when their holder dies, however it dies. An SQLite file
+has one service (`csms.ledger.lock`), which leads from the start and is number 0. What the one that
+leads does is not here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from random import SystemRandom
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from csms.ledger.database import Database, away, lone_engine, unreachable
+from models.clocks import WireClock
+from models.errors import Unavailable
+
+LOOK_S = 1.0
+"""How often is looked who leads and who lives."""
+ANSWER_S = 5.0
+"""A database that takes longer for so little is away."""
+LEAD_LOCK = 0x4C454144
+"""PostgreSQL advisory lock (first half; the second is 0): who holds it leads."""
+ALIVE_LOCK = 0x4C495645
+"""First half of the advisory locks of those that live; the second is their number."""
+_NUMBERS = 2**31 - 1
+_NAME_MAX = 63
+"""PostgreSQL cuts names of applications here."""
+
+_log = structlog.get_logger("lead")
+_HELD = (
+    "FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory'"
+    " AND l.granted AND l.objsubid = 2"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+class Lead:
+    """This service's place among those on its database."""
+
+    def __init__(self, db: Database, *, node: str, wire: WireClock) -> None:
+        """Takes the database, and the name by which others are told of this service."""
+        self._wire = wire
+        self._node = node
+        alone = db.dialect == "sqlite"
+        self.number = 0
+        """Of this service, among all that have been on the database: of each session a new one."""
+        self.held = alone
+        """Whether this service leads."""
+        self.holder = node if alone else ""
+        """Who leads, as far as is known."""
+        self.alive: frozenset[int] = frozenset()
+        """The numbers of those that live; on SQLite nobody but us does, and none is told."""
+        name = f"heliofleet {node} ({socket.gethostname()}, process {os.getpid()})"
+        self._engine: AsyncEngine | None = None if alone else lone_engine(db, name[:_NAME_MAX])
+        self._connection: AsyncConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def others(self) -> frozenset[int]:
+        """The numbers of those that live beside us."""
+        return self.alive - {self.number}
+
+    async def claim(self) -> None:
+        """Says that this service lives, and leads if nobody else does.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        if self._engine is not None:
+            await self._look()
+            if not self.held:
+                _log.warning("standing_by", leads=self.holder)
+
+    def watch(
+        self, *, changed: Callable[[], Awaitable[None]], renamed: Callable[[int], Awaitable[None]]
+    ) -> None:
+        """From now on tells of changes.
+
+        Args:
+            changed: called when this service begins or ceases to lead, and when another has come
+                or gone. Called again soon if it raises.
+            renamed: called with the new number of this service when it may have passed for dead.
+        """
+        if self._engine is not None:
+            self._task = asyncio.get_running_loop().create_task(
+                self._watch(changed, renamed), name="lead"
+            )
+
+    async def rest(self) -> None:
+        """Tells of nothing any more; whether this service leads stays as it is."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def close(self) -> None:
+        """Gives up the lead, and its place among the living."""
+        await self.rest()
+        if self._engine is not None:
+            await self._drop()
+            await self._engine.dispose()
+            self.held = False
+
+    async def _watch(
+        self, changed: Callable[[], Awaitable[None]], renamed: Callable[[int], Awaitable[None]]
+    ) -> None:
+        told, number = (self.held, self.alive), self.number
+        while True:
+            await self._wire.sleep(LOOK_S)
+            try:
+                await self._look()
+                if self.number != number:
+                    await renamed(self.number)
+                    number = self.number
+                now = (self.held, self.alive)
+                if now != told:
+                    if now[0] != told[0]:
+                        _log.warning("leads" if self.held else "standing_by", leads=self.holder)
+                    await changed()
+                    told = now
+            except Unavailable as error:
+                # Whether we lead still is only known when the database is back, and till then
+                # nobody can do anything.
+                _log.warning("lead_unknown", error=error.detail)
+            except Exception:  # noqa: BLE001 - nobody else would look again
+                _log.exception("lead_failed")
+
+    async def _look(self) -> None:
+        """Finds out who lives and who leads; takes the lead where nobody has it."""
+        async with self._session() as connection:
+            taken = await connection.scalar(
+                sa.text("SELECT pg_try_advisory_lock(:kind, 0)"), {"kind": LEAD_LOCK}
+            )
+            if taken and self.held:  # locks are counted
+                await connection.execute(
+                    sa.text("SELECT pg_advisory_unlock(:kind, 0)"), {"kind": LEAD_LOCK}
+                )
+            rows = await connection.execute(
+                sa.text(f"SELECT l.classid, l.objid, a.application_name {_HELD}")
+            )
+            locks = [(int(kind), int(number), str(name)) for kind, number, name in rows]
+        self.held = bool(taken)
+        self.alive = frozenset(number for kind, number, _ in locks if kind == ALIVE_LOCK)
+        self.holder = next((name for kind, _, name in locks if kind == LEAD_LOCK), "")
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncGenerator[AsyncConnection]:
+        """Gives the one session that our locks are of; a new one where the last was lost."""
+        assert self._engine is not None
+        try:
+            with away(), unreachable():
+                async with asyncio.timeout(ANSWER_S):
+                    if self._connection is None:
+                        self._connection = await self._engine.connect()
+                        # What others have been told of the dead is not to be taken for news of us.
+                        self.number = SystemRandom().randrange(1, _NUMBERS)
+                        await self._connection.execute(
+                            sa.text("SELECT pg_advisory_lock(:kind, :number)"),
+                            {"kind": ALIVE_LOCK, "number": self.number},
+                        )
+                        self.held = False  # to be taken anew, if nobody else has taken it
+                    yield self._connection
+        except BaseException:
+            await self._drop()
+            raise
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):  # it may be broken, which is all the same
+                await connection.invalidate()
+                await connection.close()

@@ -1,0 +1,183 @@
+"""Several services on one PostgreSQL database: one leads, the others have doors and stand by."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from csms.app import House, real_times
+from csms.config import Settings
+from csms.gateway.memory import MemoryLink, basic
+from csms.keyring import Keyring
+from models.tables.checks import StationCheck
+from models.tables.simulations import Simulation
+from models.tables.stations import Station
+from tests.builders.postgres import PostgresServer
+from tests.builders.rest_house import BOOTSTRAP, a_site
+from tests.builders.waiting import until
+
+PATIENCE_S = 60.0
+Client = httpx.AsyncClient
+
+
+@asynccontextmanager
+async def serving(
+    url: str, name: str, *, controlled: bool = False
+) -> AsyncGenerator[tuple[House, Client]]:
+    """One service, as `serve` runs it; it ends with the block."""
+    settings = Settings(database_url=url, bootstrap_api_key=SecretStr(BOOTSTRAP), node_name=name)
+    house = House(settings, real_times(), Keyring(b"k" * 32), controlled=controlled)
+    await house.start()
+    try:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(house.api),
+            base_url="http://house",
+            headers={"Authorization": f"Bearer {BOOTSTRAP}"},
+            timeout=PATIENCE_S,
+        ) as http:
+            yield house, http
+    finally:
+        await house.stop(timeout_s=0.5)
+
+
+async def make(http: Client, path: str, body: dict[str, Any]) -> Any:
+    answer = await http.post(f"/api/v1{path}", json=body)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+async def site_with_stations(http: Client, *stations: str) -> dict[str, str]:
+    """Returns the password of each."""
+    await make(http, "/sites", a_site(id="A"))
+    evses = [{"evse_id": 1}]
+    return {
+        name: (await make(http, "/stations", {"identity": name, "site_id": "A", "evses": evses}))[
+            "password"
+        ]
+        for name in stations
+    }
+
+
+async def plug_in(house: House, name: str, password: str) -> MemoryLink:
+    return await house.gateway.connect_memory(name, ("ocpp1.6",), basic(name, password))
+
+
+async def what_is_under_way(house: House) -> None:
+    """Writes rows as a service has them while it plays a simulation and checks a station."""
+    now = house.times.clock.now()
+    async with house.db.write(house.times.clock, house.times.ids) as work:
+        work.session.add_all(
+            (
+                Simulation(
+                    id="sim",
+                    scenario="depot",
+                    changes={},
+                    days=1,
+                    planner="plan",
+                    state="running",
+                    progress=0.5,
+                    created_at=now,
+                    updated_at=now,
+                ),
+                StationCheck(
+                    id="check",
+                    station="HERE",
+                    evse_id=1,
+                    apply=False,
+                    state="running",
+                    steps=[],
+                    findings=[],
+                    applied=[],
+                    created_at=now,
+                    updated_at=now,
+                ),
+            )
+        )
+
+
+async def states(house: House) -> tuple[str | None, str | None]:
+    async with house.db.read() as session:
+        return (
+            await session.scalar(sa.select(Simulation.state)),
+            await session.scalar(sa.select(StationCheck.state)),
+        )
+
+
+async def online(house: House) -> set[str]:
+    async with house.db.read() as session:
+        return set(await session.scalars(sa.select(Station.identity).where(Station.online)))
+
+
+async def readiness(http: Client) -> str:
+    answer = await http.get("/readyz")
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def test_the_second_leaves_alone_what_the_first_does_and_takes_over_when_it_is_gone(
+    postgres_url: str,
+) -> None:
+    async with AsyncExitStack() as second, AsyncExitStack() as first:
+        a, http_a = await first.enter_async_context(serving(postgres_url, "a", controlled=True))
+        words = await site_with_stations(http_a, "HERE", "THERE")
+        await plug_in(a, "HERE", words["HERE"])
+        for _ in range(3):  # which the other does not count
+            link = await plug_in(a, "THERE", words["THERE"])
+            await a.gateway.disconnect("THERE")
+            del link
+        await what_is_under_way(a)
+        with capture_logs() as said:
+            b, http_b = await second.enter_async_context(
+                serving(postgres_url, "b", controlled=True)
+            )
+        (stands,) = (line for line in said if line["event"] == "standing_by")
+        assert stands["leads"].startswith("heliofleet a (")
+        assert await readiness(http_a) == "ready\n"
+        assert (await readiness(http_b)).startswith("ready, standing by: heliofleet a (")
+        assert "heliofleet_leads 0" in (await http_b.get("/metrics")).text
+
+        await plug_in(b, "THERE", words["THERE"])
+
+        await until(lambda: online(b), lambda seen: seen == {"HERE", "THERE"})
+        assert await states(b) == ("running", "running")
+        assert not b.planner.solve_seconds
+
+        await first.aclose()
+
+        await until(lambda: states(b), lambda seen: seen == ("failed", "broken-off"))
+        await until(lambda: online(b), lambda seen: seen == {"THERE"})
+        assert await readiness(http_b) == "ready\n"
+        assert "heliofleet_leads 1" in (await http_b.get("/metrics")).text
+
+
+async def test_services_that_have_lost_their_sessions_find_out_who_leads_and_keep_their_stations(
+    postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    async with serving(postgres_url, "a") as (a, http_a), serving(postgres_url, "b") as (b, http_b):
+        words = await site_with_stations(http_a, "HERE", "THERE")
+        await plug_in(a, "HERE", words["HERE"])
+        await plug_in(b, "THERE", words["THERE"])
+
+        async def leaders_and_holders() -> tuple[int, set[int | None]]:
+            async with a.db.read() as session:
+                held_by = await session.scalars(sa.select(Station.held_by))
+            told = [await readiness(http) for http in (http_a, http_b)]
+            return told.count("ready\n"), set(held_by)
+
+        before = {a.lead.number, b.lead.number}
+        await until(leaders_and_holders, lambda seen: seen == (1, before))
+        postgres_server.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'heliofleet % (%'"
+        )
+        await until(
+            leaders_and_holders,
+            lambda seen: seen == (1, {a.lead.number, b.lead.number}) and not seen[1] & before,
+        )
+        assert await online(a) == {"HERE", "THERE"}
