@@ -20,6 +20,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.lowered import windows_of
 from scheduler.reach import (
     TOLERANCE_WH,
     AdmissionRules,
@@ -331,6 +332,7 @@ class Calendar:
             dropoff_site=codes.look_up(wish.dropoff_site),
             distance_km=wish.distance_km,
             reserve_km=wish.reserve_km,
+            lowered=windows_of(self.rules.lowered, codes.look_up),
         )
 
     def _accepts(self, wish: Wish, table: Table) -> bool:

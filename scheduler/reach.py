@@ -20,6 +20,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.lowered import Lowered, Windows, all_later_s, all_lost_s, lost_s
 from scheduler.straying import Margin, Straying
 
 Table = NDArray[np.float64]
@@ -53,6 +54,8 @@ class CarState:
     consumption_wh_per_km: float
     site_power_w: Mapping[str, float] = field(default_factory=dict[str, float])
     """The same for any later stay, by site; a site that is not named gives `charge_power_w`."""
+    place: str | None = None
+    """Where the stay that begins at `free_from` is, as `Lowered.place` has it; None: its site."""
 
     def power_at(self, site_id: str) -> float:
         """Returns the charging power in W that is counted on in a later stay at a site."""
@@ -91,6 +94,8 @@ class AdmissionRules:
     """What promises from a site keep free; a site that is not named: the factor and the buffer."""
     straying: Straying = field(default_factory=Straying)
     """How trips stray, for the probability of an answer."""
+    lowered: tuple[Lowered, ...] = ()
+    """Where and when charging is lower than usual; pieces of one place do not overlap."""
 
     def margin(self, site_id: str) -> Margin:
         """Returns what a promise from a site keeps free, with no less than the buffer."""
@@ -137,6 +142,8 @@ class Column(IntEnum):
     """How long after `FROM_S` charging is taken to begin."""
     NEXT_LOST_S = 18
     """The same after a new trip in this gap."""
+    PLACE = 19
+    """Where the car is in this gap, as `Lowered.place` has it: its site, but for the first."""
 
 
 def seconds(instant: datetime) -> float:
@@ -181,6 +188,12 @@ def departure_needs_wh(
         needs.append(need_wh)
         if index > 0:
             pause_s = seconds(promise.start) - seconds(promises[index - 1].end)
+            pause_s -= lost_s(
+                rules.lowered,
+                promise.pickup_site,
+                seconds(promises[index - 1].end) + margin.lost_s,
+                seconds(promise.start),
+            )
             pause_s = max(0.0, pause_s - margin.lost_s)
             gain = gain_w(car, car.power_at(promise.pickup_site), rules)
             arrival_wh = max(car.min_soc_wh, need_wh - gain * pause_s / SECONDS_PER_HOUR)
@@ -210,6 +223,7 @@ def car_columns(
     needs = departure_needs_wh(car, promises, rules)
     gain = gain_w(car, car.charge_power_w, rules)
     site, stored_wh = car.site_id, car.soc_wh
+    place = car.place or site
     from_s = max(seconds(car.free_from), seconds(now))
     after_trip = car.free_from > now
     vehicle_class = code(car.vehicle_class)
@@ -217,7 +231,7 @@ def car_columns(
     for gap in range(len(promises) + 1):
         follower = promises[gap] if gap < len(promises) else None
         margin = rules.margin(site)
-        lost_s = margin.lost_s if after_trip else 0.0
+        late_s = margin.lost_s if after_trip else 0.0
         if follower is None:
             next_margin, next_site, next_gain = margin, -1, 0.0
             until_s = close_s = OPEN_END_S
@@ -246,14 +260,17 @@ def car_columns(
                 after_trip,
                 next_gain,
                 margin.energy_factor,
-                lost_s,
+                late_s,
                 next_margin.lost_s,
+                code(place),
             )
         )
         if follower is not None:
-            stored_wh = charged_wh(stored_wh, car.max_soc_wh, gain, until_s - from_s - lost_s)
+            late_s += lost_s(rules.lowered, place, from_s + late_s, until_s)
+            stored_wh = charged_wh(stored_wh, car.max_soc_wh, gain, until_s - from_s - late_s)
             stored_wh -= trip_wh(car, follower.distance_km, rules)
             site, after_trip = follower.dropoff_site, True
+            place = site
             gain = gain_w(car, car.power_at(site), rules)
             # A late car starts its next promise late: it is never back before it was there.
             from_s = max(from_s, seconds(follower.end))
@@ -308,6 +325,8 @@ class Ask:
     """None: back to the site where the gap is."""
     distance_km: float
     reserve_km: float
+    lowered: Windows = ()
+    """`AdmissionRules.lowered`."""
 
 
 class Stage(IntEnum):
@@ -362,13 +381,15 @@ def fit(table: Table, ask: Ask, rules: AdmissionRules) -> Fit:
     in_time = (
         at_place & (table[Column.OPEN_S] <= ask.start_s) & (ask.end_s <= table[Column.CLOSE_S])
     )
-    idle_s = ask.start_s - table[Column.FROM_S] - table[Column.LOST_S]
+    plugged_s = table[Column.FROM_S] + table[Column.LOST_S]
+    idle_s = ask.start_s - plugged_s
+    idle_s -= all_lost_s(ask.lowered, table[Column.PLACE], plugged_s, ask.start_s)
     ready_wh = _charged_wh(table, table[Column.REACH_WH], table[Column.GAIN_W], idle_s)
     per_km_wh = table[Column.WH_PER_KM]
     back_wh = ready_wh - per_km_wh * (ask.distance_km * rules.energy_factor)
     own_km = ask.distance_km * table[Column.FACTOR] + ask.reserve_km
     before_wh = ready_wh - per_km_wh * own_km - table[Column.MIN_WH]
-    pause_s = table[Column.UNTIL_S] - ask.end_s - table[Column.NEXT_LOST_S]
+    pause_s = _pause_s(table, ask)
     again_wh = _charged_wh(table, back_wh, table[Column.NEXT_GAIN_W], pause_s)
     after_wh = again_wh - table[Column.NEED_WH]
     charged = in_time & (before_wh >= -TOLERANCE_WH)
@@ -391,8 +412,11 @@ def soonest_s(table: Table, ask: Ask) -> NDArray[np.float64]:
     can_gain = table[Column.GAIN_W] > 0
     never_hours = np.where(missing_wh > 0, np.inf, 0.0)
     hours = np.divide(missing_wh, table[Column.GAIN_W], out=never_hours, where=can_gain)
-    lost_s = np.where(missing_wh > 0, table[Column.LOST_S], 0.0)
-    ready_s = table[Column.FROM_S] + lost_s + hours * SECONDS_PER_HOUR
+    late_s = np.where(missing_wh > 0, table[Column.LOST_S], 0.0)
+    plugged_s = table[Column.FROM_S] + late_s
+    ready_s = plugged_s + hours * SECONDS_PER_HOUR
+    later_s = all_later_s(ask.lowered, table[Column.PLACE], plugged_s, ready_s)
+    ready_s = np.where(missing_wh > 0, later_s, ready_s)
     return np.maximum(np.maximum(table[Column.OPEN_S], ready_s), ask.start_s)
 
 
@@ -402,13 +426,20 @@ def longest_km(table: Table, ask: Ask, rules: AdmissionRules) -> float:
     in_time = found.stage > Stage.TIME
     if not in_time.any():
         return 0.0
-    pause_s = np.maximum(0.0, table[Column.UNTIL_S] - ask.end_s - table[Column.NEXT_LOST_S])
+    pause_s = np.maximum(0.0, _pause_s(table, ask))
     later_wh = table[Column.NEED_WH] - table[Column.NEXT_GAIN_W] * pause_s / SECONDS_PER_HOUR
     per_km_wh = np.maximum(TOLERANCE_WH, table[Column.WH_PER_KM])
     kept_wh = table[Column.MIN_WH] + per_km_wh * ask.reserve_km
     own_km = (found.ready_wh - kept_wh) / (per_km_wh * table[Column.FACTOR])
     chain_km = (found.ready_wh - later_wh) / (per_km_wh * rules.energy_factor)
     return max(0.0, float(np.max(np.minimum(own_km, chain_km)[in_time])))
+
+
+def _pause_s(table: Table, ask: Ask) -> NDArray[np.float64]:
+    """Returns how long each car charges after the trip, until it leaves again."""
+    plugged_s = ask.end_s + table[Column.NEXT_LOST_S]
+    lost = all_lost_s(ask.lowered, table[Column.NEXT_SITE], plugged_s, table[Column.UNTIL_S])
+    return table[Column.UNTIL_S] - plugged_s - lost
 
 
 def _charged_wh(

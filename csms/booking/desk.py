@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from csms.booking.lowered import read_grid_limits
 from csms.booking.queries import (
     Away,
     Ground,
@@ -26,12 +27,14 @@ from csms.booking.queries import (
     read_cars,
     read_caution,
     read_fleet,
+    trips_of,
 )
 from csms.booking.rules import ON_THE_ROAD, OPEN
 from csms.ledger.work import ReadSession
 from models.tables.booking import Booking
 from models.tables.energy import Site
 from models.tables.fleet import Vehicle, VehicleModel
+from models.tables.grid_limits import GridLimit
 from models.tables.stations import Station
 from scheduler.admit import Calendar
 from scheduler.reach import AdmissionRules, Promise
@@ -50,7 +53,7 @@ class _Numbers:
     """
 
     ground: tuple[object, ...]
-    """Of models, sites and stations."""
+    """Of models, sites, stations and limits of the grid."""
     cars: tuple[object, ...]
     """What stations report of cars leaves the version alone, so that its parts are counted too."""
     bookings: int
@@ -103,16 +106,23 @@ class Desk:
     ) -> _View:
         caution = await read_caution(session, tenant=tenant, now=now)
         fleet = await read_fleet(session, tenant=tenant, now=now, caution=caution)
+        limits = await read_grid_limits(session, tenant=tenant, now=now, fleet=fleet)
+        ground = replace(fleet.ground, places=limits.places)
+        cars = fleet.cars
+        if limits.places:
+            trips = trips_of(fleet.away)
+            cars = [car_state(car, trips.get(car.id), now, ground) for car in fleet.known.values()]
         rules = replace(
             self._rules,
             energy_factor=caution.widest.energy_factor,
             margins=caution.margins,
             straying=caution.straying,
+            lowered=limits.lowered,
         )
         return _View(
-            Calendar.build(fleet.cars, fleet.promises, rules, now, fleet.spaces),
+            Calendar.build(cars, fleet.promises, rules, now, fleet.spaces),
             numbers,
-            fleet.ground,
+            ground,
             fleet.known,
             fleet.away,
             await _read_versions(session, tenant, numbers.newest),
@@ -174,9 +184,7 @@ def _with_cars(
     ground: Ground,
 ) -> Calendar:
     """Returns the calendar with the cars that are no longer what they were."""
-    trips: dict[str, Away] = {}
-    for _, trip in sorted(away.items(), key=lambda item: (item[1].start, item[0])):
-        trips[trip.vehicle_id] = trip
+    trips = trips_of(away)
     for name in sorted(other):
         car = car_state(cars[name], trips.get(name), calendar.now, ground)
         calendar = calendar.with_car(car)
@@ -211,6 +219,7 @@ async def _read_numbers(session: ReadSession, tenant: str) -> _Numbers:
         _counted(tenant, Station, *station_parts),
         _counted(tenant, VehicleModel, sa.func.sum(VehicleModel.version)),
         _counted(tenant, Site, sa.func.sum(Site.version)),
+        _counted(tenant, GridLimit, sa.func.sum(GridLimit.version)),
     )
     joined: sa.FromClause = bookings
     for other in (cars, *grounds):
@@ -224,7 +233,7 @@ async def _read_numbers(session: ReadSession, tenant: str) -> _Numbers:
 
 def _counted(
     tenant: str,
-    table: type[Booking | Site | Station | Vehicle | VehicleModel],
+    table: type[Booking | GridLimit | Site | Station | Vehicle | VehicleModel],
     *parts: sa.ColumnElement[Any],
 ) -> sa.Subquery:
     named = [part.label(f"part_{number}") for number, part in enumerate(parts)]

@@ -122,6 +122,8 @@ class Ground:
     caution: Caution
     margin: Margin
     """The widest of the caution."""
+    places: Mapping[str, str] | None = None
+    """By EVSE, the place of those at which limits of the grid leave other than at their site."""
 
     @classmethod
     def of(cls, models: Sequence[VehicleModel], outlets: Outlets, caution: Caution) -> Self:
@@ -236,7 +238,7 @@ async def read_fleet(
     models = await session.scalars(sa.select(VehicleModel).where(VehicleModel.id.in_(used)))
     ground = Ground.of(models.all(), await read_outlets(session, tenant=tenant), caution)
     away = {row.id: away_of(row) for row in bookings if row.status in ON_THE_ROAD}
-    trips = {trip.vehicle_id: trip for trip in away.values()}
+    trips = trips_of(away)
     return Fleet(
         cars=[car_state(car, trips.get(car.id), now, ground) for car in known.values()],
         promises=[promise_of(each, now) for each in bookings if each.status in OPEN],
@@ -245,6 +247,12 @@ async def read_fleet(
         away=away,
         ground=ground,
     )
+
+
+def trips_of(away: Mapping[str, Away]) -> dict[str, Away]:
+    """Returns the trip that each car is on, by car: the one that began last."""
+    in_order = sorted(away.items(), key=lambda item: (item[1].start, item[0]))
+    return {trip.vehicle_id: trip for _, trip in in_order}
 
 
 async def read_cars(session: ReadSession, *, tenant: str) -> dict[str, KnownCar]:
@@ -341,6 +349,7 @@ def car_state(car: KnownCar, trip: Away | None, now: datetime, ground: Ground) -
     soc_wh = min(capacity_wh, capacity_wh * soc_pct / 100)
     site_id, free_from = car.at_site_id or car.site_id, now
     power_w = powers_w.get(site_id, model.max_ac_power_w)
+    place = None
     if trip is not None:
         site_id = trip.dropoff_site_id
         free_from = trip.end
@@ -354,6 +363,7 @@ def car_state(car: KnownCar, trip: Away | None, now: datetime, ground: Ground) -
         power_w = powers_w.get(site_id, model.max_ac_power_w)
     elif car.plugged_evse is not None and car.plugged_evse in ground.outlets.evses:
         outlet = ground.outlets.evses[car.plugged_evse]
+        place = (ground.places or {}).get(car.plugged_evse)
         power_w = 0.0
         if outlet is not None:
             power_w = outlet_power_w(outlet, charger_of(model))
@@ -372,6 +382,7 @@ def car_state(car: KnownCar, trip: Away | None, now: datetime, ground: Ground) -
         charge_efficiency=model.charge_efficiency,
         consumption_wh_per_km=wh_per_km,
         site_power_w=powers_w,
+        place=place,
     )
 
 
