@@ -30,6 +30,7 @@ from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.ids import IdMaker
 from models.tables.energy import Circuit, Site
+from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.planning import Plan
 from models.tables.stations import Evse, Station
 from models.timeline import StepGrid
@@ -53,11 +54,37 @@ class _TransactionNote(msgspec.Struct):
     station: str
     evse_id: int
     power_w: float | None = None
+    vehicle_id: str | None = None
 
 
 class _MeasuredNote(msgspec.Struct):
     measured_at: datetime
     grid_power_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlet:
+    """What an EVSE hangs on."""
+
+    circuits: tuple[str, ...]
+    split: frozenset[str]
+    """Those of them whose phases have limits."""
+    phases: tuple[str, ...]
+    """Of the EVSE, in its own order."""
+    is_dc: bool
+
+    def parts(self, used: int | None) -> dict[str, float]:
+        """Returns what it hangs on, with the part of its power that flows there.
+
+        Args:
+            used: on how many phases its car charges, from the first on; None: that is not known,
+                and it is taken to charge on all.
+        """
+        on = self.phases if used is None or self.is_dc else self.phases[:used]
+        found = dict.fromkeys(self.circuits, 1.0)
+        for circuit in self.split:
+            found |= {f"{circuit}/{phase}": 1.0 / len(on) for phase in on}
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +97,8 @@ class _Place:
     import_limit_w: float
     circuits: dict[str, float]
     """What each, and each phase that has a limit, has for cars, in W."""
-    above: dict[str, dict[str, float]]
-    """By EVSE, the circuits and phases that it hangs on, with the part of its power there."""
+    outlets: dict[str, _Outlet]
+    """By EVSE."""
 
 
 class SurplusKeeper:
@@ -102,8 +129,10 @@ class SurplusKeeper:
         self._ids = ids
         self._free_at = free_at
         self._places: dict[str, _Place | None] = {}
-        self._power_w: dict[str, dict[str, float]] = defaultdict(dict)
-        """What each EVSE was metered to draw last, by site."""
+        self._drawn: dict[str, dict[str, tuple[float, str | None]]] = defaultdict(dict)
+        """By site, what each EVSE was metered to draw last, in W, and by which car."""
+        self._phases: dict[str, int | None] = {}
+        """By car, on how many phases it charges; None: that is not known."""
         self._measured_at: dict[str, datetime] = {}
         """When the meters of each site spoke last."""
         self._suns: dict[str, tuple[datetime, datetime]] = {}
@@ -121,6 +150,7 @@ class SurplusKeeper:
         """Takes one of the events that `follows` names."""
         if note.type in _CHANGES:
             self._places.clear()
+            self._phases.clear()
             if note.type == "plan.published":
                 self._suns.clear()  # it knows what was measured, and better what to do
         elif note.site_id is None:
@@ -142,21 +172,36 @@ class SurplusKeeper:
 
     async def _metered(self, note: EventNote, site_id: str) -> None:
         told = msgspec.json.decode(note.resource, type=_TransactionNote)
-        powers_w, name = self._power_w[site_id], f"{told.station}/{told.evse_id}"
+        drawn, name = self._drawn[site_id], f"{told.station}/{told.evse_id}"
         if note.type == "transaction.ended" or told.power_w is None:
-            powers_w.pop(name, None)
+            drawn.pop(name, None)
             return
-        powers_w[name] = told.power_w
+        drawn[name] = told.power_w, told.vehicle_id
         place = await self._place(site_id)
         if place is None or place.in_shadow:
             return
-        for circuit in place.above.get(name, ()):
-            drawn_w = sum(
-                power_w * place.above.get(each, {}).get(circuit, 0.0)
-                for each, power_w in powers_w.items()
+        on_it_w: dict[str, float] = defaultdict(float)
+        for each, (power_w, vehicle_id) in drawn.items():
+            outlet = place.outlets.get(each)
+            if outlet is not None:
+                used = await self._phases_of(vehicle_id) if outlet.split else None
+                for circuit, part in outlet.parts(used).items():
+                    on_it_w[circuit] += power_w * part
+        if any(on_it_w[each] > place.circuits[each] + TOLERANCE_W for each in on_it_w):
+            self._over.add(site_id)
+
+    async def _phases_of(self, vehicle_id: str | None) -> int | None:
+        if vehicle_id is None:
+            return None
+        if vehicle_id not in self._phases:
+            query = (
+                sa.select(VehicleModel.ac_phases)
+                .join(Vehicle, Vehicle.model_id == VehicleModel.id)
+                .where(Vehicle.id == vehicle_id)
             )
-            if drawn_w > place.circuits[circuit] + TOLERANCE_W:
-                self._over.add(site_id)
+            async with self._db.read() as session:
+                self._phases[vehicle_id] = await session.scalar(query)
+        return self._phases[vehicle_id]
 
     async def _measured(self, told: _MeasuredNote, site_id: str) -> None:
         place = await self._place(site_id)
@@ -274,8 +319,8 @@ class SurplusKeeper:
                 in_shadow=site.shadow,
                 import_limit_w=site.import_limit_w,
                 circuits=_limits_w(rows),
-                above={
-                    evse_name(row): _parts(row, above(row.circuit_id, parents), rows)
+                outlets={
+                    evse_name(row): _outlet(row, above(row.circuit_id, parents), rows)
                     for row in evses
                 },
             )
@@ -291,11 +336,11 @@ def _limits_w(rows: Sequence[Circuit]) -> dict[str, float]:
     return found
 
 
-def _parts(evse: Evse, circuits: Sequence[str], rows: Sequence[Circuit]) -> dict[str, float]:
-    """Returns what an EVSE hangs on, with the part of its power there on all its phases."""
-    phases = phases_of(evse.phases, evse.wired_to)
+def _outlet(evse: Evse, circuits: Sequence[str], rows: Sequence[Circuit]) -> _Outlet:
     split = {row.id for row in rows if row.phase_limits_w is not None}
-    found = dict.fromkeys(circuits, 1.0)
-    for circuit in split.intersection(circuits):
-        found |= {f"{circuit}/{phase}": 1.0 / len(phases) for phase in phases}
-    return found
+    return _Outlet(
+        circuits=tuple(circuits),
+        split=frozenset(split.intersection(circuits)),
+        phases=phases_of(evse.phases, evse.wired_to),
+        is_dc=evse.current_type == "DC",
+    )

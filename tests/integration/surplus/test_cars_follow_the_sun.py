@@ -234,6 +234,38 @@ async def test_what_is_measured_above_its_limit_is_spared_at_once(
         await keeper.stop()
 
 
+async def test_a_car_on_one_phase_is_spared_for_that_phase(sqlite_url: str) -> None:
+    async with two_cars(sqlite_url, "ocpp2.0.1", 22_000.0) as it:
+        phases = [{"id": "C", "limit_w": 22_000.0, "phase_limits_w": [5_500.0] * 3}]
+        three = [each | {"phases": 3, "wired_to": ["L1", "L2", "L3"]} for each in EVSES]
+        await it.house.patch("/stations/ST-1", {"evses": three})
+        await it.house.patch("/sites/A", {"circuits": phases})
+        one = a_model(id="one", max_ac_power_w=FULL_W, ac_phases=1)
+        await it.house.post("/vehicle-models", one)
+        for row in (await it.house.get("/transactions", open="true"))["items"]:
+            name = f"one-{row['evse_id']}"
+            await it.house.post("/vehicles", {"id": name, "model_id": "one", "site_id": "A"})
+            async with it.house.db.write(it.house.clock, it.house.services.ids) as work:
+                (await work.session.get_one(Transaction, row["id"])).vehicle_id = name
+        keeper = SurplusKeeper(
+            db=it.house.db,
+            clock=it.house.clock,
+            ids=it.house.services.ids,
+            activity=it.house.activity,
+            free_at=it.house.clock.now,
+        )
+        it.house.services.bus.subscribe("surplus", keeper.follows, keeper.heard, keeper.rest)
+        now = it.house.clock.now()
+        it.box.advance(now)
+        for evse in it.box.evses.values():
+            it.box.sample_now(evse, now, asked=True)
+        shown = await it.until(
+            "/sites/A/surplus", lambda each: each if each["corrections"] else None
+        )
+        assert {(e["why"], e["circuit"]) for e in shown["corrections"]} == {("circuit", "C/L1")}
+        await keeper.stop()
+
+
 async def test_the_sun_of_a_shared_plant_comes_through_the_connection_that_is_spared(
     sqlite_url: str,
 ) -> None:
