@@ -7,11 +7,11 @@ nobody plans it, and what the building counts as "alone".
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.errors import FieldError
+from scheduler.ranges import ENERGY_WH, POWER_W, out_of, range_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,10 @@ def flexible_errors(
     load: FlexibleLoad, pointer: str, steps: int, hours: float
 ) -> Iterator[FieldError]:
     """Yields what is wrong with a load, as where full power can't meet its demand."""
-    numbers = {"max_power_w": load.max_power_w, "store_wh": load.store_wh, "loss_w": load.loss_w}
     fine = True
-    for name, value in numbers.items():
-        if not 0 <= value < math.inf:
-            fine = False
-            yield FieldError(
-                f"{pointer}/{name}", f"must be a finite number of at least 0, not {value}"
-            )
+    for error in range_errors(load, _RANGES, pointer):
+        fine = False
+        yield error
     if not 0 <= load.stored_wh <= load.store_wh:
         fine = False
         detail = f"must be 0 to store_wh, {load.store_wh:g}, not {load.stored_wh:g}"
@@ -62,10 +58,9 @@ def flexible_errors(
         detail = f"must hold {steps} values, not {len(load.demand_w)}"
         yield FieldError(f"{pointer}/demand_w", detail)
     for step, value in enumerate(load.demand_w):
-        if not 0 <= value < math.inf:
+        if (wrong := out_of(value, POWER_W)) is not None:
             fine = False
-            detail = f"must be a finite number of at least 0, not {value}"
-            yield FieldError(f"{pointer}/demand_w/{step}", detail)
+            yield FieldError(f"{pointer}/demand_w/{step}", wrong)
     if not fine or hours <= 0:
         return
     for step, held_wh in enumerate(by_itself(load, hours)[1]):
@@ -75,4 +70,5 @@ def flexible_errors(
             return
 
 
+_RANGES = {"max_power_w": POWER_W, "store_wh": ENERGY_WH, "loss_w": POWER_W}
 _TINY_WH = 1e-6

@@ -8,7 +8,6 @@ the type, what makes it wrong, and the bound that it puts on each step.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import FieldError
+from scheduler.ranges import POWER_W, out_of
 
 OverrideKind = Literal["charge_now", "hold", "at_most"]
 
@@ -43,9 +43,8 @@ def override_errors(overrides: Sequence[Override], pointer: str) -> Iterator[Fie
             yield FieldError(f"{place}/power_w", "is missing")
         elif each.kind != "at_most" and each.power_w is not None:
             yield FieldError(f"{place}/power_w", f"says nothing with {each.kind}")
-        elif each.power_w is not None and not 0 <= each.power_w < math.inf:
-            detail = f"must be a finite number of at least 0, not {each.power_w}"
-            yield FieldError(f"{place}/power_w", detail)
+        elif each.power_w is not None and (wrong := out_of(each.power_w, POWER_W)) is not None:
+            yield FieldError(f"{place}/power_w", wrong)
         for other in overrides[:index]:
             if other.from_step < each.to_step and each.from_step < other.to_step:
                 detail = f"lies within [{other.from_step}, {other.to_step}), where another one is"

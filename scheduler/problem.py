@@ -9,7 +9,6 @@ together; both name each wrong field by its JSON pointer. How a problem is solve
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -23,13 +22,21 @@ from scheduler.documents import LARGEST_INTEGER, MOST_ERRORS, Schema, bad_input
 from scheduler.flexible import FlexibleLoad, flexible_errors
 from scheduler.overrides import Override, override_errors
 from scheduler.ranges import (
-    ANY,
-    NOT_NEGATIVE,
+    ANY_ENERGY_WH,
+    ANY_POWER_W,
+    ANY_PRICE,
+    CO2_G_PER_KWH,
+    DISTANCE_KM,
+    ENERGY_WH,
+    POWER_W,
+    PRICE,
     SHARE,
+    WH_PER_KM,
+    Range,
     duplicates,
+    out_of,
     range_errors,
     window_errors,
-    wish,
 )
 from scheduler.taper import taper_errors
 
@@ -255,58 +262,58 @@ def check_problem(problem: Problem) -> None:
         raise bad_input("problem", errors)
 
 
-_RANGES: dict[type, dict[str, tuple[float, float]]] = {
+_RANGES: dict[type, dict[str, Range]] = {
     Battery: {
-        "capacity_wh": NOT_NEGATIVE,
-        "soc_wh": ANY,
-        "min_soc_wh": NOT_NEGATIVE,
-        "max_charge_w": NOT_NEGATIVE,
-        "max_discharge_w": NOT_NEGATIVE,
+        "capacity_wh": ENERGY_WH,
+        "soc_wh": ANY_ENERGY_WH,
+        "min_soc_wh": ENERGY_WH,
+        "max_charge_w": POWER_W,
+        "max_discharge_w": POWER_W,
         "efficiency": SHARE,
     },
-    Circuit: {"limit_w": NOT_NEGATIVE},
-    Evse: {"max_power_w": NOT_NEGATIVE, "min_power_w": NOT_NEGATIVE},
+    Circuit: {"limit_w": POWER_W},
+    Evse: {"max_power_w": POWER_W, "min_power_w": POWER_W},
     Site: {
-        "import_limit_w": NOT_NEGATIVE,
-        "export_limit_w": NOT_NEGATIVE,
-        "co2_price_per_kg": NOT_NEGATIVE,
-        "peak_price_per_kw": NOT_NEGATIVE,
-        "peak_so_far_w": NOT_NEGATIVE,
+        "import_limit_w": POWER_W,
+        "export_limit_w": POWER_W,
+        "co2_price_per_kg": PRICE,
+        "peak_price_per_kw": PRICE,
+        "peak_so_far_w": POWER_W,
     },
     Vehicle: {
         "available_from": (0, LARGEST_INTEGER),
-        "soc_wh": ANY,
-        "capacity_wh": NOT_NEGATIVE,
-        "min_soc_wh": NOT_NEGATIVE,
-        "max_soc_wh": NOT_NEGATIVE,
-        "max_ac_power_w": NOT_NEGATIVE,
-        "max_dc_power_w": NOT_NEGATIVE,
-        "max_discharge_w": NOT_NEGATIVE,
-        "consumption_wh_per_km": NOT_NEGATIVE,
+        "soc_wh": ANY_ENERGY_WH,
+        "capacity_wh": ENERGY_WH,
+        "min_soc_wh": ENERGY_WH,
+        "max_soc_wh": ENERGY_WH,
+        "max_ac_power_w": POWER_W,
+        "max_dc_power_w": POWER_W,
+        "max_discharge_w": POWER_W,
+        "consumption_wh_per_km": WH_PER_KM,
         "charge_efficiency": SHARE,
         "ac_phases": (1, 3),
     },
     Booking: {
         "end_step": (-LARGEST_INTEGER, LARGEST_INTEGER),
-        "distance_km": NOT_NEGATIVE,
-        "reserve_km": NOT_NEGATIVE,
+        "distance_km": DISTANCE_KM,
+        "reserve_km": DISTANCE_KM,
         "priority": (0, LARGEST_INTEGER),
     },
     Problem: {
         "version": (1, 1),
         "step_minutes": (1, 1440),
         "steps": (1, LARGEST_INTEGER),
-        "terminal_value_per_kwh": ANY,
+        "terminal_value_per_kwh": ANY_PRICE,
         "turnaround_steps": (0, LARGEST_INTEGER),
     },
 }
 _SERIES = {
-    "pv_power_w": NOT_NEGATIVE,
-    "pv_high_power_w": NOT_NEGATIVE,
-    "load_power_w": ANY,
-    "import_price_per_kwh": ANY,
-    "export_price_per_kwh": ANY,
-    "import_co2_g_per_kwh": ANY,
+    "pv_power_w": POWER_W,
+    "pv_high_power_w": POWER_W,
+    "load_power_w": ANY_POWER_W,
+    "import_price_per_kwh": ANY_PRICE,
+    "export_price_per_kwh": ANY_PRICE,
+    "import_co2_g_per_kwh": CO2_G_PER_KWH,
 }
 
 
@@ -354,21 +361,21 @@ def _range_errors(thing: object, pointer: str) -> Iterator[FieldError]:
 
 def _site_errors(site: Site, pointer: str, steps: int) -> Iterator[FieldError]:
     yield from _range_errors(site, pointer)
-    for name, (low, high) in _SERIES.items():
+    for name, allowed in _SERIES.items():
         values: tuple[float, ...] | None = getattr(site, name)
         if values is None:
             continue
         if len(values) != steps:
             yield FieldError(f"{pointer}/{name}", f"must hold {steps} values, not {len(values)}")
         for step, value in enumerate(values):
-            if not low <= value <= high or math.isinf(value):
-                yield FieldError(f"{pointer}/{name}/{step}", f"{wish(low, high)}, not {value}")
+            if (wrong := out_of(value, allowed)) is not None:
+                yield FieldError(f"{pointer}/{name}/{step}", wrong)
     yield from _quantile_errors(site, pointer)
     if site.battery is not None:
         yield from _range_errors(site.battery, f"{pointer}/battery")
     yield from _phase_limit_errors(site.phase_limits_w, pointer)
-    if site.move_price is not None and not 0 <= site.move_price < math.inf:
-        yield FieldError(f"{pointer}/move_price", f"{wish(*NOT_NEGATIVE)}, not {site.move_price}")
+    if site.move_price is not None and (wrong := out_of(site.move_price, PRICE)) is not None:
+        yield FieldError(f"{pointer}/move_price", wrong)
     yield from window_errors(site.move_windows, f"{pointer}/move_windows")
     yield from _circuit_errors(site, f"{pointer}/circuits", steps)
     yield from _evse_errors(site, pointer)
@@ -399,9 +406,8 @@ def _evse_errors(site: Site, pointer: str) -> Iterator[FieldError]:
 
 def _phase_limit_errors(limits_w: PhaseLimits | None, pointer: str) -> Iterator[FieldError]:
     for index, limit_w in enumerate(limits_w or ()):
-        if not 0 <= limit_w < math.inf:
-            detail = f"{wish(*NOT_NEGATIVE)}, not {limit_w}"
-            yield FieldError(f"{pointer}/phase_limits_w/{index}", detail)
+        if (wrong := out_of(limit_w, POWER_W)) is not None:
+            yield FieldError(f"{pointer}/phase_limits_w/{index}", wrong)
 
 
 def _load_errors(circuit: Circuit, pointer: str, steps: int) -> Iterator[FieldError]:
@@ -412,9 +418,8 @@ def _load_errors(circuit: Circuit, pointer: str, steps: int) -> Iterator[FieldEr
         if len(values) != steps:
             yield FieldError(f"{pointer}/{index}", f"must hold {steps} values, not {len(values)}")
         for step, value in enumerate(values):
-            if not math.isfinite(value):
-                detail = f"{wish(*ANY)}, not {value}"
-                yield FieldError(f"{pointer}/{index}/{step}", detail)
+            if (wrong := out_of(value, ANY_POWER_W)) is not None:
+                yield FieldError(f"{pointer}/{index}/{step}", wrong)
 
 
 def _split_circuits(site: Site) -> set[str]:

@@ -5,38 +5,52 @@ What they mean together is checked in `scheduler.problem`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from models.errors import FieldError
 from scheduler.documents import LARGEST_INTEGER
 
-ANY = (-math.inf, math.inf)
-NOT_NEGATIVE = (0.0, math.inf)
-SHARE = (5e-324, 1.0)  # above 0: energy is divided by it
+Range = tuple[float, float]
+"""The least and the most that a number may be.
+
+What is beyond is a mistake: a gigawatt for a car, a terawatt-hour for a battery, a billion for a
+kilowatt-hour. Sums and products of what is within are far from what a float can't hold.
+"""
+POWER_W: Range = (0.0, 1e9)
+ANY_POWER_W: Range = (-1e9, 1e9)
+ENERGY_WH: Range = (0.0, 1e12)
+ANY_ENERGY_WH: Range = (-1e12, 1e12)
+PRICE: Range = (0.0, 1e9)
+ANY_PRICE: Range = (-1e9, 1e9)
+DISTANCE_KM: Range = (0.0, 1e6)
+WH_PER_KM: Range = (0.0, 1e6)
+CO2_G_PER_KWH: Range = (-1e6, 1e6)
+SHARE: Range = (0.01, 1.0)
+"""Of an efficiency: energy is divided by it."""
 
 
 def wish(low: float, high: float) -> str:
     """Returns in words what a number must be."""
     if low == high:
         return f"must be {low:g}"
-    if (low, high) == SHARE:
-        return "must be above 0 and at most 1"
-    if high not in (math.inf, LARGEST_INTEGER):
+    if high != LARGEST_INTEGER:
         return f"must be {low:g} to {high:g}"
     if low in (0, 1):
         return f"must be a finite number of at least {low:g}"
     return "must be a finite number"
 
 
-def range_errors(
-    thing: object, ranges: Mapping[str, tuple[float, float]], pointer: str
-) -> Iterator[FieldError]:
+def out_of(value: float, allowed: Range) -> str | None:
+    """Returns what is wrong with a number; None: it is within what is allowed."""
+    low, high = allowed
+    return None if low <= value <= high else f"{wish(low, high)}, not {value}"
+
+
+def range_errors(thing: object, ranges: Mapping[str, Range], pointer: str) -> Iterator[FieldError]:
     """Yields what of a thing is out of the range that `ranges` gives its field."""
-    for name, (low, high) in ranges.items():
-        value = getattr(thing, name)
-        if not low <= value <= high or math.isinf(value):
-            yield FieldError(f"{pointer}/{name}", f"{wish(low, high)}, not {value}")
+    for name, allowed in ranges.items():
+        if (wrong := out_of(getattr(thing, name), allowed)) is not None:
+            yield FieldError(f"{pointer}/{name}", wrong)
 
 
 def duplicates(ids: Iterable[str], pattern: str) -> Iterator[FieldError]:

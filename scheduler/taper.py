@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.errors import FieldError
+from scheduler.ranges import ENERGY_WH, POWER_W, out_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,9 @@ def taper_errors(
 ) -> Iterator[FieldError]:
     """Yields what is wrong with the points `(soc_wh, power_w)` of a battery that holds so much."""
     for index, point in enumerate(points):
-        for place, value in enumerate(point):
-            if not 0 <= value < math.inf:
-                detail = f"must be a finite number of at least 0, not {value}"
-                yield FieldError(f"{pointer}/{index}/{place}", detail)
+        for place, allowed in enumerate((ENERGY_WH, POWER_W)):
+            if (wrong := out_of(point[place], allowed)) is not None:
+                yield FieldError(f"{pointer}/{index}/{place}", wrong)
     slope = 0.0
     for index, (before, after) in enumerate(itertools.pairwise(points), 1):
         if not after[0] > before[0]:

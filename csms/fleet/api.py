@@ -82,7 +82,7 @@ class NewVehicleModel(KeptDocument):
     max_ac_power_w: PowerW
     max_dc_power_w: PowerW = 0.0
     consumption_wh_per_km: Annotated[float, Field(gt=0, le=10_000)]
-    charge_efficiency: Annotated[float, Field(gt=0, le=1)] = 0.9
+    charge_efficiency: Annotated[float, Field(ge=0.01, le=1)] = 0.9
     """Energy stored over energy taken at the grid side."""
     min_soc_pct: Percent = 10.0
     """The reserve that a plan never spends."""

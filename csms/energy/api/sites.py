@@ -112,7 +112,7 @@ class NewBattery(Document):
     min_soc_wh: EnergyWh
     max_charge_w: PowerW
     max_discharge_w: PowerW
-    efficiency: Annotated[float, Field(gt=0, le=1)]
+    efficiency: Annotated[float, Field(ge=0.01, le=1)]
     """Applied each way."""
 
     @model_validator(mode="after")

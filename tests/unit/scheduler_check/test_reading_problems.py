@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -325,3 +325,51 @@ def test_the_wrong_field_of_a_plan_is_named(pointer: str, value: object) -> None
     else:
         at[int(name) if isinstance(at, list) else name] = value
     assert pointer in pointers(read_plan, msgspec.json.encode(document))
+
+
+def numbers(value: Any, path: str = "") -> Iterator[str]:
+    """Yields where numbers are, the first of each list."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from numbers(each, f"{path}/{name}")
+    elif isinstance(value, list):
+        for index, each in enumerate(value[:1]):
+            yield from numbers(each, f"{path}/{index}")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path
+
+
+def with_all_numbers() -> Document:
+    """The fixture with all that a problem may say more."""
+    document = copy.deepcopy(DOCUMENT)
+    here, car, steps = document["sites"][0], document["vehicles"][0], document["steps"]
+    here |= {"move_price": 1.0, "peak_price_per_kw": 1.0, "peak_so_far_w": 1.0}
+    here |= {"phase_limits_w": [9000.0] * 3, "co2_price_per_kg": 1.0}
+    here["circuits"][0] |= {"phase_limits_w": [3000.0] * 3, "load_w": [[1.0] * steps]}
+    load = {"id": "boiler", "max_power_w": 9.0, "store_wh": 9.0, "stored_wh": 1.0, "loss_w": 0.0}
+    here["flexible_loads"] = [load | {"demand_w": [0.0] * steps}]
+    for evse in here["evses"]:
+        evse["phases"] = ["L1"]
+    car["taper"] = [[0.0, 3000.0], [car["max_soc_wh"], 1000.0]]
+    car["max_dc_power_w"] = car["max_discharge_w"] = 1.0
+    car["overrides"] = [{"from_step": 0, "to_step": 1, "kind": "at_most", "power_w": 1.0}]
+    return document
+
+
+RICH = with_all_numbers()
+
+
+def test_the_rich_problem_is_none_that_is_refused() -> None:
+    check_problem(read_problem(msgspec.json.encode(RICH)))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("path", list(numbers(RICH)))
+def test_a_number_that_no_float_could_reckon_with_is_refused(path: str, sign: int) -> None:
+    document = copy.deepcopy(RICH)
+    at: Any = document
+    *parents, last = [int(p) if p.isdigit() else p for p in path.split("/")[1:]]
+    for part in parents:
+        at = at[part]
+    at[last] = sign * 1e308
+    assert path in pointers(read_problem, msgspec.json.encode(document))
