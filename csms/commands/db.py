@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from csms.commands.options import AsJson, ConfigFile, group, print_json, settings_of
+from csms.commands.options import (
+    AsJson,
+    ConfigFile,
+    check_file,
+    group,
+    print_json,
+    settings_of,
+    unwritable,
+)
 from csms.ledger import backup as archive
 from csms.ledger import migrate
 from csms.ledger.dumps import IDS_SKIPPED
@@ -60,7 +68,11 @@ def backup(
 
     Example: heliofleet db backup heliofleet.tar.gz
     """
-    made = archive.back_up(settings_of(config_file), file, RealClock().now())
+    check_file("FILE", file)
+    try:
+        made = archive.back_up(settings_of(config_file), file, RealClock().now())
+    except OSError as error:
+        raise unwritable("FILE", file, error) from None
     if as_json:
         print_json({"file": str(file), "bytes": file.stat().st_size, "manifest": made})
     else:

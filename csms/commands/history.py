@@ -10,7 +10,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from csms.commands.options import AsJson, ConfigFile, group, print_json, settings_of
+from csms.commands.options import (
+    AsJson,
+    ConfigFile,
+    check_file,
+    group,
+    print_json,
+    settings_of,
+    write_file,
+)
 from csms.ledger import migrate
 from csms.ledger.database import Database
 from csms.simulations.drawing import draw_scenario, told_of
@@ -44,11 +52,12 @@ def export(
     """
     if file.suffix != ".json":
         raise BadInput(f"FILE: {file} does not end in .json")
+    check_file("FILE", file)
     span = _span(begins, ends)
     settings = settings_of(config_file)
     migrate.check(settings.database_url)
     scenario = draw_scenario(asyncio.run(_read(settings.database_url, span)), span)
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(scenario)) + b"\n")
+    write_file("FILE", file, msgspec.json.format(msgspec.json.encode(scenario)) + b"\n")
     told = told_of(scenario, span)
     if as_json:
         print_json({"file": str(file), **told})

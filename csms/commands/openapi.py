@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from csms.app import rest_document
+from csms.commands.options import write_file
 
 
 def openapi(
@@ -26,4 +27,4 @@ def openapi(
     if out is None:
         sys.stdout.buffer.write(text)
     else:
-        out.write_bytes(text)
+        write_file("--out", out, text)

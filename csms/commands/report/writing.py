@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from csms.commands.options import unwritable
 from csms.commands.report.figures import Outcome, ServiceView, judge, write_json
 from csms.commands.report.page import Picture, page
 from csms.commands.report.pictures import (
@@ -17,7 +18,6 @@ from csms.commands.report.pictures import (
     timeline_picture,
 )
 from csms.commands.report.words import policy_row, site_caption
-from models.errors import Unavailable
 from models.timeline import StepGrid, parse_rfc3339
 from simulators.scenario import Scenario
 from simulators.scorecard import SiteTruth, Truth
@@ -27,14 +27,15 @@ def make_directory(directory: Path) -> None:
     """Makes the folder of a report, and sees before a long run that it can be written to.
 
     Raises:
-        Unavailable: if that can't be done.
+        BadInput: if there it can't be.
+        FleetError: if the disk fails.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise Unavailable(f"--out {directory}: {error.strerror or error}") from None
+        raise unwritable("--out", directory, error) from None
 
 
 def write_report(

@@ -122,9 +122,25 @@ def test_a_station_without_a_service_is_one_line_and_exit_1(
     assert complaint.count("\n") == 1
 
 
-def test_a_file_that_can_t_be_written_is_one_line_and_exit_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("openapi", "-o"), "--out"),
+        (("history", "export", "--from", "2026-05-01T00:00Z", "--to", "2026-05-02T00:00Z"), "FILE"),
+        (("db", "backup"), "FILE"),
+    ],
+)
+def test_a_file_that_can_t_be_written_is_one_line_and_exit_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    name: str,
 ) -> None:
-    code, said, complaint = outcome(monkeypatch, capsys, "openapi", "-o", "/nowhere/openapi.json")
-    assert (code, said) == (1, "")
-    assert complaint == "heliofleet: /nowhere/openapi.json: No such file or directory\n"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken.json").mkdir()
+    for file in ("none/here.json", "taken.json"):
+        code, said, complaint = outcome(monkeypatch, capsys, *arguments, file)
+        assert (code, said) == (2, "")
+        assert complaint.startswith(f"heliofleet: {name}: {file}")
+        assert complaint.count("\n") == 1

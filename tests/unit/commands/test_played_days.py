@@ -101,9 +101,9 @@ def test_what_is_wrong_with_a_scenario_is_told_by_its_place(
 @pytest.mark.parametrize(
     ("out", "line"),
     [
-        ("taken/here", "--out taken/here: Not a directory"),
-        ("taken", "--out taken: File exists"),
-        ("/proc", "--out /proc: "),
+        ("taken/here", "--out: taken/here: Not a directory"),
+        ("taken", "--out: taken: File exists"),
+        ("/proc", "--out: /proc: "),
     ],
 )
 def test_a_report_that_can_go_nowhere_is_told_before_the_days_are_played(
@@ -116,7 +116,7 @@ def test_a_report_that_can_go_nowhere_is_told_before_the_days_are_played(
     Path("taken").touch()
     asked = {"replay": (str(CORNER),), "simulate": (str(CORNER), "--api-key", "k"), "demo": ()}
     code, said = refused(monkeypatch, capsys, command, *asked[command], "--out", out)
-    assert (code, said[: len(line)]) == (1, line)
+    assert (code, said[: len(line)]) == (2, line)
 
 
 @pytest.mark.parametrize(
