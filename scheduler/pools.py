@@ -80,7 +80,7 @@ def pooled(view: View, priority: int, limits: SolveLimits) -> Pooled | None:
     """Returns what the pools come to if they serve so much priority; None if nothing was found."""
     pools = _Pools(view, priority)
     program = pools.program.build()
-    result = solve_lp(program, limits=replace(limits, solvers=("glop",)), dual=True)
+    result = solve_lp(program, limits=replace(limits, solvers=("glop",), answered=set()), dual=True)
     if result.duals is None:
         return None
     shares = np.zeros(len(view.trips))

@@ -72,6 +72,9 @@ class Made:
     """Empty: the plan may be published."""
     kept_cars: int = 0
     """How many cars charge as the plan before says: see `PlanOptions.sites`."""
+    solvers: tuple[str, ...] = ()
+    """Who has answered the programs of its charging (`glop`, `highs`), or found other trips
+    (`cp-sat`); empty unless the level is `solver`."""
 
 
 def make_plan(
@@ -105,7 +108,8 @@ def plan_with_level(
     for level, candidate in planner.candidates():
         plan = planner.result(candidate)
         if not check(problem, plan):
-            return Made(plan, level, kept_cars=planner.kept_cars)
+            solvers = tuple(sorted(planner.answered)) if level == "solver" else ()
+            return Made(plan, level, kept_cars=planner.kept_cars, solvers=solvers)
         planner.kept_cars = 0
     none: Chains = tuple(() for _ in problem.vehicles)
     plan = planner.result(uncharged(planner.view, none))
@@ -142,6 +146,8 @@ class _Planner:
         self._moves_share = 0.0
         self.kept_cars = 0
         """How many cars keep their charging in the candidate that was yielded last."""
+        self.answered = self._limits.answered
+        """The solvers that have answered so far."""
 
     def candidates(self) -> Iterator[tuple[Level, Candidate]]:
         """Yields decisions, best first; those further down are made only if asked for."""
@@ -267,7 +273,10 @@ class _Planner:
             best = found[0]
             if self._may_go_on() and not self._is_good_enough(best):
                 limit = _SHARE_OF_THE_POLISH * self._options.time_limit_s
-                best = polished(view, judge, best, limit=limit)
+                whole = polished(view, judge, best, limit=limit)
+                if whole is not best:
+                    self.answered.add("cp-sat")
+                best = whole
             best = search.kicked(best, random, self._may_go_on, self._is_good_enough)
             found = [best, *found[:1]]
         return found

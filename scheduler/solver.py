@@ -17,7 +17,7 @@ GLOP's, so only GLOP's are handed out; the text of the parameters differs from s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -72,6 +72,8 @@ class SolveLimits:
     seconds: float = 10.0
     solvers: tuple[SolverName, ...] = ("glop", "highs")
     """Who is asked, in turn."""
+    answered: set[str] = field(default_factory=set[str], compare=False)
+    """Those who have answered, noted here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ def _solve(
     values = np.asarray(solver.variable_values(), dtype=np.float64)
     if not np.isfinite(values).all():
         return LpResult("failed", name, _EMPTY, float("nan"))
+    limits.answered.add(name)
     duals = np.asarray(solver.dual_values(), dtype=np.float64) if name == "glop" else None
     return LpResult(status, name, values, float(solver.objective_value()), duals)
 

@@ -17,7 +17,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from csms.commands.options import AsJson
+from csms.commands.options import AsJson, check_file, write_file
 from csms.commands.reasons import say_why
 from models.clocks import RealWireClock
 from models.errors import BadInput, FleetError
@@ -27,7 +27,7 @@ from scheduler.explaining.words import Language, check_language
 from scheduler.options import OFFLINE
 from scheduler.plan import Plan, read_plan, write_plan
 from scheduler.problem import Problem, read_problem
-from scheduler.rolling import make_plan
+from scheduler.rolling import Made, plan_with_level
 
 OK: Final = 0
 FAILED: Final = 1
@@ -143,35 +143,36 @@ def _make(
     explain_in: Language | None,
     as_json: bool,
 ) -> int:
-    if out is not None and not out.absolute().parent.is_dir():
-        raise BadInput(f"{out}: no such directory")
+    if out is not None:
+        check_file("--out", out)
     options = replace(OFFLINE, time_limit_s=time_limit or None)
     with Console(stderr=True).status("planning"):
-        made = make_plan(problem, options=options, monotonic=RealWireClock().monotonic)
-    violations = check(problem, made)
-    if violations:
-        raise FleetError(f"no plan that obeys every rule was found: {_line(violations[0])}")
+        found = plan_with_level(problem, options=options, monotonic=RealWireClock().monotonic)
+    if found.violations:
+        raise FleetError(f"no plan that obeys every rule was found: {_line(found.violations[0])}")
+    made = found.plan
     document = write_plan(made)
     if out is not None:
-        try:
-            out.write_bytes(document)
-        except OSError as error:
-            raise FleetError(f"{out}: {error.strerror}") from None
+        write_file("--out", out, document)
     if explain_in is not None:
         say_why(problem, made, explain_in, as_json=as_json)
     elif out is None:
         typer.echo(document.decode())
     else:
-        typer.echo(_summary(problem, made, out, as_json=as_json))
+        typer.echo(_summary(problem, found, out, as_json=as_json))
     return OK
 
 
-def _summary(problem: Problem, made: Plan, out: Path, *, as_json: bool) -> str:
+def _summary(problem: Problem, found: Made, out: Path, *, as_json: bool) -> str:
+    made = found.plan
     if as_json:
         figures = {
             "status": made.status,
             "cost": made.cost,
             "lower_bound": made.lower_bound,
+            "gap": None if made.lower_bound is None else round(made.cost - made.lower_bound, 4),
+            "made_by": found.level,
+            "solvers": found.solvers,
             "solve_seconds": made.solve_seconds,
             "served": len(made.assignments),
             "unserved": made.unserved,
@@ -182,7 +183,8 @@ def _summary(problem: Problem, made: Plan, out: Path, *, as_json: bool) -> str:
     bound = "" if made.lower_bound is None else f" (at least {made.lower_bound:.2f})"
     served = f"{len(made.assignments)} of {len(problem.bookings)} bookings served"
     cost = f"cost {made.cost:.2f}{bound} {problem.currency}"
-    lines = [f"{made.status}: {served}, {cost}, written to {out}"]
+    by = f"{found.level} ({', '.join(found.solvers)})" if found.solvers else found.level
+    lines = [f"{made.status}: {served}, {cost}, made by {by}, written to {out}"]
     lines.extend(
         printable(f"unserved {one.booking}: {one.code}: {one.detail}") for one in made.unserved
     )

@@ -77,6 +77,7 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, made: Made, *, trigger: 
         lower_bound=plan.lower_bound,
         made_by=made.level,
         kept_cars=made.kept_cars,
+        solvers=list(made.solvers),
         trigger=trigger,
         forecast_source=snapshot.forecast_source,
         left_out=[each.document() for each in snapshot.left_out],

@@ -382,6 +382,7 @@ def plan_heading(plan: Plan, limits: Sequence[ChargingLimit]) -> dict[str, Any]:
         "steps": plan.steps,
         "made_by": plan.made_by,
         "kept_cars": plan.kept_cars,
+        "solvers": plan.solvers,
         "gap": None if plan.lower_bound is None else round(plan.cost - plan.lower_bound, 4),
         "trigger": plan.trigger,
         "forecast_source": plan.forecast_source,

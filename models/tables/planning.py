@@ -29,6 +29,8 @@ class Plan(Base):
     """Which level of the chain: `scheduler.rolling.Level`."""
     kept_cars: Mapped[int] = mapped_column(default=0, server_default="0")
     """How many cars it left as the plan before says."""
+    solvers: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
+    """Who has answered the programs of its charging: `scheduler.rolling.Made`."""
     trigger: Mapped[str]
     """What asked for it."""
     forecast_source: Mapped[str]

@@ -68,10 +68,13 @@ class PlanShown(BaseModel):
     step_minutes: int
     steps: int
     made_by: Level
-    """`solver`; without one `sun` (surplus first), `former` (what the plan before says), `laxity`
-    (who has least time first) or `held` (what cars draw now)."""
+    """The level of fallback: `solver`; without one `sun` (surplus first), `former` (what the plan
+    before says), `laxity` (who has least time first) or `held` (what cars draw now)."""
     kept_cars: int
     """How many cars charge as the plan before says, since nothing has happened where they are."""
+    solvers: list[str]
+    """Who has answered the programs of its charging: `glop`, or `highs` after it; `cp-sat` where it
+    has found other trips. Empty for a plan without a solver, and for one of an older version."""
     gap: float | None
     """What it costs beyond `lower_bound`: no plan that serves as much can save more than that."""
     trigger: str

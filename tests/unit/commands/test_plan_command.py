@@ -215,11 +215,15 @@ def test_checking_makes_no_plan(tmp_path: Path) -> None:
     assert "no such directory" in complaint(PROBLEM, "-o", tmp_path / "none" / "plan.json")
 
 
-def test_a_plan_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
-    error = run(PROBLEM, "-o", tmp_path).exception
+def test_what_can_not_be_a_file_is_refused_before_anything_is_planned(tmp_path: Path) -> None:
+    assert complaint(PROBLEM, "-o", tmp_path) == f"--out: {tmp_path} is a directory"
+
+
+def test_a_plan_that_does_not_fit_on_the_disk_is_a_failure() -> None:
+    error = run(PROBLEM, "-o", "/dev/full").exception
     assert isinstance(error, FleetError)
     assert not isinstance(error, BadInput)
-    assert "Is a directory" in error.detail
+    assert error.detail == "--out: /dev/full: No space left on device"
 
 
 def test_a_plan_explains_itself_on_the_terminal() -> None:
@@ -265,3 +269,16 @@ def test_a_language_that_is_not_spoken_is_refused() -> None:
         "--language: must be one of en, fr, de, not ''"
     )
     assert complaint(PROBLEM, "--language", "fr") == "--language: goes with --explain only"
+
+
+def test_numbers_beyond_all_sense_are_refused(tmp_path: Path) -> None:
+    detail = complaint(richer(tmp_path, {"/vehicles/0/max_ac_power_w": 1e308}))
+    assert detail == "problem: /vehicles/0/max_ac_power_w: must be 0 to 1e+09, not 1e+308"
+
+
+def test_it_is_told_who_made_a_plan_and_how_far_from_the_best_it_may_be(tmp_path: Path) -> None:
+    made = tmp_path / "plan.json"
+    told = msgspec.json.decode(run(PROBLEM, "-o", made, "--json").stdout)
+    assert (told["made_by"], told["solvers"]) == ("solver", ["glop"])
+    assert told["gap"] == pytest.approx(told["cost"] - told["lower_bound"], abs=1e-4)
+    assert "made by solver (glop)" in run(PROBLEM, "-o", made).stdout
