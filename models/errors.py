@@ -71,6 +71,37 @@ class Conflict(FleetError):
         self.errors = tuple(errors)
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Things of one kind that refer to something."""
+
+    kind: str
+    """As in the events' subjects: `booking`, `vehicle`."""
+    ids: tuple[str, ...]
+    """The first of them."""
+    count: int
+
+    def __str__(self) -> str:
+        """Returns it in words."""
+        names = ", ".join(self.ids) + (", ..." if self.count > len(self.ids) else "")
+        things = self.kind.replace("_", " ") + ("" if self.count == 1 else "s")
+        return f"{self.count} {things} ({names})"
+
+
+class StillReferenced(Conflict):
+    """Something else hangs on what was to be removed; `references` says what."""
+
+    code = "still-referenced"
+
+    def __init__(
+        self, thing: str, references: Sequence[Reference], errors: Sequence[FieldError] = ()
+    ) -> None:
+        self.references = tuple(references)
+        found = " and ".join(map(str, self.references)) or "something"
+        verb = "refers" if sum(each.count for each in self.references) == 1 else "refer"
+        super().__init__(f"{found} still {verb} to {thing}", errors=errors)
+
+
 class Refused(Conflict):
     """A business "no", with its reasons and what would be accepted instead."""
 

@@ -6,15 +6,23 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from csms.billing.queries import cost_state, is_used, tariff_of, tariff_resource, terms_for
+from csms.billing.queries import cost_state, tariff_of, tariff_resource, terms_for
 from csms.billing.rules.costs import changed, counted, shortened, station_terms, total
 from csms.ledger.work import UnitOfWork
 from csms.web.problem import bad_field
-from csms.web.rows import add_row, change_row, find_row, remove_row
+from csms.web.rows import (
+    add_row,
+    change_row,
+    check_references,
+    find_row,
+    referring,
+    remove_row,
+)
 from models.commands.costs import StationTerms
 from models.errors import Conflict, NotFound
 from models.tables.billing import Tariff, TransactionCost
 from models.tables.charging import Transaction
+from models.tables.energy import Site
 from models.tables.stations import Station
 
 
@@ -51,8 +59,10 @@ async def delete_tariff(work: UnitOfWork, row: Tariff) -> None:
     Raises:
         Conflict: `still-referenced` by a site or a station.
     """
-    if await is_used(work.session, row.id):
-        raise Conflict("a site or a station has this tariff", code="still-referenced")
+    sites = await referring(work.session, "site", Site.id, Site.tariff_id == row.id)
+    identity = Station.identity
+    stations = await referring(work.session, "station", identity, Station.tariff_id == row.id)
+    check_references("this tariff", sites + stations)
     _announce(work, "tariff.deleted", row)
     await remove_row(work, row)
 

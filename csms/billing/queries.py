@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
-import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -206,14 +205,6 @@ async def terms_for(session: AsyncSession, row: Tariff, station: Station) -> Ter
     values = {name: getattr(row, name) for name in Terms.__struct_fields__ if hasattr(row, name)}
     plain = msgspec.to_builtins(values | {"tariff_id": row.id})
     return msgspec.convert(plain | {"timezone": site.timezone if site else "UTC"}, Terms)
-
-
-async def is_used(session: AsyncSession, tariff_id: str) -> bool:
-    """Returns whether any site or station has a tariff."""
-    for column in (Site.tariff_id, Station.tariff_id):
-        if await session.scalar(sa.select(sa.literal(1)).where(column == tariff_id).limit(1)):
-            return True
-    return False
 
 
 def _whole(company: dict[str, Any] | None) -> dict[str, Any] | None:

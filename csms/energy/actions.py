@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.energy.queries import (
     battery_resource,
@@ -32,8 +33,15 @@ from csms.energy.sources import forecast_of, plants_of
 from csms.ledger.work import UnitOfWork
 from csms.stations.actions import check_safe_limits, split_circuits
 from csms.web.problem import bad_field
-from csms.web.rows import add_row, change_row, check_reference, remove_row
-from models.errors import Conflict, NotFound
+from csms.web.rows import (
+    add_row,
+    change_row,
+    check_reference,
+    check_references,
+    referring,
+    remove_row,
+)
+from models.errors import Conflict, FieldError, NotFound, Reference, StillReferenced
 from models.tables.billing import Tariff
 from models.tables.energy import (
     BatteryState,
@@ -110,8 +118,8 @@ async def delete_site(work: UnitOfWork, row: Site) -> None:
         Conflict: `still-referenced` by a station, car, booking or shared plant.
     """
     if row.shared_plant_id is not None:
-        detail = f"the plant {row.shared_plant_id} still refers to this site"
-        raise Conflict(detail, code="still-referenced")
+        plant = Reference("shared_plant", (row.shared_plant_id,), 1)
+        raise StillReferenced("this site", (plant,))
     shown = await show_site(work.session, row)
     await remove_row(work, row)
     work.emit("site.deleted", subject=f"site/{row.id}", resource=shown, site_id=row.id)
@@ -348,29 +356,31 @@ async def announce_site(work: UnitOfWork, event: str, row: Site) -> None:
     work.emit(event, subject=f"site/{row.id}", resource=resource, site_id=row.id)
 
 
+async def _check_unused(session: AsyncSession, row: Site, wanted: Collection[str]) -> None:
+    """Lets circuits go that feed no EVSE, and that no limit of the grid is about.
+
+    Raises:
+        StillReferenced: of the first that does.
+    """
+    here = Evse.station.in_(sa.select(Station.identity).where(Station.site_id == row.id))
+    of_it = (GridLimit.site_id == row.id, GridLimit.ended_at.is_(None))
+    used = set(await session.scalars(sa.select(Evse.circuit_id).where(here)))
+    used |= set(await session.scalars(sa.select(GridLimit.circuit_id).where(*of_it)))
+    for name in sorted(each for each in used if each is not None and each not in wanted):
+        evse = Evse.station + "/" + sa.cast(Evse.evse_id, sa.Text)
+        feeds = await referring(session, "evse", evse, here, Evse.circuit_id == name)
+        limits = await referring(
+            session, "grid_limit", GridLimit.id, *of_it, GridLimit.circuit_id == name
+        )
+        detail = FieldError("/circuits", f"the circuit {name} is missing")
+        check_references(f"the circuit {name}", feeds + limits, [detail])
+
+
 async def _set_circuits(work: UnitOfWork, row: Site, circuits: Sequence[Mapping[str, Any]]) -> None:
     """Makes these the circuits of a site; one that feeds an EVSE, or has a grid limit, stays."""
     _check_forest(circuits)
     wanted = {values["id"] for values in circuits}
-    used = (
-        sa.select(Evse.circuit_id)
-        .join(Station, Station.identity == Evse.station)
-        .where(Station.site_id == row.id, Evse.circuit_id.is_not(None))
-    )
-    orphaned = set((await work.session.execute(used)).scalars()) - wanted
-    if orphaned:
-        name = min(str(each) for each in orphaned)
-        raise Conflict(f"the circuit {name} feeds an EVSE", code="still-referenced")
-    limited = await work.session.scalar(
-        sa.select(sa.func.min(GridLimit.circuit_id)).where(
-            GridLimit.site_id == row.id,
-            GridLimit.ended_at.is_(None),
-            GridLimit.circuit_id.not_in(wanted),
-        )
-    )
-    if limited is not None:
-        detail = f"the grid limits the circuit {limited}: end that limit first"
-        raise Conflict(detail, code="still-referenced")
+    await _check_unused(work.session, row, wanted)
     for circuit in (await circuits_of(work.session, [row.id]))[row.id]:
         if circuit.id not in wanted:
             await work.session.delete(circuit)

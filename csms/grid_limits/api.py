@@ -98,6 +98,8 @@ class GridLimitQuery(KeptQuery):
     """Filters of the list of limits of the grid."""
 
     site_id: str | None = None
+    circuit_id: str | None = None
+    """Those on a circuit of this name; empty: those on whole sites."""
     state: Literal["scheduled", "active", "ended"] | None = None
 
 
@@ -126,6 +128,8 @@ async def list_grid_limits(
     statement = sa.select(GridLimit).where(GridLimit.tenant_id == caller.tenant)
     if query.site_id is not None:
         statement = statement.where(GridLimit.site_id == query.site_id)
+    if query.circuit_id is not None:
+        statement = statement.where(GridLimit.circuit_id == (query.circuit_id or None))
     if query.state == "ended":
         statement = statement.where(GridLimit.ended_at.is_not(None))
     elif query.state is not None:

@@ -30,7 +30,14 @@ from csms.stations.rules import (
     remote_start,
 )
 from csms.web.problem import CallError, bad_field
-from csms.web.rows import add_row, change_row, check_reference, remove_row
+from csms.web.rows import (
+    add_row,
+    change_row,
+    check_reference,
+    check_references,
+    referring,
+    remove_row,
+)
 from csms.web.services import CommandOutcome, StationGateway
 from models.errors import Conflict, FieldError, NoAnswer
 from models.states import RESERVATION_OPEN
@@ -85,13 +92,19 @@ async def change_station(
     row: Station,
     values: Mapping[str, Any],
     evses: Sequence[Mapping[str, Any]],
+    *,
+    remove_evses: bool = False,
 ) -> None:
-    """Changes a station's record; arguments and errors as in `create_station`."""
+    """Changes a station's record; arguments and errors as in `create_station`.
+
+    Raises:
+        Conflict: `evse-left-out` where EVSEs would go, unless `remove_evses`.
+    """
     await check_reference(work, Site, values["site_id"], "/site_id")
     await check_reference(work, Tariff, values["tariff_id"], "/tariff_id")
     before = row.site_id
     change_row(work, row, values)
-    await _set_evses(work, row, evses)
+    await _set_evses(work, row, evses, remove=remove_evses)
     await _check_my_safe_limit(work.session, row.site_id)
     await announce_station(work, "station.updated", row)
     for site_id in sorted({site for site in (before, row.site_id) if site is not None}):
@@ -137,11 +150,9 @@ async def delete_station(work: UnitOfWork, row: Station) -> None:
     Raises:
         Conflict: `still-referenced` while a transaction on it is open.
     """
-    open_one = sa.select(Transaction.id).where(
-        Transaction.station == row.identity, Transaction.stopped_at.is_(None)
-    )
-    if (await work.session.execute(open_one.limit(1))).scalar() is not None:
-        raise Conflict("a transaction is open on this station", code="still-referenced")
+    open_ones = (Transaction.station == row.identity, Transaction.stopped_at.is_(None))
+    found = await referring(work.session, "transaction", Transaction.id, *open_ones)
+    check_references("this station", found)
     shown = await show_station(work.session, row)
     site_id = row.site_id
     # Whoever takes the name anew must not be met by the old box.
@@ -376,23 +387,45 @@ async def check_not_kept(
         )
 
 
-async def _set_evses(work: UnitOfWork, row: Station, evses: Sequence[Mapping[str, Any]]) -> None:
+async def _check_left_out(
+    session: AsyncSession, identity: str, numbers: Sequence[int], *, may_go: bool
+) -> None:
+    """Lets EVSEs go where nobody charges, and whose going somebody has asked for.
+
+    Raises:
+        StillReferenced: where somebody charges: what flows there would be counted by nobody.
+        Conflict: `evse-left-out`.
+    """
+    left_out = (Evse.station == identity, Evse.evse_id > 0, Evse.evse_id.not_in(numbers))
+    names = list(await session.scalars(sa.select(Evse.evse_id).where(*left_out)))
+    charging = await referring(
+        session,
+        "transaction",
+        Transaction.id,
+        Transaction.station == identity,
+        Transaction.stopped_at.is_(None),
+        Transaction.evse_id.in_(names),
+    )
+    wrong = [FieldError("/evses", f"EVSE {each} is missing") for each in sorted(names)]
+    check_references(f"an EVSE of {identity}", charging, wrong)
+    if names and not may_go:
+        detail = (
+            f"EVSE {', '.join(map(str, sorted(names)))} of {identity} would go, as the list takes"
+            " the place of the one before: name it too, or say remove_evses=true"
+        )
+        raise Conflict(detail, code="evse-left-out", errors=wrong)
+
+
+async def _set_evses(
+    work: UnitOfWork, row: Station, evses: Sequence[Mapping[str, Any]], *, remove: bool = False
+) -> None:
     """Makes these the EVSEs of a station; a connector keeps the status it has reported.
 
-    One where somebody charges can't go: what flows there would be counted by nobody.
+    What is left out goes, if `remove`; but EVSE 0, which is the station's own, stays.
     """
     await _check_circuits(work, row.site_id, evses)
     numbers = [values["evse_id"] for values in evses]
-    charging = sa.select(sa.func.min(Transaction.evse_id)).where(
-        Transaction.station == row.identity, Transaction.stopped_at.is_(None)
-    )
-    known_numbers = sa.select(Evse.evse_id).where(Evse.station == row.identity)
-    busy = await work.session.scalar(
-        charging.where(Transaction.evse_id.in_(known_numbers), Transaction.evse_id.not_in(numbers))
-    )
-    if busy is not None:
-        detail = f"EVSE {busy} of {row.identity} has an open transaction"
-        raise Conflict(detail, code="still-referenced", errors=[FieldError("/evses", detail)])
+    await _check_left_out(work.session, row.identity, numbers, may_go=remove)
     query = sa.select(Connector).where(Connector.station == row.identity)
     known = {
         (each.evse_id, each.connector_id): each
@@ -416,12 +449,14 @@ async def _set_evses(work: UnitOfWork, row: Station, evses: Sequence[Mapping[str
                 status = connector["status"]
                 work.session.add(Connector(station=row.identity, status=status, **name))
     for place, connector in known.items():
-        if place not in wanted:
+        if place not in wanted and (place[0] > 0 or 0 in numbers):
             await work.session.delete(connector)
     # The database must have forgotten the connectors before their EVSEs go.
     await work.session.flush()
     await work.session.execute(
-        sa.delete(Evse).where(Evse.station == row.identity, Evse.evse_id.not_in(numbers))
+        sa.delete(Evse).where(
+            Evse.station == row.identity, Evse.evse_id > 0, Evse.evse_id.not_in(numbers)
+        )
     )
 
 

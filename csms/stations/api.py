@@ -274,9 +274,18 @@ async def get_station(session: Reading, caller: CallerNow, identity: str) -> Res
     openapi_extra=patch_of("NewStationWithPassword"),
 )
 async def patch_station(
-    request: Request, work: Work, identity: str, body: dict[str, Any]
+    request: Request,
+    work: Work,
+    identity: str,
+    body: dict[str, Any],
+    *,
+    remove_evses: bool = False,
 ) -> Response:
-    """Change a station; a new `password` holds from its next connection on."""
+    """Change a station; a new `password` holds from its next connection on.
+
+    A list of `evses` takes the place of the one before. With `remove_evses` those that it leaves
+    out go; without it that is refused (409 `evse-left-out`).
+    """
     row = await find_for_change(work, Station, identity)
     check_if_match(request, row.version)
     document = patched(NewStationWithPassword, await show_station(work.session, row), body)
@@ -285,7 +294,7 @@ async def patch_station(
         keyring = services_of(request).keyring
         _, values["password_hash"] = await _sealed(keyring, identity, document.password)
         values["next_password_hash"] = None
-    await change_station(work, row, values, _evses(document))
+    await change_station(work, row, values, _evses(document), remove_evses=remove_evses)
     _tell_gateway(request, identity)
     return reply(await show_station(work.session, row), version=row.version)
 

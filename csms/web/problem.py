@@ -30,6 +30,7 @@ from models.errors import (
     Refused,
     StaleVersion,
     StationFault,
+    StillReferenced,
     Unavailable,
 )
 
@@ -125,6 +126,13 @@ def problem_of(error: FleetError) -> Response:
             "reasons": list(error.reasons),
             "explanation": list(error.explanation),
             "alternatives": list(error.alternatives),
+        }
+    if isinstance(error, StillReferenced):
+        extra = {
+            "references": [
+                {"kind": each.kind, "count": each.count, "ids": list(each.ids)}
+                for each in error.references
+            ]
         }
     if isinstance(error, CallError):
         extra = {"station_code": error.station_code}

@@ -5,18 +5,22 @@ What is another tenant's is not there. Primary keys are unique over all tenants.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
+import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.ledger.work import UnitOfWork
 from csms.web.problem import bad_field
-from models.errors import Conflict, NotFound
+from models.errors import Conflict, FieldError, NotFound, Reference, StillReferenced
 from models.tables.base import Base
 
 R = TypeVar("R", bound=Base)
+TOLD_MOST = 10
+"""So many are named of what refers to something."""
 
 
 async def find_row(session: AsyncSession, kind: type[R], key: str, tenant: str) -> R:
@@ -70,15 +74,67 @@ async def remove_row(work: UnitOfWork, row: Base) -> None:
     """Removes a row.
 
     Raises:
-        Conflict: `still-referenced`.
+        StillReferenced: with what refers to it.
     """
-    name = _name(type(row))
+    thing = f"this {_name(type(row))}"
+    check_references(thing, await references_to(work.session, row))
     await work.session.delete(row)
     try:
         # At once, because only here it is known that a broken reference is the caller's mistake.
         await work.session.flush()
-    except IntegrityError:
-        raise Conflict(f"something still refers to this {name}", code="still-referenced") from None
+    except IntegrityError:  # it has come in this moment
+        raise StillReferenced(thing, ()) from None
+
+
+async def references_to(session: AsyncSession, row: Base) -> list[Reference]:
+    """Returns what the database has that would be left without this row, kind by kind."""
+    key = sa.inspect(row).identity
+    assert key is not None
+    found: list[Reference] = []
+    for name, other in sorted(Base.metadata.tables.items()):
+        refers = [
+            column == key[0]
+            for constraint in other.foreign_key_constraints
+            if constraint.referred_table is type(row).__table__ and constraint.ondelete is None
+            for column in constraint.columns
+        ]
+        if refers:
+            ids: sa.ColumnElement[Any] = next(iter(other.primary_key.columns))
+            found += await referring(session, name, ids, sa.or_(*refers))
+    return found
+
+
+async def referring(
+    session: AsyncSession,
+    kind: str,
+    ids: sa.ColumnElement[Any] | orm.InstrumentedAttribute[Any],
+    *where: sa.ColumnElement[bool],
+) -> list[Reference]:
+    """Returns the rows of a kind that meet a condition, as one reference; nothing: there is none.
+
+    Args:
+        session: to read with.
+        kind: what they are.
+        ids: the column of their names.
+        where: which of them.
+    """
+    count = await session.scalar(sa.select(sa.func.count()).where(*where)) or 0
+    if not count:
+        return []
+    first = await session.scalars(sa.select(ids).where(*where).order_by(ids).limit(TOLD_MOST))
+    return [Reference(kind, tuple(map(str, first)), count)]
+
+
+def check_references(
+    thing: str, references: Sequence[Reference], errors: Sequence[FieldError] = ()
+) -> None:
+    """Lets a thing go that nothing refers to.
+
+    Raises:
+        StillReferenced: saying what does.
+    """
+    if references:
+        raise StillReferenced(thing, references, errors)
 
 
 def change_row(work: UnitOfWork, row: Any, values: Mapping[str, Any]) -> None:

@@ -27,6 +27,15 @@ class ReasonShown(Shown):
     sentence: str
 
 
+class ReferenceShown(BaseModel):
+    """Things of one kind that refer to something."""
+
+    kind: str
+    count: int
+    ids: list[str]
+    """The first ten."""
+
+
 class Problem(BaseModel):
     """An error, as RFC 9457 says; some kinds have further members."""
 
@@ -43,6 +52,8 @@ class Problem(BaseModel):
     explanation: list[ReasonShown] | None = None
     """The reasons as codes, numbers and sentences in the language of `Accept-Language`."""
     alternatives: list[dict[str, Any]] | None = None
+    references: list[ReferenceShown] | None = None
+    """What still refers to the thing, kind by kind."""
 
 
 class Page(Shown, Generic[T]):

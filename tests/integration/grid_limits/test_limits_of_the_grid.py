@@ -357,8 +357,13 @@ async def test_a_limit_begins_and_ends_in_time_though_the_database_was_away_when
 async def test_a_circuit_stays_as_long_as_the_grid_limits_it(house: RestHouse) -> None:
     await house.patch("/sites/A", {"circuits": CIRCUITS})
     limit = await house.post("/grid-limits", wish(circuit_id="C"), 201)
+    whole = await house.post("/grid-limits", wish(), 201)
+    for circuit_id, found in (("C", [limit["id"]]), ("", [whole["id"]]), ("D", [])):
+        page = await house.get("/grid-limits", circuit_id=circuit_id)
+        assert [each["id"] for each in page["items"]] == found
     problem = await house.patch("/sites/A", {"circuits": []}, 409)
     assert (problem["code"], "circuit C" in problem["detail"]) == ("still-referenced", True)
+    assert problem["references"] == [{"kind": "grid_limit", "count": 1, "ids": [limit["id"]]}]
     assert (await house.http.delete(f"/api/v1/grid-limits/{limit['id']}")).status_code == 204
     assert (await house.patch("/sites/A", {"circuits": []}))["circuits"] == []
 

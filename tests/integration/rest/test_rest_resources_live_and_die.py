@@ -188,7 +188,22 @@ async def test_what_is_referred_to_stays(house: RestHouse) -> None:
     for path in (f"/sites/{vehicle['site_id']}", f"/vehicle-models/{vehicle['model_id']}"):
         refused = await house.http.delete(f"/api/v1{path}")
         assert (refused.status_code, refused.json()["code"]) == (409, "still-referenced")
+        car = {"kind": "vehicle", "count": 1, "ids": [vehicle["id"]]}
+        assert refused.json()["references"] == [car]
+        assert refused.json()["detail"].startswith(f"1 vehicle ({vehicle['id']}) still refers to")
         await house.get(path)
+
+
+async def test_of_many_things_that_refer_the_first_are_told_and_how_many(house: RestHouse) -> None:
+    site = await house.site(id="A")
+    for number in range(12):
+        await house.station(f"ST-{number:02}", site["id"])
+    refused = (await house.http.delete("/api/v1/sites/A")).json()
+    (stations,) = refused["references"]
+    assert (stations["kind"], stations["count"]) == ("station", 12)
+    assert stations["ids"] == [f"ST-{number:02}" for number in range(10)]
+    assert "12 stations (ST-00, " in refused["detail"]
+    assert refused["detail"].endswith("ST-09, ...) still refer to this site")
 
 
 @pytest.mark.parametrize(

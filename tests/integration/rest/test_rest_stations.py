@@ -279,8 +279,34 @@ async def test_transactions_and_meter_values_are_shown(house: RestHouse) -> None
     assert len((await house.get("/stations/CP-1"))["evses"]) == 1
     refused = await house.http.delete("/api/v1/stations/CP-1")
     assert (refused.status_code, refused.json()["code"]) == (409, "still-referenced")
+    one = {"kind": "transaction", "count": 1, "ids": [shown["id"]]}
+    assert problem["references"] == refused.json()["references"] == [one]
     await house.get("/transactions/none", 404)
     await link.close()
+
+
+async def test_an_evse_goes_only_where_that_is_asked_for(small_house: RestHouse) -> None:
+    house = small_house
+    site = await house.site()
+    evses = [{"evse_id": number, "max_power_w": 3700} for number in (1, 2, 3)]
+    await house.station("S", site["id"], evses=evses)
+    refused = await house.patch("/stations/S", {"evses": [{"evse_id": 2}]}, 409)
+    assert refused["code"] == "evse-left-out"
+    assert [each["detail"] for each in refused["errors"]] == [
+        "EVSE 1 is missing",
+        "EVSE 3 is missing",
+    ]
+    kept = (await house.get("/stations/S"))["evses"]
+    assert [(each["evse_id"], each["max_power_w"]) for each in kept] == [
+        (1, 3700),
+        (2, 3700),
+        (3, 3700),
+    ]
+    await house.patch("/stations/S", {"evses": None}, 409)
+    shown = await house.patch(
+        "/stations/S", {"evses": [{"evse_id": 2}]}, params={"remove_evses": "true"}
+    )
+    assert [each["evse_id"] for each in shown["evses"]] == [2]
 
 
 async def test_what_a_station_reports_is_not_overwritten(house: RestHouse) -> None:
