@@ -24,8 +24,9 @@ from csms.simulations.history import Rows, read_history
 from csms.simulations.queries import (
     SimulationListed,
     SimulationShown,
+    places,
     report_of,
-    simulation_resource,
+    shown_simulation,
     whole_simulation,
     without_figures,
 )
@@ -102,7 +103,7 @@ async def post_simulation(
     services = services_of(request)
     _check_source(body)
     if body.history is None:
-        wish = _wish(body)
+        wish = await asyncio.to_thread(_wish, body)
     else:
         span = span_of(body.history.begins, body.history.ends, services.clock.now())
         async with services.db.read() as session:
@@ -110,7 +111,7 @@ async def post_simulation(
         wish = await asyncio.to_thread(_wish_of_history, body, rows, span)
     async with begin_work(request) as work:
         row = await request_simulation(work, wish)
-    shown = without_figures(row)
+        shown = without_figures(row, await places(work.session))
     return reply(shown, status=202, version=row.version, location=f"{BASE}/simulations/{row.id}")
 
 
@@ -131,7 +132,8 @@ async def list_simulations(
         updated=(Simulation.updated_at,),
         default="-created_at",
     )
-    return reply_page([simulation_resource(row) for row in rows], cursor)
+    queue = await places(session)
+    return reply_page([shown_simulation(row, queue) for row in rows], cursor)
 
 
 @router.get("/{simulation_id}", response_model=SimulationShown, dependencies=[may("read")])
@@ -165,7 +167,7 @@ async def cancel_simulation(request: Request, work: Work, simulation_id: str) ->
     if row.state not in {"queued", "running"}:
         raise Conflict(f"the simulation is over: it is {row.state}", code="simulation-over")
     end_simulation(work, row, "cancelled")
-    return reply(without_figures(row), version=row.version)
+    return reply(without_figures(row, {}), version=row.version)
 
 
 @router.delete("/{simulation_id}", status_code=204, dependencies=[may("operate")])

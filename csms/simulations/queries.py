@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -24,6 +25,8 @@ class SimulationListed(Shown):
     start: str | None
     planner: str
     state: SimulationState
+    place: int | None
+    """Which of those that wait it is, of all tenants: 1 is played next; null: it does not wait."""
     progress: float
     """Share that is done, 0 to 1."""
     why: str | None
@@ -59,23 +62,39 @@ class SimulationShown(SimulationListed):
     """Today, changed, and the difference, as `comparison.json` has them; null until it is done."""
 
 
-_LISTED = tuple(SimulationListed.model_fields)
+_LISTED = tuple(name for name in SimulationListed.model_fields if name != "place")
 
 
 def simulation_resource(row: Simulation) -> dict[str, Any]:
-    """Returns a simulation as lists and events show it."""
+    """Returns a simulation as events show it: its place in the queue changes without one."""
     return {name: getattr(row, name) for name in _LISTED}
+
+
+def shown_simulation(row: Simulation, queue: Mapping[str, int]) -> dict[str, Any]:
+    """Returns a simulation as lists show it; `queue` is what `places` has returned."""
+    return simulation_resource(row) | {"place": queue.get(row.id)}
+
+
+async def places(session: AsyncSession) -> dict[str, int]:
+    """Returns in which order those that wait will be played, from 1 on, by id."""
+    query = (
+        sa.select(Simulation.id)
+        .where(Simulation.state == "queued")
+        .order_by(Simulation.created_at, Simulation.id)
+    )
+    return {name: place for place, name in enumerate(await session.scalars(query), start=1)}
 
 
 async def whole_simulation(session: AsyncSession, row: Simulation) -> dict[str, Any]:
     """Returns a simulation with its changes and its figures."""
     query = sa.select(Simulation.figures).where(Simulation.id == row.id)
-    return without_figures(row) | {"figures": await session.scalar(query)}
+    shown = without_figures(row, await places(session))
+    return shown | {"figures": await session.scalar(query)}
 
 
-def without_figures(row: Simulation) -> dict[str, Any]:
+def without_figures(row: Simulation, queue: Mapping[str, int]) -> dict[str, Any]:
     """Returns a simulation that has come to nothing yet, or to nothing any more."""
-    return simulation_resource(row) | {
+    return shown_simulation(row, queue) | {
         "history": row.history,
         "changes": row.changes,
         "figures": None,

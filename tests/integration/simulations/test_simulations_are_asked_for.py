@@ -46,9 +46,14 @@ async def test_what_waits_is_listed_cancelled_and_forgotten(database_url: str) -
 async def test_ten_may_wait(sqlite_url: str) -> None:
     async with rest_house(sqlite_url) as house:
         told = [await house.post("/simulations", WISH, 202) for _ in range(10)]
+        assert [each["place"] for each in told] == list(range(1, 11))
         refused = await house.post("/simulations", WISH, 409)
         assert refused["code"] == "too-many-simulations"
-        await house.post(f"/simulations/{told[0]['id']}/cancel", {}, 200)
+        gone = await house.post(f"/simulations/{told[0]['id']}/cancel", {}, 200)
+        assert gone["place"] is None
+        assert (await house.get(f"/simulations/{told[1]['id']}"))["place"] == 1
+        listed = await house.get("/simulations")
+        assert [each["place"] for each in listed["items"]] == [*range(9, 0, -1), None]
         await house.post("/simulations", WISH, 202)
 
 
