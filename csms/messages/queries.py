@@ -20,7 +20,7 @@ from pydantic import AwareDatetime
 from csms.ledger.work import ReadSession
 from csms.messages.rules import MASK, without_tokens
 from csms.web.documents import Shown
-from models.tables.ledger import MESSAGE_BLOCK, Message
+from models.tables.ledger import MESSAGE_BLOCK, FormerStation, Message
 from models.tables.stations import Station
 
 _FEW_STATIONS = 50
@@ -33,6 +33,28 @@ _CLOCK_BACK = timedelta(hours=6)
 """So far may our own clock have been set back while messages came."""
 _BLOCK: sa.ColumnElement[int] = sa.literal_column(f"message.id / {MESSAGE_BLOCK}", sa.BigInteger())
 """As the index has it: a number that is bound would hide the index from the database."""
+
+_HOUSE = "default"
+"""Whose the messages are of strangers who were never let in."""
+_FORMER = sa.select(FormerStation.tenant_id).where(FormerStation.identity == Message.station)
+_OWNER: sa.ColumnElement[str] = sa.func.coalesce(
+    _FORMER.where(FormerStation.last_message >= Message.id)
+    .order_by(FormerStation.last_message)
+    .limit(1)
+    .correlate(Message)
+    .scalar_subquery(),
+    sa.select(Station.tenant_id)
+    .where(Station.identity == Message.station)
+    .correlate(Message)
+    .scalar_subquery(),
+    # What was still on its way when the station was deleted.
+    _FORMER.order_by(FormerStation.last_message.desc())
+    .limit(1)
+    .correlate(Message)
+    .scalar_subquery(),
+    _HOUSE,
+)
+"""Whose a message is: of who had the station when it was said, though it is deleted since."""
 
 
 class MessageShown(Shown):
@@ -66,11 +88,8 @@ class Wanted:
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """Returns what a row must fulfil."""
-        found: list[sa.ColumnElement[bool]] = []
-        if self.stations is None:
-            others = sa.select(Station.identity).where(Station.tenant_id != self.tenant)
-            found.append(Message.station.not_in(others))
-        else:
+        found: list[sa.ColumnElement[bool]] = [_OWNER.in_((self.tenant,))]
+        if self.stations is not None:
             found.append(Message.station.in_(self.stations))
         if self.direction is not None:
             found.append(Message.direction == self.direction)

@@ -44,6 +44,7 @@ from models.states import RESERVATION_OPEN
 from models.tables.billing import Tariff
 from models.tables.charging import Transaction
 from models.tables.energy import Circuit, Site
+from models.tables.ledger import FormerStation, Message
 from models.tables.reservations import Reservation
 from models.tables.security import StationCertificate
 from models.tables.stations import Connector, Evse, Station, StationVariable
@@ -162,6 +163,9 @@ async def delete_station(work: UnitOfWork, row: Station) -> None:
         .where(of_it, StationCertificate.revoked_at.is_(None))
         .values(revoked_at=work.now, updated_at=work.now)
     )
+    newest = await work.session.scalar(sa.select(sa.func.max(Message.id))) or 0
+    former = FormerStation(identity=row.identity, last_message=newest, tenant_id=work.tenant)
+    await work.session.merge(former)
     await remove_row(work, row)
     work.emit("station.deleted", subject=f"station/{row.identity}", resource=shown, site_id=site_id)
     if site_id is not None:

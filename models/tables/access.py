@@ -11,15 +11,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.tables.base import Base, Kept
 
 
-class Tenant(Base):
-    """An organisation whose data no other sees."""
-
-    __tablename__ = "tenant"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    created_at: Mapped[datetime]
-
-
 class ApiKey(Base):
     """A key for integrators: shown once, kept as a keyed hash."""
 

@@ -40,6 +40,17 @@ class Message(Base):
     )
 
 
+class FormerStation(Base):
+    """A station that was deleted: whose its messages are, as these are kept."""
+
+    __tablename__ = "former_station"
+    identity: Mapped[str] = mapped_column(primary_key=True)
+    last_message: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The number of the newest message when it was deleted. Who takes the name anew has what comes
+    after."""
+    tenant_id: Mapped[str]
+
+
 class Event(Base):
     """Something that became true: the outbox, and the source of the live stream."""
 

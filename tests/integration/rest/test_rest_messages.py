@@ -393,3 +393,35 @@ async def test_plans_and_what_came_of_them_are_forgotten_in_time(
 async def names(house: RestHouse, table: Any) -> set[str]:
     async with house.db.read() as session:
         return set(await session.scalars(sa.select(table.id)))
+
+
+async def test_a_tenant_sees_its_own_messages_only_also_of_a_station_that_is_deleted(
+    house: RestHouse, talking: MemoryLink
+) -> None:
+    async def messages_of(tenant: str) -> set[tuple[str, str]]:
+        async with house.db.write(house.clock, house.services.ids) as work:
+            await work.session.execute(sa.text(f"UPDATE api_key SET tenant_id = '{tenant}'"))
+        async with house.client(key) as http:
+            items = (await http.get("/api/v1/messages")).json()["items"]
+        return {(each["station"], each["action"]) for each in items}
+
+    key = await house.key("viewer")
+    await talking.close()
+    await house.activity.quiet()
+    mine = {("CP-1", "BootNotification"), ("CP-1", "Authorize"), ("CP-2", "BootNotification")}
+    assert mine <= await messages_of("default")
+    await house.delete("/stations/CP-1")
+    assert mine <= await messages_of("default")
+    assert await messages_of("other") == set()
+    password = (await house.station("CP-1", "A"))["password"]
+    async with house.db.write(house.clock, house.services.ids) as work:
+        await work.session.execute(
+            sa.text("UPDATE station SET tenant_id = 'other' WHERE identity = 'CP-1'")
+        )
+    link = await house.connect("CP-1", password)
+    await house.activity.quiet()
+    theirs = await messages_of("other")
+    assert ("CP-1", "BootNotification") in theirs
+    assert ("CP-1", "Authorize") not in theirs
+    assert ("CP-1", "Authorize") in await messages_of("default")
+    await link.close()
