@@ -205,18 +205,7 @@ class House:
             errands=self._errands.errand_for,
             number=self.lead.number,
         )
-        self.planner = Planner(
-            db=db,
-            clock=clock,
-            ids=ids,
-            activity=activity,
-            solve=self._solver(),
-            look=self._looker(),
-            refresh_forecasts=Forecaster(db=db, clock=clock, ids=ids, tenant=TENANT).refresh,
-            replan_gap=times.replan_gap,
-            options=self._options,
-            tenant=TENANT,
-        )
+        self.planner = self._planner()
         services = Services(
             db=db,
             clock=clock,
@@ -272,6 +261,21 @@ class House:
         await self.gateway.neighbours(some=bool(lead.others))
         if lead.held:
             await self.gateway.clear_left_over(lead.alive)
+
+    def _planner(self) -> Planner:
+        db, clock, ids, activity = self.db, self.times.clock, self.times.ids, self.times.activity
+        return Planner(
+            db=db,
+            clock=clock,
+            ids=ids,
+            activity=activity,
+            solve=self._solver(),
+            look=self._looker(),
+            refresh_forecasts=Forecaster(db=db, clock=clock, ids=ids, tenant=TENANT).refresh,
+            replan_gap=self.times.replan_gap,
+            options=self._options,
+            tenant=TENANT,
+        )
 
     def _authority_outside(self) -> EstAuthority | None:
         settings = self.settings
