@@ -23,6 +23,7 @@ from csms.booking.desk import Desk
 from csms.bus.local import LocalBus
 from csms.config import Settings
 from csms.duties import Duties
+from csms.energy.fetching import ForecastFetcher
 from csms.energy.reactions import Forecaster
 from csms.gateway.server import Gateway
 from csms.intake import Intake, deciders
@@ -172,6 +173,7 @@ class House:
         self._errands = CertificateErrands.of(settings, RealClock())
         self._pool: InlinePool | ProcessPool | None = None
         self.lead = Lead(self.db, node=settings.node_name, wire=times.wire)
+        self._fetcher = None if times.in_line else self._forecast_fetcher()
         self._parts: tuple[Committer, Relay, LocalBus]
         self._duties: Duties
         self.gateway: Gateway
@@ -233,6 +235,7 @@ class House:
             gateway=self.gateway,
             authority=authority,
             planner=self.planner if self._controlled else None,
+            fetcher=self._fetcher,
             tenant=TENANT,
         )
         self._parts = committer, relay, bus
@@ -244,6 +247,20 @@ class House:
         await self.gateway.open(clear=self.lead.held, alive=self.lead.alive)
         await self.gateway.neighbours(some=bool(self.lead.others))
         self.lead.watch(changed=self._lead_changed, renamed=self.gateway.renamed)
+
+    def _forecast_fetcher(self) -> ForecastFetcher | None:
+        """Returns what asks plug-ins for forecasts, where there are any."""
+        times, sources = self.times, self.settings.forecast_sources
+        if not sources:
+            return None
+        return ForecastFetcher(
+            sources,
+            db=self.db,
+            clock=times.clock,
+            ids=times.ids,
+            activity=times.activity,
+            tenant=TENANT,
+        )
 
     async def _lead_changed(self) -> None:
         """Takes over from a service that is gone, or leaves to another what it has taken over."""

@@ -57,6 +57,41 @@ Names = Annotated[
 Days = Annotated[int, Field(ge=0, le=36500)]
 
 
+class ForecastSourceSettings(BaseModel):
+    """A source of forecasts of the sun: a plug-in, and for which sites it is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9 ._-]+$")]
+    """What it is called; its forecasts have the source `fetched: NAME`."""
+    plugin: Annotated[str, Field(min_length=1, max_length=100)]
+    """The entry point of the group `heliofleet.forecasts`, as `open-meteo`."""
+    sites: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
+    """For which sites it is asked; none named: for all that have roofs."""
+    every_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
+    """How often."""
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 20.0
+    """How long it has for an answer."""
+    options: dict[str, Any] = {}
+    """What else the plug-in is told."""
+
+    def __str__(self) -> str:
+        """Returns what is shown of it: options may be secret."""
+        return f"{self.name} ({self.plugin})"
+
+
+def _not_in_words(value: object) -> object:
+    """Lets sources pass that a file has as tables."""
+    if isinstance(value, str):
+        raise ValueError("belongs into the configuration file, as [[forecast_sources]]")  # noqa: TRY004 - pydantic's
+    return value
+
+
+ForecastSources = Annotated[
+    tuple[ForecastSourceSettings, ...], Field(max_length=20), BeforeValidator(_not_in_words)
+]
+
+
 class Settings(BaseModel):
     """What the operator decides before the start, as opposed to what is kept in the database."""
 
@@ -146,6 +181,9 @@ class Settings(BaseModel):
     """Where cars' requests for contract certificates are posted to. Unset: they fail."""
     contract_pool_token: SecretStr | None = None
     """The bearer token for the contract pool."""
+    forecast_sources: ForecastSources = ()
+    """Plug-ins that forecast the sun, each a table `[[forecast_sources]]` of the file. Unset: the
+    service's own forecasts alone, and what is pushed."""
     node_name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")] = "node-1"
     """Name of this process among others on the same database."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -168,6 +206,15 @@ class Settings(BaseModel):
         if url != "memory://":
             raise ValueError("allowed is memory://")
         return url
+
+    @field_validator("forecast_sources")
+    @classmethod
+    def _different_names(
+        cls, sources: tuple[ForecastSourceSettings, ...]
+    ) -> tuple[ForecastSourceSettings, ...]:
+        if len({each.name for each in sources}) < len(sources):
+            raise ValueError("two have the same name")
+        return sources
 
     @field_validator("bootstrap_api_key")
     @classmethod
@@ -342,8 +389,9 @@ def _bad_input(broken: ValidationError, origins: Mapping[str, str]) -> BadInput:
     for error in broken.errors(include_url=False, include_input=False):
         name = str(error["loc"][0]) if error["loc"] else ""
         detail = error["msg"].removeprefix("Value error, ")
-        errors.append(FieldError(f"/{name}", detail))
-        lines.append(f"{origins.get(name, name)}: {detail}")
+        place = "".join(f"/{part}" for part in error["loc"][1:])
+        errors.append(FieldError(f"/{name}{place}", detail))
+        lines.append(f"{origins.get(name, name)}{place and f' ({place})'}: {detail}")
     return BadInput("; ".join(lines), errors)
 
 

@@ -25,6 +25,7 @@ from csms.checks.reactions.checker import Checker
 from csms.config import Settings
 from csms.diagnostics.reactions import UploadKeeper
 from csms.diagnostics.store import UploadStore
+from csms.energy.fetching import ForecastFetcher
 from csms.gateway.server import Gateway
 from csms.grid_limits.reactions import GridLimitKeeper
 from csms.ledger.database import Database
@@ -84,11 +85,13 @@ class Duties:
         gateway: Gateway,
         authority: CertificateAuthority,
         planner: Planner | None,
+        fetcher: ForecastFetcher | None,
         tenant: str,
     ) -> None:
         """Takes what the parts work with; nothing begins yet.
 
-        Without a planner cars charge as they like, and boxes have no safe limits.
+        Without a planner cars charge as they like, and boxes have no safe limits. Without a fetcher
+        no plug-in is asked for forecasts.
         """
         self._db = db
         self._clock = clock
@@ -100,6 +103,7 @@ class Duties:
         self._gateway = gateway
         self._authority = authority
         self._planner = planner
+        self._fetcher = fetcher
         self._tenant = tenant
         self._controllers: list[Part] = []
         self._parts: list[Part] = []
@@ -228,6 +232,8 @@ class Duties:
             ),
             "simulations": Simulator(db=db, clock=clock, ids=ids, wire=self._wire),
         }
+        if self._fetcher is not None:
+            keepers["forecasts"] = self._fetcher
         if self._settings.clear_caches:
             keepers["caches"] = CacheSweeper(db=db, clock=clock, ids=ids, activity=activity)
         for name, keeper in keepers.items():

@@ -21,7 +21,7 @@ from csms.booking.rules import (
     outlet_power_w,
     site_power_w,
 )
-from csms.energy.queries import forecasts_that_count
+from csms.energy.counting import forecasts_that_count
 from csms.fleet.rules import taper_of
 from csms.ledger.work import ReadSession
 from csms.stations.rules import OUT_OF_SERVICE, rated_power_w

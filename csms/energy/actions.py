@@ -29,7 +29,7 @@ from csms.energy.rules import (
     quarter_of,
     quarters,
 )
-from csms.energy.sources import forecast_of, plants_of
+from csms.energy.sources import FETCHED, PUSHED, forecast_of, plants_of
 from csms.ledger.work import UnitOfWork
 from csms.stations.actions import check_safe_limits, split_circuits
 from csms.web.problem import bad_field
@@ -286,7 +286,7 @@ def load_of(site: Site, load_id: str) -> Mapping[str, Any]:
 async def store_forecast(
     work: UnitOfWork, site: Site, kind: Literal["pv", "load"], values: Mapping[str, Any]
 ) -> Forecast:
-    """Keeps a pushed forecast; while it is fresh and believed it is preferred to our own.
+    """Keeps what somebody else forecasts, pushed or fetched; it counts while fresh and believed.
 
     Raises:
         BadInput: for an issue that has not come yet.
@@ -301,8 +301,9 @@ async def store_forecast(
     row.doubts = [{"code": each.code, "detail": each.detail} for each in doubts]
     work.session.add(row)
     resource = forecast_resource(row)
-    work.emit("forecast.pushed", subject=f"forecast/{row.id}", resource=resource, site_id=site.id)
-    work.request_plan(site.id, f"{kind} forecast pushed")
+    how = PUSHED if row.source.startswith(PUSHED) else FETCHED
+    work.emit(f"forecast.{how}", subject=f"forecast/{row.id}", resource=resource, site_id=site.id)
+    work.request_plan(site.id, f"{kind} forecast {how}")
     return row
 
 

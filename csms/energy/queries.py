@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,18 +21,11 @@ from models.tables.energy import (
     Circuit,
     FlexibleState,
     Forecast,
-    ForecastSource,
     PriceSeries,
     Site,
     SiteMeasurement,
     SitePeak,
 )
-
-FORECAST_KINDS = ("pv", "load")
-PUSHED = "pushed"
-"""How the source of a forecast begins that somebody else made."""
-PUSHED_FRESH_FOR = timedelta(hours=6)
-"""So long after its issue a pushed forecast goes before our own."""
 
 
 class CircuitShown(Shown):
@@ -389,71 +382,3 @@ async def read_equipment(session: AsyncSession, sites: Sequence[Site], now: date
         peaks={row.site_id: row for row in peaks if row.month == paying[row.site_id]},
         batteries={row.site_id: row for row in batteries},
     )
-
-
-async def forecasts_that_count(
-    session: AsyncSession, site_ids: Sequence[str], now: datetime
-) -> dict[tuple[str, str], list[Forecast]]:
-    """Returns what to plan each site and kind with: a pushed forecast while it is fresh, then ours.
-
-    A pushed one counts although ours was issued later: whoever pushes knows more of the place. One
-    that is doubted, or whose source is, counts for nothing.
-    """
-    is_pushed = Forecast.source.startswith(PUSHED)
-    fresh = await session.scalars(
-        sa.select(Forecast)
-        .where(Forecast.site_id.in_(site_ids), Forecast.kind.in_(FORECAST_KINDS))
-        .where(Forecast.issued_at >= now - PUSHED_FRESH_FOR, Forecast.issued_at <= now)
-        .where(is_pushed)
-        .order_by(Forecast.issued_at, Forecast.id)
-    )
-    doubted = await _doubted_sources(session, site_ids)
-    found = {
-        (row.site_id, row.kind): [row]
-        for row in fresh
-        if not row.doubts and (row.site_id, row.kind, row.source) not in doubted
-    }
-    for row in await _newest_forecasts(session, site_ids):
-        own: Forecast | None = row
-        if row.source.startswith(PUSHED):
-            own = await session.scalar(
-                sa.select(Forecast)
-                .where(Forecast.site_id == row.site_id, Forecast.kind == row.kind, ~is_pushed)
-                .order_by(Forecast.issued_at.desc())
-                .limit(1)
-            )
-        if own is not None:
-            found.setdefault((row.site_id, row.kind), []).append(own)
-    return found
-
-
-async def _doubted_sources(
-    session: AsyncSession, site_ids: Sequence[str]
-) -> set[tuple[str, str, str]]:
-    rows = await session.scalars(
-        sa.select(ForecastSource).where(ForecastSource.site_id.in_(site_ids))
-    )
-    return {(row.site_id, row.kind, row.source) for row in rows if row.doubts}
-
-
-async def _newest_forecasts(session: AsyncSession, site_ids: Sequence[str]) -> Sequence[Forecast]:
-    """The newest of each site and kind, whoever made it: found by the index alone."""
-    newest = (
-        sa.select(
-            Forecast.site_id, Forecast.kind, sa.func.max(Forecast.issued_at).label("issued_at")
-        )
-        .where(Forecast.site_id.in_(site_ids))
-        .group_by(Forecast.site_id, Forecast.kind)
-        .subquery()
-    )
-    rows = await session.scalars(
-        sa.select(Forecast)
-        .join(
-            newest,
-            (Forecast.site_id == newest.c.site_id)
-            & (Forecast.kind == newest.c.kind)
-            & (Forecast.issued_at == newest.c.issued_at),
-        )
-        .order_by(Forecast.id)
-    )
-    return rows.all()

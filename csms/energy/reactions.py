@@ -1,6 +1,7 @@
 """Our own forecasts: issued every quarter of an hour from what was measured, and kept.
 
-A forecast that somebody pushed goes before ours while it is fresh, and ours goes on where it ends.
+A forecast that somebody pushed goes before ours while it is fresh, and ours goes on where it ends,
+mixed with what plug-ins fetch.
 Measurements are read once and then followed, so that a refresh costs a few milliseconds a site.
 """
 
@@ -11,8 +12,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from csms.energy.queries import PUSHED
-from csms.energy.sources import plants_of
+from csms.energy.sources import outside, plants_of
 from csms.energy.track import Meters, TrackKeeper
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession
@@ -130,7 +130,7 @@ class Forecaster:
             await work.session.execute(
                 sa.delete(Forecast)
                 .where(Forecast.site_id.in_({site_id for site_id, _, _ in made}))
-                .where(Forecast.issued_at >= step, Forecast.source.not_like(f"{PUSHED}%"))
+                .where(Forecast.issued_at >= step, ~outside())
                 .execution_options(synchronize_session=False)
             )
             await work.session.execute(

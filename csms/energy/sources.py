@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from pydantic import AwareDatetime
 
 from csms.web.documents import Shown
 from models.tables.energy import Forecast, ForecastSource, Site
 from models.timeline import StepGrid
 from scheduler.forecast import QuantileForecast
+from scheduler.forecast.mixing import says
 from scheduler.forecast.quality import Record
 from scheduler.forecast.sun import Plant
+
+FORECAST_KINDS = ("pv", "load")
+PUSHED = "pushed"
+"""How the source of a forecast begins that somebody has pushed."""
+FETCHED = "fetched"
+"""How the source of a forecast begins that a plug-in was asked for."""
+OWN = "own"
+"""The source of what we forecast ourselves, in records of how good it was."""
+FRESH_FOR = timedelta(hours=6)
+"""So long after its issue a forecast of somebody else counts."""
 
 
 class DoubtShown(Shown):
@@ -30,7 +44,7 @@ class ForecastSourceShown(Shown):
     site_id: str
     kind: str
     source: str
-    """`own`, or as pushed forecasts are called."""
+    """`own`, or as pushed and fetched forecasts are called."""
     judged_at: AwareDatetime
     hours: float
     """Of steps in which there was something to forecast; all that follows is null without."""
@@ -44,6 +58,16 @@ class ForecastSourceShown(Shown):
     """How often it came to lie between `q10_w` and `q90_w`; 0.8 would be right."""
     doubts: list[DoubtShown]
     """With any, its forecasts are not planned with."""
+    share: float | None
+    """What part it has in the forecast of the sun that goes on where nothing is pushed; null for
+    what is pushed, and for forecasts of load."""
+    asked_at: AwareDatetime | None
+    """When a plug-in was last asked; null for what is none. So are those that follow."""
+    told_at: AwareDatetime | None
+    """When it last told something that can be planned with."""
+    failure: str | None
+    """Why it did not when it was last asked; null: it did."""
+    failing_since: AwareDatetime | None
 
 
 def forecast_of(row: Forecast) -> QuantileForecast:
@@ -66,7 +90,32 @@ def record_of(row: ForecastSource) -> Record:
     return Record(*(getattr(row, name) for name in Record.__slots__))
 
 
-def source_resource(row: ForecastSource) -> dict[str, Any]:
+def is_outside(source: str) -> bool:
+    """Returns whether a forecast of this source is somebody else's word."""
+    return source.startswith((PUSHED, FETCHED))
+
+
+def outside() -> sa.ColumnElement[bool]:
+    """Returns the same as a condition on forecasts."""
+    return sa.or_(Forecast.source.startswith(PUSHED), Forecast.source.startswith(FETCHED))
+
+
+def shares_of(rows: Iterable[ForecastSource], now: datetime) -> dict[str, float]:
+    """Returns which part each source has in one forecast of a site, by name.
+
+    Args:
+        rows: the sources of one site and kind; those of pushed forecasts have no part in it.
+        now: whoever has told nothing lately has none either.
+    """
+    records = {OWN: Record()}
+    for row in rows:
+        told = row.told_at is not None and row.told_at >= now - FRESH_FOR
+        if row.source == OWN or (row.source.startswith(FETCHED) and told and not row.doubts):
+            records[row.source] = record_of(row)
+    return dict(zip(records, says(list(records.values())), strict=True))
+
+
+def source_resource(row: ForecastSource, share: float | None = None) -> dict[str, Any]:
     """Returns a source of forecasts as the REST door and the events show it."""
     record = record_of(row)
     return {
@@ -80,6 +129,11 @@ def source_resource(row: ForecastSource) -> dict[str, Any]:
         "bias_w": _rounded(record.bias_w, 1),
         "inside_share": _rounded(record.inside_share, 4),
         "doubts": row.doubts,
+        "share": _rounded(share, 4),
+        "asked_at": row.asked_at,
+        "told_at": row.told_at,
+        "failure": row.failure,
+        "failing_since": row.failing_since,
     }
 
 

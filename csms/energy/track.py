@@ -16,8 +16,14 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from csms.energy.queries import PUSHED
-from csms.energy.sources import forecast_of, plants_of, record_of, source_resource
+from csms.energy.sources import (
+    OWN,
+    forecast_of,
+    is_outside,
+    plants_of,
+    record_of,
+    source_resource,
+)
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession, UnitOfWork
 from models.clocks import Clock
@@ -28,8 +34,6 @@ from scheduler.forecast import QuantileForecast, Reading
 from scheduler.forecast.quality import COMPARED, STANDS, Record, compared, persistence_load, scored
 from scheduler.forecast.sun import Location, persistence_pv
 
-OWN = "own"
-"""The source of what we forecast ourselves."""
 JUDGED_EVERY_MINUTES = 6 * 60
 FIRST_LOOK = timedelta(days=2)
 """How far back forecasts are read for a source that has no record."""
@@ -124,7 +128,7 @@ async def _judged(
     added: dict[tuple[str, str], Record] = {}
     hours: set[tuple[str, str, datetime]] = set()
     for row in rows:
-        source = row.source if row.source.startswith(PUSHED) else OWN
+        source = row.source if is_outside(row.source) else OWN
         key = (site.id, row.kind, source)
         hour = row.issued_at.replace(minute=0, second=0, microsecond=0)
         if (row.kind, source, hour) in hours or (key in known and row.issued_at < known[key][1]):

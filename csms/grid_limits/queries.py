@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from csms.energy.queries import circuits_of, forecasts_that_count
+from csms.energy.counting import forecasts_that_count
+from csms.energy.queries import circuits_of
 from csms.grid_limits.rules import Outlet
 from csms.planning.boxes import above, by_itself_w, evse_name, least_power_w, safe_share_w
 from csms.planning.queries import LIVE_BOOKINGS, LIVE_LIMITS

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from csms.booking.queries import Caution, read_caution
+from csms.energy.counting import forecasts_that_count
 from csms.energy.prices import prices_between
-from csms.energy.queries import Equipment, forecasts_that_count, read_equipment
+from csms.energy.queries import Equipment, read_equipment
 from csms.moves.queries import refused_cars
 from csms.overrides.queries import overrides_in_force
 from models.commands import decode_command

@@ -186,7 +186,7 @@ class ForecastSource(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     """`pv` or `load`."""
     source: Mapped[str] = mapped_column(primary_key=True)
-    """`own`, or as pushed forecasts name it."""
+    """`own`, or as pushed and fetched forecasts name it."""
     judged_at: Mapped[datetime]
     judged_until: Mapped[datetime]
     """Forecasts issued before are in the record."""
@@ -199,6 +199,13 @@ class ForecastSource(Base):
     inside_hours: Mapped[float]
     doubts: Mapped[list[Any]] = mapped_column(default=list)
     """What the record says against it; with any, none of its forecasts counts."""
+    asked_at: Mapped[datetime | None]
+    """When a plug-in was last asked; NULL: the source is none."""
+    told_at: Mapped[datetime | None]
+    """When it last told something that is planned with."""
+    failure: Mapped[str | None]
+    """Why it did not the last time; NULL: it did."""
+    failing_since: Mapped[datetime | None]
 
 
 class PriceSeries(Base):

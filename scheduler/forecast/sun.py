@@ -60,6 +60,12 @@ LOW_SUN_SHARE = 0.05
 Z_90 = 1.2816
 """Standard deviations from the median to the 90 % quantile of a normal distribution."""
 CLEARNESS_LIMITS = (0.03, 1.1)
+LOSS_PER_KELVIN = 0.004
+HEATED_K_PER_W = 0.03
+"""How much less a roof gives by each degree above 25, and how hot the sun makes it, per W/m2."""
+TWILIGHT_W_PER_M2 = 10.0
+WEATHER_SPREAD = 0.15
+"""Standard deviation of clearness around what a weather model says, in the first day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,17 @@ class Plant:
     peak_power_w: float
     tilt_deg: float
     azimuth_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Irradiated:
+    """What comes from the sky in each step: in W/m2 on a flat plane, of the beam, of the rest."""
+
+    ghi: Floats
+    dni: Floats | None
+    dhi: Floats | None
+    air_c: Floats
+    """How warm the air is."""
 
 
 def clear_sky_power_w(
@@ -117,6 +134,55 @@ def forecast_pv(
     return QuantileForecast(
         issued_at, grid, "measured" if lit.any() else "clear_sky", q10, q50, q90
     )
+
+
+def irradiated_power_w(
+    location: Location, plants: Sequence[Plant], grid: StepGrid, irradiance_seen: Irradiated
+) -> Floats:
+    """Returns what the plants give together in each step under this irradiance, in W.
+
+    Sources: Hay and Davies (1980) for the tilted plane, Erbs (1982) for what is not told of beam
+    and diffuse light, both as pvlib computes them; Ross (1976) for how hot a roof gets.
+    """
+    at = pd.to_datetime(np.asarray(_middles_s(grid) * 1e9, dtype=np.int64), utc=True)
+    position = solarposition.get_solarposition(
+        at, location.latitude, location.longitude, method="nrel_numpy"
+    )
+    zenith_deg = np.asarray(position["zenith"])
+    ghi, dni, dhi = irradiance_seen.ghi, irradiance_seen.dni, irradiance_seen.dhi
+    if dni is None:
+        dni = np.asarray(irradiance.erbs(ghi, zenith_deg, at)["dni"])
+    if dhi is None:
+        dhi = np.clip(ghi - dni * np.cos(np.radians(np.minimum(zenith_deg, 90.0))), 0.0, None)
+    extra = np.asarray(irradiance.get_extra_radiation(at))
+    power_w = np.zeros(grid.steps)
+    for plant in plants:
+        plane = irradiance.get_total_irradiance(
+            plant.tilt_deg,
+            plant.azimuth_deg,
+            np.asarray(position["apparent_zenith"]),
+            np.asarray(position["azimuth"]),
+            dni,
+            ghi,
+            dhi,
+            dni_extra=extra,
+            model="haydavies",
+        )
+        lit = np.nan_to_num(np.asarray(plane["poa_global"], dtype=np.float64))
+        warmth = 1.0 - LOSS_PER_KELVIN * (irradiance_seen.air_c + HEATED_K_PER_W * lit - 25.0)
+        power_w += plant.peak_power_w * PERFORMANCE_RATIO * lit / 1000 * warmth
+    # In twilight inverters sleep. What is below zero is kept: it shows that something is wrong.
+    return np.where(np.abs(ghi) < TWILIGHT_W_PER_M2, 0.0, power_w)
+
+
+def spread_around(
+    location: Location, plants: Sequence[Plant], grid: StepGrid, median_w: Floats
+) -> tuple[Floats, Floats]:
+    """Returns the 10 and 90 % quantiles that are usual for a forecast that says a median alone."""
+    clear_w = _clear_sky_at_s(location, plants, _middles_s(grid))
+    reach_w = Z_90 * WEATHER_SPREAD * clear_w
+    low_w = np.minimum(median_w, np.maximum(median_w - reach_w, 0.0))
+    return low_w, np.minimum(median_w + reach_w, np.maximum(median_w, 1.02 * clear_w))
 
 
 def persistence_pv(

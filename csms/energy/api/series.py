@@ -9,18 +9,19 @@ from typing import Annotated, Literal
 import sqlalchemy as sa
 from fastapi import Query
 from pydantic import Field, model_validator
+from starlette.requests import Request
 from starlette.responses import Response
 
 from csms.energy.actions import store_forecast, store_prices
 from csms.energy.api.sites import PeriodQuery
+from csms.energy.counting import sources_of
 from csms.energy.queries import (
-    PUSHED,
     ForecastShown,
     PricesShown,
     forecast_resource,
     price_resource,
 )
-from csms.energy.sources import ForecastSourceShown, source_resource
+from csms.energy.sources import PUSHED, ForecastSourceShown, shares_of, source_resource
 from csms.web.documents import Currency, Document, Id, Instant, Money, PowerW
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
@@ -28,6 +29,7 @@ from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_row
+from csms.web.services import services_of
 from csms.web.shown import Page
 from csms.web.work import Reading, Work
 from models.errors import NotFound
@@ -178,9 +180,9 @@ class SourceQuery(ListQuery):
     "/forecast-sources", response_model=Page[ForecastSourceShown], dependencies=[may("read")]
 )
 async def list_forecast_sources(
-    session: Reading, caller: CallerNow, query: Annotated[SourceQuery, Query()]
+    request: Request, session: Reading, caller: CallerNow, query: Annotated[SourceQuery, Query()]
 ) -> Response:
-    """List who forecasts, how near each came to what was measured, and who is not believed."""
+    """List who forecasts, how near each came to what was measured, and who is failing."""
     statement = (
         sa.select(ForecastSource)
         .join(Site, Site.id == ForecastSource.site_id)
@@ -198,7 +200,14 @@ async def list_forecast_sources(
         key=(ForecastSource.site_id, ForecastSource.kind, ForecastSource.source),
         updated=(ForecastSource.judged_at,),
     )
-    return reply_page([source_resource(row) for row in rows], cursor)
+    now = services_of(request).clock.now()
+    known = await sources_of(session, sorted({row.site_id for row in rows}))
+    shares = {key: shares_of(each, now) for key, each in known.items() if key[1] == "pv"}
+    shown = [
+        source_resource(row, shares.get((row.site_id, row.kind), {}).get(row.source))
+        for row in rows
+    ]
+    return reply_page(shown, cursor)
 
 
 @router.post("/prices", status_code=201, response_model=PricesShown, dependencies=[may("energy")])

@@ -1,0 +1,146 @@
+"""Which forecasts count: what is pushed goes first, then our own with those of plug-ins as one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from csms.energy.sources import (
+    FORECAST_KINDS,
+    FRESH_FOR,
+    OWN,
+    PUSHED,
+    forecast_of,
+    is_outside,
+    outside,
+    shares_of,
+)
+from models.tables.energy import Forecast, ForecastSource
+from scheduler.forecast.mixing import mixed
+
+
+async def forecasts_that_count(
+    session: AsyncSession, site_ids: Sequence[str], now: datetime
+) -> dict[tuple[str, str], list[Forecast]]:
+    """Returns what to plan each site and kind with: a pushed forecast while it is fresh, then ours.
+
+    A pushed one counts although ours was issued later: whoever pushes knows more of the place. Ours
+    is mixed with those that plug-ins fetched, by how good each has been. Whatever is doubted, or
+    whose source is, counts for nothing.
+    """
+    fresh = await session.scalars(
+        sa.select(Forecast)
+        .where(Forecast.site_id.in_(site_ids), Forecast.kind.in_(FORECAST_KINDS))
+        .where(Forecast.issued_at >= now - FRESH_FOR, Forecast.issued_at <= now)
+        .where(outside())
+        .order_by(Forecast.issued_at, Forecast.id)
+    )
+    sources = await sources_of(session, site_ids)
+    pushed: dict[tuple[str, str], Forecast] = {}
+    fetched: dict[tuple[str, str], dict[str, Forecast]] = defaultdict(dict)
+    for row in fresh:
+        key = (row.site_id, row.kind)
+        if row.doubts or any(each.source == row.source for each in sources[key] if each.doubts):
+            continue
+        if row.source.startswith(PUSHED):
+            pushed[key] = row
+        else:
+            fetched[key][row.source] = row
+    found = {key: [row] for key, row in pushed.items()}
+    own = await _own_forecasts(session, site_ids)
+    for key in {**own, **fetched}:
+        shares = shares_of(sources[key], now)
+        found.setdefault(key, []).extend(_as_one(own.get(key), fetched[key], shares))
+    return found
+
+
+async def sources_of(
+    session: AsyncSession, site_ids: Sequence[str]
+) -> defaultdict[tuple[str, str], list[ForecastSource]]:
+    """Returns who forecasts for sites, by site and kind."""
+    found: defaultdict[tuple[str, str], list[ForecastSource]] = defaultdict(list)
+    query = sa.select(ForecastSource).where(ForecastSource.site_id.in_(site_ids))
+    for row in await session.scalars(query.order_by(ForecastSource.source)):
+        found[row.site_id, row.kind].append(row)
+    return found
+
+
+def _as_one(
+    own: Forecast | None, fetched: Mapping[str, Forecast], shares: Mapping[str, float]
+) -> list[Forecast]:
+    """Ours and what was fetched as one, on the grid of the first; none where there is nothing."""
+    parts = [] if own is None else [(own, shares[OWN])]
+    parts += [(row, shares[name]) for name, row in sorted(fetched.items()) if name in shares]
+    if not parts:
+        return []
+    rows, weights = zip(*parts, strict=True)
+    if len(rows) == 1:
+        return [rows[0]]
+    one = mixed([forecast_of(row) for row in rows], weights)
+    first = rows[0]
+    return [
+        Forecast(
+            id=first.id,
+            site_id=first.site_id,
+            kind=first.kind,
+            issued_at=first.issued_at,
+            source=", ".join(row.source for row in rows),
+            start=first.start,
+            step_minutes=first.step_minutes,
+            q10_w=list(one.q10_w),
+            q50_w=list(one.q50_w),
+            q90_w=list(one.q90_w),
+            doubts=[],
+        )
+    ]
+
+
+async def _own_forecasts(
+    session: AsyncSession, site_ids: Sequence[str]
+) -> dict[tuple[str, str], Forecast]:
+    """Ours of each site and kind."""
+    own: dict[tuple[str, str], Forecast] = {}
+    others: set[tuple[str, str]] = set()
+    for row in await _newest_forecasts(session, site_ids):
+        key = (row.site_id, row.kind)
+        if is_outside(row.source):
+            others.add(key)
+        else:
+            own[key] = row
+    for site_id, kind in sorted(others - set(own)):
+        row = await session.scalar(
+            sa.select(Forecast)
+            .where(Forecast.site_id == site_id, Forecast.kind == kind, ~outside())
+            .order_by(Forecast.issued_at.desc())
+            .limit(1)
+        )
+        if row is not None:
+            own[site_id, kind] = row
+    return own
+
+
+async def _newest_forecasts(session: AsyncSession, site_ids: Sequence[str]) -> Sequence[Forecast]:
+    """The newest of each site and kind, whoever made it: found by the index alone."""
+    newest = (
+        sa.select(
+            Forecast.site_id, Forecast.kind, sa.func.max(Forecast.issued_at).label("issued_at")
+        )
+        .where(Forecast.site_id.in_(site_ids))
+        .group_by(Forecast.site_id, Forecast.kind)
+        .subquery()
+    )
+    rows = await session.scalars(
+        sa.select(Forecast)
+        .join(
+            newest,
+            (Forecast.site_id == newest.c.site_id)
+            & (Forecast.kind == newest.c.kind)
+            & (Forecast.issued_at == newest.c.issued_at),
+        )
+        .order_by(Forecast.id)
+    )
+    return rows.all()

@@ -1,0 +1,1 @@
+"""What others add to the service: each kind of plug-in has its contract here."""
