@@ -40,6 +40,7 @@ MOST_STEPS = 10_000
 MOST = 1e9
 """In whatever unit: more is no number of this world."""
 USUAL_AIR_C = 15.0
+DARK_W_PER_M2 = 10.0
 
 Floats = NDArray[np.float64]
 
@@ -63,10 +64,11 @@ def power_told(told: object, asked: Asked) -> QuantileForecast:
         low, high = _quantiles(told.q10_w, told.q90_w, grid, "_w")
     elif isinstance(told, Irradiance):
         grid = _grid(told, told.ghi_w_per_m2, asked)
+        dni, dhi = told.dni_w_per_m2, told.dhi_w_per_m2
         seen = Irradiated(
-            ghi=_numbers("ghi_w_per_m2", told.ghi_w_per_m2, grid),
-            dni=_optional("dni_w_per_m2", told.dni_w_per_m2, grid),
-            dhi=_optional("dhi_w_per_m2", told.dhi_w_per_m2, grid),
+            ghi=_light("ghi_w_per_m2", told.ghi_w_per_m2, grid),
+            dni=None if dni is None else _light("dni_w_per_m2", dni, grid),
+            dhi=None if dhi is None else _light("dhi_w_per_m2", dhi, grid),
             air_c=_numbers(
                 "air_c", [USUAL_AIR_C] * grid.steps if told.air_c is None else told.air_c, grid
             ),
@@ -135,6 +137,15 @@ def _numbers(name: str, series: object, grid: StepGrid) -> Floats:
         if abs(numbers[step]) > MOST:
             raise NoForecast(f"{name} is {numbers[step]:.3g} at step {step}")
     return numbers
+
+
+def _light(name: str, series: object, grid: StepGrid) -> Floats:
+    """Checks that a series could be light; night may be a little off zero."""
+    numbers = _numbers(name, series, grid)
+    dark = np.flatnonzero(numbers < -DARK_W_PER_M2)
+    if len(dark):
+        raise NoForecast(f"{name} is below zero at step {dark[0]}")
+    return np.maximum(numbers, 0.0)
 
 
 def _optional(name: str, series: object, grid: StepGrid) -> Floats | None:

@@ -64,6 +64,7 @@ LOSS_PER_KELVIN = 0.004
 HEATED_K_PER_W = 0.03
 """How much less a roof gives by each degree above 25, and how hot the sun makes it, per W/m2."""
 TWILIGHT_W_PER_M2 = 10.0
+"""Below that inverters sleep."""
 WEATHER_SPREAD = 0.15
 """Standard deviation of clearness around what a weather model says, in the first day."""
 
@@ -149,12 +150,13 @@ def irradiated_power_w(
         at, location.latitude, location.longitude, method="nrel_numpy"
     )
     zenith_deg = np.asarray(position["zenith"])
+    day_of_year = np.asarray(at.day_of_year)
     ghi, dni, dhi = irradiance_seen.ghi, irradiance_seen.dni, irradiance_seen.dhi
     if dni is None:
-        dni = np.asarray(irradiance.erbs(ghi, zenith_deg, at)["dni"])
+        dni = np.asarray(irradiance.erbs(ghi, zenith_deg, day_of_year)["dni"])
     if dhi is None:
         dhi = np.clip(ghi - dni * np.cos(np.radians(np.minimum(zenith_deg, 90.0))), 0.0, None)
-    extra = np.asarray(irradiance.get_extra_radiation(at))
+    extra = np.asarray(irradiance.get_extra_radiation(day_of_year))
     power_w = np.zeros(grid.steps)
     for plant in plants:
         plane = irradiance.get_total_irradiance(
@@ -171,8 +173,7 @@ def irradiated_power_w(
         lit = np.nan_to_num(np.asarray(plane["poa_global"], dtype=np.float64))
         warmth = 1.0 - LOSS_PER_KELVIN * (irradiance_seen.air_c + HEATED_K_PER_W * lit - 25.0)
         power_w += plant.peak_power_w * PERFORMANCE_RATIO * lit / 1000 * warmth
-    # In twilight inverters sleep. What is below zero is kept: it shows that something is wrong.
-    return np.where(np.abs(ghi) < TWILIGHT_W_PER_M2, 0.0, power_w)
+    return np.where(ghi < TWILIGHT_W_PER_M2, 0.0, power_w)
 
 
 def spread_around(

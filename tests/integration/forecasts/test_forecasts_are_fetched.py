@@ -1,0 +1,244 @@
+"""Forecasts that plug-ins fetch: over real HTTP, with all that a server can get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from csms.bus.local import LocalBus
+from csms.config import ForecastSourceSettings
+from csms.energy.counting import forecasts_that_count
+from csms.energy.fetching import ForecastFetcher
+from csms.energy.reactions import Forecaster
+from models.clocks import SteppedClock
+from models.errors import BadInput
+from models.tables.energy import ForecastSource
+from models.timeline import format_rfc3339
+from tests.builders.open_meteo_server import OpenMeteoServer, open_meteo_server
+from tests.builders.rest_house import START, RestHouse, rest_house
+
+ROOF = {"peak_power_w": 20_000.0, "tilt_deg": 20.0, "azimuth_deg": 180.0}
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def weather() -> Iterator[OpenMeteoServer]:
+    with open_meteo_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def house(sqlite_url: str) -> AsyncIterator[RestHouse]:
+    async with rest_house(sqlite_url, stepped=True) as running:
+        yield running
+
+
+def a_source(url: str, **fields: Any) -> ForecastSourceSettings:
+    given = {"name": "met", "plugin": "open-meteo", "options": {"base_url": url}}
+    return ForecastSourceSettings.model_validate(given | fields)
+
+
+@asynccontextmanager
+async def fetching(
+    house: RestHouse, *sources: ForecastSourceSettings
+) -> AsyncIterator[ForecastFetcher]:
+    """Runs what fetches, listening to the house's events."""
+    parts = {"db": house.db, "clock": house.clock, "ids": house.services.ids}
+    fetcher = ForecastFetcher(sources, **parts, activity=house.activity, tenant="default")
+    bus = house.services.bus
+    assert isinstance(bus, LocalBus)
+    await fetcher.start()
+    bus.subscribe("forecasts", fetcher.follows, fetcher.heard)
+    await house.activity.quiet()
+    try:
+        yield fetcher
+    finally:
+        await fetcher.stop()
+
+
+async def later(house: RestHouse, span: timedelta) -> None:
+    assert isinstance(house.clock, SteppedClock)
+    await house.clock.advance_to(house.clock.now() + span)
+
+
+async def source(house: RestHouse, name: str = "fetched: met") -> Any:
+    listed = await house.get("/forecast-sources", site_id="A", kind="pv")
+    return next((each for each in listed["items"] if each["source"] == name), None)
+
+
+async def counts(house: RestHouse) -> Any:
+    """What a plan would be made with now."""
+    now = house.clock.now()
+    parts = {"db": house.db, "clock": house.clock, "ids": house.services.ids}
+    await Forecaster(**parts, tenant="default").refresh(now)
+    async with house.db.read() as session:
+        return (await forecasts_that_count(session, ["A"], now))["A", "pv"]
+
+
+async def test_a_forecast_is_fetched_by_the_clock_and_planned_with(
+    house: RestHouse, weather: OpenMeteoServer
+) -> None:
+    await house.site(id="A")
+    async with fetching(house, a_source(weather.url)):
+        assert await source(house) is None  # no roofs, nobody to ask for
+        await house.patch("/sites/A", {"pv_plants": [ROOF]})
+        await house.activity.quiet()
+        told = await source(house)
+        assert (told["failure"], told["failing_since"], told["skill"]) == (None, None, None)
+        assert told["told_at"] == told["asked_at"] == format_rfc3339(START)
+        (kept,) = (await house.get("/forecasts/pv", site_id="A"))["items"]
+        assert (kept["source"], kept["doubts"]) == ("fetched: met", [])
+        assert (kept["start"], kept["step_minutes"]) == (format_rfc3339(START), 15)
+        assert kept["q10_w"][24] < kept["q50_w"][24] < kept["q90_w"][24]
+        ahead = kept["q50_w"][:48]
+        assert 4_000 < max(ahead) < 12_000
+        # Ours is worth as much as long as there is no record: the plan has the mean.
+        (one,) = await counts(house)
+        assert one.source == "clear_sky, fetched: met"
+        own = [e for e in (await house.get("/forecasts/pv"))["items"] if e["source"] == "clear_sky"]
+        at = kept["q50_w"][24], own[0]["q50_w"][24]
+        assert one.q50_w[24] == pytest.approx(sum(at) / 2, abs=1)
+        # On the hour it is asked again; that another field of the site changes is no reason to.
+        asked = len(weather.queries)
+        await house.patch("/sites/A", {"name": "Arc"})
+        await later(house, HOUR - timedelta(minutes=1))
+        assert len(weather.queries) == asked == 1
+        await later(house, timedelta(minutes=1))
+        assert len(weather.queries) == 2
+    assert "forecast_source.failed" not in await house.events("site/A")
+    # A restart asks again only when it is time.
+    async with fetching(house, a_source(weather.url)):
+        assert len(weather.queries) == 2
+        await later(house, HOUR)
+        assert len(weather.queries) == 3
+
+
+TROUBLES = {
+    "broken": "it answered 500",
+    "too many": "it answered 429: Minutely API request limit exceeded.",
+    "garbage": "its answer is no forecast",
+    "page": "its answer is no forecast",
+    "endless": "its answer has no end",
+    "nothing": "it gave no steps of 15 minutes",
+    "gap": "ghi_w_per_m2 has a gap: no number at step ",
+    "missing steps": "its steps are not 15 minutes apart",
+    "time zone": "NIGHT",
+    "turned sign": "ghi_w_per_m2 is below zero at step ",
+    "hangs": "it did not answer within 0.5 s",
+}
+
+
+async def test_whatever_goes_wrong_is_shown_and_our_own_forecast_goes_on(
+    house: RestHouse, weather: OpenMeteoServer
+) -> None:
+    await house.site(id="A", pv_plants=[ROOF])
+    async with fetching(house, a_source(weather.url, timeout_s=0.5)):
+        good = await source(house)
+        assert good["failure"] is None
+        await later(house, 7 * HOUR)
+        for trouble, failure in TROUBLES.items():
+            weather.trouble = trouble
+            await later(house, HOUR)
+            told = await source(house)
+            assert failure in told["failure"], trouble
+            assert told["asked_at"] == format_rfc3339(house.clock.now())
+            # It is told once, however long it lasts.
+            assert (await house.events("site/A")).count("forecast_source.failed") == 1
+        # For six hours what it told last counts, then nothing does.
+        assert told["failing_since"] == format_rfc3339(START + 8 * HOUR)
+        assert told["told_at"] == format_rfc3339(START + 7 * HOUR)
+        assert told["share"] is None
+        assert [each.source for each in await counts(house)] == ["clear_sky"]
+        weather.trouble = None
+        weather.hold.set()
+        # It is nothing like the lies before, and so believed when it is said again.
+        await later(house, HOUR)
+        assert "JUMP" in (await source(house))["failure"]
+        await later(house, HOUR)
+        told = await source(house)
+        assert (told["failure"], told["failing_since"], told["share"]) == (None, None, 0.5)
+        assert (await house.events("site/A"))[-1] == "forecast_source.recovered"
+        assert [e.source for e in await counts(house)] == ["clear_sky, fetched: met"]
+
+
+async def test_a_forecast_that_ends_early_counts_as_far_as_it_goes(
+    house: RestHouse, weather: OpenMeteoServer
+) -> None:
+    weather.trouble = "ends early"
+    await house.site(id="A", pv_plants=[ROOF])
+    async with fetching(house, a_source(weather.url)):
+        (kept,) = (await house.get("/forecasts/pv", site_id="A"))["items"]
+        assert len(kept["q50_w"]) == 100 - 25
+        (one,) = await counts(house)
+        assert len(one.q50_w) == 192
+
+
+async def test_a_server_that_nobody_hears_is_shown(house: RestHouse) -> None:
+    await house.site(id="A", pv_plants=[ROOF])
+    async with fetching(house, a_source("http://127.0.0.1:1/v1/forecast")):
+        assert (await source(house))["failure"] == "it can't be reached: ConnectError"
+
+
+async def test_who_came_nearer_has_the_greater_say_and_who_is_far_off_none(
+    house: RestHouse, weather: OpenMeteoServer
+) -> None:
+    await house.site(id="A", pv_plants=[ROOF])
+    async with fetching(house, a_source(weather.url, options={"base_url": weather.url})):
+        record = {"hours": 120.0, "measured_wh": 6e5, "excess_wh": 0.0, "inside_hours": 90.0}
+        errors = {"own": 2.4e5, "fetched: met": 1.2e5}
+        await _write_records(house, errors, record)
+        told, own = await source(house), await source(house, "own")
+        assert (told["share"], own["share"]) == (0.8, 0.2)
+        (kept,) = (await house.get("/forecasts/pv", site_id="A"))["items"]
+        (one,) = await counts(house)
+        ours = (await house.get("/forecasts/pv", site_id="A"))["items"]
+        own_w = next(each for each in ours if each["source"] == "clear_sky")["q50_w"][24]
+        expected_w = 0.8 * kept["q50_w"][24] + 0.2 * own_w
+        assert one.q50_w[24] == pytest.approx(expected_w, abs=1)
+        await _write_records(house, errors, record, doubts=[{"code": "BIASED", "detail": "far"}])
+        assert (await source(house))["share"] is None
+        assert (await source(house, "own"))["share"] == 1.0
+        assert [each.source for each in await counts(house)] == ["clear_sky"]
+
+
+async def _write_records(
+    house: RestHouse,
+    errors: dict[str, float],
+    record: dict[str, float],
+    doubts: list[dict[str, str]] | None = None,
+) -> None:
+    """Writes down what months of judging would come to; a doubt is the fetched one's."""
+    ids = house.services.ids
+    async with house.db.write(house.clock, ids, actor="test", tenant="default") as work:
+        for name, error_wh in errors.items():
+            row = await work.session.get(ForecastSource, ("A", "pv", name))
+            if row is None:
+                row = ForecastSource(site_id="A", kind="pv", source=name, doubts=[])
+                work.session.add(row)
+            row.judged_at = row.judged_until = START
+            values = {**record, "error_wh": error_wh, "persistence_error_wh": 3e5}
+            for column, value in values.items():
+                setattr(row, column, value)
+            if name != "own":
+                row.doubts = doubts or []
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"plugin": "open-meteor"}, "no plug-in open-meteor .* there are: open-meteo"),
+        ({"options": {"base_url": "ftp://x"}}, "base_url: allowed is an http or https address"),
+        ({"options": {"colour": 1}}, "unknown field `colour`"),
+        ({"options": {"step_minutes": 5}}, "step_minutes"),
+    ],
+)
+async def test_wrong_options_are_named(house: RestHouse, fields: Any, said: str) -> None:
+    parts = {"db": house.db, "clock": house.clock, "ids": house.services.ids}
+    with pytest.raises(BadInput, match=said):
+        ForecastFetcher(
+            [a_source("http://x", **fields)], **parts, activity=house.activity, tenant="default"
+        )
