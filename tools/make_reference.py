@@ -21,7 +21,7 @@ import typer
 
 from csms.app import rest_document
 from csms.cli import COMMANDS
-from csms.config import ENVIRONMENT_PREFIX, Settings
+from csms.config import ENVIRONMENT_PREFIX, ForecastSourceSettings, Settings
 from csms.web.identity import SCOPES, Scope
 from models.quirks import CATALOGUE, DEFAULTS
 from scheduler.explaining.words import MEANINGS
@@ -100,6 +100,29 @@ def settings() -> str:
     return _table(head, map(row, Settings.model_fields))
 
 
+def forecast_source_settings() -> str:
+    """Returns the table of what is set of a source of forecasts."""
+    import csms.config  # noqa: PLC0415 - the module itself, for its docstrings
+
+    docs = attribute_docs(csms.config, "ForecastSourceSettings")
+    schema = ForecastSourceSettings.model_json_schema()["properties"]
+
+    def row(name: str) -> tuple[str, ...]:
+        default = ForecastSourceSettings.model_fields[name].default
+        shown = f"`{default}`" if isinstance(default, int | float) else ""
+        return (f"`{name}`", shown, _allowed_of_source(schema[name]), docs[name])
+
+    head = ("field", "default", "allowed", "meaning")
+    return _table(head, map(row, ForecastSourceSettings.model_fields))
+
+
+def _allowed_of_source(schema: dict[str, Any]) -> str:
+    if "exclusiveMinimum" in schema:
+        return f"above {schema['exclusiveMinimum']}, up to {schema['maximum']}"
+    kinds = {"array": "a list of ids", "object": "a table"}
+    return kinds.get(schema["type"]) or _allowed(schema)
+
+
 def _allowed(schema: dict[str, Any]) -> str:
     """Says in short what the JSON schema of a setting allows."""
     if "anyOf" in schema:
@@ -111,6 +134,8 @@ def _allowed(schema: dict[str, Any]) -> str:
     if "maxLength" in schema:
         letters = "letters, digits, `_`, `.`, `-`" if "pattern" in schema else "characters"
         return f"{schema['minLength']} to {schema['maxLength']} {letters}"
+    if schema["type"] == "array" and "$ref" in schema["items"]:
+        return "tables of the file, none in the environment"
     if schema["type"] == "array" and "pattern" in schema["items"]:
         return "names, parted by commas"
     kinds = {"boolean": "`true`, `false`", "array": "one file, or two parted by a comma"}
@@ -308,6 +333,7 @@ def reasons() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
+    "forecast-sources": forecast_source_settings,
     "commands": commands,
     "endpoints": endpoints,
     "roles": roles,

@@ -251,3 +251,33 @@ def test_logs_hide_secrets_and_keep_to_one_line() -> None:
     assert "not_shown" not in text
     assert len(text) < 800
     assert os.linesep not in text.strip()
+
+
+SOURCE = '[[forecast_sources]]\nname = "met"\nplugin = "p"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{SOURCE}every_minutes = 1", r"\(/0/every_minutes\): .* greater than or equal to 5"),
+        (f"{SOURCE}colour = 1", r"\(/0/colour\): Extra inputs"),
+        (f"{SOURCE}{SOURCE}", "two have the same name"),
+        (f"{SOURCE}{SOURCE.replace('met', 'm:t')}", r"\(/1/name\)"),
+        ('forecast_sources = "p"', "belongs into the configuration file, as"),
+    ],
+)
+def test_what_is_wrong_with_a_source_of_forecasts_is_named(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(text)
+    with pytest.raises(BadInput, match=said):
+        load_settings({}, config_file=file)
+
+
+def test_options_of_a_source_of_forecasts_are_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(f'{SOURCE}options = {{api_key = "secret"}}\n')
+    settings = load_settings({}, config_file=file)
+    assert settings.forecast_sources[0].options == {"api_key": "secret"}
+    assert settings.mask()["forecast_sources"] == "met (p)"
