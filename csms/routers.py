@@ -12,6 +12,7 @@ from csms.billing.api.stations import router as payments_router
 from csms.billing.api.tariffs import router as tariffs_router
 from csms.booking.api import router as booking_router
 from csms.charging.api.held import router as held_router
+from csms.charging.api.sunshine import router as sunshine_router
 from csms.charging.api.transactions import router as charging_router
 from csms.checks.api import router as checks_router
 from csms.customers.api import router as customers_router
@@ -56,6 +57,7 @@ ROUTERS: Sequence[APIRouter] = (
     access_router,
     sites_router,
     shared_plants_router,
+    sunshine_router,
     series_router,
     equipment_router,
     stations_router,

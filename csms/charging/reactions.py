@@ -2,10 +2,11 @@
 
 Of every quarter of an hour the surplus of each site (sun less building) is shared among the
 transactions that charged in it, in proportion to their energy. What the surplus does not cover came
-from the grid. That is the reading of "solar share" that a resident can check with two meters and a
-clock. A quarter is settled a little after its end, when meters have reported; the running one is
-shared as far as it has come each time that its site is measured. Shares are kept by quarter, so
-that a quarter can be shared again, by any node, and still counts once.
+from the grid. Of a plant that is dealt by need, a site has the sun that it is dealt. That is the
+reading of "solar share" that a resident can check with two meters and a clock. A quarter is settled
+a little after its end, when meters have reported; the running one is shared as far as it has come
+each time that its site is measured. Shares are kept by quarter, so that a quarter can be shared
+again, by any node, and still counts once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,68 +23,31 @@ import sqlalchemy as sa
 import structlog
 
 from csms.bus.base import EventNote
+from csms.charging.sunshine import (
+    QUARTER,
+    SPEAKS_OF,
+    Drawn,
+    drawn_between,
+    metered_between,
+    shared_sun,
+    surplus_of,
+)
+from csms.energy.dealing import sites_by_need_at
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
-from models.tables.charging import Reading, SunShare, Transaction
-from models.tables.energy import SiteMeasurement
-from models.tables.stations import Station
+from models.tables.charging import SunShare, Transaction
 from models.timeline import floor_to_step
 
-QUARTER = timedelta(minutes=15)
 GRACE = timedelta(minutes=2)
 """How long after its end a quarter is settled."""
-SPEAKS_OF = timedelta(minutes=15)
-"""How far back a measurement of a site speaks, unless it was measured since."""
 LOOKS_BACK = timedelta(days=1)
 """How much of its own absence the ledger makes good."""
 FOLLOWED = frozenset({"site.measured"})
 """What the ledger subscribes to."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """What a transaction drew in a quarter."""
-
-    transaction_id: str
-    site_id: str
-    energy_wh: float
-
-
-def shared_sun(energy_wh: Sequence[float], surplus_wh: float) -> list[float]:
-    """Returns each transaction's part of the surplus: in proportion, never more than it drew.
-
-    Args:
-        energy_wh: what each drew, not negative.
-        surplus_wh: sun less building; below zero counts as none.
-    """
-    total_wh = sum(energy_wh)
-    if total_wh <= 0:
-        return [0.0 for _ in energy_wh]
-    share = min(1.0, max(0.0, surplus_wh) / total_wh)
-    return [each * share for each in energy_wh]
-
-
-def metered_wh(said: Sequence[tuple[datetime, float]], start: datetime, end: datetime) -> float:
-    """Returns the energy in `[start, end)` that a meter of power has told.
-
-    What it says at an instant holds since it last spoke, but for no more than `SPEAKS_OF`.
-
-    Args:
-        said: instants after `start` with powers in W, in order.
-        start: of the time asked for.
-        end: of the time asked for.
-    """
-    energy_wh, heard_until = 0.0, start
-    for measured_at, power_w in said:
-        since, until = max(heard_until, measured_at - SPEAKS_OF), min(measured_at, end)
-        if until > since:
-            energy_wh += power_w * (until - since).total_seconds() / 3600
-        heard_until = measured_at
-    return energy_wh
 
 
 class _Measured(msgspec.Struct):
@@ -167,10 +130,13 @@ class SunLedger:
             return
         async with self._sharing:
             async with self._db.read() as session:
-                drawn = await _drawn(session, quarter, end, site_id)
+                groups = await sites_by_need_at(session, quarter)
+                here = None if site_id is None else _together_with(site_id, groups)
+                drawn = await drawn_between(session, quarter, end, here)
                 if not drawn:
                     return
-                surplus_wh = await _surplus_wh(session, quarter, end)
+                metered = await metered_between(session, quarter, end)
+                surplus_wh = surplus_of(metered, drawn, groups)
                 known = await _shares(session, quarter, [each.transaction_id for each in drawn])
             shares = _shared_by_site(drawn, surplus_wh)
             news = {
@@ -201,8 +167,13 @@ class SunLedger:
             )
 
 
-def _shared_by_site(drawn: Sequence[_Drawn], surplus_wh: Mapping[str, float]) -> dict[str, float]:
-    by_site: dict[str, list[_Drawn]] = defaultdict(list)
+def _together_with(site_id: str, groups: Sequence[Sequence[str]]) -> set[str]:
+    """A site, and those that its plant is dealt to by need: what one draws the others lack."""
+    return {site_id}.union(*(group for group in groups if site_id in group))
+
+
+def _shared_by_site(drawn: Sequence[Drawn], surplus_wh: Mapping[str, float]) -> dict[str, float]:
+    by_site: dict[str, list[Drawn]] = defaultdict(list)
     for each in drawn:
         by_site[each.site_id].append(each)
     shares: dict[str, float] = {}
@@ -223,74 +194,3 @@ async def _shares(
         .where(SunShare.transaction_id.in_(transaction_ids))
     )
     return {row.transaction_id: row.solar_wh for row in rows}
-
-
-async def _drawn(
-    session: ReadSession, start: datetime, end: datetime, only_site: str | None
-) -> list[_Drawn]:
-    """What each transaction drew in `[start, end)`, by its energy register."""
-    statement = (
-        sa.select(Transaction, Station.site_id)
-        .join(Station, Station.identity == Transaction.station)
-        .where(Station.site_id.is_not(None), Transaction.started_at < end)
-        .where(sa.or_(Transaction.stopped_at.is_(None), Transaction.stopped_at > start))
-        .order_by(Transaction.id)
-    )
-    if only_site is not None:
-        statement = statement.where(Station.site_id == only_site)
-    transactions = await session.execute(statement)
-    known = [(row, site_id) for row, site_id in transactions if site_id is not None]
-    at_start = await _registers(session, [row for row, _ in known], start)
-    at_end = await _registers(session, [row for row, _ in known], end)
-    drawn: list[_Drawn] = []
-    for row, site_id in known:
-        first = at_start.get(row.id, row.meter_start_wh)
-        last = at_end.get(row.id)
-        if first is not None and last is not None and last > first:
-            drawn.append(_Drawn(row.id, site_id, last - first))
-    return drawn
-
-
-async def _registers(
-    session: ReadSession, rows: Sequence[Transaction], until: datetime
-) -> Mapping[str, float]:
-    """The highest register of each transaction up to and including `until`."""
-    ids = {(row.station, row.ocpp_transaction_id): row.id for row in rows}
-    found = await session.execute(
-        sa.select(Reading.station, Reading.ocpp_transaction_id, sa.func.max(Reading.energy_wh))
-        .where(Reading.station.in_({row.station for row in rows}))
-        .where(Reading.ocpp_transaction_id.in_({row.ocpp_transaction_id for row in rows}))
-        .where(Reading.measured_at <= until, Reading.energy_wh.is_not(None))
-        .group_by(Reading.station, Reading.ocpp_transaction_id)
-    )
-    return {
-        ids[station, transaction]: register
-        for station, transaction, register in found
-        if register is not None and (station, transaction) in ids
-    }
-
-
-async def _surplus_wh(session: ReadSession, start: datetime, end: datetime) -> dict[str, float]:
-    """Sun less building of each site in `[start, end)`, by what its meters said."""
-    rows = await session.execute(
-        sa.select(
-            SiteMeasurement.site_id,
-            SiteMeasurement.measured_at,
-            SiteMeasurement.pv_power_w,
-            SiteMeasurement.load_power_w,
-        )
-        .where(SiteMeasurement.measured_at > start)
-        .where(SiteMeasurement.measured_at <= end + SPEAKS_OF)
-        .order_by(SiteMeasurement.site_id, SiteMeasurement.measured_at)
-    )
-    pv: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
-    load: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
-    for site_id, measured_at, pv_w, load_w in rows:
-        if pv_w is not None:
-            pv[site_id].append((measured_at, pv_w))
-        if load_w is not None:
-            load[site_id].append((measured_at, load_w))
-    return {
-        site_id: max(0.0, metered_wh(said, start, end) - metered_wh(load[site_id], start, end))
-        for site_id, said in pv.items()
-    }

@@ -1,7 +1,8 @@
-"""PV plants that several sites share: each site has a fixed part of what the plant gives.
+"""PV plants that several sites share: each site has a part of what the plant gives.
 
-A site's part is kept with the site, so that forecasts and all that goes by measurements count it as
-the site's own sun.
+A site's part by fixed shares is kept with the site, so that forecasts and all that goes by
+measurements count it as the site's own sun. What is dealt by need is dealt anew from these parts:
+see `csms.energy.dealing`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime
 
 from csms.energy.actions import announce_site, check_measured_at, store_measurements
+from csms.energy.dealing import FIXED
 from csms.energy.queries import PvPlantShown
 from csms.ledger.work import UnitOfWork
 from csms.web.documents import KeptShown, Shown
@@ -20,6 +22,7 @@ from csms.web.problem import bad_field
 from csms.web.rows import add_row, change_row, check_reference, find_for_change, remove_row
 from models.errors import Conflict
 from models.tables.energy import SharedPlant, Site, SiteMeasurement
+from models.timeline import format_rfc3339
 
 SHARING = "shared plants"
 """What units of work take turns at, so that a site has a part of one plant only."""
@@ -38,6 +41,7 @@ class SharedPlantShown(KeptShown):
     name: str
     pv_plants: list[PvPlantShown]
     shares: list[ShareShown]
+    key: str
 
 
 class SharedMeasurementShown(Shown):
@@ -55,6 +59,7 @@ def shared_plant_resource(row: SharedPlant) -> dict[str, Any]:
         "name": row.name,
         "pv_plants": row.pv_plants,
         "shares": row.shares,
+        "key": row.key,
         "external_id": row.external_id,
         "custom": row.custom,
         "created_at": row.created_at,
@@ -78,8 +83,9 @@ async def create_shared_plant(
         version=1,
         created_at=work.now,
         updated_at=work.now,
-        **values,
+        **{"key": FIXED, **values},
     )
+    _write_down(work, row)
     await add_row(work, row, row.id)
     await _deal(work, row, row.shares)
     _announce(work, row, "created")
@@ -91,8 +97,13 @@ async def change_shared_plant(
 ) -> None:
     """Changes a plant and deals it anew; errors as in `create_shared_plant`."""
     await work.take_turn(SHARING)
+    before = row.key
     change_row(work, row, values)
+    _write_down(work, row)
     await _deal(work, row, row.shares)
+    if row.key != before:
+        for each in row.shares:
+            work.request_plan(each["site_id"], "key of a plant changed")
     _announce(work, row, "updated")
 
 
@@ -148,6 +159,14 @@ async def _deal(work: UnitOfWork, row: SharedPlant, shares: Sequence[Mapping[str
     for site_id in sorted(left):
         site = await find_for_change(work, Site, site_id)
         await _set(work, site, {"shared_plant_id": None, "solar_share": None, "shared_roofs": []})
+
+
+def _write_down(work: UnitOfWork, row: SharedPlant) -> None:
+    """Notes how a plant is dealt from now on, if that is new: the past is reckoned by its own."""
+    dealing = {"key": row.key, "site_ids": [each["site_id"] for each in row.shares]}
+    known = list(row.dealings or [])
+    if not known or {**known[-1], **dealing} != known[-1]:
+        row.dealings = [*known, {"since": format_rfc3339(work.now), **dealing}]
 
 
 async def _set(work: UnitOfWork, site: Site, values: Mapping[str, Any]) -> None:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from csms.charging.reactions import SPEAKS_OF, metered_wh
 from csms.charging.rules import METERED_AT
+from csms.charging.sunshine import SPEAKS_OF, metered_wh
 from csms.energy.prices import prices_between, step_prices
 from csms.planning.snapshot import STEP_MINUTES
 from models.tables.charging import Reading

@@ -99,6 +99,7 @@ def _needed_later(rows: Rows) -> Rows:
         forecasts={},
         prices=[each for each in rows.prices if each.site_id in priced],
         outside=(),
+        before=None,
         equipment=Equipment(),
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import defer
 
 from csms.booking.queries import Caution, read_caution
 from csms.energy.counting import forecasts_that_count
+from csms.energy.dealing import plants_by_need
 from csms.energy.prices import prices_between
 from csms.energy.queries import Equipment, read_equipment
 from csms.moves.queries import refused_cars
@@ -29,6 +30,7 @@ from models.tables.held_limits import OutsideLimit
 from models.tables.ledger import Command
 from models.tables.planning import DynamicSchedule, Override, Plan, PlanRequest
 from models.tables.stations import Connector, Evse, Station
+from scheduler.plan import Charging, read_plan
 
 _SHOWN_GRID_LIMIT = (
     "id",
@@ -83,6 +85,14 @@ class GoesFirst:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What a plan has cars charge, by EVSE."""
+
+    start: datetime
+    charging: Sequence[Charging]
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Everything that one plan is made from, as it stood in the database at one instant."""
 
@@ -116,6 +126,10 @@ class Rows:
     """Cars that staff has refused to move where they stand."""
     grid_limits: Sequence[GridLimit] = ()
     """What the grid allows for a while, now or within the horizon."""
+    by_need: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The plant that a site has a part of by need, by site."""
+    before: Before | None = None
+    """What the plan before has cars draw; None: there is none, or nobody asks."""
 
 
 def schedule_resource(row: DynamicSchedule) -> dict[str, Any]:
@@ -164,6 +178,7 @@ async def read_rows(
         .order_by(Booking.start, Booking.id)
     )
     transactions = await _open_transactions(session, tenant)
+    by_need = await plants_by_need(session, tenant)
     return Rows(
         sites=sites,
         circuits=(
@@ -198,7 +213,14 @@ async def read_rows(
         caution=await read_caution(session, tenant=tenant, now=now),
         outside=await _outside_limits(session, identities),
         grid_limits=await grid_limits_ahead(session, tenant, now, now + horizon),
+        by_need=by_need,
+        before=await _before(session, tenant) if by_need else None,
     )
+
+
+async def _before(session: AsyncSession, tenant: str) -> Before | None:
+    last = await current_plan(session, tenant=tenant)
+    return None if last is None else Before(last.start, read_plan(last.document.encode()).charging)
 
 
 async def grid_limits_ahead(

@@ -25,7 +25,7 @@ from csms.planning.boxes import (
     least_power_w,
     look_at_boxes,
 )
-from csms.planning.elsewhere import with_shares
+from csms.planning.elsewhere import dealt_by_need, with_shares
 from csms.planning.equipment import LeftOut, equipped, left_out, taper_wh
 from csms.planning.lowered import under_grid_limits
 from csms.planning.outside import Outside, look_outside, merged
@@ -121,7 +121,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         )
         for site in rows.sites
     ]
-    owned = equipped(bare, rows, boxes, now=now, grid=grid)
+    owned = equipped(dealt_by_need(bare, rows, grid), rows, boxes, now=now, grid=grid)
     sites = with_staff(with_shares(owned, rows), rows, grid)
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)

@@ -230,6 +230,8 @@ class Planner:
             # A request may have been committed that we have not heard of: publishing ends it.
             sites = touched | seen.asked_for | self._surprising(snapshot.problem)
         self._expect(snapshot.problem, sites)
+        for site_id in rows.by_need:
+            self._expected.pop(site_id, None)  # its meter alone does not tell what it is dealt
         former = None if seen.former is None else (seen.former.start, self._plan_of(seen.former))
         promised = {
             booking.id: booking.vehicle_id for booking in rows.bookings if booking.vehicle_id

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from csms.energy.dealing import plants_by_need
 from csms.grid_limits.queries import (
     Open,
     SiteNow,
@@ -111,6 +112,8 @@ async def look_at_sun(
     seen = await site_now(session, site, now)
     if seen.limits:
         return None  # the grid commands here
+    if site.id in await plants_by_need(session, site.tenant_id):
+        return None  # what others draw decides on what there is here
     able = await _able(session, site, seen, now, plan)
     grid_w = await _grid_w(session, site, sun, seen, able)
     if grid_w is None:

@@ -73,6 +73,10 @@ class SharedPlant(Kept, Base):
     """As those of a site."""
     shares: Mapped[list[Any]]
     """Each: `site_id`, `share`; the site keeps its own, too."""
+    key: Mapped[str] = mapped_column(default="fixed")
+    """`fixed`, or `by_need`."""
+    dealings: Mapped[list[Any]] = mapped_column(default=list)
+    """How it was dealt and is, oldest first. Each: `since`, `key`, `site_ids`."""
 
 
 class Circuit(Base):

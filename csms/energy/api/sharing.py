@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import Query, Request
@@ -53,7 +53,7 @@ def _together(shares: list[NewShare]) -> list[NewShare]:
 
 
 class NewSharedPlant(KeptDocument):
-    """A PV plant that several sites share by fixed keys."""
+    """A PV plant that several sites share."""
 
     name: Name
     pv_plants: list[NewPvPlant] = Field(min_length=1, max_length=100)
@@ -62,6 +62,9 @@ class NewSharedPlant(KeptDocument):
         min_length=1, max_length=500
     )
     """What part each site has; at most 1 together, the rest is nobody's here."""
+    key: Literal["fixed", "by_need"] = "fixed"
+    """`by_need`: in each quarter of an hour, what the sites have together goes to them in
+    proportion to what they draw, and what they don't draw by their shares."""
 
 
 class NewSharedMeasurement(Document):

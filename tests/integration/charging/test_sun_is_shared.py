@@ -12,7 +12,7 @@ from csms.charging.reactions import FOLLOWED, SunLedger
 from csms.energy.actions import store_measurements
 from csms.energy.sharing import create_shared_plant, store_shared_measurements
 from models.tables.charging import Transaction
-from models.tables.energy import Site
+from models.tables.energy import SharedPlant, Site
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
 
@@ -100,6 +100,49 @@ async def test_the_part_of_a_shared_plant_is_the_sun_of_its_building(sqlite_url:
             await store_shared_measurements(work, plant, said)
         await house.activity.quiet()
         assert await solar_wh(house) == pytest.approx(250)
+
+
+async def test_by_need_a_car_has_the_sun_that_the_other_building_leaves(database_url: str) -> None:
+    """Of 24 kW A has a quarter and B the rest. A's car draws 8 kW and its building 1, B's takes 3;
+    then B's takes 27, and A is dealt by what it draws: a quarter of all."""
+    async with sunny_house(database_url) as (house, _):
+        await house.add(a_second_site())
+        async with house.db.write(house.clock, house.ids) as work:
+            site = await work.session.get(Site, "A")
+            assert site is not None
+            site.pv_plants = []
+            roof = {"peak_power_w": 30_000.0, "tilt_deg": 20.0, "azimuth_deg": 180.0}
+            shares = [{"site_id": "A", "share": 0.25}, {"site_id": "B", "share": 0.75}]
+            values = {"name": "School", "pv_plants": [roof], "shares": shares, "custom": {}}
+            await create_shared_plant(work, "P", {**values, "key": "by_need"})
+        await charge(house, minutes=3, power_w=8000)
+        for load_w, sun_wh in ((3_000.0, 400.0), (27_000.0, 250.0)):
+            async with house.db.write(house.clock, house.ids) as work:
+                plant = await work.session.get_one(SharedPlant, "P")
+                said = [{"measured_at": house.clock.now(), "pv_power_w": 24_000.0}]
+                await store_shared_measurements(work, plant, said)
+                for site_id, building_w in (("A", 1_000.0), ("B", load_w)):
+                    site = await work.session.get_one(Site, site_id)
+                    load = {"measured_at": house.clock.now(), "load_power_w": building_w}
+                    await store_measurements(work, site, [load])
+            await house.activity.quiet()
+            assert await solar_wh(house) == pytest.approx(sun_wh)
+
+
+def a_second_site() -> Site:
+    return Site(
+        id="B",
+        tenant_id="default",
+        name="Bridge",
+        latitude=45.7,
+        longitude=4.8,
+        timezone="Europe/Paris",
+        import_limit_w=90_000,
+        export_limit_w=90_000,
+        version=1,
+        created_at=NOON,
+        updated_at=NOON,
+    )
 
 
 async def test_a_measurement_just_after_the_quarter_speaks_of_it_too(database_url: str) -> None:

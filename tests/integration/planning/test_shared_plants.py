@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.timeline import format_rfc3339
@@ -120,3 +121,90 @@ async def test_the_sun_of_a_part_is_free_but_comes_through_the_grid_connection(
         grid_w = shared["sites"][0]["grid_w"]
         assert min(grid_w) < -5_000.0  # of 10 kW
         assert min(own["sites"][0]["grid_w"]) >= -1_001.0
+
+
+async def test_by_need_what_one_site_leaves_another_is_planned_with(sqlite_url: str) -> None:
+    """Of 10 kW A has 2 and B 8; B draws 1. A's building draws 3, and its car what it can."""
+    async with equipped_house(sqlite_url) as house:
+        for name in ("A", "B"):
+            await house.rest.site(id=name, pv_plants=[])
+        await house.furnish([{"evse_id": 1, "max_power_w": 3_700.0}], cars=1)
+        await house.prices(["0.40"] * 72)
+        plant = a_plant(("A", 0.2), ("B", 0.8))
+        await house.rest.post(PLANTS, plant)
+        start = format_rfc3339(house.now)
+        for site_id, kind, power_w in (
+            ("A", "pv", 2_000.0),
+            ("B", "pv", 8_000.0),
+            ("A", "load", 3_000.0),
+            ("B", "load", 1_000.0),
+        ):
+            said = {"site_id": site_id, "issued_at": start, "start": start, "step_minutes": 60}
+            hours = [0.0] * 3 + [power_w] * 8 + [0.0] * 37 if kind == "pv" else [power_w] * 48
+            await house.rest.post(f"/forecasts/{kind}", {**said, "q50_w": hours})
+        fixed = await house.plan()
+        car_w = np.array(powers_w(fixed, "car-1")[SUNNY])
+        assert _grid_w(fixed, "A") == pytest.approx(1_000.0 + car_w)
+        assert _grid_w(fixed, "B") == pytest.approx(-7_000.0)
+        changed = await house.rest.patch(f"{PLANTS}/P", {"key": "by_need"})
+        assert changed["key"] == "by_need"
+        # B is left 1 kW for its building; the car at A may have all it can take, for nobody else
+        # would. What is left then they sell as 2 to 8, and what the car does not take.
+        by_need = await house.plan()
+        car_w = np.array(powers_w(by_need, "car-1")[SUNNY])
+        rest_w = 10_000.0 - 3_000.0 - 1_000.0 - 3_700.0
+        assert _grid_w(by_need, "A") == pytest.approx(car_w - 3_700.0 - 0.2 * rest_w, abs=1)
+        assert _grid_w(by_need, "B") == pytest.approx(-0.8 * rest_w, abs=1)
+        assert car_w.max() == pytest.approx(3_700.0)
+        # With a building that takes all, the car and both buildings share by what they draw.
+        said = {"site_id": "B", "issued_at": start, "start": start, "step_minutes": 60}
+        for _ in range(2):  # so much more is believed when it is said again
+            await house.rest.post("/forecasts/load", {**said, "q50_w": [17_000.0] * 48})
+        scarce = await house.plan()
+        pv_w = 10_000.0 * (3_000.0 + car_w) / (3_000.0 + car_w + 17_000.0)
+        car_w = np.array(powers_w(scarce, "car-1")[SUNNY])
+        assert _grid_w(scarce, "A") == pytest.approx(3_000.0 + car_w - pv_w, abs=1)
+        assert _grid_w(scarce, "B") == pytest.approx(17_000.0 - (10_000.0 - pv_w), abs=1)
+        again = await house.rest.patch(f"{PLANTS}/P", {"key": "fixed"})
+        assert again["key"] == "fixed"
+        told = await house.rest.patch(f"{PLANTS}/P", {"key": "by_wish"}, 422)
+        assert [error["field"] for error in told["errors"]] == ["/key"]
+
+
+SUNNY = slice(12, 44)
+"""The steps in which the sun shines there."""
+
+
+def _grid_w(plan: Any, site_id: str) -> np.ndarray[Any, Any]:
+    grid_w = next(each["grid_w"] for each in plan["sites"] if each["id"] == site_id)
+    return np.array(grid_w[SUNNY])
+
+
+async def test_who_used_what_of_a_plant_is_told_by_quarters(house: EquippedHouse) -> None:
+    await house.rest.post(PLANTS, a_plant(("A", 0.25), ("B", 0.5), key="by_need"))
+    begun = house.now
+    await house.later(timedelta(minutes=15))
+    at = format_rfc3339(house.now)
+    said = {"measurements": [{"measured_at": at, "pv_power_w": 16_000.0}]}
+    await house.rest.post(f"{PLANTS}/P/measurements", said)
+    for site_id, load_w in (("A", 9_000.0), ("B", 1_000.0)):
+        measured = {"measured_at": at, "load_power_w": load_w}
+        await house.rest.post(f"/sites/{site_id}/measurements", measured)
+    period = {"since": format_rfc3339(begun), "until": at}
+    a, b = (await house.rest.get(f"{PLANTS}/P/quarters", **period))["items"]
+    assert {each["key"] for each in (a, b)} == {"by_need"}
+    # The two have 12 kW together, A has 4 of them by its share and needs 9; 2 are left, as 1 to 2.
+    assert (a["used_wh"], b["used_wh"]) == (2_250.0, 250.0)
+    assert (a["sold_wh"], b["sold_wh"]) == pytest.approx((500 / 3, 1000 / 3), abs=0.001)
+    # From now on it is dealt by fixed shares; what was stays as it was.
+    await house.rest.patch(
+        f"{PLANTS}/P", {"key": "fixed", "shares": [{"site_id": "A", "share": 1}]}
+    )
+    assert (await house.rest.get(f"{PLANTS}/P/quarters", **period))["items"] == [a, b]
+    later = {"since": at, "until": format_rfc3339(house.now + timedelta(minutes=15))}
+    (alone,) = (await house.rest.get(f"{PLANTS}/P/quarters", **later))["items"]
+    assert (alone["site_id"], alone["key"], alone["sun_wh"]) == ("A", "fixed", 0.0)
+    for wrong in ({"until": period["since"]}, {"until": "2026-06-20T00:00:00Z"}):
+        told = await house.rest.get(f"{PLANTS}/P/quarters", 422, **{**period, **wrong})
+        assert [error["field"] for error in told["errors"]] == ["/until"]
+    await house.rest.get(f"{PLANTS}/Q/quarters", 404, **period)

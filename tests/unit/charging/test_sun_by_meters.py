@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from csms.charging.reactions import metered_wh, shared_sun
+from csms.charging.sunshine import metered_wh, shared_sun
 
 START = datetime(2026, 6, 15, 12, tzinfo=UTC)
 END = START + timedelta(minutes=15)
