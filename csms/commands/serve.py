@@ -154,8 +154,8 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
         loop.add_signal_handler(name, stopping.set)
     listener = _listen(settings)
     settings = _with_public_url(settings, listener.getsockname()[1])
-    house = House(settings, times_of(), keyring)
     try:
+        house = House(settings, times_of(), keyring)
         await _check_clock(house.db, times_of.mode)
         await house.start()
         doors = await _open_doors(house, settings)

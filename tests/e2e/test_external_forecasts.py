@@ -97,6 +97,7 @@ def test_the_sources_of_the_how_tos_are_planned_with(
             assert plan["forecast_source"] == ", ".join(sorted(series))
 
 
+@pytest.mark.soak
 def test_a_source_that_is_not_installed_ends_the_start_with_one_line(tmp_path: Path) -> None:
     text = '[[forecast_sources]]\nname = "a"\nplugin = "none-such"\n'
     (tmp_path / "heliofleet.toml").write_text(text)
