@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from csms.booking.queries import Fleet
-from csms.energy.queries import circuits_of, forecasts_that_count
+from csms.energy.counting import forecasts_that_count
+from csms.energy.queries import circuits_of
 from csms.ledger.work import ReadSession
 from csms.stations.rules import rated_power_w
 from models.tables.energy import Circuit, Forecast, Site
