@@ -15,6 +15,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from random import Random
 from statistics import median
@@ -67,7 +68,7 @@ class Timed:
 def planned(problem: Problem, options: PlanOptions, incumbent: Plan | None = None) -> Timed:
     """Plans once, as the solving process does; a plan that the referee refuses ends the run."""
     cpu_s, wall_s = time.process_time(), time.monotonic()
-    with undisturbed():
+    with undisturbed() if options.time_limit_s is None else nullcontext():
         made = plan_with_level(
             problem, incumbent=incumbent, options=options, monotonic=time.monotonic
         )

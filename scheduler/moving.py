@@ -98,7 +98,8 @@ def on_free_evses(view: View, stays: Sequence[Stay]) -> list[Stay]:
     found = list(stays)
     busy: dict[int, int] = {}
     for stay in stays:
-        busy[stay.post] = busy.get(stay.post, 0) | _steps(view, stay)
+        leaving = 1 << stay.end if stay.after >= len(view.problem.bookings) else 0
+        busy[stay.post] = busy.get(stay.post, 0) | _steps(view, stay) | leaving
     for n, stay in enumerate(stays):
         if stay.post >= 0 or stay.start >= stay.end or not comes_by_itself(view, stay):
             continue

@@ -184,7 +184,10 @@ class Waiting:
             if not len(staffed):
                 return None
             back = self._back() if freed < 0 and not arrives else -1
-            until = self._away_at(post, step, (staffed + step + 2).tolist(), back)
+            steps = (staffed + step + 2).tolist()
+            able = [at for at in steps if back < 0 or view.posts[back].open[at]]
+            back = back if able else -1
+            until = self._away_at(post, step, able or steps, back)
             moves.append(((stay.car, len(view.trips)), until, back))
         gain = self._gained(post, step + 1, until, back) - loss
         return self._worthwhile(gain, moves, tuple(arrives))

@@ -254,10 +254,11 @@ class _Packed:
     level: Level
     violations: tuple[Violation, ...]
     kept_cars: int
+    solvers: tuple[str, ...]
 
     def made(self) -> Made:
         plan = msgspec.msgpack.decode(self.plan, type=Plan)
-        return Made(plan, self.level, self.violations, self.kept_cars)
+        return Made(plan, self.level, self.violations, self.kept_cars, self.solvers)
 
 
 def _packed(thing: Problem | Plan) -> bytes:
@@ -275,7 +276,7 @@ def _solved_apart(problem: bytes, incumbent: bytes | None, options: PlanOptions)
         None if incumbent is None else msgspec.msgpack.decode(incumbent, type=Plan),
         options,
     )
-    return _Packed(_packed(made.plan), made.level, made.violations, made.kept_cars)
+    return _Packed(_packed(made.plan), made.level, made.violations, made.kept_cars, made.solvers)
 
 
 def _solved(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:

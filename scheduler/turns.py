@@ -167,10 +167,14 @@ class Turns:
         here = calling_at(view, chains)
         left = [trip for trip in view.trips if trip.cars and trip.index not in done]
         left.sort(key=lambda trip: (-trip.priority, trip.start, trip.index))
-        for trip in left[:_BOOKINGS]:
+        tried = 0
+        for trip in left:
             able = (number for number in trip.cars if number in here[trip.pickup])
             longer = ((n, fits(view, view.cars[n], chains[n], trip)) for n in able)
             some = [(number, chain) for number, chain in longer if chain is not None]
+            tried += bool(some)
+            if tried > _BOOKINGS:
+                return
             for number, chain in some[:_CARS]:
                 if (trip.index, number) not in self._asked:
                     self._asked.add((trip.index, number))
@@ -237,7 +241,8 @@ class Turns:
             sites[key[0], move.index] = move.pickup
             stays, moves = split(stays, key, move, post), (*moves, move)
         stays, moves = without_idle(self._view, stays, moves)
-        return self._charged(layout.chains, on_free_evses(self._view, stays), moves)
+        stays, moves = without_idle(self._view, on_free_evses(self._view, stays), moves)
+        return self._charged(layout.chains, stays, moves)
 
     def _offers(self, layout: Layout) -> Iterator[Offer]:
         """Yields what some stay is offered: an EVSE, or a visit to a fast charger.

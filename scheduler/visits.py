@@ -133,7 +133,7 @@ class Visit(Waiting):
         taken = np.flatnonzero(~free)
         last = stay.start + (int(taken[0]) if len(taken) else len(free)) - 1
         first = stay.start + min(self._steps_there(post), last - stay.start)
-        able = [step for step in self._able() if first <= step <= last]
+        able = [s for s in self._able() if first <= s <= last and self._own.open[s]]
         for step in dict.fromkeys(able[:1] + able[-1:]):
             parts = [
                 (view.posts[post], np.arange(stay.start, step)),

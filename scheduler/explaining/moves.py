@@ -54,11 +54,12 @@ def _reason(picture: Picture, move: PlannedMove, code: str) -> Reason:
     gained_wh = float(picture.powers_w[number].clip(min=0).sum()) * picture.view.hours
     numbers |= {"for_vehicle": car.id, "charged_wh": gained_wh * car.efficiency}
     numbers["evse"] = None if stay.post < 0 else picture.view.posts[stay.post].id
-    if code == "FAST":
+    if code == "FAST" and stay.after >= 0:
         numbers["leaves_at"] = picture.instant(stay.end)
     trip = _next_trip(picture, number)
     if trip is None:
-        return Reason(code, numbers, code)
+        stays = code == "FAST" and stay.after < 0
+        return Reason(code, numbers, "FAST.stays" if stays else code)
     view = picture.view
     held_wh = float(picture.soc_wh[car.index, view.trips[trip].start])
     numbers |= {

@@ -97,6 +97,8 @@ SENTENCES: Mapping[str, str] = {
     "FAST.trip": "It visits the fast charger {evse} until {leaves_at}, where it is to take"
     " {charged_wh}: {booking} at {pickup_at} needs {need_wh}, and it then holds {holds_wh}; a move"
     " costs {move_price}.",
+    "FAST.stays": "It goes to the fast charger {evse}, where it stays and is to take {charged_wh};"
+    " a move costs {move_price}.",
     "FAST.free": "A fast charger is to be used; a move costs {move_price}.",
     "BACK": "It leaves the fast charger {evse}, where {for_vehicle} comes at {comes_at}; a move"
     " costs {move_price}.",

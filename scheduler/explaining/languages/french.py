@@ -85,6 +85,8 @@ SENTENCES: Mapping[str, str] = {
     "FAST.trip": "Elle passe à la borne rapide {evse} jusqu'à {leaves_at}, où elle doit prendre"
     " {charged_wh} : {booking} à {pickup_at} demande {need_wh}, il y aura {holds_wh} ; un"
     " déplacement coûte {move_price}.",
+    "FAST.stays": "Elle va à la borne rapide {evse}, où elle reste et doit prendre {charged_wh} ;"
+    " un déplacement coûte {move_price}.",
     "FAST.free": "Une borne rapide doit servir ; un déplacement coûte {move_price}.",
     "BACK": "Elle quitte la borne rapide {evse}, où {for_vehicle} arrive à {comes_at} ; un"
     " déplacement coûte {move_price}.",

@@ -78,6 +78,8 @@ SENTENCES: Mapping[str, str] = {
     "FAST.trip": "Es kommt bis {leaves_at} an den Schnelllader {evse}, wo es {charged_wh} laden"
     " soll: {booking} um {pickup_at} braucht {need_wh}, dann sind {holds_wh} da; ein Umstellen"
     " kostet {move_price}.",
+    "FAST.stays": "Es kommt an den Schnelllader {evse}, wo es bleibt und {charged_wh} laden soll;"
+    " ein Umstellen kostet {move_price}.",
     "FAST.free": "Ein Schnelllader soll genutzt werden; ein Umstellen kostet {move_price}.",
     "BACK": "Es verlässt den Schnelllader {evse}, an den um {comes_at} {for_vehicle} kommt; ein"
     " Umstellen kostet {move_price}.",
