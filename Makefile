@@ -34,8 +34,9 @@ demo: $(VENV)/.runtime  ## Plays two days of Confluence and leaves a report (DEM
 serve: $(VENV)/.runtime  ## Runs the service (SERVE_ARGS="--http-port 8080")
 	$(BIN)/heliofleet serve $(SERVE_ARGS)
 
+# Three at a time also on two cores: many tests wait for real time.
 test: $(VENV)/.dev  ## Runs all tests but the long ones (TEST_ARGS="-k name")
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak" $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" $(TEST_ARGS)
 
 search: $(VENV)/.dev  ## Runs the property tests with examples never tried before
 	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile search tests/property $(TEST_ARGS)
