@@ -3,7 +3,8 @@
 A plan chooses who gives way. A promise that is made while a limit holds, or before it begins,
 counts on an equal part: the cars that may stand at a site share what the limit leaves to them by
 what they can take, and so do those below a circuit that is under a limit of its own. Building and
-sun count with the caution of plans, at the worst of the limit's time.
+sun count with the caution of plans, at the worst of the limit's time that is to come. Of a time
+that no forecast reaches nothing better is known than the worst that is forecast at all.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from scheduler.lowered import Lowered, without_overlaps
 LOOKED_AT_EVERY = timedelta(minutes=15)
 """How closely the worst of a limit's time is looked for."""
 _LOOKS = 4 * 24 * 7
-"""Of a limit that lasts for longer than a week, the first week tells what the others are like."""
+"""Of a limit that lasts for longer than a week, the next week tells what the others are like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ async def read_grid_limits(
             .join(Station, Station.identity == Evse.station)
             .where(Station.site_id == site.id, Station.approval == "accepted", Evse.evse_id > 0)
         )
-        look = _Look(site, evses.all(), circuits[site.id], forecasts, _cars_at(fleet, site.id))
+        cars = _cars_at(fleet, site.id)
+        look = Look(site, evses.all(), circuits[site.id], forecasts, cars, now)
         for limit in by_site[site.id]:
             found += look.lowered(limit, places)
     return GridLimits(without_overlaps(found), places)
@@ -77,7 +79,7 @@ def _cars_at(fleet: Fleet, site_id: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """A site under limits."""
 
     site: Site
@@ -85,6 +87,8 @@ class _Look:
     circuits: Sequence[Circuit]
     forecasts: Mapping[tuple[str, str], Sequence[Forecast]]
     cars: int
+    """How many are there, or come."""
+    now: datetime
 
     def lowered(self, limit: GridLimit, places: dict[str, str]) -> list[Lowered]:
         """Returns what a limit lowers; adds the EVSEs that have a place of their own."""
@@ -129,10 +133,13 @@ class _Look:
         suns = self.forecasts.get((self.site.id, "pv"), ())
         if self.site.shared_plant_id is not None:
             suns = ()  # its part comes over the grid, too
-        steps = min(_LOOKS, max(1, -((limit.start - limit.end) // LOOKED_AT_EVERY)))
+        most_w = max((max(_values(each, "q90_w"), default=0.0) for each in loads), default=0.0)
+        least_w = min((min(_values(each, "q10_w"), default=0.0) for each in suns), default=0.0)
+        start = max(limit.start, self.now)  # forecasts tell nothing of what is over
+        steps = min(_LOOKS, max(1, -((start - limit.end) // LOOKED_AT_EVERY)))
         return max(
-            _at(loads, "q90_w", at) - _at(suns, "q10_w", at)
-            for at in (limit.start + number * LOOKED_AT_EVERY for number in range(steps))
+            _at(loads, "q90_w", at, most_w) - _at(suns, "q10_w", at, least_w)
+            for at in (start + number * LOOKED_AT_EVERY for number in range(steps))
         )
 
 
@@ -144,11 +151,15 @@ def _rated_w(evse: Evse) -> float:
     return rated_power_w(evse.max_power_w, evse.phases)
 
 
-def _at(forecasts: Sequence[Forecast], quantile: str, at: datetime) -> float:
-    """Returns what is forecast for an instant, in W; 0 where no forecast reaches."""
+def _values(forecast: Forecast, quantile: str) -> Sequence[float]:
+    return getattr(forecast, quantile) or forecast.q50_w
+
+
+def _at(forecasts: Sequence[Forecast], quantile: str, at: datetime, otherwise_w: float) -> float:
+    """Returns what is forecast for an instant, in W, or `otherwise_w` where no forecast reaches."""
     for forecast in forecasts:
-        values = getattr(forecast, quantile) or forecast.q50_w
+        values = _values(forecast, quantile)
         place = (at - forecast.start) // timedelta(minutes=forecast.step_minutes)
         if 0 <= place < len(values):
             return values[place]
-    return 0.0
+    return otherwise_w
