@@ -149,9 +149,16 @@ class ForecastFetcher:
                 wanted = await self._wanted(source, now, only, due_only=due_only)
                 if changed_only:
                     wanted = [each for each in wanted if _is_new(each, source)]
-                await asyncio.gather(*(self._ask(source, each) for each in wanted))
+                # All are waited for: what outlived the round would outlive `stop`, too.
+                asking = (self._ask(source, each) for each in wanted)
+                ends = await asyncio.gather(*asking, return_exceptions=True)
             except Exception:  # noqa: BLE001 - the next round tries again
                 _log.exception("forecasts_not_fetched", source=source.name)
+                return
+            for asked, failed in zip(wanted, ends, strict=True):
+                if failed is not None:
+                    name, site_id = source.name, asked.site_id
+                    _log.error("forecast_not_kept", source=name, site=site_id, exc_info=failed)
 
     async def _wanted(
         self, source: _Source, now: datetime, only: Set[str] | None, *, due_only: bool

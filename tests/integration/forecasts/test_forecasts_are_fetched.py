@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -11,12 +12,16 @@ import pytest
 
 from csms.bus.local import LocalBus
 from csms.config import ForecastSourceSettings
+from csms.energy import fetching as fetching_module
+from csms.energy.actions import store_forecast
 from csms.energy.counting import forecasts_that_count
 from csms.energy.fetching import ForecastFetcher
 from csms.energy.reactions import Forecaster
+from csms.ledger.work import UnitOfWork
+from csms.plugins.forecasts import Asked, Power
 from models.clocks import SteppedClock
-from models.errors import BadInput
-from models.tables.energy import ForecastSource
+from models.errors import BadInput, Unavailable
+from models.tables.energy import Forecast, ForecastSource, Site
 from models.timeline import format_rfc3339
 from tests.builders.open_meteo_server import OpenMeteoServer, open_meteo_server
 from tests.builders.rest_house import START, RestHouse, rest_house
@@ -229,6 +234,57 @@ async def _write_records(
                 setattr(row, column, value)
             if name != "own":
                 row.doubts = doubts or []
+
+
+class _SlowAtB:
+    """Tells something of A at once; of B when it is let go."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+        self.let_go = False
+
+    async def forecast(self, asked: Asked) -> Power:
+        try:
+            # An event of asyncio can't be set from the loop of the tests.
+            while asked.site_id == "B" and not self.let_go:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        finally:
+            self.ended.append(asked.site_id)
+        return Power(issued_at=asked.now, start=asked.start, step_minutes=60, q50_w=[0.0] * 4)
+
+
+@pytest.mark.parametrize("let_go", [False, True])
+async def test_that_one_site_can_not_be_kept_is_no_matter_to_the_others_nor_to_the_end(
+    house: RestHouse, monkeypatch: pytest.MonkeyPatch, *, let_go: bool
+) -> None:
+    for name in ("A", "B"):
+        await house.site(id=name, pv_plants=[ROOF])
+    plugin, failed = _SlowAtB(), asyncio.Event()
+
+    async def store(work: UnitOfWork, site: Site, kind: str, values: Mapping[str, Any]) -> Forecast:
+        if site.id == "A":
+            failed.set()
+            raise Unavailable("the database is busy")
+        return await store_forecast(work, site, kind, values)
+
+    monkeypatch.setattr(fetching_module, "store_forecast", store)
+    monkeypatch.setattr(fetching_module, "load_plugin", lambda *_: plugin)
+    parts = {"db": house.db, "clock": house.clock, "ids": house.services.ids}
+    sources = [a_source("http://x")]
+    fetcher = ForecastFetcher(sources, **parts, activity=house.activity, tenant="default")
+    before = asyncio.all_tasks()
+    await fetcher.start()
+    await asyncio.wait_for(failed.wait(), 5)
+    await asyncio.sleep(0.05)  # what the failure leads to
+    plugin.let_go = let_go
+    if let_go:
+        await house.activity.quiet()
+    await fetcher.stop()
+    assert asyncio.all_tasks() <= before
+    assert sorted(plugin.ended) == ["A", "B"]
+    listed = (await house.get("/forecast-sources", site_id="B", kind="pv"))["items"]
+    told = [each["failure"] for each in listed if each["source"] == "fetched: met"]
+    assert told == ([None] if let_go else [])
 
 
 @pytest.mark.parametrize(
