@@ -89,6 +89,7 @@ def power_told(told: object, asked: Asked) -> QuantileForecast:
     usual_low, usual_high = spread_around(place, asked.plants, grid, middle)
     q10, q90 = usual_low if low is None else low, usual_high if high is None else high
     _check_order(q10, middle, q90)
+    _check_size(q10, middle, q90)
     series = (tuple(each.tolist()) for each in (q10, middle, q90))
     return QuantileForecast(utc(told.issued_at), grid, "outside", *series)
 
@@ -162,3 +163,11 @@ def _check_order(low: Floats, middle: Floats, high: Floats) -> None:
     wrong = np.flatnonzero((low > middle) | (middle > high))
     if len(wrong):
         raise NoForecast(f"its quantiles are out of order at step {wrong[0]}")
+
+
+def _check_size(*quantiles: Floats) -> None:
+    """Looks at what was made of the numbers: light that is no number of this world may pass."""
+    for each in quantiles:
+        wrong = np.flatnonzero(~(np.abs(each) <= MOST))
+        if len(wrong):
+            raise NoForecast(f"it comes to {each[wrong[0]]:.3g} W at step {wrong[0]}")

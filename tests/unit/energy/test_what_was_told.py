@@ -108,3 +108,16 @@ WRONG: list[tuple[Any, str]] = [
 def test_what_is_wrong_is_named(told: Any, said: str) -> None:
     with pytest.raises(NoForecast, match=said):
         power_told(told, ASKED)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        replace(LIGHT, start=START + timedelta(hours=5), ghi_w_per_m2=[1e9, 1e9]),
+        replace(LIGHT, start=START + timedelta(hours=5), air_c=[-1e9, -1e9]),
+        Clearness(**TIMES, q50=[0.5] * 8, q90=[1e9] * 8),
+    ],
+)
+def test_what_comes_of_numbers_is_no_more_than_numbers_may_be(told: Any) -> None:
+    with pytest.raises(NoForecast, match="it comes to"):
+        power_told(told, ASKED)
