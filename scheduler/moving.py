@@ -62,10 +62,11 @@ def moves_cost(view: View, moves: Iterable[Move]) -> float:
 
 
 def begins(view: View, stay: Stay) -> int:
-    """Returns when a stay begins to a plan: with the move that leads to it."""
-    if stay.before >= 0 and isinstance(view.trips[stay.before], Move):
-        return stay.start - 1
-    return stay.start
+    """Returns when a stay begins to a plan: with the move that leads to it.
+
+    Moves come after all bookings, so `view` may be with them or without.
+    """
+    return stay.start - 1 if stay.before >= len(view.problem.bookings) else stay.start
 
 
 def staffed(view: View, site: int) -> Bools:

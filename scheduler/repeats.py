@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scheduler.moving import move_at, split
+from scheduler.moving import begins, move_at, split
 from scheduler.offers import Layout, Offer
 from scheduler.parking import Stay
 from scheduler.plan import Move as PlannedMove
@@ -89,10 +89,6 @@ def repeated(
     return Offer(0.0, tuple(made)) if made and not _collide(view, stays) else None
 
 
-def _begins(view: View, stay: Stay) -> int:
-    return stay.start - 1 if stay.before >= len(view.trips) else stay.start
-
-
 def _found(view: View, stays: Sequence[Stay], wish: Wish) -> Stay | None:
     """Returns the stay that a wish would cut, if the car stands where it is to be fetched."""
     return next(
@@ -101,7 +97,7 @@ def _found(view: View, stays: Sequence[Stay], wish: Wish) -> Stay | None:
             for stay in stays
             if stay.car == wish.car
             and stay.post == wish.was
-            and _begins(view, stay) < wish.step < stay.end
+            and begins(view, stay) < wish.step < stay.end
         ),
         None,
     )
@@ -123,8 +119,8 @@ def _may_be_made(view: View, stay: Stay, wish: Wish, there: Sequence[Bools]) -> 
 def _collide(view: View, stays: Sequence[Stay]) -> bool:
     """Returns whether two cars would hold one EVSE at a time."""
     ends: dict[int, int] = {}
-    for stay in sorted(stays, key=lambda stay: _begins(view, stay)):
-        since = _begins(view, stay)
+    for stay in sorted(stays, key=lambda stay: begins(view, stay)):
+        since = begins(view, stay)
         if stay.post < 0 or since >= stay.end:
             continue
         if since < ends.get(stay.post, 0):

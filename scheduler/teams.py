@@ -36,8 +36,7 @@ class Teams:
         """Returns the cars of some classes, in their order, that `trip` suits."""
         labels = tuple(dict.fromkeys(classes))
         index, wh_per_km, low_wh, most_wh, free_from = self._of(labels)
-        need_wh = (trip.km + trip.reserve_km) * wh_per_km + low_wh
-        suits = (need_wh <= most_wh) & (free_from <= trip.start)
+        suits = (trip.need_of(wh_per_km, low_wh) <= most_wh) & (free_from <= trip.start)
         if trip.fixed >= 0:
             suits &= index == trip.fixed
         key = labels, suits.tobytes()

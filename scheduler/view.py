@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from scheduler.wiring import PHASES, Limit, Wires, wires_of
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+OneOrMany = TypeVar("OneOrMany", float, Floats)
 
 FIRST_HOUR_STEPS = 4
 """In these steps charging is 0 or at least the EVSE's minimum; later ones are planned anew."""
@@ -101,7 +103,11 @@ class Trip:
 
     def need_wh(self, car: Car) -> float:
         """Returns the least that `car` may depart with."""
-        return (self.km + self.reserve_km) * car.wh_per_km + car.low_wh
+        return self.need_of(car.wh_per_km, car.low_wh)
+
+    def need_of(self, wh_per_km: OneOrMany, low_wh: OneOrMany) -> OneOrMany:
+        """Returns the same of cars that take and keep so much: of one, or by car of many."""
+        return (self.km + self.reserve_km) * wh_per_km + low_wh
 
 
 @dataclass(frozen=True, slots=True)

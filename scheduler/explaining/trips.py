@@ -99,8 +99,8 @@ class _Crowd:
         return self.picture.soc_wh[cars, trip.start]
 
     def need_wh(self, trip: Trip, cars: Ints) -> Floats:
-        """Returns the least that cars may depart with, as `Trip.need_wh` has it."""
-        return (trip.km + trip.reserve_km) * self._wh_per_km[cars] + self._low_wh[cars]
+        """Returns the least that cars may depart with."""
+        return trip.need_of(self._wh_per_km[cars], self._low_wh[cars])
 
     def fullest(self, trip: Trip, cars: Ints) -> Car:
         """Returns the car that by the plan holds most beyond what a trip needs of it."""

@@ -7,16 +7,20 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scheduler.check import check
 from scheduler.explaining import explain
 from scheduler.explaining.told import Teller
 from scheduler.explaining.words import LANGUAGES
+from scheduler.moving import begins, move_at, split, with_moves
 from scheduler.options import OFFLINE, PlanOptions
+from scheduler.parking import Stay
 from scheduler.plan import Plan
 from scheduler.problem import Problem
 from scheduler.rolling import make_plan
+from scheduler.view import View
 from tests.builders.problems import booking, evse, problem, random_problem, site, vehicle
 
 STEPS = 48
@@ -49,6 +53,19 @@ def planned(case: Problem, options: PlanOptions = OFFLINE) -> Plan:
     plan = make_plan(case, options=options, monotonic=itertools.count().__next__)
     assert check(case, plan) == ()
     return plan
+
+
+def test_what_a_trip_needs_and_when_a_stay_begins_is_said_in_one_place() -> None:
+    view = View(waiting())
+    trip = view.trips[0]
+    many = trip.need_of(
+        np.array([car.wh_per_km for car in view.cars]), np.array([car.low_wh for car in view.cars])
+    )
+    assert many.tolist() == [trip.need_wh(car) for car in view.cars]
+    move = move_at(view, 0, 0, 8)
+    stays = split([Stay(0, 0, 0, 46, -1, 0, 0)], (0, -1), move, -1)
+    for each in (view, with_moves(view, [move])):
+        assert [begins(each, stay) for stay in stays] == [0, 8]
 
 
 def test_a_full_car_makes_room_where_that_pays() -> None:
