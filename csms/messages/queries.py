@@ -141,6 +141,35 @@ async def newest_message(session: ReadSession) -> int:
     return await session.scalar(sa.select(sa.func.max(Message.id))) or 0
 
 
+async def former_stations_over(session: ReadSession) -> list[tuple[str, int]]:
+    """Returns the keys of former stations of which no message is left that needs them.
+
+    Where nobody has taken the name since, messages that came after the end are theirs too.
+    """
+    oldest = await session.scalar(sa.select(sa.func.min(Message.id)))
+    if oldest is None:
+        return []
+    ended = FormerStation.last_message < oldest
+    found = await session.execute(
+        sa.select(FormerStation.identity, FormerStation.last_message).where(ended)
+    )
+    keys = [(identity, last) for identity, last in found]
+    former = sa.select(FormerStation.identity).where(ended)
+    taken = set(
+        await session.scalars(sa.select(Station.identity).where(Station.identity.in_(former)))
+    )
+    silent = {identity for identity, _ in keys} - taken
+    blocks = range(oldest // MESSAGE_BLOCK, await newest_message(session) // MESSAGE_BLOCK + 1)
+    for first in range(0, len(blocks), _MOST_BY_INDEX):
+        if not silent:
+            break
+        said = sa.select(Message.station).where(
+            _BLOCK.in_(blocks[first : first + _MOST_BY_INDEX]), Message.station.in_(silent)
+        )
+        silent -= set(await session.scalars(said.distinct()))
+    return [key for key in keys if key[0] in taken | silent]
+
+
 async def stations_of(session: ReadSession, site: str, tenant: str) -> tuple[str, ...]:
     """Returns the stations of a site, by identity."""
     query = sa.select(Station.identity).where(Station.site_id == site, Station.tenant_id == tenant)

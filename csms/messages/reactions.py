@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy.orm import aliased
 
 from csms.ledger.database import Database
+from csms.messages.queries import former_stations_over
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
 from models.tables.billing import VatCheck
@@ -28,7 +29,7 @@ from models.tables.event_streams import StreamValue
 from models.tables.grid import DerAlarm
 from models.tables.grid_limits import GridLimit
 from models.tables.inquiries import Inquiry
-from models.tables.ledger import Command, Event, Message
+from models.tables.ledger import Command, Event, FormerStation, Message
 from models.tables.moves import MoveOrder
 from models.tables.needs import EvNeeds, EvSchedule
 from models.tables.planning import Override, Plan
@@ -107,6 +108,7 @@ class LogKeeper:
             (StationEvent, StationEvent.received_at, events_kept),
             (Inquiry, Inquiry.asked_at, messages_kept),
         )
+        self._messages_kept = messages_kept
         self._plans_kept = plans_kept
         self._task: asyncio.Task[None] | None = None
 
@@ -139,6 +141,8 @@ class LogKeeper:
                 forgotten += gone
                 await self._wire.sleep(REST_S)
             _tell(table, forgotten)
+        if self._messages_kept is not None:
+            await self._forget_former_stations()
         if self._plans_kept is None:
             return
         for over, too_old in _over_by(self._clock.now() - self._plans_kept):
@@ -163,6 +167,21 @@ class LogKeeper:
             numbers = list(await session.scalars(found))
         await self._forget(table, numbers)
         return len(numbers)
+
+    async def _forget_former_stations(self) -> None:
+        """Forgets whose the messages were of stations that are deleted, when these are gone."""
+        async with self._db.read() as session:
+            keys = await former_stations_over(session)
+        for first in range(0, len(keys), STEP_ROWS):
+            async with self._db.write(self._clock, self._ids, actor="log-keeper") as work:
+                key = sa.tuple_(FormerStation.identity, FormerStation.last_message)
+                await work.session.execute(
+                    sa.delete(FormerStation)
+                    .where(key.in_(keys[first : first + STEP_ROWS]))
+                    .execution_options(synchronize_session=False)
+                )
+            await self._wire.sleep(REST_S)
+        _tell(FormerStation, len(keys))
 
     async def _step_over(self, table: type[Over], too_old: sa.ColumnElement[bool]) -> int:
         """Forgets some of the rows that are too old; returns how many."""
@@ -199,6 +218,6 @@ def _over_by(until: datetime) -> Iterator[tuple[type[Over], sa.ColumnElement[boo
     yield Simulation, Simulation.ended_at <= until
 
 
-def _tell(table: type[Forgotten | Over], rows: int) -> None:
+def _tell(table: type[Forgotten | Over | FormerStation], rows: int) -> None:
     if rows:
         _log.info("log_shortened", table=table.__tablename__, rows=rows)

@@ -19,7 +19,7 @@ from models.clocks import RealWireClock
 from models.tables.base import Base
 from models.tables.charging import ChargingLimit
 from models.tables.grid_limits import GridLimit
-from models.tables.ledger import Command, Event, Message
+from models.tables.ledger import Command, Event, FormerStation, Message
 from models.tables.moves import MoveOrder
 from models.tables.planning import Override, Plan
 from models.tables.simulations import Simulation
@@ -244,6 +244,44 @@ async def test_what_is_too_old_is_forgotten_in_steps(stepped_on_both: RestHouse)
     await keeper(house, messages=90, events=90).look()
     assert await count(house, Message) == 10
     assert await count(house, Event) == 1
+
+
+async def test_former_stations_are_forgotten_with_the_last_of_their_messages(
+    stepped_on_both: RestHouse,
+) -> None:
+    house = stepped_on_both
+    await house.site(id="A")
+    await house.station("BACK", "A")
+
+    async def said(station: str, days: int) -> None:
+        async with house.db.write(house.clock, house.services.ids) as work:
+            received_at = house.clock.now() - timedelta(days=days)
+            row = Message(station=station, direction="in", action="Heartbeat", payload="{}")
+            row.message_id, row.outcome, row.received_at = "m", "result", received_at
+            work.session.add(row)
+
+    for name in ("GONE", "BACK", "LATE", "LAST"):
+        await said(name, 0 if name == "LAST" else 91)
+    async with house.db.write(house.clock, house.services.ids) as work:
+        work.session.add_all(
+            FormerStation(identity=name, last_message=number, tenant_id="default")
+            for name, number in (("GONE", 1), ("BACK", 2), ("LATE", 3), ("LAST", 4))
+        )
+    await said("BACK", 0)  # of who has the name now
+    await said("LATE", 0)  # was still on its way
+
+    async def known() -> set[str]:
+        async with house.db.read() as session:
+            return set(await session.scalars(sa.select(FormerStation.identity)))
+
+    await keeper(house, events=90).look()
+    assert await known() == {"GONE", "BACK", "LATE", "LAST"}
+    await keeper(house, messages=90).look()
+    assert await known() == {"LATE", "LAST"}
+    await house.post("/clock", {"advance_to": "2026-09-30T06:00:00Z"}, 200)
+    await said("BACK", 0)
+    await keeper(house, messages=90).look()
+    assert await known() == set()
 
 
 async def test_the_newest_event_is_kept_so_that_numbers_go_on(stepped_on_both: RestHouse) -> None:
