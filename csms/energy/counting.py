@@ -32,30 +32,51 @@ async def forecasts_that_count(
     is mixed with those that plug-ins fetched, by how good each has been. Whatever is doubted, or
     whose source is, counts for nothing.
     """
-    fresh = await session.scalars(
-        sa.select(Forecast)
-        .where(Forecast.site_id.in_(site_ids), Forecast.kind.in_(FORECAST_KINDS))
-        .where(Forecast.issued_at >= now - FRESH_FOR, Forecast.issued_at <= now)
-        .where(outside())
-        .order_by(Forecast.issued_at, Forecast.id)
-    )
     sources = await sources_of(session, site_ids)
     pushed: dict[tuple[str, str], Forecast] = {}
     fetched: dict[tuple[str, str], dict[str, Forecast]] = defaultdict(dict)
-    for row in fresh:
-        key = (row.site_id, row.kind)
-        if row.doubts or any(each.source == row.source for each in sources[key] if each.doubts):
-            continue
+    for row in await _fresh_forecasts(session, site_ids, now, sources):
         if row.source.startswith(PUSHED):
-            pushed[key] = row
+            pushed[row.site_id, row.kind] = row
         else:
-            fetched[key][row.source] = row
+            fetched[row.site_id, row.kind][row.source] = row
     found = {key: [row] for key, row in pushed.items()}
     own = await _own_forecasts(session, site_ids)
     for key in {**own, **fetched}:
         shares = shares_of(sources[key], now)
         found.setdefault(key, []).extend(_as_one(own.get(key), fetched[key], shares))
     return found
+
+
+async def _fresh_forecasts(
+    session: AsyncSession,
+    site_ids: Sequence[str],
+    now: datetime,
+    sources: Mapping[tuple[str, str], Sequence[ForecastSource]],
+) -> Sequence[Forecast]:
+    """The newest of each outside source that is not doubted, the newest of all last.
+
+    Of the others not even the series are read: some tell a new one every few minutes.
+    """
+    told = await session.execute(
+        sa.select(Forecast.id, Forecast.site_id, Forecast.kind, Forecast.source, Forecast.doubts)
+        .where(Forecast.site_id.in_(site_ids), Forecast.kind.in_(FORECAST_KINDS))
+        .where(Forecast.issued_at >= now - FRESH_FOR, Forecast.issued_at <= now)
+        .where(outside())
+        .order_by(Forecast.issued_at, Forecast.id)
+    )
+    doubted = {(*key, each.source) for key, rows in sources.items() for each in rows if each.doubts}
+    newest = {
+        (site_id, kind, source): number
+        for number, site_id, kind, source, doubts in told
+        if not doubts and (site_id, kind, source) not in doubted
+    }
+    rows = await session.scalars(
+        sa.select(Forecast)
+        .where(Forecast.id.in_(newest.values()))
+        .order_by(Forecast.issued_at, Forecast.id)
+    )
+    return rows.all()
 
 
 async def sources_of(

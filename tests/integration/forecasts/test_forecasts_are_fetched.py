@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from csms.bus.local import LocalBus
 from csms.config import ForecastSourceSettings
@@ -23,6 +24,7 @@ from models.clocks import SteppedClock
 from models.errors import BadInput, Unavailable
 from models.tables.energy import Forecast, ForecastSource, Site
 from models.timeline import format_rfc3339
+from scheduler.forecast.quality import Record
 from tests.builders.open_meteo_server import OpenMeteoServer, open_meteo_server
 from tests.builders.rest_house import START, RestHouse, rest_house
 
@@ -234,6 +236,51 @@ async def _write_records(
                 setattr(row, column, value)
             if name != "own":
                 row.doubts = doubts or []
+
+
+async def test_of_each_source_only_the_newest_that_is_not_doubted_is_read(
+    house: RestHouse,
+) -> None:
+    await house.site(id="A")
+    doubt = [{"code": "NIGHT", "detail": "sun at night"}]
+    ids = house.services.ids
+    async with house.db.write(house.clock, ids, actor="test", tenant="default") as work:
+        for number, source, doubts in (
+            (1, "pushed", []),
+            (2, "pushed", doubt),
+            (3, "fetched: met", []),
+            (4, "fetched: met", []),
+            (5, "fetched: met", doubt),
+            (6, "fetched: sky", []),
+            (7, "fetched: sky", []),
+        ):
+            issued_at = START - timedelta(minutes=60 - number)
+            values = {"id": str(number), "source": source, "doubts": doubts, "start": START}
+            series = {"q10_w": [1.0], "q50_w": [1.0 * number], "q90_w": [9.0]}
+            row = Forecast(site_id="A", kind="pv", step_minutes=60, **values, **series)
+            row.issued_at = issued_at
+            work.session.add(row)
+        for name in ("met", "sky"):
+            row = ForecastSource(site_id="A", kind="pv", source=f"fetched: {name}", doubts=[])
+            row.judged_at = row.judged_until = row.told_at = START
+            for column in Record.__slots__:
+                setattr(row, column, 0.0)
+            work.session.add(row)
+    read: list[str] = []
+
+    def note(row: Forecast, _: Any) -> None:
+        read.append(row.id)
+
+    sa.event.listen(Forecast, "load", note)
+    try:
+        async with house.db.read() as session:
+            counted = await forecasts_that_count(session, ["A"], START)
+    finally:
+        sa.event.remove(Forecast, "load", note)
+    assert sorted(read) == ["1", "4", "7"]
+    pushed, one = counted["A", "pv"]
+    assert (pushed.id, one.source) == ("1", "fetched: met, fetched: sky")
+    assert one.q50_w == pytest.approx([5.5])  # mixed with nothing of our own
 
 
 class _SlowAtB:
