@@ -6,10 +6,13 @@ it with two meters and a clock.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 import sqlalchemy as sa
@@ -107,51 +110,91 @@ async def drawn_between(
         end: of the time asked for.
         only: the sites that are asked for; None: all.
     """
+    (drawn,) = await drawn_by_span(session, (start, end), only)
+    return drawn
+
+
+async def drawn_by_span(
+    session: AsyncSession, edges: Sequence[datetime], only: Set[str] | None
+) -> list[list[Drawn]]:
+    """Returns the same of each span from one of the `edges` to the next, all read at once."""
     statement = (
         sa.select(Transaction, Station.site_id)
         .join(Station, Station.identity == Transaction.station)
-        .where(Station.site_id.is_not(None), Transaction.started_at < end)
-        .where(sa.or_(Transaction.stopped_at.is_(None), Transaction.stopped_at > start))
+        .where(Station.site_id.is_not(None), Transaction.started_at < edges[-1])
+        .where(sa.or_(Transaction.stopped_at.is_(None), Transaction.stopped_at > edges[0]))
         .order_by(Transaction.id)
     )
     if only is not None:
         statement = statement.where(Station.site_id.in_(only))
     transactions = await session.execute(statement)
     known = [(row, site_id) for row, site_id in transactions if site_id is not None]
-    at_start = await _registers(session, [row for row, _ in known], start)
-    at_end = await _registers(session, [row for row, _ in known], end)
-    drawn: list[Drawn] = []
-    for row, site_id in known:
-        first = at_start.get(row.id, row.meter_start_wh)
-        last = at_end.get(row.id)
-        if first is not None and last is not None and last > first:
-            drawn.append(Drawn(row.id, site_id, last - first))
+    registers = await _registers(session, [row for row, _ in known], edges)
+    drawn: list[list[Drawn]] = []
+    for number, (start, end) in enumerate(pairwise(edges)):
+        found: list[Drawn] = []
+        for row, site_id in known:
+            first, last = registers[row.id][number : number + 2]
+            first = row.meter_start_wh if first is None else first
+            if row.started_at >= end or (row.stopped_at is not None and row.stopped_at <= start):
+                continue
+            if first is not None and last is not None and last > first:
+                found.append(Drawn(row.id, site_id, last - first))
+        drawn.append(found)
     return drawn
 
 
 async def _registers(
-    session: AsyncSession, rows: Sequence[Transaction], until: datetime
-) -> Mapping[str, float]:
-    """The highest register of each transaction up to and including `until`."""
+    session: AsyncSession, rows: Sequence[Transaction], edges: Sequence[datetime]
+) -> Mapping[str, Sequence[float | None]]:
+    """The highest register of each transaction up to and including each of the edges."""
     ids = {(row.station, row.ocpp_transaction_id): row.id for row in rows}
-    found = await session.execute(
-        sa.select(Reading.station, Reading.ocpp_transaction_id, sa.func.max(Reading.energy_wh))
-        .where(Reading.station.in_({row.station for row in rows}))
-        .where(Reading.ocpp_transaction_id.in_({row.ocpp_transaction_id for row in rows}))
-        .where(Reading.measured_at <= until, Reading.energy_wh.is_not(None))
-        .group_by(Reading.station, Reading.ocpp_transaction_id)
+    key = (Reading.station, Reading.ocpp_transaction_id)
+    theirs = (
+        Reading.station.in_({row.station for row in rows}),
+        Reading.ocpp_transaction_id.in_({row.ocpp_transaction_id for row in rows}),
+        Reading.energy_wh.is_not(None),
     )
-    return {
-        ids[station, transaction]: register
-        for station, transaction, register in found
-        if register is not None and (station, transaction) in ids
-    }
+    before = await session.execute(
+        sa.select(*key, sa.func.max(Reading.energy_wh))
+        .where(*theirs, Reading.measured_at <= edges[0])
+        .group_by(*key)
+    )
+    since = await session.execute(
+        sa.select(*key, Reading.energy_wh, Reading.measured_at).where(
+            *theirs, Reading.measured_at > edges[0], Reading.measured_at <= edges[-1]
+        )
+    )
+    found: dict[str, list[float | None]] = {row.id: [None] * len(edges) for row in rows}
+    told = [(station, number, register, edges[0]) for station, number, register in before]
+    told += [(station, number, register, at) for station, number, register, at in since]
+    for station, transaction, register, measured_at in told:
+        if (station, transaction) in ids:
+            highest = found[ids[station, transaction]]
+            place = bisect_left(edges, measured_at)
+            highest[place] = _higher(highest[place], register)
+    for highest in found.values():
+        for place in range(1, len(edges)):
+            highest[place] = _higher(highest[place - 1], highest[place])
+    return found
+
+
+def _higher(one: float | None, other: float | None) -> float | None:
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
 async def metered_between(
     session: AsyncSession, start: datetime, end: datetime, only: Set[str] | None = None
 ) -> dict[str, Metered]:
     """Returns what the meters of each site said of `[start, end)`; arguments as above."""
+    (metered,) = await metered_by_span(session, (start, end), only)
+    return metered
+
+
+async def metered_by_span(
+    session: AsyncSession, edges: Sequence[datetime], only: Set[str] | None
+) -> list[dict[str, Metered]]:
+    """Returns the same of each span from one of the `edges` to the next, all read at once."""
     statement = (
         sa.select(
             SiteMeasurement.site_id,
@@ -159,8 +202,8 @@ async def metered_between(
             SiteMeasurement.pv_power_w,
             SiteMeasurement.load_power_w,
         )
-        .where(SiteMeasurement.measured_at > start)
-        .where(SiteMeasurement.measured_at <= end + SPEAKS_OF)
+        .where(SiteMeasurement.measured_at > edges[0])
+        .where(SiteMeasurement.measured_at <= edges[-1] + SPEAKS_OF)
         .order_by(SiteMeasurement.site_id, SiteMeasurement.measured_at)
     )
     if only is not None:
@@ -172,13 +215,30 @@ async def metered_between(
             pv[site_id].append((measured_at, pv_w))
         if load_w is not None:
             load[site_id].append((measured_at, load_w))
-    return {
-        site_id: Metered(
-            metered_wh(pv[site_id], start, end) if site_id in pv else None,
-            metered_wh(load[site_id], start, end),
-        )
-        for site_id in {**pv, **load}
-    }
+    return [_metered(pv, load, start, end) for start, end in pairwise(edges)]
+
+
+def _metered(
+    pv: Mapping[str, list[tuple[datetime, float]]],
+    load: Mapping[str, list[tuple[datetime, float]]],
+    start: datetime,
+    end: datetime,
+) -> dict[str, Metered]:
+    found: dict[str, Metered] = {}
+    for site_id in {**pv, **load}:
+        sun, building = (_speaking_of(said.get(site_id, []), start, end) for said in (pv, load))
+        if sun or building:
+            sun_wh = metered_wh(sun, start, end) if sun else None
+            found[site_id] = Metered(sun_wh, metered_wh(building, start, end))
+    return found
+
+
+def _speaking_of(
+    said: list[tuple[datetime, float]], start: datetime, end: datetime
+) -> list[tuple[datetime, float]]:
+    """Returns what was said after a start, of the time before an end; all is in order."""
+    first = bisect_right(said, start, key=itemgetter(0))
+    return said[first : bisect_right(said, end + SPEAKS_OF, key=itemgetter(0))]
 
 
 def surplus_of(

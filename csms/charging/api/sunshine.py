@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
-from csms.charging.sunshine import QUARTER, dealt_energy, drawn_between, metered_between
+from csms.charging.sunshine import QUARTER, dealt_energy, drawn_by_span, metered_by_span
 from csms.energy.dealing import BY_NEED, dealing_at
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
@@ -65,18 +65,19 @@ async def list_quarters(
     row = await find_row(session, SharedPlant, plant_id, caller.tenant)
     if not query.since < query.until <= query.since + LONGEST:
         raise bad_field("/until", "is after since, by a day at most")
+    edges = [floor_to_step(query.since, 15)]
+    while edges[-1] < query.until:
+        edges.append(edges[-1] + QUARTER)
+    dealings = [dealing_at(row, quarter) for quarter in edges[:-1]]
+    sites = {site_id for dealing in dealings for site_id in dealing.site_ids}
+    metered = await metered_by_span(session, edges, sites)
+    drawn = await drawn_by_span(session, edges, sites)
     items: list[dict[str, Any]] = []
-    quarter = floor_to_step(query.since, 15)
-    while quarter < query.until:
-        dealing = dealing_at(row, quarter)
-        group = dealing.site_ids
-        end = quarter + QUARTER
-        metered = await metered_between(session, quarter, end, set(group))
-        drawn = await drawn_between(session, quarter, end, set(group))
+    for number, dealing in enumerate(dealings):
         by_need = dealing.key == BY_NEED
         items += [
             {
-                "start": quarter,
+                "start": edges[number],
                 "site_id": each.site_id,
                 "key": dealing.key,
                 "sun_wh": round(each.sun_wh, 3),
@@ -84,7 +85,8 @@ async def list_quarters(
                 "used_wh": round(each.used_wh, 3),
                 "sold_wh": round(each.sold_wh, 3),
             }
-            for each in dealt_energy(group, metered, drawn, by_need=by_need)
+            for each in dealt_energy(
+                dealing.site_ids, metered[number], drawn[number], by_need=by_need
+            )
         ]
-        quarter = end
     return reply({"items": items})

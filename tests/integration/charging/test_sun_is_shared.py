@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from csms.charging.reactions import FOLLOWED, SunLedger
+from csms.charging.sunshine import (
+    drawn_between,
+    drawn_by_span,
+    metered_between,
+    metered_by_span,
+)
 from csms.energy.actions import store_measurements
 from csms.energy.sharing import create_shared_plant, store_shared_measurements
 from models.tables.charging import Transaction
@@ -127,6 +136,38 @@ async def test_by_need_a_car_has_the_sun_that_the_other_building_leaves(database
                     await store_measurements(work, site, [load])
             await house.activity.quiet()
             assert await solar_wh(house) == pytest.approx(sun_wh)
+
+
+async def test_many_quarters_are_read_at_once(database_url: str) -> None:
+    """A car charges with 4 kW for 20 minutes; the roof gives 6 kW, and is then silent."""
+    async with small_house(database_url) as house:
+        await charge(house, minutes=10, power_w=4000)
+        await measure(house, pv_w=6000, load_w=1000)
+        house.clock.later(minutes=10)
+        last = house.read(1000.0 + 4000.0 / 3, power_w=4000)
+        await house.submit(house.event_2x("ended", 2, last, ocpp_id="tx-a"))
+        edges = [NOON + number * timedelta(minutes=15) for number in range(-2, 6)]
+        statements: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            statements.append(statement)
+
+        async with house.db.read() as session:
+            connection = await session.connection()
+            sa.event.listen(connection.sync_connection, "before_cursor_execute", note)
+            drawn = await drawn_by_span(session, edges, {"A"})
+            metered = await metered_by_span(session, edges, {"A"})
+            assert len(statements) == 4
+            sa.event.remove(connection.sync_connection, "before_cursor_execute", note)
+            for place, (start, end) in enumerate(pairwise(edges)):
+                assert drawn[place] == await drawn_between(session, start, end, {"A"})
+                assert metered[place] == await metered_between(session, start, end, {"A"})
+    by_quarter = [round(sum(each.energy_wh for each in quarter), 1) for quarter in drawn]
+    assert sum(by_quarter) == pytest.approx(4000 / 3, abs=0.2)
+    assert by_quarter[:2] == by_quarter[4:6] == [0.0, 0.0]
+    # What the meter says speaks back a quarter of an hour, over the edge.
+    sun_wh = [each["A"].sun_wh if each else None for each in metered]
+    assert sun_wh == [None, *(pytest.approx(wh) for wh in (500, 1000)), *[None] * 4]
 
 
 def a_second_site() -> Site:
