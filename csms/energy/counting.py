@@ -93,7 +93,7 @@ async def sources_of(
 def _as_one(
     own: Forecast | None, fetched: Mapping[str, Forecast], shares: Mapping[str, float]
 ) -> list[Forecast]:
-    """Ours and what was fetched as one, on the grid of the first; none where there is nothing."""
+    """Ours and what was fetched as one, in steps of the first; none where there is nothing."""
     parts = [] if own is None else [(own, shares[OWN])]
     parts += [(row, shares[name]) for name, row in sorted(fetched.items()) if name in shares]
     if not parts:
@@ -110,8 +110,8 @@ def _as_one(
             kind=first.kind,
             issued_at=first.issued_at,
             source=", ".join(row.source for row in rows),
-            start=first.start,
-            step_minutes=first.step_minutes,
+            start=one.grid.start,
+            step_minutes=one.grid.step_minutes,
             q10_w=list(one.q10_w),
             q50_w=list(one.q50_w),
             q90_w=list(one.q90_w),

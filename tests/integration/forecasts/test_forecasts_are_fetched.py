@@ -256,7 +256,10 @@ async def test_of_each_source_only_the_newest_that_is_not_doubted_is_read(
         ):
             issued_at = START - timedelta(minutes=60 - number)
             values = {"id": str(number), "source": source, "doubts": doubts, "start": START}
-            series = {"q10_w": [1.0], "q50_w": [1.0 * number], "q90_w": [9.0]}
+            many = 1
+            if source == "fetched: sky":
+                values["start"], many = START - HOUR, 3
+            series = {"q10_w": [1.0] * many, "q50_w": [1.0 * number] * many, "q90_w": [9.0] * many}
             row = Forecast(site_id="A", kind="pv", step_minutes=60, **values, **series)
             row.issued_at = issued_at
             work.session.add(row)
@@ -280,7 +283,9 @@ async def test_of_each_source_only_the_newest_that_is_not_doubted_is_read(
     assert sorted(read) == ["1", "4", "7"]
     pushed, one = counted["A", "pv"]
     assert (pushed.id, one.source) == ("1", "fetched: met, fetched: sky")
-    assert one.q50_w == pytest.approx([5.5])  # mixed with nothing of our own
+    # Without anything of our own, it reaches as far as the longest does.
+    assert (one.start, one.step_minutes) == (START - HOUR, 60)
+    assert one.q50_w == pytest.approx([7.0, 5.5, 7.0])
 
 
 class _SlowAtB:
