@@ -121,7 +121,8 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         )
         for site in rows.sites
     ]
-    owned = equipped(dealt_by_need(bare, rows, grid), rows, boxes, now=now, grid=grid)
+    dealt = dealt_by_need(bare, vehicles, rows, grid)
+    owned = equipped(dealt, rows, boxes, now=now, grid=grid)
     sites = with_staff(with_shares(owned, rows), rows, grid)
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
