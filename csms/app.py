@@ -244,7 +244,7 @@ class House:
         self.api = build_api(services, ROUTERS)
         if self.lead.held:
             await self._duties.begin()
-        await self.gateway.open(clear=self.lead.held, alive=self.lead.alive)
+        await self.gateway.open(clear=self.lead.held, dead=self.lead.dead)
         await self.gateway.neighbours(some=bool(self.lead.others))
         self.lead.watch(changed=self._lead_changed, renamed=self.gateway.renamed)
 
@@ -277,7 +277,7 @@ class House:
             await duties.hand_over()
         await self.gateway.neighbours(some=bool(lead.others))
         if lead.held:
-            await self.gateway.clear_left_over(lead.alive)
+            await self.gateway.clear_left_over(lead.dead)
 
     def _planner(self) -> Planner:
         db, clock, ids, activity = self.db, self.times.clock, self.times.ids, self.times.activity

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -118,29 +118,38 @@ class Courier:
         self._subscription = self._bus.subscribe("courier", (COMMAND_QUEUED,), self._on_queued)
         self._expirer = asyncio.create_task(self._expire(), name="courier-expiry")
 
-    async def settle_left_over(self, alive: Collection[int]) -> None:
+    async def settle_left_over(
+        self, dead: Callable[[Collection[int]], Awaitable[Collection[int]]]
+    ) -> None:
         """Says that nobody knows what came of the commands that dead services have sent.
 
         Args:
-            alive: the numbers of the others.
+            dead: as for `Presence.bury`; what is on its way to a station here is left alone.
+
+        Raises:
+            Unavailable: if the database is away.
         """
-        query = sa.select(Command.id, Command.station).where(
-            Command.state == "sent",
-            Command.station.not_in(sa.select(Station.identity).where(Station.held_by.in_(alive))),
+        query = (
+            sa.select(Command.id, Command.station, Station.held_by)
+            .outerjoin(Station, Station.identity == Command.station)
+            .where(Command.state == "sent")
         )
         async with self._db.read() as session:
-            left_over = (await session.execute(query)).all()
-        for command_id, station in left_over:
-            await self._settle(
-                CommandSettled(
-                    station=station,
-                    received_at=self._clock.now(),
-                    command_id=command_id,
-                    state="unknown",
-                    error_code=NO_ANSWER,
-                    detail="the service was restarted",
-                )
+            sent = (await session.execute(query)).all()
+        gone = {None, *await dead({held_by for *_, held_by in sent if held_by is not None})}
+        for command_id, station, held_by in sent:
+            if held_by not in gone or self._lane_of(station) is not None:
+                continue
+            fact = CommandSettled(
+                station=station,
+                received_at=self._clock.now(),
+                command_id=command_id,
+                state="unknown",
+                error_code=NO_ANSWER,
+                detail="the service was restarted",
             )
+            await self._intake.enqueue(fact)
+            self._outcomes.tell(fact)
 
     async def close(self) -> None:
         """Stops; commands under way become `unknown` as their connections end."""

@@ -7,16 +7,29 @@ them, that their stations are gone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 import sqlalchemy as sa
+import structlog
 
 from csms.gateway.courier import submit_quietly
 from csms.gateway.lane import FactSink, Lane
 from csms.ledger.database import Database
 from models.clocks import Clock
+from models.errors import Unavailable
 from models.facts import ConnectionChanged
 from models.tables.stations import Station
+
+Dead = Callable[[Collection[int]], Awaitable[Collection[int]]]
+"""Finds out which of the services with these numbers live no more."""
+
+_log = structlog.get_logger("gateway")
+
+
+async def all_dead(numbers: Collection[int]) -> Collection[int]:
+    """Returns all of them: there is no other service than this one, which begins."""
+    return numbers
 
 
 class Presence:
@@ -31,39 +44,68 @@ class Presence:
 
     def here(self, lane: Lane) -> None:
         """Says that a station is connected here."""
-        self._tell(lane.identity, lane.epoch, self._number, lane.subprotocol)
+        submit_quietly(self._intake, self._here(lane))
 
     def gone(self, lane: Lane, reason: str) -> None:
         """Says that a station has gone."""
-        self._tell(lane.identity, lane.epoch, self._number, lane.subprotocol, reason, online=False)
+        fact = self._fact(
+            lane.identity, lane.epoch, self._number, lane.subprotocol, reason, online=False
+        )
+        submit_quietly(self._intake, fact)
 
-    def renamed(self, number: int, lanes: Iterable[Lane]) -> None:
+    async def renamed(self, number: int, lanes: Iterable[Lane]) -> None:
         """Says of all stations here that they are, after we may have passed for dead.
 
         Args:
             number: our new one: what is told of the service with the old one counts no more.
             lanes: of the stations.
+
+        Raises:
+            Unavailable: if the database is away, so that not all of them have been told.
         """
         self._number = number
-        for lane in lanes:
-            self.here(lane)
+        await self._keep([self._here(lane) for lane in lanes])
 
-    async def bury(self, alive: Collection[int]) -> None:
+    async def bury(self, dead: Dead, is_here: Callable[[str], bool]) -> None:
         """Says of the stations of dead services that they have gone.
+
+        Args:
+            dead: asked once the rows are read: who has come since holds none of them, and who
+                holds one of them has come before.
+            is_here: whether a station is connected here, whatever its row says: that lags behind.
 
         Raises:
             Unavailable: if the database is away.
         """
         query = sa.select(Station.identity, Station.epoch, Station.held_by).where(
-            Station.online.is_(True),
-            sa.or_(Station.held_by.is_(None), Station.held_by.not_in(alive)),
+            Station.online.is_(True)
         )
         async with self._db.read() as session:
-            left = list(await session.execute(query))
-        for identity, epoch, held_by in left:
-            self._tell(identity, epoch, held_by, online=False)
+            rows = list(await session.execute(query))
+        gone = {None, *await dead({held_by for *_, held_by in rows if held_by is not None})}
+        await self._keep(
+            [
+                self._fact(identity, epoch, held_by, online=False)
+                for identity, epoch, held_by in rows
+                if held_by in gone and not is_here(identity)
+            ]
+        )
 
-    def _tell(
+    async def _keep(self, facts: Collection[ConnectionChanged]) -> None:
+        """Makes them durable: who goes on from here reads what they have changed."""
+        answers = await asyncio.gather(
+            *(self._intake.enqueue(fact) for fact in facts), return_exceptions=True
+        )
+        for fact, answer in zip(facts, answers, strict=True):
+            if isinstance(answer, Unavailable):
+                raise answer
+            if isinstance(answer, BaseException):
+                _log.warning("fact_lost", station=fact.station, error=str(answer))
+
+    def _here(self, lane: Lane) -> ConnectionChanged:
+        return self._fact(lane.identity, lane.epoch, self._number, lane.subprotocol)
+
+    def _fact(
         self,
         identity: str,
         epoch: int,
@@ -72,16 +114,13 @@ class Presence:
         detail: str | None = None,
         *,
         online: bool = True,
-    ) -> None:
-        submit_quietly(
-            self._intake,
-            ConnectionChanged(
-                station=identity,
-                received_at=self._clock.now(),
-                online=online,
-                epoch=epoch,
-                held_by=held_by,
-                subprotocol=subprotocol,
-                detail=detail,
-            ),
+    ) -> ConnectionChanged:
+        return ConnectionChanged(
+            station=identity,
+            received_at=self._clock.now(),
+            online=online,
+            epoch=epoch,
+            held_by=held_by,
+            subprotocol=subprotocol,
+            detail=detail,
         )

@@ -27,7 +27,7 @@ from csms.gateway.limits import Limits
 from csms.gateway.login import Login
 from csms.gateway.onboarding import Onboarding
 from csms.gateway.porter import Porter
-from csms.gateway.presence import Presence
+from csms.gateway.presence import Dead, Presence, all_dead
 from csms.gateway.records import StationRecords
 from csms.gateway.registry import Registry
 from csms.gateway.tls import TlsDoor, TlsFiles
@@ -159,12 +159,12 @@ class Gateway:
 
     # -- for the composition root ------------------------------------------------------------
 
-    async def open(self, *, clear: bool = True, alive: Collection[int] = ()) -> None:
+    async def open(self, *, clear: bool = True, dead: Dead = all_dead) -> None:
         """Reads the stations' records and starts the courier; `connect_memory` works then.
 
         Args:
             clear: whether to clear up what dead services have left, as `clear_left_over` does.
-            alive: the numbers of those that live.
+            dead: finds out which services live no more.
 
         Raises:
             Unavailable: if the database is away.
@@ -173,28 +173,28 @@ class Gateway:
         self._opened = True
         await self._records.load()
         if clear:
-            await self.clear_left_over(alive)
+            await self.clear_left_over(dead)
         await self.courier.start()
         self._spawn(self._flush_seen())
         self._spawn(self._clean())
 
-    async def clear_left_over(self, alive: Collection[int]) -> None:
+    async def clear_left_over(self, dead: Dead) -> None:
         """Says of stations that were connected to a dead service that they are gone.
 
         That service has not lived to see them go, nor how the commands ended that it has sent.
 
         Args:
-            alive: the numbers of the services whose connections are to be left alone.
+            dead: finds out which services live no more; connections here are left alone.
 
         Raises:
             Unavailable: if the database is away.
         """
-        await self._presence.bury(alive)
-        await self.courier.settle_left_over(alive)
+        await self._presence.bury(dead, lambda name: self._registry.get(name) is not None)
+        await self.courier.settle_left_over(dead)
 
     async def renamed(self, number: int) -> None:
         """Says which stations are connected here, after we may have been taken for dead."""
-        self._presence.renamed(number, self._registry.lanes())
+        await self._presence.renamed(number, self._registry.lanes())
 
     async def neighbours(self, *, some: bool) -> None:
         """Takes whether other services share the database, and let stations in.

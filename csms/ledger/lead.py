@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from random import SystemRandom
 
@@ -30,6 +30,9 @@ LOOK_S = 1.0
 """How often is looked who leads and who lives."""
 ANSWER_S = 5.0
 """A database that takes longer for so little is away."""
+GONE_S = 3.0
+"""Who has not been among the living for so long is dead; one that has lost its session comes back,
+and says anew which stations it has."""
 LEAD_LOCK = 0x4C454144
 """PostgreSQL advisory lock (first half; the second is 0): who holds it leads."""
 ALIVE_LOCK = 0x4C495645
@@ -66,6 +69,10 @@ class Lead:
         self._engine: AsyncEngine | None = None if alone else lone_engine(db, name[:_NAME_MAX])
         self._connection: AsyncConnection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._missed: dict[int, float] = {}
+        """Since when those whom somebody has asked for have not been among the living."""
+        self._unsure = False
+        """Somebody has asked for one that may be dead, and is to be told of that."""
 
     @property
     def others(self) -> frozenset[int]:
@@ -83,6 +90,25 @@ class Lead:
             if not self.held:
                 _log.warning("standing_by", leads=self.holder)
 
+    async def dead(self, numbers: Collection[int]) -> Collection[int]:
+        """Looks anew who lives; returns those of the services with these numbers that are dead.
+
+        Where one has not been missed for long enough, those who watch are called again.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        if self._engine is None or not numbers:
+            return numbers
+        await self._look()
+        now_s = self._wire.monotonic()
+        missed = frozenset(numbers) - self.alive
+        for number in missed:
+            self._missed.setdefault(number, now_s)
+        dead = frozenset(each for each in missed if now_s - self._missed[each] >= GONE_S)
+        self._unsure = self._unsure or dead != missed
+        return dead
+
     def watch(
         self, *, changed: Callable[[], Awaitable[None]], renamed: Callable[[int], Awaitable[None]]
     ) -> None:
@@ -90,7 +116,7 @@ class Lead:
 
         Args:
             changed: called when this service begins or ceases to lead, and when another has come
-                or gone. Called again soon if it raises.
+                or gone. Called again soon if it raises, or has asked for one that may be `dead`.
             renamed: called with the new number of this service when it may have passed for dead.
         """
         if self._engine is not None:
@@ -125,7 +151,8 @@ class Lead:
                     await renamed(self.number)
                     number = self.number
                 now = (self.held, self.alive)
-                if now != told:
+                if now != told or self._unsure:
+                    self._unsure = False
                     if now[0] != told[0]:
                         _log.warning("leads" if self.held else "standing_by", leads=self.holder)
                     await changed()
@@ -153,6 +180,8 @@ class Lead:
             locks = [(int(kind), int(number), str(name)) for kind, number, name in rows]
         self.held = bool(taken)
         self.alive = frozenset(number for kind, number, _ in locks if kind == ALIVE_LOCK)
+        for number in self.alive & self._missed.keys():
+            del self._missed[number]
         self.holder = next((name for kind, _, name in locks if kind == LEAD_LOCK), "")
 
     @asynccontextmanager

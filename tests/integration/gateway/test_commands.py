@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from csms.gateway.presence import all_dead
 from models.clocks import Activity, SteppedClock
 from models.commands import (
     ChangeAvailability,
@@ -259,6 +260,29 @@ async def test_a_command_whose_time_is_up_is_not_sent_any_more(tmp_path: Path) -
         link = await house.dial("CP-1", password)
         assert (await reply(link, {"status": "Accepted"}))[2] == "TriggerMessage"
         assert (await house.gateway.courier.settled(later, 60)).state == "answered"
+
+
+async def test_what_is_on_its_way_to_a_station_here_is_not_left_over(tmp_path: Path) -> None:
+    async with rig(tmp_path) as house:
+        link = await ready(house)
+        command_id = await house.order("CP-1", Reset())
+        frame = await answer(link)
+        # What tells by whom the station is held is written later than it comes.
+        await house.gateway.clear_left_over(all_dead)
+        assert (await house.station("CP-1")).online
+        await link.send(encode([3, frame[1], {"status": "Accepted"}]))
+        assert (await house.gateway.courier.settled(command_id, 60)).state == "answered"
+
+
+async def test_who_clears_up_hears_that_the_database_is_away(tmp_path: Path) -> None:
+    async with rig(tmp_path) as house:
+        await house.add_station("CP-1", online=True)
+        house.sink.failure = Unavailable("away")
+        with pytest.raises(Unavailable):
+            await house.gateway.clear_left_over(all_dead)
+        house.sink.failure = None
+        await house.gateway.clear_left_over(all_dead)
+        assert not (await house.station("CP-1")).online
 
 
 async def test_a_restart_turns_what_was_on_the_wire_into_unknown(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""Who leads of several services on one PostgreSQL database, and who lives: by sessions alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from csms.ledger import lead as lead_module
+from csms.ledger.database import Database
+from csms.ledger.lead import Lead
+from models.clocks import RealWireClock
+
+
+@asynccontextmanager
+async def service(url: str, name: str) -> AsyncGenerator[Lead]:
+    """The place of one service, that has said that it lives."""
+    db = Database.open(url)
+    lead = Lead(db, node=name, wire=RealWireClock())
+    await lead.claim()
+    try:
+        yield lead
+    finally:
+        await lead.close()
+        await db.close()
+
+
+async def test_who_has_come_since_lives_and_who_is_missed_is_dead_after_a_while_only(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_module, "GONE_S", 0.2)
+    async with service(postgres_url, "a") as a:
+        async with service(postgres_url, "b") as b:
+            gone = b.number
+            assert gone not in a.alive
+            assert await a.dead({a.number, gone}) == set()
+        assert await a.dead({a.number, gone}) == set()
+        await asyncio.sleep(0.2)
+        assert await a.dead({a.number, gone}) == {gone}
+
+
+async def test_who_asks_for_one_that_may_be_dead_is_called_again(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_module, "GONE_S", 0.2)
+    monkeypatch.setattr(lead_module, "LOOK_S", 0.02)
+    buried = asyncio.Event()
+    async with service(postgres_url, "a") as a:
+
+        async def changed() -> None:
+            if await a.dead({a.number + 1}):
+                buried.set()
+
+        async def renamed(_number: int) -> None:
+            pytest.fail("it has not lost its session")
+
+        assert not await a.dead({a.number + 1})
+        a.watch(changed=changed, renamed=renamed)
+        await asyncio.wait_for(buried.wait(), 60)
