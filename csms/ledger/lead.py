@@ -20,6 +20,7 @@ from random import SystemRandom
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from csms.ledger.database import Database, away, lone_engine, unreachable
@@ -118,6 +119,8 @@ class Lead:
             changed: called when this service begins or ceases to lead, and when another has come
                 or gone. Called again soon if it raises, or has asked for one that may be `dead`.
             renamed: called with the new number of this service when it may have passed for dead.
+                When it has ceased to lead as well, `changed` comes first, and must let go of what
+                is the leader's before it waits for the database.
         """
         if self._engine is not None:
             self._task = asyncio.get_running_loop().create_task(
@@ -137,7 +140,6 @@ class Lead:
         if self._engine is not None:
             await self._drop()
             await self._engine.dispose()
-            self.held = False
 
     async def _watch(
         self, changed: Callable[[], Awaitable[None]], renamed: Callable[[int], Awaitable[None]]
@@ -146,7 +148,14 @@ class Lead:
         while True:
             await self._wire.sleep(LOOK_S)
             try:
-                await self._look()
+                known = await self._look_again()
+                if told[0] and not self.held:
+                    # Another may lead already, whether we can see it or not.
+                    _log.warning("standing_by", leads=self.holder)
+                    await changed()
+                    told = (False, told[1])
+                if not known:
+                    continue
                 if self.number != number:
                     await renamed(self.number)
                     number = self.number
@@ -154,15 +163,30 @@ class Lead:
                 if now != told or self._unsure:
                     self._unsure = False
                     if now[0] != told[0]:
-                        _log.warning("leads" if self.held else "standing_by", leads=self.holder)
+                        _log.warning("leads", leads=self.holder)
                     await changed()
                     told = now
             except Unavailable as error:
-                # Whether we lead still is only known when the database is back, and till then
-                # nobody can do anything.
                 _log.warning("lead_unknown", error=error.detail)
             except Exception:  # noqa: BLE001 - nobody else would look again
                 _log.exception("lead_failed")
+
+    async def _look_again(self) -> bool:
+        """Looks, and once more if that has lost the session; returns whether anything was seen.
+
+        One that was only cut is open again at once, and what goes on here need not end for it.
+        """
+        for _ in range(2):
+            had_one = self._connection is not None
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - however it was lost, it is lost
+                _log.warning("lead_unknown", error=str(error))
+                if not had_one:
+                    break
+            else:
+                return True
+        return False
 
     async def _look(self) -> None:
         """Finds out who lives and who leads; takes the lead where nobody has it."""
@@ -199,14 +223,17 @@ class Lead:
                             sa.text("SELECT pg_advisory_lock(:kind, :number)"),
                             {"kind": ALIVE_LOCK, "number": self.number},
                         )
-                        self.held = False  # to be taken anew, if nobody else has taken it
                     yield self._connection
+        except DBAPIError as error:  # such as that it takes no more connections
+            await self._drop()
+            raise Unavailable(f"the database refuses: {error.orig}") from error
         except BaseException:
             await self._drop()
             raise
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
+        self.held, self.holder = False, ""  # to be taken anew, if nobody else has taken it
         if connection is not None:
             with contextlib.suppress(Exception):  # it may be broken, which is all the same
                 await connection.invalidate()

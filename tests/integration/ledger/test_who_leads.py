@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,6 +13,7 @@ from csms.ledger import lead as lead_module
 from csms.ledger.database import Database
 from csms.ledger.lead import Lead
 from models.clocks import RealWireClock
+from tests.builders.postgres import PostgresServer
 
 
 @asynccontextmanager
@@ -39,6 +41,33 @@ async def test_who_has_come_since_lives_and_who_is_missed_is_dead_after_a_while_
         assert await a.dead({a.number, gone}) == set()
         await asyncio.sleep(0.2)
         assert await a.dead({a.number, gone}) == {gone}
+
+
+async def test_who_has_lost_its_session_for_good_leads_no_more(
+    postgres_url: str, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_module, "LOOK_S", 0.02)
+    async with service(postgres_url, "a") as a, service(postgres_url, "b") as b:
+        told: asyncio.Queue[bool] = asyncio.Queue()
+
+        async def changed() -> None:
+            await told.put(a.held)
+
+        async def renamed(_number: int) -> None:
+            pytest.fail("it has no new session")
+
+        a.watch(changed=changed, renamed=renamed)
+        database = urlsplit(postgres_url).path[1:]
+        postgres_server.run(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+        postgres_server.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'heliofleet a (%'"
+        )
+        while await asyncio.wait_for(told.get(), 60):
+            pass
+        await b.claim()
+        assert b.held
+        assert not a.held
 
 
 async def test_who_asks_for_one_that_may_be_dead_is_called_again(
