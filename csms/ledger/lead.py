@@ -70,6 +70,8 @@ class Lead:
         self._engine: AsyncEngine | None = None if alone else lone_engine(db, name[:_NAME_MAX])
         self._connection: AsyncConnection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
+        """Held for each look: one that is broken off loses its session, and our locks with it."""
         self._missed: dict[int, float] = {}
         """Since when those whom somebody has asked for have not been among the living."""
         self._unsure = False
@@ -130,7 +132,8 @@ class Lead:
     async def rest(self) -> None:
         """Tells of nothing any more; whether this service leads stays as it is."""
         if self._task is not None:
-            self._task.cancel()
+            async with self._looking:
+                self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
@@ -190,7 +193,7 @@ class Lead:
 
     async def _look(self) -> None:
         """Finds out who lives and who leads; takes the lead where nobody has it."""
-        async with self._session() as connection:
+        async with self._looking, self._session() as connection:
             taken = await connection.scalar(
                 sa.text("SELECT pg_try_advisory_lock(:kind, 0)"), {"kind": LEAD_LOCK}
             )

@@ -70,6 +70,25 @@ async def test_who_has_lost_its_session_for_good_leads_no_more(
         assert not a.held
 
 
+async def test_who_rests_keeps_its_session_and_with_it_the_lead(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_module, "LOOK_S", 0.0)
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    async with service(postgres_url, "a") as a, service(postgres_url, "b") as b:
+        number = a.number
+        for turns in range(40):  # a look is under way at most of them
+            a.watch(changed=nothing, renamed=nothing)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await a.rest()
+        await b.claim()
+        assert (a.held, b.held, number in b.alive) == (True, False, True)
+
+
 async def test_who_asks_for_one_that_may_be_dead_is_called_again(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
