@@ -18,12 +18,13 @@ from models.tables.charging import Reading, SunShare, Transaction
 from models.tables.diagnostics import LogNotice, StationEvent, StationLog, StationMonitor
 from models.tables.energy import BatteryState, PriceSeries, Site, SitePeak
 from models.tables.fleet import VehicleModel
+from models.tables.ledger import HouseFact
 from models.tables.reservations import Reservation
 from models.tables.security import StationCertificate
 from models.tables.stations import Station
 from models.tables.updates import Campaign, CampaignStation, FirmwareNotice, FirmwareUpdate
 from tests.builders.reservations import a_reservation
-from tests.builders.small_house import small_house
+from tests.builders.small_house import SmallHouse, small_house
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -137,6 +138,25 @@ async def test_down_needs_no_empty_tables(database_url: str) -> None:
 def test_a_database_out_of_reach_is_unavailable(url: str) -> None:
     with pytest.raises(Unavailable):
         migrate.current(url)
+
+
+async def test_how_far_the_outbox_was_told_goes_on_under_the_houses_own_name(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.merge(HouseFact(name="relay", value={"cursor": 41}))
+        await asyncio.to_thread(migrate.downgrade, database_url, "0034")
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.merge(HouseFact(name="relay/b", value={"cursor": 42}))
+        facts = {each.name: each.value["cursor"] for each in await relays(house)}
+        assert facts == {"relay/node-1": 41, "relay/b": 42}
+        await asyncio.to_thread(migrate.upgrade, database_url)
+        assert {each.name: each.value["cursor"] for each in await relays(house)} == {"relay": 42}
+
+
+async def relays(house: SmallHouse) -> list[HouseFact]:
+    return [each for each in await house.rows(HouseFact) if each.name.startswith("relay")]
 
 
 async def test_the_sun_that_transactions_had_is_kept_as_a_share(database_url: str) -> None:
