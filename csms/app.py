@@ -240,10 +240,11 @@ class House:
         )
         self._parts = committer, relay, bus
         await committer.start()
-        await relay.start(leads=self.lead.held)
+        await relay.find_place(leads=self.lead.held)
         self.api = build_api(services, ROUTERS)
         if self.lead.held:
             await self._duties.begin()
+        await relay.start()
         await self.gateway.open(clear=self.lead.held, dead=self.lead.dead)
         await self.gateway.neighbours(some=bool(self.lead.others))
         self.lead.watch(changed=self._lead_changed, renamed=self.gateway.renamed)
@@ -265,14 +266,16 @@ class House:
     async def _lead_changed(self) -> None:
         """Takes over from a service that is gone, or leaves to another what it has taken over."""
         lead, duties, (_, relay, _) = self.lead, self._duties, self._parts
-        if lead.held and not duties.on:
-            try:
-                await duties.begin()
-            except BaseException:
-                await duties.hand_over()
-                raise
-            await relay.take_over()
-        elif duties.on and not lead.held:
+        if lead.held:
+            if not duties.on:
+                try:
+                    await duties.begin()
+                except BaseException:
+                    await duties.hand_over()
+                    raise
+            if not relay.leads:
+                await relay.take_over()
+        elif duties.on or relay.leads:
             relay.hand_over()
             await duties.hand_over()
         await self.gateway.neighbours(some=bool(lead.others))

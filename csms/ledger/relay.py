@@ -58,7 +58,9 @@ class Relay:
         self._cursor = 0
         self._saved = 0
         self._saved_s = 0.0
-        self._leads = True
+        self.leads = True
+        """Whether this service keeps how far it has come."""
+        self._found = False
         self._back_to: int | None = None
         """From where on all is to be told again."""
         self._events: list[EventNote] = []
@@ -75,22 +77,32 @@ class Relay:
         """Number of the last event that was published."""
         return self._cursor
 
-    async def start(self, *, leads: bool = True) -> None:
-        """Takes up where the last run stopped (the first one: from now on).
-
-        On a virtual clock (`Database.inline`) nobody else writes, so that nothing is swept.
+    async def find_place(self, *, leads: bool = True) -> None:
+        """Finds out where the last run stopped (the first one: now), without telling anything yet.
 
         Args:
             leads: False: another service on this database does what goes on by itself, and keeps
                 how far it has come; this one begins with what happens from now on.
+
+        Raises:
+            Unavailable: if the database is away.
         """
-        self._leads = leads
+        self.leads = leads
         kept = await self._kept() if leads else None
         if kept is None:
             async with self._db.read() as session:
                 kept = await session.scalar(sa.select(sa.func.max(Event.id))) or 0
         self._cursor = kept
         self._saved = self._cursor
+        self._found = True
+
+    async def start(self) -> None:
+        """Tells what has happened since its place, and from now on, to those who listen by now.
+
+        On a virtual clock (`Database.inline`) nobody else writes, so that nothing is swept.
+        """
+        if not self._found:
+            await self.find_place()
         self._saved_s = self._wire.monotonic()
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._run(), name="relay"))
@@ -118,12 +130,12 @@ class Relay:
         kept = await self._kept()
         if kept is not None:
             self._back_to = kept
-        self._leads = True
+        self.leads = True
         self._wake(sweep=True)
 
     def hand_over(self) -> None:
         """Leaves it to another service to keep how far it has come."""
-        self._leads = False
+        self.leads = False
 
     async def _kept(self) -> int | None:
         async with self._db.read() as session:
@@ -235,11 +247,13 @@ class Relay:
 
     async def _save(self) -> None:
         self._saved_s = self._wire.monotonic()
-        if self._cursor == self._saved or not self._leads:
+        # What is to be told again has not been told as long as it is not taken up.
+        cursor = self._cursor if self._back_to is None else min(self._cursor, self._back_to)
+        if cursor == self._saved or not self.leads:
             return
         async with self._db.write(self._clock, self._ids) as work:
-            await work.session.merge(HouseFact(name=_CURSOR, value={"cursor": self._cursor}))
-        self._saved = self._cursor
+            await work.session.merge(HouseFact(name=_CURSOR, value={"cursor": cursor}))
+        self._saved = cursor
 
 
 async def _events_after(session: ReadSession, cursor: int) -> list[EventNote]:

@@ -12,6 +12,7 @@ from csms.ledger.work import Committed
 from models.clocks import Activity
 from models.commands import Reset
 from models.tables.base import to_micros
+from models.tables.ledger import HouseFact
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
 
@@ -231,6 +232,43 @@ async def test_a_relay_that_starts_again_tells_what_it_has_not_told(database_url
         await again.start()
         await again.told()
         assert [each.id for each in again.heard] == [3, 4, 5]
+        await again.close()
+
+
+async def test_what_has_happened_before_it_starts_is_told_to_those_who_listen_by_then(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+        await emit(house, 2)
+        await house.told()
+        await house.relay.close()
+        await emit(house, 1)
+        again = SmallHouse(database_url)
+        again.clock = house.clock
+        await again.relay.find_place()
+        await emit(again, 1)  # as duties do when they begin
+        await again.start()
+        await again.told()
+        assert [each.id for each in again.heard] == [3, 4]
+        await again.close()
+
+
+async def test_what_was_to_be_told_again_is_so_after_a_restart_in_between(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+        await emit(house, 2)
+        await house.told()
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.merge(HouseFact(name="relay", value={"cursor": 1}))
+        house.relay.hand_over()
+        await house.relay.take_over()
+        await house.relay.close()  # before it has taken that up
+        again = SmallHouse(database_url)
+        again.clock = house.clock
+        await again.start()
+        await again.told()
+        assert [each.id for each in again.heard] == [2]
         await again.close()
 
 

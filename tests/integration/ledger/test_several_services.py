@@ -7,14 +7,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from csms.app import House, real_times
 from csms.config import Settings
+from csms.duties import Duties
 from csms.gateway.memory import MemoryLink, basic
 from csms.keyring import Keyring
+from csms.ledger.relay import Relay
+from models.errors import Unavailable
 from models.tables.checks import StationCheck
 from models.tables.simulations import Simulation
 from models.tables.stations import Station
@@ -154,6 +158,36 @@ async def test_the_second_leaves_alone_what_the_first_does_and_takes_over_when_i
         await until(lambda: online(b), lambda seen: seen == {"THERE"})
         assert await readiness(http_b) == "ready\n"
         assert "heliofleet_leads 1" in (await http_b.get("/metrics")).text
+
+
+async def test_who_can_not_read_the_outbox_when_it_takes_over_does_so_later(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Duties] = []
+    tried: list[Relay] = []
+    begin, take_over = Duties.begin, Relay.take_over
+
+    async def begin_and_count(self: Duties) -> None:
+        begun.append(self)
+        await begin(self)
+
+    async def fail_once(self: Relay) -> None:
+        tried.append(self)
+        if len(tried) == 1:
+            raise Unavailable("away")
+        await take_over(self)
+
+    async def what_leads() -> bool:
+        return bool(tried) and tried[0].leads
+
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(serving(postgres_url, "a"))
+        async with serving(postgres_url, "b"):
+            monkeypatch.setattr(Duties, "begin", begin_and_count)
+            monkeypatch.setattr(Relay, "take_over", fail_once)
+            await first.aclose()
+            await until(what_leads, lambda leads: leads)
+    assert (len(begun), len(tried)) == (1, 2)
 
 
 async def test_services_that_have_lost_their_sessions_find_out_who_leads_and_keep_their_stations(
