@@ -13,6 +13,8 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Protocol
 
+import structlog
+
 from csms.access.reactions.caches import CacheSweeper
 from csms.access.reactions.lists import ListKeeper
 from csms.billing.reactions import CostTeller
@@ -45,6 +47,8 @@ from csms.updates.reactions.campaigns import Conductor
 from csms.updates.reactions.firmware import UpdateKeeper
 from models.clocks import Activity, Clock, RealClock, WireClock
 from models.ids import IdMaker
+
+_log = structlog.get_logger("duties")
 
 
 class Part(Protocol):
@@ -121,23 +125,28 @@ class Duties:
         db, clock, ids, activity = self._db, self._clock, self._ids, self._activity
         watchman = Watchman(db=db, clock=clock, ids=ids, activity=activity, tenant=self._tenant)
         sun = SunLedger(db=db, clock=clock, ids=ids, activity=activity)
-        await watchman.start()
+        # Each is known before it starts: it may have begun with something when it fails.
         self._parts.append(watchman)
-        await sun.start()
+        await watchman.start()
         self._parts.append(sun)
+        await sun.start()
         self._subscribe("sun", SUN_FOLLOWS, sun.heard)
-        renewals = await self._secure_stations()
-        log_keeper = await self._keep_log()
+        await self._secure_stations()
+        await self._keep_log()
         await self._start_keepers()
-        self._parts += [*renewals, log_keeper]
         if self._planner is not None:
             await self._control_charging(self._planner)
 
     async def stop(self) -> None:
         """Stops all that goes on; what is still heard finds nobody who acts."""
-        for part in (*self._controllers, *self._parts):
-            await part.stop()
-        self._controllers, self._parts = [], []
+        for parts in (self._controllers, self._parts):
+            while parts:
+                try:
+                    await parts[0].stop()
+                except Exception:  # noqa: BLE001 - the others are not to go on for it
+                    _log.exception("part_not_stopped", part=type(parts[0]).__name__)
+                # Only now: if this is broken off, the next one to stop us finds it here.
+                del parts[0]
         self.on = False
 
     async def hand_over(self) -> None:
@@ -173,12 +182,8 @@ class Duties:
         self._controllers.insert(1, surplus)
         self._subscribe("surplus", surplus.follows, surplus.heard, surplus.rest)
 
-    async def _secure_stations(self) -> list[Part]:
-        """Starts what signs certificates and renews them, and what changes how stations log in.
-
-        Returns:
-            Those parts that are to be stopped.
-        """
+    async def _secure_stations(self) -> None:
+        """Starts what signs certificates and renews them, and what changes how stations log in."""
         db, clock, ids, wall = self._db, self._clock, self._ids, RealClock()
         activity = self._activity
         signer = CertificateSigner(
@@ -191,19 +196,20 @@ class Duties:
             disconnect=self._gateway.disconnect,
             station_changed=self._gateway.station_changed,
         )
+        self._parts.append(signer)
         await signer.start()
         await changes.start()
         self._subscribe("certificates", signer.follows, signer.heard)
         self._subscribe("security changes", changes.follows, changes.heard)
         ahead = timedelta(days=self._settings.certificate_renewal_days)
         if not ahead:
-            return [signer]
+            return
         renewals = RenewalKeeper(
             db=db, clock=clock, wall=wall, ids=ids, activity=activity, ahead=ahead
         )
+        self._parts.append(renewals)
         await renewals.start()
         self._subscribe("renewals", renewals.follows, renewals.heard)
-        return [signer, renewals]
 
     async def _start_keepers(self) -> None:
         """Starts what looks after one thing each, by what it hears and by the clock."""
@@ -237,15 +243,15 @@ class Duties:
         if self._settings.clear_caches:
             keepers["caches"] = CacheSweeper(db=db, clock=clock, ids=ids, activity=activity)
         for name, keeper in keepers.items():
-            await keeper.start()
             self._parts.append(keeper)
+            await keeper.start()
             self._subscribe(name, keeper.follows, keeper.heard)
         campaigns = Conductor(db=db, clock=clock, ids=ids, activity=activity)
-        await campaigns.start()
         self._parts.append(campaigns)
+        await campaigns.start()
         self._subscribe("campaigns", campaigns.follows, campaigns.heard, campaigns.rest)
 
-    async def _keep_log(self) -> LogKeeper:
+    async def _keep_log(self) -> None:
         """Starts what forgets messages, events and plans that are too old."""
         settings = self._settings
         keeper = LogKeeper(
@@ -258,8 +264,8 @@ class Duties:
             events_kept=_kept(settings.event_retention_days),
             plans_kept=_kept(settings.plan_retention_days),
         )
+        self._parts.append(keeper)
         await keeper.start()
-        return keeper
 
 
 def _kept(days: int) -> timedelta | None:
