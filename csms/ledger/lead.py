@@ -34,6 +34,10 @@ ANSWER_S = 5.0
 GONE_S = 3.0
 """Who has not been among the living for so long is dead; one that has lost its session comes back,
 and says anew which stations it has."""
+TRIES = 5
+"""Who leads and can't do so, as often as this one after the other, lets another try."""
+STEP_BACK_S = 10.0
+"""So long it does not claim the lead again."""
 LEAD_LOCK = 0x4C454144
 """PostgreSQL advisory lock (first half; the second is 0): who holds it leads."""
 ALIVE_LOCK = 0x4C495645
@@ -72,6 +76,10 @@ class Lead:
         self._task: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
         """Held for each look: one that is broken off loses its session, and our locks with it."""
+        self._failed = 0
+        """Times in a row that our leading has failed."""
+        self._claims_from_s = 0.0
+        """Till then another may lead."""
         self._missed: dict[int, float] = {}
         """Since when those whom somebody has asked for have not been among the living."""
         self._unsure = False
@@ -167,12 +175,25 @@ class Lead:
                     self._unsure = False
                     if now[0] != told[0]:
                         _log.warning("leads", leads=self.holder)
-                    await changed()
+                    await self._lead_by(changed)
                     told = now
             except Unavailable as error:
                 _log.warning("lead_unknown", error=error.detail)
             except Exception:  # noqa: BLE001 - nobody else would look again
                 _log.exception("lead_failed")
+
+    async def _lead_by(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Tells of a change; gives the lead away when that has failed too often while we lead."""
+        try:
+            await changed()
+        except Exception:
+            self._failed += self.held
+            if self._failed >= TRIES:
+                _log.warning("steps_back", failed=self._failed)
+                self._failed = 0
+                self._claims_from_s = self._wire.monotonic() + STEP_BACK_S
+            raise
+        self._failed = 0
 
     async def _look_again(self) -> bool:
         """Looks, and once more if that has lost the session; returns whether anything was seen.
@@ -194,10 +215,11 @@ class Lead:
     async def _look(self) -> None:
         """Finds out who lives and who leads; takes the lead where nobody has it."""
         async with self._looking, self._session() as connection:
-            taken = await connection.scalar(
+            claims = self._wire.monotonic() >= self._claims_from_s
+            taken = claims and await connection.scalar(
                 sa.text("SELECT pg_try_advisory_lock(:kind, 0)"), {"kind": LEAD_LOCK}
             )
-            if taken and self.held:  # locks are counted
+            if self.held and (taken or not claims):  # locks are counted
                 await connection.execute(
                     sa.text("SELECT pg_advisory_unlock(:kind, 0)"), {"kind": LEAD_LOCK}
                 )

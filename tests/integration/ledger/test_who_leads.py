@@ -13,7 +13,9 @@ from csms.ledger import lead as lead_module
 from csms.ledger.database import Database
 from csms.ledger.lead import Lead
 from models.clocks import RealWireClock
+from models.errors import Unavailable
 from tests.builders.postgres import PostgresServer
+from tests.builders.waiting import until
 
 
 @asynccontextmanager
@@ -87,6 +89,33 @@ async def test_who_rests_keeps_its_session_and_with_it_the_lead(
             await a.rest()
         await b.claim()
         assert (a.held, b.held, number in b.alive) == (True, False, True)
+
+
+async def test_who_can_not_lead_lets_another_try_and_lives_on(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_module, "LOOK_S", 0.01)
+    tried: list[bool] = []
+    async with service(postgres_url, "a") as a, service(postgres_url, "b") as b:
+        number = a.number
+
+        async def changed() -> None:
+            tried.append(a.held)
+            if a.held:
+                raise Unavailable("a part can't begin")
+
+        async def renamed(_number: int) -> None:
+            pytest.fail("it has not lost its session")
+
+        async def leads() -> bool:
+            return a.held
+
+        a.watch(changed=changed, renamed=renamed)
+        await until(leads, lambda held: not held)
+        await b.claim()
+        await until(leads, lambda held: not held)
+        assert (b.held, number in b.alive, tried[-1]) == (True, True, False)
+        assert tried.count(True) == lead_module.TRIES
 
 
 async def test_who_asks_for_one_that_may_be_dead_is_called_again(
