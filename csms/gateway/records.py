@@ -120,12 +120,8 @@ class StationRecords:
 
     async def load(self) -> None:
         """Reads all of them, once at the start."""
-        async with self._db.read() as session:
-            stations = await session.scalars(sa.select(Station))
-            changing = set(await session.scalars(_CHANGING))
-            for station in stations:
-                self.put(_record(station, changing=station.identity in changing))
-            await self._read_certificates(session, sa.true())
+        for record in await self._read_all():
+            self.put(record)
 
     async def reload(self) -> None:
         """Reads all of them again, after another service may have changed them.
@@ -133,10 +129,17 @@ class StationRecords:
         Raises:
             Unavailable: if the database is away.
         """
-        before = dict(self._records)
-        await self.load()
-        for identity, former in before.items():
-            self.put(_not_back(self._records[identity], former))
+        before = set(self._records)
+        read = {record.identity: record for record in await self._read_all()}
+        for identity, record in read.items():
+            known = self._records.get(identity)
+            if known is not None:
+                self.put(_not_back(record, known))
+            elif identity not in before:
+                self.put(record)
+            # Else it was deleted here while we read.
+        for identity in before - read.keys():
+            self.forget(identity)
 
     def known(self, identity: str) -> StationRecord | None:
         """Returns the record in memory."""
@@ -231,6 +234,13 @@ class StationRecords:
     def all(self) -> Collection[StationRecord]:
         """Returns every record."""
         return self._records.values()
+
+    async def _read_all(self) -> list[StationRecord]:
+        async with self._db.read() as session:
+            stations = await session.scalars(sa.select(Station))
+            changing = set(await session.scalars(_CHANGING))
+            await self._read_certificates(session, sa.true())
+            return [_record(each, changing=each.identity in changing) for each in stations]
 
     async def _read_certificates(self, session: ReadSession, where: sa.ColumnElement[bool]) -> None:
         """Learns which certificates are revoked, and which have been used."""

@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 from csms.gateway.limits import Limits
 from csms.gateway.memory import HandshakeRefused, LinkClosed, basic
+from csms.gateway.records import StationRecords
 from models.clocks import Activity, SteppedClock
 from models.tables.stations import SecurityEvent, Station
 from models.timeline import parse_rfc3339
@@ -361,6 +362,31 @@ async def test_a_deleted_station_is_disconnected_and_unknown(tmp_path: Path) -> 
         house.gateway.station_changed("CP-1")
         assert (await closed(link))[0] == 1012
         assert await refused(house.dial("CP-1", password)) == 401
+
+
+async def test_a_station_that_another_service_has_deleted_is_not_let_in_when_that_one_goes(
+    tmp_path: Path,
+) -> None:
+    async with rig(tmp_path) as house:
+        words = {name: await house.add_station(name) for name in ("CP-1", "CP-2")}
+        await house.gateway.neighbours(some=True)
+        async with house.db.write(house.clock, house.ids) as work:
+            await work.session.execute(sa.delete(Station).where(Station.identity == "CP-1"))
+        await house.gateway.neighbours(some=False)
+        assert await refused(house.dial("CP-1", words["CP-1"])) == 401
+        assert (await boot(await house.dial("CP-2", words["CP-2"])))[2]["status"] == "Accepted"
+
+
+async def test_a_station_that_is_deleted_here_while_all_are_read_stays_so(tmp_path: Path) -> None:
+    async with rig(tmp_path) as house:
+        await house.add_station("CP-1")
+        records = StationRecords(house.db)
+        await records.load()
+        reading = asyncio.create_task(records.reload())
+        await asyncio.sleep(0)
+        records.forget("CP-1")
+        await reading
+        assert records.known("CP-1") is None
 
 
 async def test_an_operator_can_disconnect_a_station(tmp_path: Path) -> None:
