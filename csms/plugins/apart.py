@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, TypeVar
 
 ENDS_WITHIN_S = 1.0
@@ -66,26 +65,32 @@ class Apart:
         if loop is None or thread is None:
             return
         ending = asyncio.run_coroutine_threadsafe(_end_all(), loop)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(ending), ENDS_WITHIN_S)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(ENDS_WITHIN_S)
-            loop.close()
+        ending.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
+        # Elsewhere, for this loop is not to stand still meanwhile.
+        await asyncio.to_thread(thread.join, ENDS_WITHIN_S)
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(
-                target=self._loop.run_forever, name=self._name, daemon=True
+                target=_turn, args=(self._loop,), name=self._name, daemon=True
             )
             self._thread.start()
         return self._loop
 
 
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Runs a loop until it is stopped; nobody else knows when it may be closed."""
+    loop.run_forever()
+    loop.close()
+
+
 async def _contained(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         return await make()
-    except (SystemExit, KeyboardInterrupt) as error:  # which would end the thread
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as error:  # which would end the thread, or whoever waits for it
         raise RuntimeError(f"it raised {type(error).__name__}") from error
 
 
