@@ -37,7 +37,8 @@ async def ready(request: Request) -> Response:
     except (SQLAlchemyError, FleetError, OSError, TimeoutError):
         return problem(503, "unavailable", "the database does not answer")
     if lead is not None and not lead.held:
-        return PlainTextResponse(f"ready, standing by: {lead.holder or 'nobody yet'} leads\n")
+        # Not who does: that names a machine, and is in the log for those who may know.
+        return PlainTextResponse("ready, standing by\n")
     return PlainTextResponse("ready\n")
 
 

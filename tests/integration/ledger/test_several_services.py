@@ -143,7 +143,7 @@ async def test_the_second_leaves_alone_what_the_first_does_and_takes_over_when_i
         (stands,) = (line for line in said if line["event"] == "standing_by")
         assert stands["leads"].startswith("heliofleet a (")
         assert await readiness(http_a) == "ready\n"
-        assert (await readiness(http_b)).startswith("ready, standing by: heliofleet a (")
+        assert await readiness(http_b) == "ready, standing by\n"
         assert "heliofleet_leads 0" in (await http_b.get("/metrics")).text
 
         await plug_in(b, "THERE", words["THERE"])
