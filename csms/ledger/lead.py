@@ -83,7 +83,7 @@ class Lead:
         self._missed: dict[int, float] = {}
         """Since when those whom somebody has asked for have not been among the living."""
         self._unsure = False
-        """Somebody has asked for one that may be dead, and is to be told of that."""
+        """Not all is done for what was told last, as of one that may be dead: it is told again."""
 
     @property
     def others(self) -> frozenset[int]:
@@ -156,15 +156,16 @@ class Lead:
         self, changed: Callable[[], Awaitable[None]], renamed: Callable[[int], Awaitable[None]]
     ) -> None:
         told, number = (self.held, self.alive), self.number
+        led = self.held  # or has been told to, and may have begun
         while True:
             await self._wire.sleep(LOOK_S)
             try:
                 known = await self._look_again()
-                if told[0] and not self.held:
+                if led and not self.held:
                     # Another may lead already, whether we can see it or not.
                     _log.warning("standing_by", leads=self.holder)
                     await changed()
-                    told = (False, told[1])
+                    told, led = (False, told[1]), False
                 if not known:
                     continue
                 if self.number != number:
@@ -175,6 +176,7 @@ class Lead:
                     self._unsure = False
                     if now[0] != told[0]:
                         _log.warning("leads", leads=self.holder)
+                    led = now[0]
                     await self._lead_by(changed)
                     told = now
             except Unavailable as error:
@@ -187,6 +189,7 @@ class Lead:
         try:
             await changed()
         except Exception:
+            self._unsure = True  # so that it is told again
             self._failed += self.held
             if self._failed >= TRIES:
                 _log.warning("steps_back", failed=self._failed)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from csms.ledger import lead as lead_module
@@ -116,6 +117,34 @@ async def test_who_can_not_lead_lets_another_try_and_lives_on(
         await until(leads, lambda held: not held)
         assert (b.held, number in b.alive, tried[-1]) == (True, True, False)
         assert tried.count(True) == lead_module.TRIES
+
+
+async def test_who_loses_the_lead_while_it_begins_is_told_so(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_module, "LOOK_S", 0.01)
+    tried: list[bool] = []
+    # One that leads and is not among the living, so that only the lead changes.
+    leader = await asyncpg.connect(postgres_url)
+    await leader.execute(f"SELECT pg_advisory_lock({lead_module.LEAD_LOCK}, 0)")
+    async with service(postgres_url, "a") as a:
+
+        async def changed() -> None:
+            tried.append(a.held)
+            if a.held:
+                raise Unavailable("a part can't begin")
+
+        async def renamed(_number: int) -> None:
+            pytest.fail("it has not lost its session")
+
+        async def told() -> list[bool]:
+            return tried
+
+        a.watch(changed=changed, renamed=renamed)
+        await asyncio.sleep(0.1)
+        await leader.close()
+        await until(told, lambda calls: True in calls and not calls[-1])
+        assert not a.held
 
 
 async def test_who_asks_for_one_that_may_be_dead_is_called_again(
