@@ -74,6 +74,8 @@ class Lead:
         self._engine: AsyncEngine | None = None if alone else lone_engine(db, name[:_NAME_MAX])
         self._connection: AsyncConnection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._claimed = self.held, self.number
+        """Whether we led at first, and our number then: what those have begun with who watch."""
         self._looking = asyncio.Lock()
         """Held for each look: one that is broken off loses its session, and our locks with it."""
         self._failed = 0
@@ -98,6 +100,7 @@ class Lead:
         """
         if self._engine is not None:
             await self._look()
+            self._claimed = self.held, self.number
             if not self.held:
                 _log.warning("standing_by", leads=self.holder)
 
@@ -155,8 +158,8 @@ class Lead:
     async def _watch(
         self, changed: Callable[[], Awaitable[None]], renamed: Callable[[int], Awaitable[None]]
     ) -> None:
-        told, number = (self.held, self.alive), self.number
-        led = self.held  # or has been told to, and may have begun
+        led, number = self._claimed
+        told = (led, self.alive)
         while True:
             await self._wire.sleep(LOOK_S)
             try:
@@ -176,7 +179,7 @@ class Lead:
                     self._unsure = False
                     if now[0] != told[0]:
                         _log.warning("leads", leads=self.holder)
-                    led = now[0]
+                    led = now[0]  # whatever comes of it, something may have begun
                     await self._lead_by(changed)
                     told = now
             except Unavailable as error:

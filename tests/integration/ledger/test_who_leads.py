@@ -147,6 +147,28 @@ async def test_who_loses_the_lead_while_it_begins_is_told_so(
         assert not a.held
 
 
+async def test_who_loses_its_session_before_it_watches_hears_its_new_number(
+    postgres_url: str, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_module, "LOOK_S", 0.01)
+    heard: asyncio.Queue[int] = asyncio.Queue()
+
+    async def changed() -> None:
+        pass
+
+    async with service(postgres_url, "a") as a:
+        number = a.number
+        postgres_server.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'heliofleet a (%'"
+        )
+        with pytest.raises(Unavailable):
+            await a.dead({number})
+        await a.dead({number})  # which opens a new one
+        a.watch(changed=changed, renamed=heard.put)
+        assert await asyncio.wait_for(heard.get(), 60) == a.number != number
+
+
 async def test_who_asks_for_one_that_may_be_dead_is_called_again(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
