@@ -78,6 +78,7 @@ def test_a_service_on_the_real_clock_is_played_at_the_pace_of_life(tmp_path: Pat
             spread = [abs(now - datetime.fromisoformat(at)) for at in begun]
             assert max(spread).total_seconds() < 70
             assert all(each["online"] for each in service.get("/stations")["items"])
+            until(lambda: service.get("/plans")["items"], 60, played)
             until(lambda: service.get("/plans/current")["limits"], 60, played)
             played.send_signal(signal.SIGINT)
             out, said = played.communicate(timeout=60)
