@@ -207,18 +207,24 @@ SPARED: tuple[tuple[float, dict[str, float], str, float], ...] = (
 """The fuse, the site, what is above its limit, and what each car may draw then."""
 
 
+def keeper_of(it: Paying) -> SurplusKeeper:
+    """The loop between plans, by itself."""
+    house = it.house
+    return SurplusKeeper(
+        db=house.db,
+        clock=house.clock,
+        ids=house.services.ids,
+        activity=house.activity,
+        free_at=house.clock.now,
+    )
+
+
 @pytest.mark.parametrize(("limit_w", "site", "over", "each_w"), SPARED)
 async def test_what_is_measured_above_its_limit_is_spared_at_once(
     sqlite_url: str, limit_w: float, site: dict[str, float], over: str, each_w: float
 ) -> None:
     async with two_cars(sqlite_url, "ocpp2.0.1", limit_w, **site) as it:
-        keeper = SurplusKeeper(
-            db=it.house.db,
-            clock=it.house.clock,
-            ids=it.house.services.ids,
-            activity=it.house.activity,
-            free_at=it.house.clock.now,
-        )
+        keeper = keeper_of(it)
         it.house.services.bus.subscribe("surplus", keeper.follows, keeper.heard, keeper.rest)
         now = it.house.clock.now()
         it.box.advance(now)
@@ -247,13 +253,7 @@ async def test_a_car_on_one_phase_is_spared_for_that_phase(sqlite_url: str) -> N
             await it.house.post("/vehicles", {"id": name, "model_id": "one", "site_id": "A"})
             async with it.house.db.write(it.house.clock, it.house.services.ids) as work:
                 (await work.session.get_one(Transaction, row["id"])).vehicle_id = name
-        keeper = SurplusKeeper(
-            db=it.house.db,
-            clock=it.house.clock,
-            ids=it.house.services.ids,
-            activity=it.house.activity,
-            free_at=it.house.clock.now,
-        )
+        keeper = keeper_of(it)
         it.house.services.bus.subscribe("surplus", keeper.follows, keeper.heard, keeper.rest)
         now = it.house.clock.now()
         it.box.advance(now)
@@ -271,13 +271,7 @@ async def test_the_sun_of_a_shared_plant_comes_through_the_connection_that_is_sp
 ) -> None:
     site = {"import_limit_w": 5000.0, "export_limit_w": 0.0, "pv_plants": []}
     async with two_cars(sqlite_url, "ocpp2.0.1", 9000.0, **site) as it:
-        keeper = SurplusKeeper(
-            db=it.house.db,
-            clock=it.house.clock,
-            ids=it.house.services.ids,
-            activity=it.house.activity,
-            free_at=it.house.clock.now,
-        )
+        keeper = keeper_of(it)
         roof = {"peak_power_w": 20_000.0, "tilt_deg": 20.0, "azimuth_deg": 180.0}
         shares = [{"site_id": "A", "share": 0.5}]
         plant = {"id": "P", "name": "School", "pv_plants": [roof], "shares": shares}
