@@ -6,7 +6,7 @@ one beside it that makes the plans; what counts is by how much the last quarter'
 sum lies above that of the second quarter. Service and world are one process, so the world's own
 record of the day, which the report is drawn from, counts too.
 
-Run `python -m benchmarks.many_stations --copies 10`. Goals (issue 5): at most 2 %, nothing in the
+Run `python -m benchmarks.many_stations --copies 10`. Goals: at most 2 %, nothing in the
 log, every booking served. It takes long, and is not among `make bench`.
 """
 

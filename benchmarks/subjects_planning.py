@@ -1,10 +1,10 @@
 """The planner's goals: how long plans and answers take, and how far plans are from the best.
 
-Run `python -m benchmarks.subjects_planning`; it takes some ten minutes. S is 30 cars at 6 sites, M
-300 at 60, L 3,000 at 100, over 48 hours of 15 minutes. Plans and answers in process are timed by
-CPU, so that other work on the machine counts for little; the wall time stands beside. `--long` adds
-what takes an hour: 20 seeds with 30 s each, and more seeds of M and L. What needs whole weeks is in
-`benchmarks.seasons`.
+Run `python -m benchmarks.subjects_planning`; it takes some twenty minutes. S is 30 cars at 6 sites,
+M 300 at 60, L 3,000 at 100, over 48 hours of 15 minutes. Plans and answers in process are timed by
+CPU, so that other work on the machine counts for little; the wall time stands beside. Of each
+season (`benchmarks.seasons`) two days are played. `--long` adds what takes two hours: five whole
+weeks of each, 20 seeds with 30 s each, and more seeds of M and L.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks import booking_by_rest, subjects_admission, subjects_replay
+from benchmarks import booking_by_rest, seasons, subjects_admission, subjects_replay
+from benchmarks.rows import Row
 from scheduler.check import check
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.plan import Plan
@@ -42,16 +43,6 @@ ON_EVENT = replace(ROLLING, exchange_rounds=0)
 WITH_TIME_S = 30.0
 EVENTS = 10
 """How many things happen to each plan."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    goal: str
-    figure: str
-    seeds: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +148,18 @@ def answers_by_rest() -> list[Row]:
     return [Row(title, "50 ms", figure, f"1, {found.accepted} bookings")]
 
 
-def days() -> list[Row]:
-    found = subjects_replay.played(2)
+def week() -> list[Row]:
+    found = subjects_replay.played(7)
     figure = f"{found.times_life:,.0f} times life, by CPU"
-    title = f"{found.days} simulated days of `confluence`, planner on"
+    title = "simulated week of `confluence`, planner on"
     return [Row(title, "2,000 times life", figure, "the scenario's own")]
+
+
+def whole_days(days: int, count: int) -> list[Row]:
+    """Plays days of four seasons, and of June."""
+    found = seasons.weeks(days=days, count=count, seasons=list(seasons.SEASONS), reference=True)
+    seeds = "1" if count == 1 else f"1 to {count}"
+    return seasons.summary(list(found), f"{seeds}, {days} days each")
 
 
 def _load() -> str:
@@ -183,20 +181,21 @@ def rows(*, long: bool) -> Iterator[Callable[[], list[Row]]]:
     yield lambda: [after_event("M", 3)]
     yield lambda: [gap("M", "5 %", 3 if long else 1)]
     yield answers_by_rest
-    yield days
+    yield week
     yield lambda: [full_plan("L", 10, 3 if long else 1)]
     yield lambda: [gap("S", "median 2 %", 20 if long else 3, WITH_TIME_S)]
+    yield lambda: whole_days(7, 5) if long else whole_days(2, 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--long", action="store_true", help="more seeds, for an hour")
+    parser.add_argument("--long", action="store_true", help="more seeds, for hours")
     options = parser.parse_args()
     sys.stdout.write(f"{os.cpu_count()} cores, {_load()} Python {platform.python_version()}\n\n")
     sys.stdout.write("| what | goal | figure | seeds |\n|---|---|---|---|\n")
     for measure in rows(long=options.long):
         for row in measure():
-            sys.stdout.write(f"| {row.what} | {row.goal} | {row.figure} | {row.seeds} |\n")
+            sys.stdout.write(str(row))
             sys.stdout.flush()
 
 

@@ -1,7 +1,7 @@
 """How many times faster than life whole days are replayed, with everything but real sockets.
 
-Run `python -m benchmarks.subjects_replay`. Goal (issue 4): a day of `confluence` at least 2,000
-times faster than life. The rate is by CPU time, so that other work on the machine does not count;
+Run `python -m benchmarks.subjects_replay`. Goal: a week of `confluence` at least 2,000 times
+faster than life. The rate is by CPU time, so that other work on the machine does not count;
 the command takes a few seconds to begin and to write its report, which more days share.
 """
 
