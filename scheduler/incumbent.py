@@ -79,10 +79,14 @@ def _shifted(
 
 
 def _still_to_make(problem: Problem, start: datetime, moves: tuple[Move, ...]) -> tuple[Move, ...]:
-    """Returns moves, counted from `start`, as counted from the problem's start."""
+    """Returns moves, counted from `start`, as counted from the problem's start.
+
+    What could have begun by now is due, until it should have been done: then it is left to a new
+    plan.
+    """
     by = _steps_since(problem, start)
     shifted = (
-        replace(each, from_step=max(each.from_step - by, 1), to_step=each.to_step - by)
+        replace(each, from_step=max(each.from_step - by, 0), to_step=each.to_step - by)
         for each in moves
     )
     return tuple(each for each in shifted if each.from_step < min(each.to_step, problem.steps))

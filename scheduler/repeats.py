@@ -1,7 +1,12 @@
 """Moves that were planned before, made again in other stays as far as they still fit there.
 
 The plan before has told staff what to do. Its moves are tried first, each lot of them that hang
-together for itself, so that a plan asks for something else only where that is better.
+together for itself, so that a plan asks for something else only where that is better. Of a lot that
+no longer fits, the first moves are kept without the last ones.
+
+What staff was told to do by now is made in the first step of the plan, in which its car takes
+nothing any more. Only so it comes to that: a new move takes place in a later step, which the next
+plan would put off again.
 """
 
 from __future__ import annotations
@@ -69,7 +74,9 @@ def lots(wishes: Sequence[Wish]) -> list[list[Wish]]:
 def repeated(
     view: View, layout: Layout, wishes: Sequence[Wish], there: Sequence[Bools]
 ) -> Offer | None:
-    """Returns an offer of those wishes that can still be made, or None if they get into a muddle.
+    """Returns an offer of those wishes that can still be made, or None if there are none.
+
+    Where they get into a muddle, it is without the last of them in time.
 
     Args:
         view: the problem, without moves.
@@ -77,9 +84,22 @@ def repeated(
         wishes: in any order.
         there: by site, the steps in which staff is there.
     """
+    ordered = sorted(wishes, key=lambda wish: (wish.step, wish.post >= 0))
+    for last in sorted({wish.step for wish in wishes}, reverse=True):
+        first = [wish for wish in ordered if wish.step <= last]
+        offer = _made(view, layout, first, there)
+        if offer is not None:
+            return offer
+    return None
+
+
+def _made(
+    view: View, layout: Layout, wishes: Sequence[Wish], there: Sequence[Bools]
+) -> Offer | None:
+    """Returns an offer of the wishes that can be made, which are in order; None for a muddle."""
     stays, many = list(layout.stays), len(layout.moves)
     made: list[tuple[tuple[int, int], int, int]] = []
-    for wish in sorted(wishes, key=lambda wish: (wish.step, wish.post >= 0)):
+    for wish in wishes:
         stay = _found(view, stays, wish)
         if stay is None or not _may_be_made(view, stay, wish, there):
             continue
@@ -97,10 +117,16 @@ def _found(view: View, stays: Sequence[Stay], wish: Wish) -> Stay | None:
             for stay in stays
             if stay.car == wish.car
             and stay.post == wish.was
-            and begins(view, stay) < wish.step < stay.end
+            and (begins(view, stay) < wish.step or _is_due(stay, wish))
+            and wish.step < stay.end
         ),
         None,
     )
+
+
+def _is_due(stay: Stay, wish: Wish) -> bool:
+    """Returns whether a car that stands here is to be moved at once."""
+    return wish.step == stay.start == 0 and stay.before < 0
 
 
 def _may_be_made(view: View, stay: Stay, wish: Wish, there: Sequence[Bools]) -> bool:

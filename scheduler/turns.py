@@ -97,10 +97,7 @@ class Turns:
         plain = self._charged(decision.chains, decision.stays, ())
         if plain is None or plain.short_wh > 0:
             return None
-        best = plain
-        for lot in lots(self._former or ()):
-            best = self._with(best, lot)
-        best = self._settled(best)
+        best = self._settled(self._as_before(plain))
         while (longer := self._with_one_more(best)) is not None:
             best = longer
         best = self._driven_by_others(best)
@@ -135,7 +132,27 @@ class Turns:
         held = {stay.key: stay.post for stay in layout.stays if stay.post >= 0}
         stays = Parking(self._view).park(stays_of(self._view, chains), {}, held)
         found = self._charged(chains, stays, ())
-        return found and self._settled(self._with(found, made_in(self._view, layout)))
+        if found is None:
+            return None
+        # Some of what the plan before has is only of use once a booking is served that needs it.
+        again = self._as_before(found)
+        if again is not found:
+            longer = self._with_moves_of(layout, again)
+            if longer.short_wh == 0:
+                return longer
+        return self._with_moves_of(layout, found)
+
+    def _with_moves_of(self, other: Layout, layout: Layout) -> Layout:
+        """Returns a layout with the moves of another one too, and what it needs besides."""
+        made = {wish.way for wish in made_in(self._view, layout)}
+        wishes = [wish for wish in made_in(self._view, other) if wish.way not in made]
+        return self._settled(self._with(layout, wishes))
+
+    def _as_before(self, layout: Layout) -> Layout:
+        """Returns a layout with what the plan before has staff do, as far as it is better so."""
+        for lot in lots(self._former or ()):
+            layout = self._with(layout, lot)
+        return layout
 
     def _elsewhere(self, layout: Layout) -> Iterator[Chains]:
         """Yields chains with one trip on another car, which may visit a fast charger before."""

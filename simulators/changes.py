@@ -34,6 +34,7 @@ from simulators.scenario import (
     read_table,
     typed,
 )
+from simulators.shifts import StaffSpec
 
 Factor = Annotated[float, msgspec.Meta(ge=0, le=100)]
 T = TypeVar("T")
@@ -106,6 +107,12 @@ class NewBattery(BatterySpec, frozen=True, forbid_unknown_fields=True, kw_only=T
     site: str
 
 
+class NewStaff(StaffSpec, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody who moves cars at a site, in place of who does today."""
+
+    site: str
+
+
 class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be different; at least one thing."""
 
@@ -121,6 +128,7 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the days, in order; the last one of all further days."""
     buildings: Many[Renovation] = ()
     batteries: Many[NewBattery] = ()
+    staff: Many[NewStaff] = ()
     planner: Planner | None = None
     """The rule by which cars are charged."""
 
@@ -191,7 +199,7 @@ def _strangers(scenario: Scenario, changes: Changes) -> Iterable[FieldError]:
     sites = {site.id: site for site in scenario.sites}
     models = {model.id for model in scenario.models}
     stations = {station.identity for site in scenario.sites for station in site.stations}
-    for name in ("add_cars", "add_stations", "pv", "buildings", "batteries"):
+    for name in ("add_cars", "add_stations", "pv", "buildings", "batteries", "staff"):
         for index, each in enumerate(getattr(changes, name)):
             if each.site not in sites:
                 yield FieldError(f"/{name}/{index}/site", f"unknown site {each.site!r}")
@@ -206,6 +214,7 @@ def _strangers(scenario: Scenario, changes: Changes) -> Iterable[FieldError]:
             yield from _cold(sites[each.site], each, f"/buildings/{index}")
     yield from _twice("/buildings", [each.site for each in changes.buildings])
     yield from _twice("/batteries", [each.site for each in changes.batteries])
+    yield from _twice("/staff", [each.site for each in changes.staff])
 
 
 def _twice(where: str, sites: list[str]) -> Iterable[FieldError]:
@@ -256,6 +265,7 @@ def _site(site: SiteSpec, changes: Changes) -> SiteSpec:
         each.model for each in changes.add_cars if each.site == site.id for _ in range(each.count)
     )
     battery = next((each for each in changes.batteries if each.site == site.id), None)
+    staff = next((each for each in changes.staff if each.site == site.id), None)
     renovation = next((each for each in changes.buildings if each.site == site.id), None)
     other = msgspec.structs.replace(
         site,
@@ -263,6 +273,7 @@ def _site(site: SiteSpec, changes: Changes) -> SiteSpec:
         stations=(*stations, *more),
         cars=(*site.cars, *cars),
         battery=site.battery if battery is None else _battery(battery),
+        staff=site.staff if staff is None else StaffSpec(staff.move_price, staff.move_hours),
     )
     return other if renovation is None else _renovated(other, renovation)
 

@@ -32,6 +32,7 @@ from simulators.link import Connect
 from simulators.logs import Upload
 from simulators.scorecard import Truth
 from simulators.service import Service, SetupFailed
+from simulators.staff import Crew, is_looked_at
 from simulators.world import MINUTE, World
 
 ASKED_EVERY, ASKED_AFTER = timedelta(minutes=5), timedelta(minutes=2)
@@ -75,6 +76,7 @@ class _Player:
         self.connect = connect
         self.lines: dict[str, Line] = {}
         self.errands = Errands(world, self.service, self.speak)
+        self.crew = Crew(world, self.service, self.speak)
 
     async def begin(self) -> None:
         """Founds the town, starts all stations, and plugs all cars in."""
@@ -130,7 +132,8 @@ class _Player:
         happenings = world.due()
         for happening in happenings:
             await self.happen(happening)
-        if happenings:
+        moved = is_looked_at(world.now - world.start) and await self.crew.look()
+        if happenings or moved:
             await self.settle()
 
     async def happen(self, happening: Happening) -> None:

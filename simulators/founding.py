@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from models.quirks import SETTINGS
 from models.timeline import format_rfc3339
 from simulators.chance import stream
@@ -17,6 +19,7 @@ from simulators.replayed import prices_at
 from simulators.scenario import BatterySpec, SiteSpec, StationKind, StationSpec
 from simulators.scorecard import STEP_MINUTES
 from simulators.service import Service, decimals
+from simulators.shifts import StaffSpec
 from simulators.world import World
 
 PRICE_HORIZON = timedelta(days=3)
@@ -115,7 +118,15 @@ def _site(site: SiteSpec, timezone: str) -> dict[str, Any]:
             for plant in site.pv_plants
         ],
         **_battery(site.battery),
+        **_staff(site.staff),
     }
+
+
+def _staff(staff: StaffSpec | None) -> dict[str, Any]:
+    if staff is None:
+        return {}
+    hours = msgspec.to_builtins(staff.move_hours)
+    return {"move_price": f"{staff.move_price:.5f}", "move_hours": hours}
 
 
 def _battery(battery: BatterySpec | None) -> dict[str, Any]:

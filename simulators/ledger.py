@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from simulators.faults import Outage
-from simulators.scorecard import STEP_MINUTES, BookingTruth, CarTruth, PlugTruth, TripTruth
+from simulators.scorecard import (
+    STEP_MINUTES,
+    BookingTruth,
+    CarTruth,
+    MoveTruth,
+    PlugTruth,
+    TripTruth,
+)
 from simulators.station import Station
 from simulators.vehicle import Car
 
@@ -47,6 +54,7 @@ class Ledger:
         self.bookings: dict[str, BookingTruth] = {}
         """By wish; a wish has one fate."""
         self.outages: list[Outage] = []
+        self.moves: list[MoveTruth] = []
         self.drawn_wh = dict.fromkeys(sites, 0.0)
         """By the cars of each site since the start."""
         self._drawn_wh = dict.fromkeys(sites, 0.0)

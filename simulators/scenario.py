@@ -32,6 +32,7 @@ from simulators.amounts import (
 )
 from simulators.past import History, SiteHistory, mistakes_of_past
 from simulators.quirks import QUIRKS
+from simulators.shifts import StaffSpec, mistakes_of_staff
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 """What stations may say of the time is believed in between."""
@@ -244,6 +245,8 @@ class SiteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was measured here; null: sun and load are drawn, and prices are those of all sites."""
     follow_surplus: bool = True
     """Whether cars follow the sun that is measured, between plans."""
+    staff: StaffSpec | None = None
+    """Null: nobody moves cars."""
 
     def circuits_above(self, circuit_id: str | None) -> tuple[str, ...]:
         """Returns a circuit and all that it hangs on; a loop ends once it is seen."""
@@ -462,6 +465,7 @@ def _site_mistakes(scenario: Scenario, site: SiteSpec, where: str) -> list[Field
                 found.append(FieldError(f"{at}/quirks/{number}", f"unknown quirk {quirk!r}"))
     if site.heat is not None and (site.heat.boiler is None) == (site.heat.heat_pump is None):
         found.append(FieldError(f"{where}/heat", "has neither or both of boiler and heat_pump"))
+    found += mistakes_of_staff(site.staff, f"{where}/staff")
     return found or _circuit_mistakes(scenario, site, where)
 
 

@@ -143,6 +143,20 @@ class OutageTruth:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveTruth:
+    """A car that staff was asked to move."""
+
+    site_id: str
+    vehicle_id: str
+    from_evse: str | None
+    """`IDENTITY/EVSE`; None: it was parked without one."""
+    to_evse: str | None
+    at: datetime
+    outcome: Literal["made", "refused"]
+    price: float
+
+
+@dataclass(frozen=True, slots=True)
 class CircuitTruth:
     """A fuse, and what it had to bear."""
 
@@ -175,6 +189,7 @@ class Truth:
     circuits: tuple[CircuitTruth, ...]
     messages: dict[str, int] = field(default_factory=dict[str, int])
     """Calls in both directions, per OCPP version."""
+    moves: tuple[MoveTruth, ...] = ()
     complaints: tuple[str, ...] = ()
     """What the service said or refused against the specification, in words."""
 

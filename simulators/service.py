@@ -42,6 +42,18 @@ class BookingAnswer(msgspec.Struct, frozen=True):
     """Only after a return: where to plug in."""
 
 
+class MoveAsked(msgspec.Struct, frozen=True):
+    """A car that staff is asked to move."""
+
+    id: str
+    site_id: str
+    vehicle_id: str
+    from_evse: str | None
+    to_evse: str | None
+    from_at: datetime
+    to_at: datetime
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """A problem document (RFC 9457)."""
 
@@ -52,6 +64,10 @@ class Refusal(msgspec.Struct, frozen=True):
 
 class _Schedule(msgspec.Struct, frozen=True):
     periods: tuple[Setpoint, ...]
+
+
+class _Moves(msgspec.Struct, frozen=True):
+    items: tuple[MoveAsked, ...]
 
 
 class _StationMade(msgspec.Struct, frozen=True):
@@ -129,6 +145,29 @@ class Service:
             self._complain(site_id, "GET battery schedule", response)
             return ()
         return msgspec.json.decode(response.content, type=_Schedule).periods
+
+    async def open_moves(self, site_id: str) -> tuple[MoveAsked, ...]:
+        """Returns what staff of a site is to do; nothing, and a complaint, if that is not told."""
+        response = await self._api.get(f"{BASE}/sites/{site_id}/moves?status=open&limit=100")
+        if response.is_error:
+            self._complain(site_id, "GET moves", response)
+            return ()
+        return msgspec.json.decode(response.content, type=_Moves).items
+
+    async def move_done(self, move: MoveAsked) -> None:
+        """Says that a car was moved; that the service knows it already is fine."""
+        await self._tell_of_move(move, "done", {})
+
+    async def move_refused(self, move: MoveAsked, note: str) -> bool:
+        """Says that a car can't be moved; False if nobody wants it moved any more."""
+        return await self._tell_of_move(move, "refused", {"note": note})
+
+    async def _tell_of_move(self, move: MoveAsked, what: str, body: Mapping[str, Any]) -> bool:
+        path = f"/sites/{move.site_id}/moves/{move.id}/{what}"
+        response = await self._send("POST", path, body)
+        if response.is_error and response.status_code != CONFLICT:
+            self._complain(move.vehicle_id, path, response)
+        return not response.is_error
 
     async def seen(self, car: Car, at: datetime) -> None:
         """Pushes where a car is plugged in, and its state of charge."""

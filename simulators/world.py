@@ -321,6 +321,7 @@ class World:
                 for each in self.ledger.outages
             ),
             circuits=self.fuses.truth(),
+            moves=tuple(self.ledger.moves),
             messages=dict(sorted(self.checks.said.items())),
             complaints=tuple(self.checks.complaints),
         )

@@ -48,8 +48,9 @@ async def order_moves(
 ) -> None:
     """Has the open moves of the tenant be those that a plan wants.
 
-    A move that was ordered before keeps its id, whatever its time is now. What the plan does not
-    want any more was done where the car stands there by now, else it is withdrawn.
+    A move that was ordered before keeps its id, whatever its time is now; once it may be made, it
+    may be since then. What the plan does not want any more was done where the car stands there by
+    now, else it is withdrawn.
 
     Args:
         work: the unit of work.
@@ -76,10 +77,12 @@ async def order_moves(
         if car is None or each.vehicle_id in refused or _has_come(car, each.site_id, each.to_evse):
             continue
         left.pop(each.key, None)
-        values = {"from_at": each.from_at, "to_at": each.to_at, "reasons": each.reasons}
         if row is None:
             _add(work, each, plan_id)
-        elif (row.from_at, row.to_at) != (each.from_at, each.to_at):
+            continue
+        from_at = min(row.from_at, each.from_at) if each.from_at <= work.now else each.from_at
+        if (row.from_at, row.to_at) != (from_at, each.to_at):
+            values = {"from_at": from_at, "to_at": each.to_at, "reasons": each.reasons}
             change_row(work, row, {**values, "plan_id": plan_id})
             announce(work, row, "move.changed")
         else:

@@ -29,6 +29,7 @@ from simulators.scenario import (
     StationKind,
     StationSpec,
 )
+from simulators.shifts import Shift, StaffSpec
 
 _OLDEST: Literal["ocpp1.6"] = "ocpp1.6"
 _PROTOCOLS: Mapping[str, Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]] = {
@@ -116,7 +117,15 @@ def draw_site(
         ),
         battery=_battery(row.battery, places),
         history=history,
+        staff=_staff(row),
     )
+
+
+def _staff(row: Site) -> StaffSpec | None:
+    if row.move_price is None:
+        return None
+    hours = msgspec.convert(row.move_hours, tuple[Shift, ...])
+    return StaffSpec(float(row.move_price), hours)
 
 
 def plants_of(row: Site) -> tuple[PlantSpec, ...]:

@@ -50,7 +50,10 @@ def judge_moves(
         _judge_reasons(plan, move, names, findings)
     for vehicle, step, site_id, before, after in left:
         known = names.sites.get(site_id)
-        if known is not None and known.move_price is not None:
+        car = names.vehicles[vehicle]
+        # Who comes to a site by itself is put on any EVSE by its driver; who stands there is moved.
+        comes = before is None and step == car.available_from and not car.parked
+        if known is not None and known.move_price is not None and not comes:
             detail = f"from {before!r} to {after!r}, but no move says so"
             findings.add("move-listed", vehicle, detail, step)
 
@@ -65,8 +68,13 @@ def _changes(itinerary: Itinerary) -> list[tuple[_Change, int]]:
     """Returns where a car changes EVSE between arrival and departure, and until when it stays."""
     found: list[tuple[_Change, int]] = []
     stays = sorted(itinerary.stays, key=lambda stay: stay.from_step)
-    for parking in itinerary.parkings:
+    vehicle = itinerary.vehicle
+    for number, parking in enumerate(itinerary.parkings):
         inside = [s for s in stays if parking.from_step <= s.from_step < parking.to_step]
+        first = inside[0] if number == 0 and inside else None
+        if first is not None and first.evse != vehicle.evse:
+            change = (vehicle.id, first.from_step, first.site, vehicle.evse, first.evse)
+            found.append((change, first.to_step))
         for one, other in itertools.pairwise(inside):
             if one.evse != other.evse:
                 change = (other.vehicle, other.from_step, other.site, one.evse, other.evse)

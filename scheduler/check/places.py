@@ -83,7 +83,7 @@ def judge_places(
             tuple(stays[vehicle.id]),
         )
         itineraries[vehicle.id] = itinerary
-        for hold in _judge_stays(itinerary, names, findings):
+        for hold in _judge_stays(plan, itinerary, names, findings):
             assert hold.evse is not None
             holds[hold.evse].append(hold)
     for evse, taken in holds.items():
@@ -179,7 +179,7 @@ def _stays(problem: Problem, plan: Plan, names: Names, findings: Findings) -> di
     return stays
 
 
-def _judge_stays(itinerary: Itinerary, names: Names, findings: Findings) -> list[Stay]:
+def _judge_stays(plan: Plan, itinerary: Itinerary, names: Names, findings: Findings) -> list[Stay]:
     """Judges a car's stays against its trips; returns what it holds, EVSE by EVSE."""
     vehicle = itinerary.vehicle
     left = sorted(itinerary.stays, key=lambda stay: stay.from_step)
@@ -202,7 +202,9 @@ def _judge_stays(itinerary: Itinerary, names: Names, findings: Findings) -> list
             detail = f"stands until {since}, but should until {parking.to_step}"
             findings.add("stay-gap", vehicle.id, detail, min(since, parking.to_step))
         kept = vehicle.evse if number == 0 else None
-        if number == 0 and vehicle.parked and inside and inside[0].evse is not None:
+        if number == 0 and inside and _moved_at_once(plan, vehicle, inside[0]):
+            kept = inside[0].evse
+        elif number == 0 and vehicle.parked and inside and inside[0].evse is not None:
             detail = f"stands on no EVSE but holds {inside[0].evse!r}"
             findings.add("stay-kept-evse", vehicle.id, detail, inside[0].from_step)
         site = names.sites.get(parking.site)
@@ -210,13 +212,24 @@ def _judge_stays(itinerary: Itinerary, names: Names, findings: Findings) -> list
             holds.extend(_judge_turns(vehicle, inside, kept, findings))
         else:
             holds.extend(_judge_stay(vehicle, inside, kept, names, findings))
-        _judge_arrivals(inside, kept, names, findings)
+        _judge_arrivals(inside, vehicle.evse if number == 0 else None, names, findings)
     for stay in left:
         detail = f"stands in [{stay.from_step}, {stay.to_step}) while it is away"
         findings.add("stay-gap", vehicle.id, detail, stay.from_step)
         if stay.evse is not None:
             holds.append(stay)
     return holds
+
+
+def _moved_at_once(plan: Plan, vehicle: Vehicle, first: Stay) -> bool:
+    """Returns whether a car's first stay is where staff brings it in the first step.
+
+    That it may is judged by `scheduler.check.moves`.
+    """
+    way = vehicle.id, first.from_step, vehicle.evse, first.evse
+    return first.evse != vehicle.evse and any(
+        (move.vehicle, move.from_step, move.from_evse, move.to_evse) == way for move in plan.moves
+    )
 
 
 def _judge_stay(

@@ -91,8 +91,13 @@ def figures_of(truth: Truth) -> dict[str, Any]:
     cars_kwh = sum(car.soc_end_wh - car.soc_start_wh for car in truth.cars) / 1000
     whole["stored_kwh"] += cars_kwh
     whole["stored_value"] = whole["stored_kwh"] * truth.soc_value_per_kwh
+    whole["moves_cost"] = sum(each.price for each in truth.moves)
     whole["cost"] = (
-        whole["bought_cost"] + whole["fuel_cost"] - whole["sold_revenue"] - whole["stored_value"]
+        whole["bought_cost"]
+        + whole["fuel_cost"]
+        + whole["moves_cost"]
+        - whole["sold_revenue"]
+        - whole["stored_value"]
     )
     outcomes = truth.outcomes()
     sun_kwh = whole["sun_kwh"]
@@ -100,6 +105,7 @@ def figures_of(truth: Truth) -> dict[str, Any]:
     return {
         **_rounded(whole),
         "sun_used_share": round(used_kwh / sun_kwh, 6) if sun_kwh > 0 else None,
+        "cars_moved": sum(each.outcome == "made" for each in truth.moves),
         "wishes": len({booking.wish_id for booking in truth.bookings}),
         "bookings_served": outcomes["served"],
         "bookings_missed": outcomes["missed"],

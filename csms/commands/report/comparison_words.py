@@ -69,6 +69,8 @@ def rows(comparison: Mapping[str, Any]) -> list[Row]:
         Row("sun_to_batteries_kwh", "Sun into the battery", "kWh"),
         Row("heat_pump_kwh", "Electricity of the heat pump", "kWh"),
         Row("cars_kwh", "Electricity of the cars", "kWh"),
+        Row("cars_moved", "Cars moved by staff", ""),
+        Row("moves_cost", "Paid for moving cars", money),
         Row("bookings_served", "Bookings served", ""),
         Row("wishes_refused", "Wishes for a car refused", ""),
         Row("bookings_missed", "Promised cars that were not there", ""),
@@ -143,6 +145,11 @@ def sentences(scenario: Scenario, changes: Changes) -> list[str]:
             f"{names[each.site]} gets a battery of {_thousands(each.capacity_wh)} kWh and"
             f" {_thousands(each.max_power_w)} kW."
             for each in changes.batteries
+        ),
+        *(
+            f"Staff of {names[each.site]} moves cars, for {each.move_price:,.2f}"
+            f" {scenario.currency} each time."
+            for each in changes.staff
         ),
         *([] if changes.prices is None else _tariff(changes.prices, scenario.currency)),
         *([f"The weather is {', '.join(changes.weather)}."] if changes.weather else ()),
@@ -224,7 +231,7 @@ def assumptions(
         same,
         "The real service plans and commands in both; what is simulated is the town around it.",
         left,
-        "Only energy is counted: not what the changes cost to buy, nor what they save elsewhere.",
+        "Only energy and moves of cars are counted: not what the changes cost, nor save elsewhere.",
     ]
     followed = {site.battery.follows for site in other.sites if site.battery is not None}
     if "meter" in followed:

@@ -146,6 +146,7 @@ def judge(
             ),
         },
         "misses": _misses(truth),
+        "moves": _moves(truth),
         "messages": dict(sorted(truth.messages.items())),
         "limits": _limits(truth, service),
         "circuits": _circuits(truth),
@@ -193,6 +194,16 @@ def _misses(truth: Truth) -> list[dict[str, Any]]:
             }
         )
     return misses
+
+
+def _moves(truth: Truth) -> dict[str, float]:
+    """What staff was asked to do, and what that cost."""
+    made = sum(each.outcome == "made" for each in truth.moves)
+    return {
+        "made": made,
+        "refused": len(truth.moves) - made,
+        "cost": round(sum(each.price for each in truth.moves), 6),
+    }
 
 
 def _figures(figures: Figures) -> dict[str, Any]:

@@ -74,6 +74,17 @@ async def test_a_plan_orders_moves_and_staff_makes_them(house: EquippedHouse) ->
     assert {car: each["id"] for car, each in again.items()} == {
         car: each["id"] for car, each in orders.items()
     }
+    # The first car has what it needs, and no plan puts off what was told to staff.
+    may_be_made = datetime.fromisoformat(again["car-1"]["from_at"])
+    await house.later(may_be_made - house.now - timedelta(minutes=15))
+    for _ in range(2):
+        await house.rest.post("/vehicles/car-1/state", {"soc_pct": 100.0}, 200)
+        await house.plan()
+        due = await listed(house, status="open")
+        assert due["car-1"]["id"] == room["id"]
+        assert due["car-1"]["from_at"] == again["car-1"]["from_at"]
+        await house.later(timedelta(minutes=15))
+    await house.rest.post("/vehicles/car-1/state", {"soc_pct": 50.0}, 200)
     # Staff comes while the first car still wants some: what counts is where cars stand.
     for order in (room, turn):
         done = await house.rest.post(f"{MOVES}/{order['id']}/done", {"note": "by Eve"}, 200)

@@ -48,6 +48,37 @@ def test_a_plan_with_moves_is_lawful_and_keeps_them_as_json() -> None:
     assert read_problem(write_problem(CASE)) == CASE
 
 
+def test_a_car_that_stands_on_an_evse_may_be_moved_at_once_if_the_plan_says_so() -> None:
+    """It takes nothing in that step, and who waits for its EVSE may come in the same."""
+    case = replace(
+        CASE,
+        sites=(replace(CASE.sites[0], move_windows=((0, 16),)),),
+        vehicles=(
+            replace(CASE.vehicles[0], evse="A-1", soc_wh=CASE.vehicles[0].max_soc_wh),
+            replace(CASE.vehicles[1], parked=True),
+        ),
+        bookings=(),
+    )
+    plan = make_plan(case, options=OFFLINE, monotonic=itertools.count().__next__)
+    room = Move("car-1", "A", "A-1", None, 0, 1, ("ROOM",))
+    turn = Move("car-2", "A", None, "A-1", 0, 1, ("TURN",))
+    swapped = replace(
+        plan,
+        stays=tuple(
+            replace(stay, evse=None if stay.vehicle == "car-1" else "A-1") for stay in plan.stays
+        ),
+        moves=(room, turn),
+        cost=plan.cost + 0.4,
+        status="feasible",
+    )
+    assert check(case, swapped) == ()
+    for moves in ((room,), (turn,)):
+        unsaid = replace(swapped, moves=moves, cost=plan.cost + 0.2)
+        assert "stay-kept-evse" in rules(case, unsaid)
+    nobody = replace(case, sites=(replace(case.sites[0], move_windows=((2, 16),)),))
+    assert "move-staff" in rules(nobody, swapped)
+
+
 @pytest.mark.parametrize(
     ("plan", "rule"),
     [

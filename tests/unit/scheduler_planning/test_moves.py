@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from scheduler.check import check
 from scheduler.explaining import explain
 from scheduler.explaining.told import Teller
 from scheduler.explaining.words import LANGUAGES
+from scheduler.incumbent import incumbent_for
 from scheduler.moving import begins, move_at, split, with_moves
 from scheduler.options import OFFLINE, PlanOptions
 from scheduler.parking import Stay
@@ -167,6 +169,54 @@ def test_random_plans_with_moves_are_lawful_and_no_worse_than_without() -> None:
 def served(case: Problem, plan: Plan) -> int:
     left = {each.booking for each in plan.unserved}
     return sum(each.priority for each in case.bookings if each.id not in left)
+
+
+def test_what_staff_was_told_is_put_off_by_no_plan() -> None:
+    """Each plan by the clock could find a later step as good, and nobody would ever move a car."""
+    case = waiting(km=60.0, move_windows=((0, 48),), import_price_per_kwh=(0.1,) * 48)
+    plan = planned(case, options=PlanOptions())
+    told = {move.vehicle: move for move in plan.moves}
+    assert set(told) == {"car-1", "car-2"}
+    first = told["car-1"].from_step
+    assert first > 0
+    for step in range(1, first + 1):
+        later = a_step_later(case, plan)
+        before = incumbent_for(later, former=(case.start, plan), promised={})
+        case = later
+        plan = make_plan(
+            case, incumbent=before, options=PlanOptions(), monotonic=itertools.count().__next__
+        )
+        assert check(case, plan) == ()
+        assert {move.vehicle: move.from_step + step for move in plan.moves} == {
+            "car-1": first,
+            "car-2": told["car-2"].from_step,
+        }
+    # Now is the time: nothing flows any more where the car is fetched, and none of it is undone.
+    assert not [entry for entry in plan.charging if entry.evse == "A-1" and entry.from_step == 0]
+    assert plan.stays[0].evse is None
+    # Who never comes is not waited for: what should have been done is for a new plan to say.
+    late = replace(case, start=case.start + timedelta(minutes=15 * plan.moves[0].to_step))
+    before = incumbent_for(late, former=(case.start, plan), promised={})
+    assert before is not None
+    assert plan.moves[0].vehicle not in {move.vehicle for move in before.moves}
+
+
+def a_step_later(case: Problem, plan: Plan) -> Problem:
+    """The same a step later, with as much after its end as there was before; nobody has moved."""
+    drawn_w = {each.vehicle: each.power_w for each in plan.charging if each.from_step == 0}
+    hours = case.step_minutes / 60
+    return replace(
+        case,
+        start=case.start + timedelta(minutes=case.step_minutes),
+        vehicles=tuple(
+            replace(car, soc_wh=car.soc_wh + drawn_w.get(car.id, 0.0) * hours * 0.9)
+            for car in case.vehicles
+        ),
+        bookings=tuple(
+            replace(each, start_step=each.start_step - 1, end_step=each.end_step - 1)
+            for each in case.bookings
+        ),
+    )
 
 
 def test_a_car_left_without_an_evse_waits_for_staff() -> None:

@@ -141,6 +141,21 @@ def test_a_building_of_which_nothing_was_known_can_be_given_heat() -> None:
         ({"buildings": [{"site": "region", "heat": HEAT}]}, "", "neither or both"),
         ({"pv": [{"site": "region", "factor": 1}] * 1001}, "/pv", "1000"),
         ({"weather": ["clear"] * 1001}, "/weather", "1000"),
+        ({"staff": [{"site": "nowhere", "move_price": 1}]}, "/staff/0/site", "nowhere"),
+        ({"staff": [{"site": "region", "move_price": 1}] * 2}, "/staff", "twice"),
+        (
+            {
+                "staff": [
+                    {
+                        "site": "region",
+                        "move_price": 1,
+                        "move_hours": [{"start": "18:00", "end": "08:00"}],
+                    }
+                ]
+            },
+            "",
+            "after start",
+        ),
         (
             {"batteries": [{"site": "region", "capacity_wh": 0, "max_power_w": 1}]},
             "/batteries/0/capacity_wh",
