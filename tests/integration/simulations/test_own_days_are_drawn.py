@@ -15,6 +15,7 @@ from models.tables.energy import Site
 from models.tables.simulations import Simulation
 from models.timeline import format_rfc3339
 from simulators.scenario import Scenario, scenario_of
+from simulators.shifts import Shift, StaffSpec
 from tests.builders.own_days import (
     DAY,
     FIRST_DAY,
@@ -131,6 +132,16 @@ async def test_a_part_of_a_shared_plant_is_a_roof_that_fills_gaps(sqlite_url: st
         shared, _ = await drawn(house, history=span(2))
     assert alone.sites[0].pv_plants == shared.sites[0].pv_plants
     assert alone.sites[0].history == shared.sites[0].history
+
+
+async def test_staff_that_moves_cars_is_drawn(sqlite_url: str) -> None:
+    async with rest_house(sqlite_url, stepped=True) as house:
+        await equip(house)
+        await measure(house, 1)
+        hours = [{"days": ["tue"], "start": "08:00", "end": "18:00"}]
+        await house.patch("/sites/A", {"move_price": "3.50", "move_hours": hours})
+        scenario, _ = await drawn(house, history=span(1))
+    assert scenario.sites[0].staff == StaffSpec(3.5, (Shift("08:00", "18:00", ("tue",)),))
 
 
 async def test_what_others_have_is_not_drawn(database_url: str) -> None:
