@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from csms.booking.queries import (
     KnownCar,
     away_of,
     car_state,
+    full_sites,
     promise_of,
     read_cars,
     read_caution,
@@ -74,6 +76,8 @@ class _View:
     """By booking that is open or on the road; of those that are over, what changed last too."""
     promises: Mapping[str, Promise]
     """By booking that is open."""
+    full: Set[str]
+    """As `full_sites`."""
 
 
 class Desk:
@@ -111,7 +115,10 @@ class Desk:
         cars = fleet.cars
         if limits.places:
             trips = trips_of(fleet.away)
-            cars = [car_state(car, trips.get(car.id), now, ground) for car in fleet.known.values()]
+            cars = [
+                car_state(car, trips.get(car.id), now, ground, fleet.full)
+                for car in fleet.known.values()
+            ]
         rules = replace(
             self._rules,
             energy_factor=caution.widest.energy_factor,
@@ -127,6 +134,7 @@ class Desk:
             fleet.away,
             await _read_versions(session, tenant, numbers.newest),
             {promise.booking_id: promise for promise in fleet.promises},
+            fleet.full,
         )
 
 
@@ -166,29 +174,23 @@ async def _with_news(
         if promise != before:
             gone += [] if before is None else [row.id]
             come += [] if promise is None or promise.vehicle_id not in cars else [promise]
+    full = full_sites(cars.values(), trips_of(away), known.ground.outlets) if other else known.full
+    other |= _standing_at(full ^ known.full, cars)
     if len(gone) + len(come) + len(other) > _FEW:
         return None
-    for booking_id in gone:
-        calendar = calendar.without(booking_id)
-    for promise in come:
-        calendar = calendar.with_promise(promise)
-    calendar = _with_cars(calendar, other & cars.keys(), cars, away, known.ground)
-    return _View(calendar, numbers, known.ground, cars, away, versions, promises)
-
-
-def _with_cars(
-    calendar: Calendar,
-    other: Set[str],
-    cars: Mapping[str, KnownCar],
-    away: Mapping[str, Away],
-    ground: Ground,
-) -> Calendar:
-    """Returns the calendar with the cars that are no longer what they were."""
+    calendar = reduce(Calendar.without, gone, calendar)
+    calendar = reduce(Calendar.with_promise, come, calendar)
     trips = trips_of(away)
-    for name in sorted(other):
-        car = car_state(cars[name], trips.get(name), calendar.now, ground)
-        calendar = calendar.with_car(car)
-    return calendar
+    states = (
+        car_state(cars[name], trips.get(name), calendar.now, known.ground, full)
+        for name in sorted(other & cars.keys())
+    )
+    calendar = reduce(Calendar.with_car, states, calendar)
+    return _View(calendar, numbers, known.ground, cars, away, versions, promises, full)
+
+
+def _standing_at(sites: Set[str], cars: Mapping[str, KnownCar]) -> set[str]:
+    return {name for name, car in cars.items() if (car.at_site_id or car.site_id) in sites}
 
 
 async def _changed(session: ReadSession, tenant: str, since: datetime | None) -> list[Booking]:

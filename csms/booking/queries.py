@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
@@ -55,6 +56,13 @@ class Outlets:
     """By site: those in service; a site whose stations have not said what they have is not in."""
     evses: Mapping[str, Outlet | None]
     """By `IDENTITY/EVSE`; None: out of service."""
+    unstaffed: frozenset[str]
+    """The sites at which nobody moves cars."""
+
+    @property
+    def spaces(self) -> dict[str, int]:
+        """How many cars can be plugged in at once, by site that has chargers."""
+        return {site_id: len(found) for site_id, found in self.sites.items() if found}
 
     def site_powers_w(self, model: VehicleModel) -> dict[str, float]:
         """Returns what a car of a model can count on, by site."""
@@ -144,6 +152,8 @@ class Fleet:
     away: Mapping[str, Away]
     """By booking, those whose trips begin later after those that begin sooner."""
     ground: Ground
+    full: Set[str]
+    """As `full_sites`."""
 
 
 def booking_resource(row: Booking) -> dict[str, Any]:
@@ -239,13 +249,32 @@ async def read_fleet(
     ground = Ground.of(models.all(), await read_outlets(session, tenant=tenant), caution)
     away = {row.id: away_of(row) for row in bookings if row.status in ON_THE_ROAD}
     trips = trips_of(away)
+    full = full_sites(known.values(), trips, ground.outlets)
     return Fleet(
-        cars=[car_state(car, trips.get(car.id), now, ground) for car in known.values()],
+        cars=[car_state(car, trips.get(car.id), now, ground, full) for car in known.values()],
         promises=[promise_of(each, now) for each in bookings if each.status in OPEN],
-        spaces={site_id: len(found) for site_id, found in ground.outlets.sites.items() if found},
+        spaces=ground.outlets.spaces,
         known=known,
         away=away,
         ground=ground,
+        full=full,
+    )
+
+
+def full_sites(
+    cars: Iterable[KnownCar], trips: Mapping[str, Away], outlets: Outlets
+) -> frozenset[str]:
+    """Returns the sites at which every EVSE has a car, and nobody makes room for another one."""
+    taken = Counter(
+        car.at_site_id or car.site_id
+        for car in cars
+        if car.plugged_evse in outlets.evses and car.id not in trips
+    )
+    spaces = outlets.spaces
+    return frozenset(
+        site_id
+        for site_id in taken.keys() & outlets.unstaffed
+        if taken[site_id] >= spaces.get(site_id, 0)
     )
 
 
@@ -306,10 +335,11 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
             stations[identity] = site_id
             if last_seen is not None and not online:
                 unheard.add(identity)
-    sites: dict[str, list[Outlet]] = {
-        site_id: []
-        for site_id in await session.scalars(sa.select(Site.id).where(Site.tenant_id == tenant))
-    }
+    rows = await session.execute(
+        sa.select(Site.id, Site.move_price).where(Site.tenant_id == tenant)
+    )
+    prices = {row.id: row.move_price for row in rows}
+    sites: dict[str, list[Outlet]] = {site_id: [] for site_id in prices}
     evses: dict[str, Outlet | None] = {}
     silent = dict(stations)
     for evse in await session.scalars(
@@ -329,10 +359,13 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
             sites[stations[evse.station]].append(outlet)
     unknown = set(silent.values())
     known = {site: found for site, found in sites.items() if found or site not in unknown}
-    return Outlets(sites=known, evses=evses)
+    unstaffed = frozenset(site_id for site_id, price in prices.items() if price is None)
+    return Outlets(sites=known, evses=evses, unstaffed=unstaffed)
 
 
-def car_state(car: KnownCar, trip: Away | None, now: datetime, ground: Ground) -> CarState:
+def car_state(
+    car: KnownCar, trip: Away | None, now: datetime, ground: Ground, full: Set[str]
+) -> CarState:
     """Returns a car as admission sees it: where and when it is free, and how charged.
 
     Args:
@@ -340,6 +373,7 @@ def car_state(car: KnownCar, trip: Away | None, now: datetime, ground: Ground) -
         trip: the one it is on.
         now: the present.
         ground: what it is measured by.
+        full: sites at which no EVSE is left for a car that has none.
     """
     straying, margin = ground.caution.straying, ground.margin
     model, powers_w = ground.models[car.model_id], ground.powers_w[car.model_id]
@@ -367,7 +401,9 @@ def car_state(car: KnownCar, trip: Away | None, now: datetime, ground: Ground) -
         power_w = 0.0
         if outlet is not None:
             power_w = outlet_power_w(outlet, charger_of(model))
-    elif car.returned_at is not None and now - car.returned_at > PLUG_IN_WITHIN:
+    elif site_id in full or (
+        car.returned_at is not None and now - car.returned_at > PLUG_IN_WITHIN
+    ):
         power_w = 0.0
     return CarState(
         vehicle_id=car.id,

@@ -163,3 +163,26 @@ async def test_a_site_promises_with_ninety_nine_percent_unless_it_says_otherwise
     stepped_house: RestHouse,
 ) -> None:
     assert (await stepped_house.post("/sites", a_site(id="A")))["promise_probability"] == 0.99
+
+
+async def test_a_car_counts_on_no_charge_where_all_evses_have_others(
+    stepped_on_both: RestHouse,
+) -> None:
+    """It would be promised what nobody brings it; where staff moves cars it gets its turn."""
+    house = stepped_on_both
+    await house.fleet("car-1", soc_pct=20)
+    await house.post("/vehicles", {"id": "car-2", "model_id": "mia", "site_id": "A"})
+    await house.post("/vehicles/car-2/state", {"soc_pct": 20}, 200)
+    far = wish(8, distance_km=60)
+
+    async def can() -> list[str]:
+        quote = await house.post("/booking-quotes", far, 200)
+        return sorted(each["vehicle_id"] for each in quote["offers"])
+
+    assert await can() == ["car-1"]
+    await house.patch("/sites/A", {"move_price": "1.00"})
+    assert await can() == ["car-1", "car-2"]
+    await house.patch("/sites/A", {"move_price": None})
+    assert await can() == ["car-1"]
+    await house.post("/vehicles/car-1/state", {"plugged_evse": None}, 200)
+    assert await can() == ["car-1", "car-2"]
