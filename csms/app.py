@@ -32,6 +32,7 @@ from csms.ledger.committer import Committer
 from csms.ledger.database import Database
 from csms.ledger.lead import Lead
 from csms.ledger.relay import Relay
+from csms.planning.improving import Improver
 from csms.planning.looking import Look, NotSeen, look_apart, look_in
 from csms.planning.worker import Looks, Planner, Solve
 from csms.routers import ROUTERS
@@ -295,7 +296,23 @@ class House:
             replan_gap=self.times.replan_gap,
             options=self._options,
             tenant=TENANT,
+            improver=self._improver(),
         )
+
+    def _improver(self) -> Improver | None:
+        """Returns what betters plans beside; in line nothing does, so that days repeat."""
+        if self.times.in_line:
+            return None
+
+        async def attempt(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
+            pool = ProcessPool()
+            try:
+                return await asyncio.wrap_future(pool.attempt(problem, former, how))
+            finally:
+                pool.close()
+
+        limit_s = float(self.settings.plan_time_limit_s)
+        return Improver(attempt, wire=self.times.wire, limit_s=limit_s)
 
     def _authority_outside(self) -> EstAuthority | None:
         settings = self.settings

@@ -32,6 +32,8 @@ ENVIRONMENT_PREFIX = "HELIOFLEET_"
 DEFAULT_CONFIG_FILE = Path("heliofleet.toml")
 MASK = "********"
 OPERATOR_NAME = "Heliofleet"
+LONGEST_PLAN_S = 300
+"""A third of the time until the next plan by the clock."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system choose a free one."""
@@ -158,6 +160,9 @@ class Settings(BaseModel):
     plan_retention_days: Days = 90
     """How long plans, the limits and commands that came of them, and limits of the grid, moves,
     overrides, checks of stations and simulations that are over are kept; 0: for ever."""
+    plan_time_limit_s: Annotated[int, Field(ge=0, le=LONGEST_PLAN_S)] = 0
+    """For how many seconds of each quarter of an hour the plan in force is bettered in a process of
+    its own, while nothing happens; 0: only when somebody asks for it. Replays don't read it."""
     public_url: str | None = None
     """Where stations reach the REST door, for the logs that they upload, as
     `https://fleet.example.org`. Unset: `http://HOST:HTTP_PORT`, unless `host` stands for all

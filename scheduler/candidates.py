@@ -198,7 +198,7 @@ class Judge:
         dropped: Mapping[int, UnservedCode],
     ) -> Candidate:
         decision = Decision(chains, stays, solved.powers_w, solved.battery_w, solved.flexible_w)
-        objective = solved.objective + self._short_gaps(chains)
+        objective = solved.objective + short_gaps(self._view, chains, self._short_gap_cost)
         worth = priority_served(self._view, chains)
         return Candidate(
             decision,
@@ -210,16 +210,17 @@ class Judge:
             near=solved.near,
         )
 
-    def _short_gaps(self, chains: Chains) -> float:
-        """Returns the cost of trips that follow too closely for a late return."""
-        trips, hours = self._view.trips, self._view.hours
-        if self._short_gap_cost == 0:
-            return 0.0
-        return self._short_gap_cost * sum(
-            max(0.0, SHORT_GAP_H - (trips[after].start - trips[before].end) * hours)
-            for chain in chains
-            for before, after in itertools.pairwise(chain)
-        )
+
+def short_gaps(view: View, chains: Chains, cost_per_h: float) -> float:
+    """Returns the cost of trips that follow too closely for a late return."""
+    if cost_per_h == 0:
+        return 0.0
+    trips = view.trips
+    return cost_per_h * sum(
+        max(0.0, SHORT_GAP_H - (trips[after].start - trips[before].end) * view.hours)
+        for chain in chains
+        for before, after in itertools.pairwise(chain)
+    )
 
 
 def uncharged(view: View, chains: Chains) -> Candidate:

@@ -118,6 +118,7 @@ class ProcessPool:
         self._worker: BaseProcess | None = None
         self._line: Connection[Any, Any] | None = None
         self._jobs = 0
+        self._is_closed = False
         self.killed = 0
         """How many workers were given up; read by the metrics."""
 
@@ -130,6 +131,16 @@ class ProcessPool:
     ) -> Future[Made]:
         """Returns the plan to come."""
         return self._thread.submit(self._solve, problem, incumbent, options)
+
+    def attempt(
+        self, problem: Problem, incumbent: Plan | None, options: PlanOptions
+    ) -> Future[Made]:
+        """Returns the plan to come, where one is at hand and a better one is searched for.
+
+        Raises:
+            WorkerLost: from the future, if the worker does not outlive it; `close` ends it.
+        """
+        return self._thread.submit(self._attempt, problem, incumbent, options)
 
     def call(self, job: Callable[[], T]) -> Future[T]:
         """Returns what `job` will return; it runs in the worker, after what was asked for before.
@@ -144,7 +155,8 @@ class ProcessPool:
         return self._thread.submit(self._called, job, patience_s)
 
     def close(self) -> None:
-        """Ends the worker at once."""
+        """Ends the worker at once, in the midst of what it does."""
+        self._is_closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._kill()
 
@@ -153,15 +165,21 @@ class ProcessPool:
         return None if self._worker is None else self._worker.pid
 
     def _solve(self, problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
-        known = None if incumbent is None else _packed(incumbent)
-        job = partial(_solved_apart, _packed(problem), known, options)
         try:
-            return self._called(job, self._patience_s(problem)).made()
+            return self._attempt(problem, incumbent, options)
         except WorkerLost:
             return _without_solver(problem, incumbent, options)
 
+    def _attempt(self, problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:
+        known = None if incumbent is None else _packed(incumbent)
+        job = partial(_solved_apart, _packed(problem), known, options)
+        return self._called(job, self._patience_s(problem, options)).made()
+
     def _called(self, job: Callable[[], T], patience_s: float | None) -> T:
         line = self._ready()
+        if self._is_closed:  # meanwhile: who has closed it may not have seen this worker
+            self._kill()
+            raise WorkerLost
         try:
             line.send(job)
             if line.poll(patience_s):
@@ -181,30 +199,33 @@ class ProcessPool:
             self._kill()
             self._ready()
 
-    def _patience_s(self, problem: Problem) -> float | None:
+    def _patience_s(self, problem: Problem, options: PlanOptions) -> float | None:
         if self.kill_after_s is None:
             return None
-        return self.kill_after_s + KILL_PER_CAR_S * len(problem.vehicles)
+        given_s = options.time_limit_s or 0.0
+        return self.kill_after_s + KILL_PER_CAR_S * len(problem.vehicles) + given_s
 
     def _ready(self) -> Connection[Any, Any]:
         if self._line is None or self._worker is None or not self._worker.is_alive():
             self._kill()
             ours, theirs = self._context.Pipe()
-            line = self._line = cast("Connection[Any, Any]", ours)
-            self._jobs = 0
-            self._worker = self._context.Process(target=_work, args=(theirs,), daemon=True)
-            self._worker.start()
+            line = cast("Connection[Any, Any]", ours)
+            worker = self._context.Process(target=_work, args=(theirs,), daemon=True)
+            worker.start()
             theirs.close()
+            self._jobs = 0
+            self._line, self._worker = line, worker
             return line
         return self._line
 
     def _kill(self) -> None:
-        if self._worker is not None:
-            self._worker.kill()
-            self._worker.join(5)
-        if self._line is not None:
-            self._line.close()
-        self._worker = self._line = None
+        # Whoever closes may do so while the thread of this pool does the same.
+        worker, line, self._worker, self._line = self._worker, self._line, None, None
+        if worker is not None:
+            worker.kill()
+            worker.join(5)
+        if line is not None:
+            line.close()
 
 
 def _work(line: Connection[Any, Any]) -> None:
@@ -255,10 +276,11 @@ class _Packed:
     violations: tuple[Violation, ...]
     kept_cars: int
     solvers: tuple[str, ...]
+    objective: float
 
     def made(self) -> Made:
         plan = msgspec.msgpack.decode(self.plan, type=Plan)
-        return Made(plan, self.level, self.violations, self.kept_cars, self.solvers)
+        return Made(plan, self.level, self.violations, self.kept_cars, self.solvers, self.objective)
 
 
 def _packed(thing: Problem | Plan) -> bytes:
@@ -276,7 +298,14 @@ def _solved_apart(problem: bytes, incumbent: bytes | None, options: PlanOptions)
         None if incumbent is None else msgspec.msgpack.decode(incumbent, type=Plan),
         options,
     )
-    return _Packed(_packed(made.plan), made.level, made.violations, made.kept_cars, made.solvers)
+    return _Packed(
+        _packed(made.plan),
+        made.level,
+        made.violations,
+        made.kept_cars,
+        made.solvers,
+        made.objective,
+    )
 
 
 def _solved(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> Made:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from random import Random
 from typing import Literal
@@ -23,7 +23,7 @@ from typing import Literal
 from scheduler.apart import LARGE, Memory
 from scheduler.assign import assign, mend
 from scheduler.bound import quick_bound
-from scheduler.candidates import Candidate, Charger, Judge, uncharged
+from scheduler.candidates import Candidate, Charger, Judge, short_gaps, uncharged
 from scheduler.chains import Chains, calling_at, priority_served, served, sound_chains
 from scheduler.charge import Charge, charge
 from scheduler.check import Violation, check
@@ -75,6 +75,9 @@ class Made:
     solvers: tuple[str, ...] = ()
     """Who has answered the programs of its charging (`glop`, `highs`), or found other trips
     (`cp-sat`); empty unless the level is `solver`."""
+    objective: float = math.inf
+    """What was made small: the plan's cost, and what `PlanOptions` prices beside money. Comparable
+    between plans of one problem that serve as much; infinite unless the level is `solver`."""
 
 
 def make_plan(
@@ -108,8 +111,10 @@ def plan_with_level(
     for level, candidate in planner.candidates():
         plan = planner.result(candidate)
         if not check(problem, plan):
-            solvers = tuple(sorted(planner.answered)) if level == "solver" else ()
-            return Made(plan, level, kept_cars=planner.kept_cars, solvers=solvers)
+            if level != "solver":
+                return Made(plan, level)
+            solvers = tuple(sorted(planner.answered))
+            return Made(plan, level, (), planner.kept_cars, solvers, candidate.objective)
         planner.kept_cars = 0
     none: Chains = tuple(() for _ in problem.vehicles)
     plan = planner.result(uncharged(planner.view, none))
@@ -164,7 +169,10 @@ class _Planner:
             for candidate in self._solved():
                 moved = turns.with_moves(candidate) if turns.are_possible else None
                 if moved is not None:
-                    yield "solver", moved
+                    gaps = short_gaps(
+                        self.view, moved.decision.chains, self._options.short_gap_cost_per_h
+                    )
+                    yield "solver", replace(moved, objective=moved.objective + gaps)
                 yield "solver", candidate
         chains = mend(self.view, self._prices, self._kept or tuple(() for _ in self.view.cars))
         if self._options.follow_sun:

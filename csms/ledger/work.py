@@ -81,7 +81,7 @@ class UnitOfWork:
         self._dialect = dialect
         self._events: list[_Pending] = []
         self._stations: dict[str, None] = {}
-        self._sites: dict[str, str] = {}
+        self._sites: dict[str, tuple[str, float | None]] = {}
 
     async def take_turn(self, what: str) -> None:
         """Waits for the tenant's turn at `what`, and holds it to the end of the unit of work.
@@ -149,15 +149,18 @@ class UnitOfWork:
         self._stations[station] = None
         return command_id
 
-    def request_plan(self, site_id: str, reason: str) -> None:
-        """Asks for a new plan of a site; several wishes before the next plan are one."""
-        self._sites[site_id] = reason
+    def request_plan(self, site_id: str, reason: str, *, time_limit_s: float | None = None) -> None:
+        """Asks for a new plan of a site; several wishes before the next plan are one.
+
+        With `time_limit_s` it is bettered for so long once it is published.
+        """
+        self._sites[site_id] = reason, time_limit_s
 
     async def finish(self) -> Committed:
         """Writes what was announced, for the transaction's owner to commit right after."""
         await self.session.flush()
-        for site_id, reason in sorted(self._sites.items()):
-            await self._upsert_plan_request(site_id, reason)
+        for site_id, (reason, time_limit_s) in sorted(self._sites.items()):
+            await self._upsert_plan_request(site_id, reason, time_limit_s)
         events = await self._number_events()
         return Committed(
             events=events,
@@ -165,9 +168,13 @@ class UnitOfWork:
             sites=tuple((self.tenant, site) for site in sorted(self._sites)),
         )
 
-    async def _upsert_plan_request(self, site_id: str, reason: str) -> None:
+    async def _upsert_plan_request(
+        self, site_id: str, reason: str, time_limit_s: float | None
+    ) -> None:
         insert = postgresql.insert if self._dialect == "postgresql" else sqlite.insert
-        row = {"reason": reason, "requested_at": self.now}
+        row: dict[str, Any] = {"reason": reason, "requested_at": self.now}
+        if time_limit_s is not None:  # else one that was asked for before stays
+            row["time_limit_s"] = time_limit_s
         await self.session.execute(
             insert(PlanRequest)
             .values(site_id=site_id, **row)

@@ -58,7 +58,14 @@ GRID_LIMITS = "grid limits"
 """What units of work take turns at, so that no plan lifts what a limit of the grid has cut."""
 
 
-async def publish(work: UnitOfWork, snapshot: Snapshot, made: Made, *, trigger: str) -> PlanRow:
+async def publish(
+    work: UnitOfWork,
+    snapshot: Snapshot,
+    made: Made,
+    *,
+    trigger: str,
+    time_limit_s: float | None = None,
+) -> PlanRow:
     """Stores a plan, updates the promises of bookings and orders the limits that changed.
 
     Returns the stored plan. Emits `plan.published`, `booking.at_risk` or `booking.confirmed` where
@@ -78,6 +85,7 @@ async def publish(work: UnitOfWork, snapshot: Snapshot, made: Made, *, trigger: 
         made_by=made.level,
         kept_cars=made.kept_cars,
         solvers=list(made.solvers),
+        time_limit_s=time_limit_s,
         trigger=trigger,
         forecast_source=snapshot.forecast_source,
         left_out=[each.document() for each in snapshot.left_out],

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.energy.queries import Equipment
 from csms.ledger.database import Database
-from csms.planning.queries import Rows, current_plan, read_rows, sites_asked_for
+from csms.planning.queries import Rows, current_plan, plans_asked_for, read_rows
 from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
 from models.errors import Unavailable
 from scheduler.plan import Plan, read_plan
@@ -41,6 +41,8 @@ class Look:
     former: Former | None
     asked_for: frozenset[str]
     """Sites for which a plan has been asked for that is not published yet."""
+    time_limit_s: float | None
+    """For how long the plan is then to be bettered; None: nobody asks for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ async def look(
     """
     rows = await read_rows(session, tenant=tenant, now=now, horizon=HORIZON)
     last = await current_plan(session, tenant=tenant)
-    asked_for = await sites_asked_for(session, tenant=tenant)
+    asked_for = await plans_asked_for(session, tenant=tenant)
     if not rows.sites or not rows.vehicles:
         return None
     snapshot = snapshot_of(rows, now)
@@ -78,7 +80,14 @@ async def look(
         plan = None if last.id == known else read_plan(last.document.encode())
         former = Former(last.id, last.start, plan)
     written = write_problem(snapshot.problem).decode()
-    return Look(replace(snapshot, rows=_needed_later(rows), document=written), former, asked_for)
+    return Look(
+        replace(snapshot, rows=_needed_later(rows), document=written),
+        former,
+        asked_for=frozenset(each.site_id for each in asked_for),
+        time_limit_s=max(
+            (each.time_limit_s for each in asked_for if each.time_limit_s), default=None
+        ),
+    )
 
 
 def _needed_later(rows: Rows) -> Rows:

@@ -64,14 +64,14 @@ REMEMBERED_FOR = timedelta(days=7)
 """How long a box that broke a limit is taken to be able to do so again."""
 
 
-async def sites_asked_for(session: AsyncSession, *, tenant: str) -> frozenset[str]:
-    """Returns the sites for which a plan has been asked for that is not published yet."""
+async def plans_asked_for(session: AsyncSession, *, tenant: str) -> Sequence[PlanRequest]:
+    """Returns what has been asked for that no published plan has answered yet."""
     found = await session.scalars(
-        select(PlanRequest.site_id)
+        select(PlanRequest)
         .join(Site, Site.id == PlanRequest.site_id)
         .where(Site.tenant_id == tenant)
     )
-    return frozenset(found)
+    return found.all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +406,7 @@ def plan_heading(plan: Plan, limits: Sequence[ChargingLimit]) -> dict[str, Any]:
         "made_by": plan.made_by,
         "kept_cars": plan.kept_cars,
         "solvers": plan.solvers,
+        "time_limit_s": plan.time_limit_s,
         "gap": None if plan.lower_bound is None else round(plan.cost - plan.lower_bound, 4),
         "trigger": plan.trigger,
         "forecast_source": plan.forecast_source,

@@ -4,6 +4,8 @@ A change that matters is a wish. Wishes within `replan_gap` of the last plan are
 urgent ones, and the clock every 15 minutes, at once. Solving happens in a pool outside the event
 loop, and so is what must be read and computed before it (`csms.planning.looking`); every plan comes
 with the referee's verdict, and a refused or failed one leaves the plan before it in force.
+
+With time to spare the plan in force is bettered beside (`csms.planning.improving`).
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from csms.bus.base import PLAN_REQUESTED, EventNote
 from csms.ledger.database import Database
 from csms.overrides.actions import price
 from csms.planning.actions import publish
+from csms.planning.improving import Improver, is_better
 from csms.planning.looking import Former, Look, look_in
+from csms.planning.queries import plans_asked_for
 from csms.planning.rules import extra_cost
 from csms.planning.snapshot import STEP_MINUTES, Snapshot
 from models.clocks import Activity, Clock, ticks
@@ -93,6 +97,7 @@ class Planner:
         options: PlanOptions = PlanOptions(),  # noqa: B008 - frozen
         tenant: str = "default",
         look: Looks | None = None,
+        improver: Improver | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -104,6 +109,7 @@ class Planner:
         self._replan_gap = replan_gap
         self._options = options
         self._tenant = tenant
+        self._improver = improver
         self._wishes: asyncio.Queue[str] = asyncio.Queue()
         self._planned_at: datetime | None = None
         self._waiting: asyncio.Task[None] | None = None
@@ -134,6 +140,8 @@ class Planner:
 
     async def stop(self) -> None:
         """Ends the loop; a plan that is being made is given up."""
+        if self._improver is not None:
+            await self._improver.rest()
         if self._waiting is not None:
             self._tasks.append(self._waiting)
         for task in self._tasks:
@@ -180,6 +188,8 @@ class Planner:
             self._touched = None
         else:
             self._touched |= {site_id}
+        if self._improver is not None:
+            self._improver.disturb()
         self._ask(reason, urgent=urgent)
 
     def _ask(self, reason: str, *, urgent: bool = False) -> None:
@@ -220,6 +230,8 @@ class Planner:
         self._planned_at = now
         by_clock, self._quarter_begun = self._quarter_begun, False
         touched, self._touched = self._touched, frozenset()
+        if self._improver is not None:
+            await self._improver.rest()
         await self._refresh_forecasts(now)
         seen = await self._look(now, None if self._made is None else self._made[0])
         if seen is None:
@@ -243,7 +255,46 @@ class Planner:
         plan_id = await self._take(snapshot, made, trigger)
         if plan_id is not None:
             await self._price(snapshot, made, plan_id, partial(self._resolve, incumbent, how))
+            if by_clock and self._improver is not None:
+                self._improver.quarter_begins()
+            self._better(seen, made, promised, trigger)
         return plan_id
+
+    def _better(self, seen: Look, made: Made, promised: dict[str, str], trigger: str) -> None:
+        """Has a plan bettered that was just published, unless it is out of date already."""
+        improver = self._improver
+        if improver is None:
+            return
+        if seen.time_limit_s is not None:
+            improver.ask(seen.time_limit_s)
+        if self._touched == frozenset() and made.level == "solver":
+            take = partial(self._take_better, seen.snapshot, made, trigger)
+            improver.begin(seen.snapshot.problem, made.plan, promised, self._options, take)
+
+    async def _take_better(
+        self, snapshot: Snapshot, before: Made, trigger: str, made: Made, limit_s: float
+    ) -> bool:
+        """Publishes a plan that was searched for beside, where it betters the one in force.
+
+        That is `before`: with the next plan, searches for a better one than this are given up.
+        """
+        improver = self._improver
+        assert improver is not None
+        self.violations += len(made.violations)
+        if made.violations or made.level != "solver":
+            log.error("plan.not_bettered", level=made.level, limit_s=limit_s)
+            return True
+        if not (improver.is_asked_for or is_better(snapshot.problem, made, before)):
+            return True
+        async with self._db.write(self._clock, self._ids, actor="planner") as work:
+            asked = await plans_asked_for(work.session, tenant=self._tenant)
+            if asked:  # something has happened that we have not heard of yet
+                return False
+            row = await publish(work, snapshot, made, trigger=trigger, time_limit_s=limit_s)
+        self.levels[made.level] += 1
+        self.solve_seconds.append(made.plan.solve_seconds)
+        self._made = (row.id, made.plan)
+        return True
 
     def _surprising(self, problem: Problem) -> frozenset[str]:
         """Returns where sun to spare within the hour is not what was last planned with."""

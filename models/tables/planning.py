@@ -31,6 +31,8 @@ class Plan(Base):
     """How many cars it left as the plan before says."""
     solvers: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
     """Who has answered the programs of its charging: `scheduler.rolling.Made`."""
+    time_limit_s: Mapped[float | None]
+    """For how long the plan before was bettered into this one; None: this one was made at once."""
     trigger: Mapped[str]
     """What asked for it."""
     forecast_source: Mapped[str]
@@ -55,6 +57,8 @@ class PlanRequest(Base):
     )
     reason: Mapped[str]
     requested_at: Mapped[datetime]
+    time_limit_s: Mapped[float | None]
+    """For how long the plan is then to be bettered, where somebody has asked for that."""
 
 
 class Override(Kept, Base):

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import defer
 from starlette.responses import Response
 
+from csms.config import LONGEST_PLAN_S
+from csms.planning.improving import LEAST_S
 from csms.planning.queries import current_plan, limit_resource, limits_of_plan, plan_resource
+from csms.updates.api.documents import Duration
 from csms.web.documents import Document, Id, Instant, Shown
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page
 from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
+from csms.web.services import services_of
 from csms.web.shown import Page
 from csms.web.work import Reading, Work
 from models.errors import NotFound
@@ -75,6 +79,9 @@ class PlanShown(BaseModel):
     solvers: list[str]
     """Who has answered the programs of its charging: `glop`, or `highs` after it; `cp-sat` where it
     has found other trips. Empty for a plan without a solver, and for one of an older version."""
+    time_limit_s: float | None
+    """For how long the plan before was bettered into this one, at most; null: it was made at
+    once."""
     gap: float | None
     """What it costs beyond `lower_bound`: no plan that serves as much can save more than that."""
     trigger: str
@@ -116,12 +123,16 @@ class PlanWish(Document):
     """A site that is to be planned anew."""
 
     site_id: Id
+    time_limit: Duration | None = None
+    """For how long the plan is then bettered, at most: PT1S to PT5M. What is found is published as
+    a second plan."""
 
 
 class WishShown(Shown):
     """A wish that was taken."""
 
     site_id: str
+    time_limit_s: float | None
     requested_at: AwareDatetime
 
 
@@ -172,13 +183,24 @@ async def show_plan(session: Reading, caller: CallerNow, plan_id: str) -> Respon
 
 
 @router.post("/plans", status_code=202, response_model=WishShown, dependencies=[may("operate")])
-async def request_plan(work: Work, body: PlanWish) -> Response:
-    """Ask for a new plan; it is made in the background and announced as `plan.published`."""
+async def request_plan(request: Request, work: Work, body: PlanWish) -> Response:
+    """Ask for a new plan; it is made in the background and announced as `plan.published`.
+
+    With a time limit it is then bettered for so long, all sites together, and announced again. What
+    happens meanwhile is planned for at once, and takes nothing of that time but what has passed.
+    """
     site = await work.session.get(Site, body.site_id)
     if site is None or site.tenant_id != work.tenant:
         raise bad_field("/site_id", "there is no such site")
-    work.request_plan(body.site_id, "asked")
-    return reply({"site_id": body.site_id, "requested_at": work.now}, status=202)
+    limit_s = None if body.time_limit is None else body.time_limit.total_seconds()
+    if limit_s is not None:
+        if services_of(request).db.inline:
+            raise bad_field("/time_limit", "plans of a replay have none, so that it repeats")
+        if not LEAST_S <= limit_s <= LONGEST_PLAN_S:
+            raise bad_field("/time_limit", "is from PT1S to PT5M")
+    work.request_plan(body.site_id, "asked", time_limit_s=limit_s)
+    taken = {"site_id": body.site_id, "time_limit_s": limit_s, "requested_at": work.now}
+    return reply(taken, status=202)
 
 
 @router.get("/limits", response_model=Page[LimitShown], dependencies=[may("read")])

@@ -1,0 +1,228 @@
+"""A plan in force is bettered beside, for so long as was set or asked for, and nobody waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from csms.app import House, stepped_times, virtual_times
+from csms.config import Settings
+from csms.keyring import Keyring
+from csms.planning.improving import Improver
+from models.clocks import RealWireClock
+from models.timeline import format_rfc3339
+from scheduler.plan import Plan
+from scheduler.pool import WorkerLost
+from scheduler.problem import Problem
+from scheduler.rolling import Made, PlanOptions
+from tests.builders.equipped_house import EquippedHouse, equipped_house
+from tests.builders.rest_house import BOOTSTRAP, START, a_model, a_site, a_trip, rest_house
+from tests.builders.waiting import until
+
+PATIENCE_S = 120.0
+
+
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
+    """The whole house with its planner, which betters plans by the clock for a second."""
+    settings = Settings(
+        database_url=url, bootstrap_api_key=SecretStr(BOOTSTRAP), plan_time_limit_s=1
+    )
+    house = House(settings, stepped_times(START), Keyring(b"k" * 32))
+    await house.start()
+    try:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(house.api),
+            base_url="http://house/api/v1",
+            headers={"Authorization": f"Bearer {BOOTSTRAP}"},
+            timeout=PATIENCE_S,
+        ) as http:
+            yield house, http
+    finally:
+        await house.stop(timeout_s=0.5)
+
+
+async def furnish(http: httpx.AsyncClient) -> None:
+    """Puts two cars at one site, and a booking on each."""
+    for path, body in (
+        ("/sites", a_site(id="A")),
+        ("/vehicle-models", a_model(id="mia")),
+        ("/drivers", {"id": "ada", "name": "Ada"}),
+        ("/stations", {"identity": "C", "site_id": "A", "evses": [{"evse_id": 1}, {"evse_id": 2}]}),
+        ("/vehicles", {"id": "car-1", "model_id": "mia", "site_id": "A"}),
+        ("/vehicles", {"id": "car-2", "model_id": "mia", "site_id": "A"}),
+        ("/vehicles/car-1/state", {"soc_pct": 60, "plugged_evse": "C/1"}),
+        ("/vehicles/car-2/state", {"soc_pct": 80, "plugged_evse": "C/2"}),
+        ("/bookings", a_trip(START + timedelta(hours=3), id="b1", distance_km=30)),
+        ("/bookings", a_trip(START + timedelta(hours=3), id="b2", distance_km=40)),
+    ):
+        (await http.post(path, json=body)).raise_for_status()
+
+
+async def bettered(http: httpx.AsyncClient, limit_s: float, minutes: int) -> tuple[Any, Any]:
+    """Lets time pass until a plan with this limit is there; returns the one before, and it."""
+    then = {"advance_to": format_rfc3339(START + timedelta(minutes=minutes))}
+    (await http.post("/clock", json=then)).raise_for_status()
+
+    async def stored() -> list[Any]:
+        items: list[Any] = (await http.get("/plans")).raise_for_status().json()["items"]
+        return items
+
+    def found(plans: list[Any]) -> list[int]:
+        return [n for n, each in enumerate(plans) if each["time_limit_s"] == limit_s]
+
+    plans = await until(stored, lambda plans: bool(found(plans)), PATIENCE_S)
+    which = found(plans)[-1]
+    return plans[which - 1], plans[which]
+
+
+async def test_a_service_betters_plans_by_the_clock_and_those_that_are_asked_for(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("csms.planning.improving.CENT", -1e9)  # any other plan is better
+    async with running(sqlite_url) as (house, http):
+        await furnish(http)
+        asked = await http.post("/plans", json={"site_id": "A", "time_limit": "PT2S"})
+        assert asked.status_code == 202
+        assert asked.json()["time_limit_s"] == 2.0
+        wished = await bettered(http, 2.0, 10)
+        by_clock = await bettered(http, 1.0, 16)
+        assert house.planner.violations == 0
+    assert by_clock[1]["trigger"] == "clock"
+    for earlier, later in (wished, by_clock):
+        assert earlier["time_limit_s"] is None
+        assert later["trigger"] == earlier["trigger"]
+        assert later["start"] == earlier["start"]
+        assert later["made_by"] == "solver"
+        assert later["solvers"]
+        assert later["gap"] <= earlier["gap"] + 1e-4
+        assert {each["booking"] for each in later["assignments"]} == {"b1", "b2"}
+
+
+async def test_replays_and_bad_input_get_no_time(sqlite_url: str) -> None:
+    settings = Settings(database_url=sqlite_url, plan_time_limit_s=5)
+    assert House(settings, virtual_times(START, 1), Keyring(b"k" * 32))._improver() is None
+    async with rest_house(sqlite_url) as house:
+        await house.site(id="A")
+        for wrong in ("PT0.5S", "PT5M1S", "-PT10S", "long", 10):
+            await house.post("/plans", {"site_id": "A", "time_limit": wrong}, 422)
+
+
+class Search:
+    """Stands for the process that betters plans: it is told when it has found something."""
+
+    def __init__(self, house: EquippedHouse, *, limit_s: float = 0.0) -> None:
+        self.now_s = 0.0
+        self.limits_s: list[float | None] = []
+        self.broken_off = 0
+        self.found: asyncio.Future[Made]
+        wire = RealWireClock()
+        wire.monotonic = lambda: self.now_s  # type: ignore[method-assign]
+        self.improver = Improver(self._attempt, wire=wire, limit_s=limit_s)
+        self._house = house
+        house.planner._improver = self.improver
+
+    async def _attempt(self, problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
+        self.limits_s.append(how.time_limit_s)
+        self.last = await self._house.planner._solve(problem, former, PlanOptions())
+        self.found = asyncio.get_running_loop().create_future()
+        try:
+            return await self.found
+        except asyncio.CancelledError:
+            self.broken_off += 1
+            raise
+
+    async def has_begun(self, times: int) -> None:
+        async def begun() -> bool:
+            return len(self.limits_s) == times and hasattr(self, "found") and not self.found.done()
+
+        await until(begun, bool)
+
+    async def ends(self) -> None:
+        async def task() -> bool:
+            running = self.improver._task
+            return running is None or running.done()
+
+        await until(task, bool)
+
+    async def plans(self) -> list[Any]:
+        listed = await self._house.rest.get("/plans")
+        return listed["items"]
+
+
+@asynccontextmanager
+async def searching(url: str, **more: Any) -> AsyncIterator[tuple[EquippedHouse, Search]]:
+    async with equipped_house(url) as house:
+        await house.rest.site(id="A", timezone="UTC")
+        await house.furnish([{"evse_id": 1, "max_power_w": 3_700.0}], cars=1)
+        await house.prices(["0.30"] * 72)
+        yield house, Search(house, **more)
+
+
+async def test_who_needs_a_plan_does_not_wait_and_the_next_has_what_is_left(
+    sqlite_url: str,
+) -> None:
+    async with searching(sqlite_url) as (house, search):
+        await house.rest.post("/plans", {"site_id": "A", "time_limit": "PT30S"}, 202)
+        assert (await house.plan())["time_limit_s"] is None
+        await search.has_begun(1)
+        search.now_s += 12.0
+        # Somebody overrides a car: that search goes by what was.
+        await house.charge_now("car-1")
+        house.planner.wish("override.created", urgent=True, site_id="A")
+        plan = await house.plan()
+        assert search.broken_off == 1
+        assert (plan["time_limit_s"], len(await search.plans())) == (None, 2)
+        await search.has_begun(2)
+        search.found.set_result(search.last)
+        await search.ends()
+        assert search.limits_s == [30.0, 18.0]
+        assert [each["time_limit_s"] for each in await search.plans()] == [None, None, 18.0]
+        await house.plan()  # has no time of its own
+        assert len(search.limits_s) == 2
+
+
+async def test_what_nobody_asked_for_takes_the_place_of_the_plan_only_if_it_is_better(
+    sqlite_url: str,
+) -> None:
+    async with searching(sqlite_url, limit_s=20.0) as (house, search):
+        for turn, gain in enumerate((0.0, 0.02), start=1):
+            house.planner._quarter_begun = True
+            await house.plan()
+            await search.has_begun(turn)
+            made = search.last
+            search.found.set_result(replace(made, objective=made.objective - gain))
+            await search.ends()
+        assert [each["time_limit_s"] for each in await search.plans()] == [None, None, 20.0]
+        assert search.limits_s == [20.0, 20.0]
+
+
+@pytest.mark.parametrize("fault", ["lost", "broken", "unheard"])
+async def test_what_becomes_of_a_search_costs_no_plan(sqlite_url: str, fault: str) -> None:
+    async with searching(sqlite_url) as (house, search):
+        await house.rest.post("/plans", {"site_id": "A", "time_limit": "PT30S"}, 202)
+        await house.plan()
+        await search.has_begun(1)
+        if fault == "lost":
+            search.found.set_exception(WorkerLost())
+        elif fault == "broken":
+            search.found.set_result(replace(search.last, level="former"))
+        else:  # a request that has been stored, and not told
+            await house.rest.post("/plans", {"site_id": "A"}, 202)
+            search.found.set_result(search.last)
+        await search.ends()
+        assert [each["time_limit_s"] for each in await search.plans()] == [None]
+        assert (await house.plan())["time_limit_s"] is None
+        again = 2 if fault == "unheard" else 1
+        if again == 2:
+            await search.has_begun(2)
+        assert len(search.limits_s) == again
+        await search.improver.rest()
