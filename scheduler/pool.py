@@ -188,7 +188,7 @@ class ProcessPool:
                 return said
         except (EOFError, OSError):
             pass  # the worker has died: what follows is the same as for one that hangs
-        self.killed += 1
+        self.killed += not self._is_closed
         self._kill()
         raise WorkerLost
 

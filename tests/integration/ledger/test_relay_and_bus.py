@@ -192,7 +192,7 @@ async def test_what_another_process_has_written_is_swept_up(
             " expires_at) VALUES ('c', 'default', 'A-1', 'Reset', '{}', 'api', 'queued', ?, ?)",
             (now, now),
         )
-        other.execute("INSERT INTO plan_request VALUES ('A', 'x', ?)", (now,))
+        other.execute("INSERT INTO plan_request VALUES ('A', 'x', ?, NULL)", (now,))
         other.commit()
         other.close()
         await asyncio.sleep(0.3)

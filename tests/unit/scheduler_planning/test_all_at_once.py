@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 
 import pytest
 
+from csms.planning.improving import is_better
 from scheduler import rolling
 from scheduler.candidates import Candidate, Judge
 from scheduler.charge import Charge, charge
@@ -17,7 +19,7 @@ from scheduler.parking import Stay
 from scheduler.plan import Plan
 from scheduler.polish import polished
 from scheduler.problem import Problem
-from scheduler.rolling import make_plan
+from scheduler.rolling import PlanOptions, incumbent_for, make_plan, plan_with_level
 from scheduler.solver import SolveLimits
 from scheduler.view import View
 from tests.builders.grains import grained_problem
@@ -101,3 +103,19 @@ def test_what_it_leaves_out_the_referee_finds_kept(
 ) -> None:
     problem = with_phases(change(random_problem(seed), seed), seed)
     assert check(problem, planned(problem, 0.05)) == ()
+
+
+def test_a_plan_in_force_is_bettered_as_the_service_betters_it() -> None:
+    problem = grained_problem(HARD)
+    looks = count()
+    before = plan_with_level(problem, options=PlanOptions(), monotonic=time.monotonic)
+    former = incumbent_for(problem, former=(problem.start, before.plan), promised={})
+    how = PlanOptions(time_limit_s=4.0, prove=True)
+    better = plan_with_level(
+        problem, incumbent=former, options=how, monotonic=lambda: next(looks) * 0.05
+    )
+    assert "cp-sat" in better.solvers
+    assert better.violations == ()
+    assert is_better(problem, better, before)
+    assert not is_better(problem, better, better)
+    assert not is_better(problem, before, better)

@@ -147,3 +147,32 @@ def test_a_worker_that_has_done_much_makes_room_for_a_fresh_one(
     assert pool.worker_pid() == workers[4]
     assert pool.killed == 0
     pool.close()
+
+
+def test_a_search_that_is_given_up_ends_with_its_process_and_leaves_no_plan() -> None:
+    problem = confluence_like(0, cars=10, sites=3, steps=96)
+    first = InlinePool().submit(problem, None, PlanOptions()).result()
+    pool = ProcessPool()
+    found = pool.attempt(problem, first.plan, PlanOptions(time_limit_s=10 * PATIENCE_S))
+    deadline = time.monotonic() + PATIENCE_S
+    while (pid := pool.worker_pid()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    pool.close()
+    with pytest.raises(WorkerLost):
+        found.result(PATIENCE_S)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert pool.worker_pid() is None
+    assert pool.killed == 0
+
+
+def test_a_limit_lies_below_the_time_after_which_a_worker_is_killed() -> None:
+    problem = read_problem(PROBLEM.read_bytes())
+    pool = ProcessPool(kill_after_s=1.0)
+    plain, limited = (
+        pool._patience_s(problem, PlanOptions(time_limit_s=limit_s)) for limit_s in (None, 300.0)
+    )
+    assert plain is not None
+    assert limited == plain + 300.0
+    pool.close()
