@@ -109,7 +109,7 @@ class Improver:
             if not await take(made, limit_s):
                 return
         except WorkerLost:  # the same again would end the same
-            log.warning("plan.not_bettered", limit_s=limit_s)
+            log.warning("search.lost", limit_s=limit_s)
         except Exception:
             log.exception("plan.failed", reason="bettered")
         finally:

@@ -140,8 +140,6 @@ class Planner:
 
     async def stop(self) -> None:
         """Ends the loop; a plan that is being made is given up."""
-        if self._improver is not None:
-            await self._improver.rest()
         if self._waiting is not None:
             self._tasks.append(self._waiting)
         for task in self._tasks:
@@ -150,6 +148,8 @@ class Planner:
             with suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+        if self._improver is not None:  # last: nothing begins a search any more
+            await self._improver.rest()
 
     async def heard(self, note: EventNote) -> None:
         """Takes a note from the bus, one of `HEARD`: a wish for a new plan."""
@@ -282,7 +282,7 @@ class Planner:
         assert improver is not None
         self.violations += len(made.violations)
         if made.violations or made.level != "solver":
-            log.error("plan.not_bettered", level=made.level, limit_s=limit_s)
+            log.error("search.refused", level=made.level, limit_s=limit_s)
             return True
         if not (improver.is_asked_for or is_better(snapshot.problem, made, before)):
             return True
