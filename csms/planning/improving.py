@@ -80,7 +80,7 @@ class Improver:
         former = incumbent_for(problem, former=(problem.start, plan), promised=promised)
         how = replace(
             options,
-            time_limit_s=self._left_s,
+            time_limit_s=round(self._left_s, 1),
             prove=len(problem.vehicles) * problem.steps <= LARGE,
         )
         self._searching = True
@@ -101,7 +101,7 @@ class Improver:
     async def _better(
         self, problem: Problem, former: Plan | None, how: PlanOptions, take: Take
     ) -> None:
-        limit_s = self._left_s
+        limit_s = how.time_limit_s or 0.0
         began_s = self._wire.monotonic()
         try:
             made = await self._attempt(problem, former, how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from csms.app import House, stepped_times, virtual_times
 from csms.config import Settings
 from csms.keyring import Keyring
 from csms.planning.improving import Improver
+from csms.planning.queries import plans_asked_for
 from models.clocks import RealWireClock
 from models.timeline import format_rfc3339
 from scheduler.plan import Plan
@@ -51,35 +53,44 @@ async def running(url: str) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
 
 
 async def furnish(http: httpx.AsyncClient) -> None:
-    """Puts two cars at one site, and a booking on each."""
-    for path, body in (
+    """Puts ten cars at a site with six EVSEs, and as many bookings."""
+    evses = [{"evse_id": number} for number in range(1, 7)]
+    things: list[tuple[str, dict[str, Any]]] = [
         ("/sites", a_site(id="A")),
         ("/vehicle-models", a_model(id="mia")),
-        ("/drivers", {"id": "ada", "name": "Ada"}),
-        ("/stations", {"identity": "C", "site_id": "A", "evses": [{"evse_id": 1}, {"evse_id": 2}]}),
-        ("/vehicles", {"id": "car-1", "model_id": "mia", "site_id": "A"}),
-        ("/vehicles", {"id": "car-2", "model_id": "mia", "site_id": "A"}),
-        ("/vehicles/car-1/state", {"soc_pct": 60, "plugged_evse": "C/1"}),
-        ("/vehicles/car-2/state", {"soc_pct": 80, "plugged_evse": "C/2"}),
-        ("/bookings", a_trip(START + timedelta(hours=3), id="b1", distance_km=30)),
-        ("/bookings", a_trip(START + timedelta(hours=3), id="b2", distance_km=40)),
-    ):
+        ("/stations", {"identity": "C", "site_id": "A", "evses": evses}),
+    ]
+    for n in range(1, 11):
+        plugged = {"plugged_evse": f"C/{n}"} if n <= len(evses) else {}
+        start = START + timedelta(hours=3 + 1.5 * n)
+        things += [
+            ("/vehicles", {"id": f"car-{n}", "model_id": "mia", "site_id": "A"}),
+            (f"/vehicles/car-{n}/state", {"soc_pct": 30 + 5 * n, **plugged}),
+            ("/drivers", {"id": f"d-{n}", "name": f"Driver {n}"}),
+            ("/bookings", a_trip(start, id=f"b-{n}", distance_km=30 + n, driver_id=f"d-{n}")),
+        ]
+    for path, body in things:
         (await http.post(path, json=body)).raise_for_status()
+
+
+async def advance(http: httpx.AsyncClient, minutes: int) -> None:
+    then = {"advance_to": format_rfc3339(START + timedelta(minutes=minutes))}
+    (await http.post("/clock", json=then)).raise_for_status()
+
+
+async def stored(http: httpx.AsyncClient) -> list[Any]:
+    items: list[Any] = (await http.get("/plans")).raise_for_status().json()["items"]
+    return items
 
 
 async def bettered(http: httpx.AsyncClient, limit_s: float, minutes: int) -> tuple[Any, Any]:
     """Lets time pass until a plan with this limit is there; returns the one before, and it."""
-    then = {"advance_to": format_rfc3339(START + timedelta(minutes=minutes))}
-    (await http.post("/clock", json=then)).raise_for_status()
-
-    async def stored() -> list[Any]:
-        items: list[Any] = (await http.get("/plans")).raise_for_status().json()["items"]
-        return items
+    await advance(http, minutes)
 
     def found(plans: list[Any]) -> list[int]:
         return [n for n, each in enumerate(plans) if each["time_limit_s"] == limit_s]
 
-    plans = await until(stored, lambda plans: bool(found(plans)), PATIENCE_S)
+    plans = await until(lambda: stored(http), lambda plans: bool(found(plans)), PATIENCE_S)
     which = found(plans)[-1]
     return plans[which - 1], plans[which]
 
@@ -95,7 +106,9 @@ async def test_a_service_betters_plans_by_the_clock_and_those_that_are_asked_for
         assert asked.json()["time_limit_s"] == 2.0
         wished = await bettered(http, 2.0, 10)
         by_clock = await bettered(http, 1.0, 16)
-        assert house.planner.violations == 0
+        assert await an_event_is_planned_beside(http)
+    assert house.planner.violations == 0
+    assert multiprocessing.active_children() == []
     assert by_clock[1]["trigger"] == "clock"
     for earlier, later in (wished, by_clock):
         assert earlier["time_limit_s"] is None
@@ -104,7 +117,28 @@ async def test_a_service_betters_plans_by_the_clock_and_those_that_are_asked_for
         assert later["made_by"] == "solver"
         assert later["solvers"]
         assert later["gap"] <= earlier["gap"] + 1e-4
-        assert {each["booking"] for each in later["assignments"]} == {"b1", "b2"}
+        assert len(later["assignments"]) == len(earlier["assignments"]) == 10
+
+
+async def an_event_is_planned_beside(http: httpx.AsyncClient) -> bool:
+    """Has a long search end for an override, which is planned for; returns that it was."""
+
+    async def workers() -> set[int | None]:
+        return {each.pid for each in multiprocessing.active_children()}
+
+    (planning,) = await until(workers, lambda found: len(found) == 1, PATIENCE_S)
+    wish = {"site_id": "A", "time_limit": "PT5M"}
+    (await http.post("/plans", json=wish)).raise_for_status()
+    await advance(http, 26)
+    both = await until(workers, lambda found: len(found) == 2, PATIENCE_S)
+    override = {"vehicle_id": "car-1", "kind": "charge_now", "duration": "PT1H"}
+    (await http.post("/overrides", json=override)).raise_for_status()
+    plans = await until(
+        lambda: stored(http), lambda plans: plans[-1]["trigger"] == "override.created", PATIENCE_S
+    )
+    (searching,) = both - {planning}
+    await until(workers, lambda found: searching not in found and len(found) == 2, PATIENCE_S)
+    return all(each["time_limit_s"] in (None, 1.0, 2.0) for each in plans)
 
 
 async def test_replays_and_bad_input_get_no_time(sqlite_url: str) -> None:
@@ -226,3 +260,17 @@ async def test_what_becomes_of_a_search_costs_no_plan(sqlite_url: str, fault: st
             await search.has_begun(2)
         assert len(search.limits_s) == again
         await search.improver.rest()
+
+
+async def test_a_wish_without_a_time_limit_takes_none_away(database_url: str) -> None:
+    async with rest_house(database_url) as house:
+        await house.site(id="A")
+        for body, told_s in (
+            ({"time_limit": "PT30S"}, 30.0),
+            ({}, 30.0),
+            ({"time_limit": "PT9S"}, 9.0),
+        ):
+            await house.post("/plans", {"site_id": "A", **body}, 202)
+            async with house.db.read() as session:
+                (asked,) = await plans_asked_for(session, tenant="default")
+                assert asked.time_limit_s == told_s
