@@ -52,21 +52,20 @@ class Activity:
 
     def __init__(self) -> None:
         self._count = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._quiet: asyncio.Event | None = None
+        """Of those who wait for quiet: while nobody does, a piece of work costs a sum."""
 
     def begin(self) -> None:
         """Marks one piece of work as under way."""
-        if self._count == 0:
-            self._quiet.clear()
         self._count += 1
 
     def end(self) -> None:
         """Marks one piece of work as done."""
         assert self._count > 0, "Activity.end() without begin()"
         self._count -= 1
-        if self._count == 0:
+        if self._count == 0 and self._quiet is not None:
             self._quiet.set()
+            self._quiet = None
 
     @contextmanager
     def busy(self) -> Generator[None]:
@@ -85,7 +84,10 @@ class Activity:
     async def quiet(self) -> None:
         """Returns when nothing is under way, and still is not one loop turn later."""
         while True:
-            await self._quiet.wait()
+            while self._count:
+                if self._quiet is None:
+                    self._quiet = asyncio.Event()
+                await self._quiet.wait()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             if self._count == 0:

@@ -29,7 +29,7 @@ from csms.ocpp.dialects import Dialect
 from csms.ocpp.frame import Call, ErrorCode, Malformed, Send
 from csms.ocpp.manner import BY_THE_BOOK, Manner, manner_of
 from csms.ocpp.peer import Answered, Disputed, Failed, Garbled, Peer, Stray
-from csms.ocpp.table import HeardKind, Refusal
+from csms.ocpp.table import HeardKind, Refusal, Understood
 from csms.ocpp.versions import dialect_of
 from csms.ocpp.waiting import REPORT, calls_for_reports
 from models.answers import Answer, BootAnswer, HeartbeatAnswer
@@ -202,9 +202,16 @@ class Lane:
             return
         house = self._house
         now = house.clock.now()
-        self.heard_at = house.seen[self.record.identity] = now
+        record = self.record
+        self.heard_at = house.seen[record.identity] = now
+        if self._accepted and not self._busy and not self._queue and not record.strict:
+            both = self.dialect.hear_frame(data, record.identity, now)
+            if both is not None:
+                house.activity.begin()
+                self._act(*both, now)
+                return
         inbound = self._peer.receive(data)
-        if isinstance(inbound, Call | Send):
+        if isinstance(inbound, (Call, Send)):
             house.activity.begin()
             if self._busy or self._queue:
                 self._enqueue(inbound)
@@ -238,9 +245,9 @@ class Lane:
             self.transport.resume()
 
     def _take(self, call: Call | Send, now: datetime) -> None:
-        """Hears one message: answers it from memory, or hands its fact to the ledger."""
-        dialect, record = self.dialect, self.record
-        heard = dialect.hear(
+        """Hears one message, and does what it wants."""
+        record = self.record
+        heard = self.dialect.hear(
             call.action,
             call.payload,
             record.identity,
@@ -251,10 +258,14 @@ class Lane:
         )
         if isinstance(heard, Refusal):
             self._refuse(call, heard.code, heard.description, now)
-            return
+        else:
+            self._act(call, heard, now)
+
+    def _act(self, call: Call | Send, heard: Understood, now: datetime) -> None:
+        """Answers what was heard from memory, or hands it to the ledger."""
         fact = heard.fact if self.manner is BY_THE_BOOK else self.manner.heard(heard.fact)
         if heard.kind == "heartbeat":
-            self._reply(call, dialect.answer(fact, HeartbeatAnswer(now)))
+            self._reply(call, self.dialect.answer(fact, HeartbeatAnswer(now)))
             return
         self._busy = True
         errand = self._house.errands(fact)

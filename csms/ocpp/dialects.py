@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from csms.ocpp import frame, repair, schema
-from csms.ocpp.frame import Version
+from csms.ocpp.frame import Call, Version
 from csms.ocpp.hearing import Hearing
 from csms.ocpp.table import (
     Block,
@@ -45,6 +45,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _SENSELESS = (ArithmeticError, KeyError, TypeError, ValueError, msgspec.MsgspecError)
 """What may be raised by reading something that a schema lets through: a time at the end of the
 calendar, a whole number with a point."""
+_NOT_PLAIN = (*_UNREADABLE, *_SENSELESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,14 @@ class Coverage:
 class _Ear:
     """A `Heard` row, ready for use: its decoder is of the dialect's own version."""
 
-    __slots__ = ("action", "decode", "fact", "kind", "precious", "struct")
+    __slots__ = ("action", "decode", "decode_frame", "fact", "kind", "precious", "struct")
 
     def __init__(self, struct: type[msgspec.Struct], row: Heard[Any, Any, Any]) -> None:
         self.action = row.action
         self.struct = struct
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(struct).decode
+        whole = msgspec.json.Decoder(tuple[int, str, str, struct])
+        self.decode_frame: Callable[[bytes], tuple[int, str, str, Any]] = whole.decode
         self.fact: Callable[[Any, Hearing], Fact] = row.fact
         self.kind: HeardKind = row.kind
         self.precious = row.precious
@@ -89,6 +92,7 @@ class Dialect:
         self._requests = requests
         self._responses = responses
         self._ears: dict[str, _Ear] = {}
+        self._ears_by_bytes: dict[bytes, _Ear] = {}
         self._answers: dict[type[Fact], Heard[Any, Any, Any]] = {}
         self._empty: dict[type[Fact], bytes] = {}
         """The response to each Fact that wants an empty one."""
@@ -104,7 +108,8 @@ class Dialect:
 
     def _add(self, block: Block) -> None:
         for row in block.heard:
-            self._ears[row.action] = _Ear(self._requests[row.action], row)
+            ear = self._ears[row.action] = _Ear(self._requests[row.action], row)
+            self._ears_by_bytes[row.action.encode()] = ear
             same = self._answers.setdefault(row.tells, row)
             assert same.answer is row.answer, f"two ways to answer {row.tells.__name__}"
             if row.wants is EmptyAnswer:
@@ -151,6 +156,34 @@ class Dialect:
             else:
                 return self._understood(ear, request, hearing, strict=strict)
         return self._hear_slowly(ear, hearing, strict=strict, long_tokens=long_tokens)
+
+    def hear_frame(
+        self, data: bytes, station: str, received_at: datetime
+    ) -> tuple[Call, Understood] | None:
+        """Returns a call with what it means, read in one pass; never raises on input.
+
+        For stations that are accepted and not taken at their word. Nearly every frame is sound;
+        for one that is not, or is of another kind, there is None, and `frame.read` and `hear` say
+        what it is.
+        """
+        parts = data.split(b'"', 4)
+        if len(parts) != 5 or parts[0] != b"[2," or parts[2] != b",":
+            return None
+        ear, rest = self._ears_by_bytes.get(parts[3]), parts[4]
+        if ear is None or not rest.startswith(b",{") or not rest.endswith(b"}]"):
+            return None
+        payload = rest[1:-1]
+        if not _plain(payload):
+            return None
+        try:
+            _, message_id, action, request = ear.decode_frame(data)
+            hearing = Hearing(station, received_at, payload)
+            if action != ear.action or not 0 < len(message_id) <= frame.MESSAGE_ID_MAX:
+                return None
+            heard = Understood(ear.fact(request, hearing), ear.kind)
+        except _NOT_PLAIN:
+            return None
+        return Call(message_id, action, payload), heard
 
     def answer(self, fact: Fact, answer: Answer) -> bytes:
         """Returns the response payload that tells the station `answer`.

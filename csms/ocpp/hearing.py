@@ -18,31 +18,35 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 class Hearing:
     """One message on its way to becoming a Fact."""
 
-    __slots__ = ("doubts", "payload", "received_at", "station")
+    __slots__ = ("_instant", "_text", "payload", "received_at", "station", "suspect")
 
-    def __init__(
-        self, station: str, received_at: datetime, payload: bytes, doubts: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, station: str, received_at: datetime, payload: bytes) -> None:
         self.station = station
         self.received_at = received_at
         self.payload = payload
-        self.doubts: list[str] = list(doubts)
+        self.suspect: tuple[str, ...] = ()
+        """All doubts, in order of discovery."""
+        self._text = ""
+        self._instant = received_at
 
     def doubt(self, why: str) -> None:
         """Notes why the message may not be what it seems; each reason once."""
-        if why not in self.doubts:
-            self.doubts.append(why)
-
-    @property
-    def suspect(self) -> tuple[str, ...]:
-        """All doubts, in order of discovery."""
-        return tuple(self.doubts)
+        if why not in self.suspect:
+            self.suspect = (*self.suspect, why)
 
     def instant(self, text: str) -> datetime:
         """Returns the instant that a station's text names, in UTC; doubts what is odd about it.
 
         An unreadable one becomes the time of receipt, and one without a zone is taken as UTC.
         """
+        if text == self._text and text:
+            # An event and the values that come with it are of one instant.
+            return self._instant
+        self._text = text
+        self._instant = self._read(text)
+        return self._instant
+
+    def _read(self, text: str) -> datetime:
         try:
             instant = datetime.fromisoformat(text)
             if instant.tzinfo is not UTC:

@@ -114,7 +114,7 @@ class Peer:
     def receive(self, data: bytes | str) -> Inbound:
         """Returns what one websocket message is."""
         inbound = frame.read(data, self.version)
-        if isinstance(inbound, Call | Send):
+        if isinstance(inbound, (Call, Send)):
             return inbound
         if isinstance(inbound, Malformed):
             return self._on_malformed(inbound)

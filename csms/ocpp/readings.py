@@ -14,6 +14,7 @@ from datetime import datetime
 from math import isfinite, nan
 from typing import Protocol
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from csms.ocpp.hearing import Hearing
@@ -65,6 +66,20 @@ def _routes() -> dict[tuple[str | UnsetType, str | UnsetType, str | UnsetType], 
 
 
 _ROUTES = _routes()
+_Place = tuple[str, str]
+"""Context and location."""
+_Shortcut = tuple[_Place, int, float]
+"""Place (one object for all samples of the same), slot and factor of a plain sample."""
+_SLOTS = 11
+"""The totals by column, then the phases of current and of voltage."""
+_FIRST_PHASE = {_CURRENT: 5, _VOLTAGE: 8}
+_EMPTY: list[float | None] = [None] * _SLOTS
+_SHORTCUTS: dict[tuple[str | UnsetType, ...], _Shortcut | None] = {}
+"""Of samples that were met, by all that they say but the value; None: there is no short way."""
+_numbers = msgspec.json.Decoder(list[float]).decode
+_SHORTCUTS_MAX = 4096
+"""Stations choose the words of some of it, so that there has to be an end."""
+_PLACES: dict[_Place, _Place] = {}
 _OWN_MEASURANDS = frozenset(measurand for measurand, _, _ in _MEASURANDS)
 
 Sample16 = v16.MeterValuesMeterValueSampledValue | v16.StopTransactionTransactionDataSampledValue
@@ -175,28 +190,12 @@ def readings_16(meter_values: Sequence[MeterValue16], hearing: Hearing) -> tuple
     """Returns the readings in the meter values of a 1.6 station, in order of appearance."""
     readings: list[Reading] = []
     for meter_value in meter_values:
-        gathered: dict[tuple[str, str], _Gathering] = {}
-        for sample in meter_value.sampled_value:
-            location = sample.location or _METER
-            if location == _CAR and sample.measurand == "SoC":
-                location = _METER
-            place = (sample.context or "Sample.Periodic", location)
-            gathering = gathered.get(place)
-            if gathering is None:
-                gathering = gathered[place] = _Gathering()
-            route = _ROUTES.get((sample.measurand, sample.phase, sample.unit))
-            if route is not None and sample.format != "SignedData":
-                try:
-                    value = float(sample.value) * route[2]
-                except ValueError:
-                    value = nan
-                if -_VALUE_MAX <= value <= _VALUE_MAX and "_" not in sample.value:
-                    if gathering.take(route[0], route[1], value):
-                        continue
-                else:
-                    hearing.doubt("value-unreadable")
-            _keep_16(gathering, sample, hearing)
-        _finish(readings, gathered, hearing.instant(meter_value.timestamp))
+        plain = _plain_16(meter_value.sampled_value)
+        reading = plain and _reading_of(plain, hearing.instant(meter_value.timestamp))
+        if reading is None:
+            _gather_16(readings, meter_value, hearing)
+        else:
+            readings.append(reading)
     return tuple(readings)
 
 
@@ -204,37 +203,198 @@ def readings_2x(meter_values: Sequence[MeterValue2x], hearing: Hearing) -> tuple
     """Returns the readings in the meter values of a 2.x station, in order of appearance."""
     readings: list[Reading] = []
     for meter_value in meter_values:
-        gathered: dict[tuple[str, str], _Gathering] = {}
-        for sample in meter_value.sampled_value:
-            location = sample.location or _METER
-            if location == _CAR and sample.measurand == "SoC":
-                location = _METER
-            place = (sample.context or "Sample.Periodic", location)
-            gathering = gathered.get(place)
-            if gathering is None:
-                gathering = gathered[place] = _Gathering()
-            number, unit = sample.value, UNSET
-            if (measure := sample.unit_of_measure) is not UNSET:
-                unit = measure.unit
-                if measure.multiplier:
-                    number *= 10.0 ** max(-300, min(300, measure.multiplier))
-            if sample.signed_meter_value is not UNSET:
-                signed = sample.signed_meter_value.signed_meter_data
-                gathering.keep(_label(sample.measurand, sample.phase, "SignedData"), signed)
-            route = _ROUTES.get((sample.measurand, sample.phase, unit))
-            if route is not None:
-                value = number * route[2]
-                if -_VALUE_MAX <= value <= _VALUE_MAX:
-                    if gathering.take(route[0], route[1], value):
-                        continue
-                else:
-                    hearing.doubt("value-unreadable")
-            elif _is_ours(sample.measurand, sample.phase):
-                hearing.doubt("value-unreadable")
-            label = _label(sample.measurand, sample.phase, unit)
-            gathering.keep(label, number if isfinite(number) else str(number))
-        _finish(readings, gathered, hearing.instant(meter_value.timestamp))
+        plain = _plain_2x(meter_value.sampled_value)
+        reading = plain and _reading_of(plain, hearing.instant(meter_value.timestamp))
+        if reading is None:
+            _gather_2x(readings, meter_value, hearing)
+        else:
+            readings.append(reading)
     return tuple(readings)
+
+
+_Plain = tuple[_Place, list[float | None]]
+"""What one meter said at one instant where all of it is of one place and in a slot of its own."""
+
+
+def _plain_16(samples: Sequence[Sample16]) -> _Plain | None:
+    """Returns the values by slot, or None where they have to be gathered one by one.
+
+    Nearly all that stations send is so plain, and takes half of the time. The numbers are read as
+    one JSON list, which takes a quarter of what `float` does; a text that is no number of JSON, or
+    more than one, spoils the list or its length.
+    """
+    slots, least, most = [*_EMPTY], -_VALUE_MAX, _VALUE_MAX
+    place: _Place | None = None
+    try:
+        numbers = _numbers(f"[{','.join([sample.value for sample in samples])}]")
+    except msgspec.MsgspecError:
+        return None
+    if len(numbers) != len(samples):
+        return None
+    for sample, number in zip(samples, numbers, strict=True):
+        words = (
+            sample.measurand,
+            sample.phase,
+            sample.unit,
+            sample.context,
+            sample.location,
+            sample.format,
+        )
+        try:
+            shortcut = _SHORTCUTS[words]
+        except KeyError:
+            shortcut = _learnt(*words)
+        if shortcut is None:
+            return None
+        at, slot, factor = shortcut
+        value = number * factor
+        if place is not at:
+            if place is not None:
+                return None
+            place = at
+        if slots[slot] is not None or not least <= value <= most:
+            return None
+        slots[slot] = value
+    return None if place is None else (place, slots)
+
+
+def _plain_2x(samples: Sequence[Sample2x]) -> _Plain | None:
+    """Returns the values by slot, or None where they have to be gathered one by one."""
+    slots, least, most = [*_EMPTY], -_VALUE_MAX, _VALUE_MAX
+    place: _Place | None = None
+    for sample in samples:
+        unit: str | UnsetType = UNSET
+        if (measure := sample.unit_of_measure) is not UNSET:
+            unit = measure.unit
+            if measure.multiplier:
+                return None
+        words = (sample.measurand, sample.phase, unit, sample.context, sample.location)
+        try:
+            shortcut = _SHORTCUTS[words]
+        except KeyError:
+            shortcut = _learnt(*words)
+        if shortcut is None or sample.signed_meter_value is not UNSET:
+            return None
+        at, slot, factor = shortcut
+        value = sample.value * factor
+        if place is not at:
+            if place is not None:
+                return None
+            place = at
+        if slots[slot] is not None or not least <= value <= most:
+            return None
+        slots[slot] = value
+    return None if place is None else (place, slots)
+
+
+def _learnt(
+    measurand: str | UnsetType,
+    phase: str | UnsetType,
+    unit: str | UnsetType,
+    context: str | UnsetType,
+    location: str | UnsetType,
+    *form: str | UnsetType,
+) -> _Shortcut | None:
+    """Finds the short way of a sample of these words, and remembers it."""
+    shortcut: _Shortcut | None = None
+    route = _ROUTES.get((measurand, phase, unit))
+    if route is not None and "SignedData" not in form:
+        column, phase_number, factor = route
+        slot = column
+        if phase_number >= 0:
+            slot = _FIRST_PHASE.get(column, _SLOTS) + phase_number
+        if slot < _SLOTS:
+            at = _place_of(measurand, context, location)
+            shortcut = _PLACES.setdefault(at, at), slot, factor
+    if len(_SHORTCUTS) < _SHORTCUTS_MAX:
+        _SHORTCUTS[measurand, phase, unit, context, location, *form] = shortcut
+    return shortcut
+
+
+def _reading_of(plain: _Plain, measured_at: datetime) -> Reading | None:
+    """Returns the reading that plain values make, or None if they have to be gathered after all.
+
+    That is where a current or voltage has come both with its phase and without.
+    """
+    (context, location), slots = plain
+    energy_wh, power_w, soc_pct, current_a, voltage_v, a1, a2, a3, v1, v2, v3 = slots
+    currents: tuple[float | None, ...] | None = None
+    if a1 is not None or a2 is not None or a3 is not None:
+        if current_a is not None:
+            return None
+        currents = (a1, a2, a3)
+    elif current_a is not None:
+        currents = (current_a,)
+    voltages: tuple[float | None, ...] | None = None
+    if v1 is not None or v2 is not None or v3 is not None:
+        if voltage_v is not None:
+            return None
+        voltages = (v1, v2, v3)
+    elif voltage_v is not None:
+        voltages = (voltage_v,)
+    return Reading(measured_at, context, location, energy_wh, power_w, currents, voltages, soc_pct)
+
+
+def _gather_16(readings: list[Reading], meter_value: MeterValue16, hearing: Hearing) -> None:
+    """Adds the readings in what one meter said at one instant, whatever that is."""
+    gathered: dict[tuple[str, str], _Gathering] = {}
+    for sample in meter_value.sampled_value:
+        place = _place_of(sample.measurand, sample.context, sample.location)
+        gathering = gathered.get(place)
+        if gathering is None:
+            gathering = gathered[place] = _Gathering()
+        route = _ROUTES.get((sample.measurand, sample.phase, sample.unit))
+        if route is not None and sample.format != "SignedData":
+            try:
+                value = float(sample.value) * route[2]
+            except ValueError:
+                value = nan
+            if -_VALUE_MAX <= value <= _VALUE_MAX and "_" not in sample.value:
+                if gathering.take(route[0], route[1], value):
+                    continue
+            else:
+                hearing.doubt("value-unreadable")
+        _keep_16(gathering, sample, hearing)
+    _finish(readings, gathered, hearing.instant(meter_value.timestamp))
+
+
+def _gather_2x(readings: list[Reading], meter_value: MeterValue2x, hearing: Hearing) -> None:
+    """Adds the readings in what one meter said at one instant, whatever that is."""
+    gathered: dict[tuple[str, str], _Gathering] = {}
+    for sample in meter_value.sampled_value:
+        place = _place_of(sample.measurand, sample.context, sample.location)
+        gathering = gathered.get(place)
+        if gathering is None:
+            gathering = gathered[place] = _Gathering()
+        number, unit = sample.value, UNSET
+        if (measure := sample.unit_of_measure) is not UNSET:
+            unit = measure.unit
+            if measure.multiplier:
+                number *= 10.0 ** max(-300, min(300, measure.multiplier))
+        if sample.signed_meter_value is not UNSET:
+            signed = sample.signed_meter_value.signed_meter_data
+            gathering.keep(_label(sample.measurand, sample.phase, "SignedData"), signed)
+        route = _ROUTES.get((sample.measurand, sample.phase, unit))
+        if route is not None:
+            value = number * route[2]
+            if -_VALUE_MAX <= value <= _VALUE_MAX:
+                if gathering.take(route[0], route[1], value):
+                    continue
+            else:
+                hearing.doubt("value-unreadable")
+        elif _is_ours(sample.measurand, sample.phase):
+            hearing.doubt("value-unreadable")
+        label = _label(sample.measurand, sample.phase, unit)
+        gathering.keep(label, number if isfinite(number) else str(number))
+    _finish(readings, gathered, hearing.instant(meter_value.timestamp))
+
+
+def _place_of(
+    measurand: str | UnsetType, context: str | UnsetType, location: str | UnsetType
+) -> _Place:
+    if not location or (location == _CAR and measurand == "SoC"):
+        location = _METER
+    return context or "Sample.Periodic", location
 
 
 def _keep_16(gathering: _Gathering, sample: Sample16, hearing: Hearing) -> None:
