@@ -22,7 +22,7 @@ from models.answers import Answer
 from models.facts import Fact
 from models.ids import IdMaker
 from models.tables.base import to_micros
-from models.tables.ledger import Message, Quarantine
+from models.tables.ledger import Event, Message, Quarantine
 
 Outcome = Literal["result", "error", "malformed", "no-answer", "quarantined"]
 F_contra = TypeVar("F_contra", bound=Fact, contravariant=True)
@@ -70,13 +70,22 @@ class QuarantineRow(msgspec.Struct, frozen=True):
     received_at: datetime
 
 
+class EventRow(msgspec.Struct, frozen=True):
+    """A row of the outbox."""
+
+    id: int
+    time: datetime
+    type: str
+    tenant_id: str
+    site_id: str | None
+    subject: str
+    resource: str
+
+
 MESSAGES = RowKind(Message.__table__, MessageRow, key=("id",))
+EVENTS = RowKind(Event.__table__, EventRow, key=("id",))
 QUARANTINE = RowKind(Quarantine.__table__, QuarantineRow, key=("id",))
 
-_EVENT = (
-    "INSERT INTO event (id, time, type, tenant_id, site_id, subject, resource)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
 _PLAN_REQUEST = (
     "INSERT INTO plan_request (site_id, reason, requested_at) VALUES (?, ?, ?)"
     " ON CONFLICT (site_id) DO UPDATE"
@@ -374,11 +383,10 @@ class Batch:
                 self._events, start=last + 1
             )
         )
-        at = to_micros(now) if self.driver.dialect == "sqlite" else now
-        self.driver.many(
-            placed(_EVENT, self.driver.dialect),
+        EVENTS.insert(
+            self.driver,
             [
-                (n.id, at, n.type, n.tenant, n.site_id, n.subject, n.resource.decode())
+                EventRow(n.id, now, n.type, n.tenant, n.site_id, n.subject, n.resource.decode())
                 for n in notes
             ],
         )
