@@ -30,6 +30,8 @@ R = TypeVar("R", bound=msgspec.Struct)
 _JSON = msgspec.json.Encoder()
 _PARSE = msgspec.json.Decoder()
 _POSTGRESQL = postgresql.dialect()
+_BETWEEN, _GAP = "\x1f", "\x1e"
+"""What stands between texts that are sent as one, and for one that is missing."""
 _KEY_CHUNKS = (1, 4, 16, 64, 256)
 """Sizes of key lists on SQLite, so that few statements serve all batches."""
 
@@ -117,8 +119,8 @@ def _converters(kind: TypeEngine[Any], dialect: Dialect) -> tuple[Convert | None
     if isinstance(kind, ExactDecimal):
         return _decimal_text, Decimal
     if isinstance(kind, JSON):
-        # SQLAlchemy has taught asyncpg to read JSON, but not to write it.
-        return _json_text, _parse_json if dialect == "sqlite" else None
+        # SQLAlchemy has taught asyncpg to read JSON, but slowly: it is asked for as text.
+        return _json_text, _parse_json
     if isinstance(kind, sa.Boolean) and dialect == "sqlite":
         return None, bool
     return None, None
@@ -255,7 +257,8 @@ class Writing:
     """A statement that writes rows: run for each on SQLite, once for all of them on PostgreSQL.
 
     There each row that was sent by itself cost three times what it costs as one of many: it is
-    bound, begun and ended for itself.
+    bound, begun and ended for itself. Columns go as arrays, and texts as one text each that the
+    database takes apart, since asyncpg looks at each element of an array in Python.
     """
 
     def __init__(
@@ -277,32 +280,51 @@ class Writing:
             all_of: makes SQL for many rows of what stands for them: `k`, with the columns' names.
         """
         self._take = take
-        self._at_once = dialect == "postgresql"
-        self.sql = each
-        if self._at_once:
+        self._each = placed(each, dialect)
+        self._at_once = ""
+        if dialect == "postgresql":
             sent = [_sent_as(kind) for kind in types.values()]
-            arrays = ", ".join(f"?::{array}[]" for array, _ in sent)
+            arrays = ", ".join(array for array, _ in sent)
             names = ", ".join(f'"{name}"' for name in types)
             fields = ", ".join(
-                f'"{name}"{cast_to}' for name, (_, cast_to) in zip(types, sent, strict=True)
+                f'"{name}"{become}' for name, (_, become) in zip(types, sent, strict=True)
             )
-            rows = f"(SELECT {fields} FROM unnest({arrays}) AS k({names})) AS k({names})"
-            self.sql = placed(all_of(rows), dialect)
+            rows = f"(SELECT {fields} FROM unnest({arrays}) AS k({names})) AS k"
+            self._at_once = placed(all_of(rows), dialect)
+        self._texts = [_is_text(kind) for kind in types.values()]
 
     def run(self, driver: Driver, rows: Sequence[Any]) -> None:
         """Writes rows, of which there is at least one."""
         values = [self._take(row) for row in rows]
         if self._at_once:
-            driver.fetch(self.sql, [list(column) for column in zip(*values, strict=True)])
-        else:
-            driver.many(self.sql, values)
+            columns: list[Any] = list(zip(*values, strict=True))
+            columns = [
+                _joined(column) if is_text else column
+                for column, is_text in zip(columns, self._texts, strict=True)
+            ]
+            if None not in columns:
+                driver.fetch(self._at_once, columns)
+                return
+        driver.many(self._each, values)
+
+
+def _is_text(kind: TypeEngine[Any]) -> bool:
+    return isinstance(kind, (sa.String, JSON, ExactDecimal))
+
+
+def _joined(texts: Sequence[str | None]) -> str | None:
+    """Returns texts as one for `string_to_array`, or None where it would not be them again."""
+    joined = _BETWEEN.join([_GAP if text is None else text for text in texts])
+    sound = joined.count(_BETWEEN) == len(texts) - 1 and joined.count(_GAP) == texts.count(None)
+    return joined if joined and sound else None
 
 
 def _sent_as(kind: TypeEngine[Any]) -> tuple[str, str]:
-    """Returns as what a column is sent to PostgreSQL, and how it becomes what it is."""
-    if isinstance(kind, JSON):
-        return "text", "::jsonb"
-    return kind.compile(dialect=_POSTGRESQL), ""
+    """Returns the array that a column is sent as to PostgreSQL, and how its elements become it."""
+    if _is_text(kind):
+        array = f"string_to_array(?::text, E'\\x{ord(_BETWEEN):02x}', E'\\x{ord(_GAP):02x}')"
+        return array, "::jsonb" if isinstance(kind, JSON) else ""
+    return f"?::{kind.compile(dialect=_POSTGRESQL)}[]", ""
 
 
 def _update(kind: RowKind[Any], dialect: Dialect, columns: Sequence[str]) -> Writing:
@@ -349,7 +371,11 @@ class _Compiled:
         self.delete_sql = placed(f'DELETE FROM "{kind.name}" WHERE {match}', dialect)
         self.whole = _update(kind, dialect, kind.mutable)
         self.slight = _update(kind, dialect, kind.often) if kind.often else self.whole
-        self._names = ", ".join(f't."{column}"' for column in kind.columns)
+        asked = {
+            name: "::text" if dialect == "postgresql" and isinstance(kind.types[name], JSON) else ""
+            for name in kind.columns
+        }
+        self._names = ", ".join(f't."{name}"{as_text}' for name, as_text in asked.items())
         self._selects: dict[tuple[tuple[str, ...], str, int], str] = {}
 
     def to_key(self, key: Any) -> Sequence[Any]:
