@@ -277,10 +277,11 @@ class Batch:
 
     def rows(self, kind: RowKind[R]) -> Rows[R]:
         """Returns the rows of a kind, shared by all deciders of this batch."""
-        rows = self._tables.get(kind)
-        if rows is None:
+        try:
+            return self._tables[kind]
+        except KeyError:
             rows = self._tables[kind] = Rows(kind, self.driver)
-        return rows
+            return rows
 
     def add(self, kind: RowKind[R], row: R) -> None:
         """Adds a row that nobody needs to look up within this batch."""
