@@ -355,7 +355,7 @@ def _suffices(
     held: ChargingLimit, wanted: Sequence[Period], until: datetime, now: datetime
 ) -> bool:
     """Returns whether a box that holds a limit needs no other one."""
-    if held.state in {"rejected", "unknown"}:
+    if held.state in {"rejected", "unknown", "disobeyed"}:
         return False
     in_box, valid_to = read_periods(held.periods), held.valid_to
     if bears_trial(in_box, valid_to, wanted, now):

@@ -51,6 +51,9 @@ HORIZON = timedelta(minutes=STEP_MINUTES * STEPS)
 BOUGHT_SHARE = 0.97
 """What of the price of the cheapest import energy in a car is worth: less, so that none is bought
 for its worth alone."""
+TRIED_AGAIN_AFTER = timedelta(minutes=30)
+"""A box that broke a limit so long ago is sent another: many lose one and keep the next. Its
+circuits bear its full power all the same (`csms.planning.boxes`)."""
 METERED_FRESH_FOR = timedelta(minutes=15)
 """Power that was metered longer ago says nothing of what a car draws now."""
 Quantile = Literal["q10_w", "q50_w", "q90_w"]
@@ -68,8 +71,8 @@ class Snapshot:
     limits: Mapping[str, ChargingLimit]
     """The newest limit that may be in the box, by EVSE (`IDENTITY/EVSE`)."""
     lying: frozenset[str]
-    """EVSEs that no limit holds: caught not keeping that of their present transaction, or let go
-    first by its priority."""
+    """EVSEs that no limit holds: caught just now not keeping that of their present transaction, or
+    let go first by its priority."""
     forecast_source: str
     rows: Rows
     left_out: Sequence[LeftOut] = ()
@@ -88,6 +91,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         name
         for name, limit in limits.items()
         if limit.state == "disobeyed"
+        and (limit.settled_at is None or now - limit.settled_at < TRIED_AGAIN_AFTER)
         and name in open_at
         and open_at[name].ocpp_transaction_id == limit.ocpp_transaction_id
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from csms.booking.queries import evses_of_site, read_outlets
+from csms.planning.actions import publish
 from csms.planning.queries import read_rows
 from csms.planning.rules import Period
 from csms.planning.snapshot import Snapshot, snapshot_of
@@ -17,6 +18,7 @@ from models.tables.energy import Circuit
 from models.tables.fleet import Vehicle
 from models.tables.stations import Evse, Station
 from scheduler.problem import Booking as PlannedBooking
+from scheduler.rolling import Made, make_plan
 from scheduler.straying import Straying
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
@@ -147,6 +149,28 @@ async def test_a_box_that_was_caught_keeps_its_full_power_for_itself(sqlite_url:
         assert evses["A-1/2"].circuit == "cars"
         forgiven = await seen(house, NOON + timedelta(days=6))
         assert circuits(forgiven)["cars"] == 8500.0
+
+
+async def test_a_box_that_was_caught_is_sent_another_limit_after_a_while(sqlite_url: str) -> None:
+    # One that had lost a limit once was let charge all night, as if it never kept any.
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={"safe_limit_w": 2760.0})
+        broken = limit(Period(NOON, 0.0))
+        broken.state, broken.settled_at = "disobeyed", NOON
+        await house.add(charging(), broken)
+        early = await seen(house, NOON + 29 * MINUTE)
+        assert early.lying == {"A-1/1"}
+        again = await seen(house, NOON + 30 * MINUTE)
+        assert again.lying == frozenset()
+        assert again.problem.vehicles[0].soc_wh < early.problem.vehicles[0].soc_wh
+        # It may lose that one, too: its circuits still bear all that it can give.
+        assert circuits(again)["cars"] == 8500.0 - 3700.0
+        house.clock.later(minutes=(again.now - house.clock.now()) / MINUTE)
+        plan = make_plan(again.problem, monotonic=lambda: 0.0)
+        async with house.db.write(house.clock, house.ids) as work:
+            await publish(work, again, Made(plan, "solver"), trigger="test")
+        sent = [each for each in await house.rows(ChargingLimit) if each.id != "l-1"]
+        assert [(each.station, each.evse_id, each.state) for each in sent] == [("A-1", 1, "queued")]
 
 
 @pytest.mark.parametrize("state", ["rejected", "unknown"])
