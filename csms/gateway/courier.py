@@ -12,7 +12,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
@@ -53,6 +53,25 @@ NO_ANSWER = "NoAnswer"
 """Error code of a command that the station did not answer in time, or whose connection broke."""
 
 _log = structlog.get_logger("courier")
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    """A command that waits, as it is kept."""
+
+    id: str
+    station: str
+    body: str
+    expires_at: datetime
+
+
+_QUEUED = (
+    sa.select(Command.id, Command.station, Command.body, Command.expires_at)
+    .where(Command.state == "queued", Command.station == sa.bindparam("station"))
+    .order_by(Command.created_at, Command.id)
+    .limit(_BATCH)
+)
+_RAW_QUEUED = _QUEUED.where(Command.kind == RawCommand.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,21 +267,12 @@ class Courier:
             del self._workers[identity]
             self._activity.end()
 
-    async def _queued(self, identity: str, *, raw_only: bool) -> list[Command]:
+    async def _queued(self, identity: str, *, raw_only: bool) -> list[_Queued]:
         """Returns the next commands; `raw_only`: those that an operator has written alone."""
-        wanted = [Command.state == "queued", Command.station == identity]
-        if raw_only:
-            wanted.append(Command.kind == RawCommand.__name__)
-        async with self._db.read() as session:
-            query = (
-                sa.select(Command)
-                .where(*wanted)
-                .order_by(Command.created_at, Command.id)
-                .limit(_BATCH)
-            )
-            return list(await session.scalars(query))
+        rows = await self._db.glance(_RAW_QUEUED if raw_only else _QUEUED, station=identity)
+        return [_Queued(*row) for row in rows]
 
-    async def _take(self, row: Command, lane: Lane) -> None:
+    async def _take(self, row: _Queued, lane: Lane) -> None:
         if row.expires_at <= self._clock.now():
             await self._fail(row, EXPIRED, "it waited for too long")
             return
@@ -409,7 +419,7 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - the outcome is kept whatever becomes of it
             _log.warning("fact_lost", fact=type(fact).__name__, error=str(error))
 
-    async def _fail(self, row: Command, code: str, detail: str) -> None:
+    async def _fail(self, row: _Queued, code: str, detail: str) -> None:
         await self._settle(
             CommandSettled(
                 station=row.station,

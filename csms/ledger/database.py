@@ -1,7 +1,7 @@
-"""The database: opening it safely, and the two ways in for everyone but the stations.
+"""The database: opening it safely, and the ways in for everyone but the stations.
 
 `read` gives a session of one consistent snapshot, `write` a unit of work that is committed at a
-clean exit. On SQLite there is one writer at a time, so units of work and the committer share the
+clean exit; `glance` looks one thing up. On SQLite there is one writer at a time, so units of work and the committer share the
 `gate`; on PostgreSQL the gate is the database's own. A database that would forget what it has
 acknowledged is refused at the start. Which tables there are is said in `models.tables`, how they
 come into being in `csms.ledger.migrate`.
@@ -14,7 +14,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from csms.ledger.glance import Glances
 from csms.ledger.inline import connect_inline
 from csms.ledger.threaded import ThreadedConnection, connect_threaded
 from csms.ledger.work import Committed, Dialect, ReadSession, UnitOfWork, WriteSession
@@ -52,7 +53,7 @@ class UnsafeDatabase(BadInput):
 
 
 class Database:
-    """One database, opened; see the module for the two ways in."""
+    """One database, opened; see the module for the ways in."""
 
     def __init__(self, url: str, *, inline: bool, unsafe: bool) -> None:
         self.url = url
@@ -64,6 +65,7 @@ class Database:
         self._scratch: Path | None = None
         self._path: str = ""
         self.dialect: Dialect
+        self._glances: Glances | None = None
         if url == "sqlite://":
             self.dialect = "sqlite"
             self._scratch = _scratch_directory()
@@ -80,6 +82,7 @@ class Database:
         if self.dialect == "sqlite":
             self._readers = self._sqlite_engine(writing=False)
             self._writers = self._sqlite_engine(writing=True)
+            self._glances = Glances(self._connect_to_glance)
         else:
             self._readers = self._writers = _postgres_engine(url)
 
@@ -152,6 +155,8 @@ class Database:
 
     async def close(self) -> None:
         """Closes all connections; a private database is deleted."""
+        if self._glances is not None:
+            self._glances.close()
         await self._readers.dispose()
         if self._writers is not self._readers:
             await self._writers.dispose()
@@ -171,6 +176,25 @@ class Database:
                 with unreachable():
                     await session.connection(execution_options=options)
                 yield ReadSession(session)
+
+    async def glance(self, statement: sa.Executable, **parameters: Any) -> Sequence[sa.Row[Any]]:
+        """Returns the rows of one small statement, as of now; see `csms.ledger.glance`.
+
+        Args:
+            statement: which looks something up by its key; best made once, with `sa.bindparam`.
+            parameters: the values of its bound parameters.
+
+        Raises:
+            Unavailable: if the database is away.
+        """
+        found = None if self._glances is None else self._glances.rows(statement, parameters)
+        if found is not None:
+            return found
+        # One statement needs no transaction around it, which on PostgreSQL is two more answers.
+        options = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {}
+        with away(), unreachable():
+            async with self._readers.execution_options(**options).connect() as connection:
+                return (await connection.execute(statement, parameters)).all()
 
     @asynccontextmanager
     async def write(
@@ -204,7 +228,8 @@ class Database:
                     tenant=tenant,
                     dialect=self.dialect,
                 )
-                # On SQLite this takes the write lock: what is read can't change any more.
+                # On SQLite the first statement takes the write lock, before it reads anything: what
+                # is read can't change any more.
                 with unreachable():
                     await session.connection()
                 yield work
@@ -223,6 +248,14 @@ class Database:
             cached_statements=256,
         )
         self._set_pragmas(connection, writing=True)
+        return connection
+
+    def _connect_to_glance(self) -> sqlite3.Connection:
+        # Without a timeout: the event loop stands still meanwhile.
+        connection = sqlite3.connect(
+            self._path, timeout=0, isolation_level=None, check_same_thread=False
+        )
+        self._set_pragmas(connection, writing=False)
         return connection
 
     def _set_pragmas(self, connection: Any, *, writing: bool) -> None:
@@ -256,8 +289,8 @@ class Database:
 
         def start(connection: sa.Connection) -> None:
             driver = connection.connection.driver_connection
-            if isinstance(driver, ThreadedConnection) and not writing:
-                driver.begin_with_next()
+            if isinstance(driver, ThreadedConnection):
+                driver.begin_with_next(begin)
             else:
                 connection.exec_driver_sql(begin)
 

@@ -73,7 +73,7 @@ class ThreadedCursor:
 class ThreadedConnection(aiosqlite.Connection):
     """An aiosqlite connection of few hand-overs, that rolls back before it closes."""
 
-    _owes_begin = False
+    _owed_begin: str | None = None
     _touched = False
     """Something was handed over since the last end of a transaction."""
 
@@ -86,28 +86,28 @@ class ThreadedConnection(aiosqlite.Connection):
         self._touched = True
         await self._execute(self._begun, work, self._conn)
 
-    def begin_with_next(self) -> None:
+    def begin_with_next(self, begin: str) -> None:
         """Opens a transaction with the next statement; SQLite's snapshot is of then anyway."""
-        self._owes_begin = True
+        self._owed_begin = begin
 
     def _begun(
         self, work: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection
     ) -> None:
-        if self._owes_begin:
-            self._owes_begin = False
-            connection.execute("BEGIN")
+        if self._owed_begin is not None:
+            connection.execute(self._owed_begin)
+            self._owed_begin = None  # only now: nothing may be done outside of the transaction
         work(connection)
 
     async def commit(self) -> None:
         """Makes the transaction durable."""
-        self._owes_begin = False
+        self._owed_begin = None
         if self._touched:
             await super().commit()
             self._touched = False
 
     async def rollback(self) -> None:
         """Gives the transaction up; SQLAlchemy asks for it twice."""
-        self._owes_begin = False
+        self._owed_begin = None
         if self._touched:
             await super().rollback()
             self._touched = False

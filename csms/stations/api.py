@@ -53,7 +53,7 @@ from csms.web.paging import KeptQuery, ListQuery, fetch_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
-from csms.web.rows import find_for_change, find_row
+from csms.web.rows import check_there, find_for_change, find_row
 from csms.web.services import services_of
 from csms.web.shown import Page, Problem
 from csms.web.work import Once, Reading, Work, after_commit, begin_work
@@ -336,8 +336,7 @@ async def disconnect_station(
 ) -> Response:
     """Close a station's connection; it may come back at once."""
     services = services_of(request)
-    async with services.db.read() as session:
-        await find_row(session, Station, identity, caller.tenant)
+    await check_there(services.db, Station, identity, caller.tenant)
     if not await services.gateway.disconnect(identity):
         raise Conflict("the station is not connected", code="station-offline")
     return reply({"status": "disconnected"})
@@ -354,15 +353,16 @@ async def command_station(
 ) -> Response:
     """Send a station an action of its own OCPP version and wait for its answer."""
     services = services_of(request)
-    async with services.db.read() as session:
-        await find_row(session, Station, identity, caller.tenant)
-        found = services.gateway.validate_command(identity, body.action, body.payload)
-        _refuse_payload(body.action, found)
-        check_reach(services.gateway, identity, body.action, body.payload)
-        now = services.clock.now()
-        await check_not_kept(session, identity, body.action, body.payload, now)
-    command = RawCommand(action=body.action, payload=body.payload)
+    await check_there(services.db, Station, identity, caller.tenant)
+    found = services.gateway.validate_command(identity, body.action, body.payload)
+    _refuse_payload(body.action, found)
+    check_reach(services.gateway, identity, body.action, body.payload)
     starts = remote_start(body.action, body.payload) is not None
+    if starts:
+        now = services.clock.now()
+        async with services.db.read() as session:
+            await check_not_kept(session, identity, body.action, body.payload, now)
+    command = RawCommand(action=body.action, payload=body.payload)
     async with begin_work(request) as work:
         command_id = work.order(
             command,

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
-from csms.ledger.work import ReadSession
 from csms.web.problem import NoKey
 from csms.web.services import Services, services_of
 from models.errors import NotAllowed
@@ -44,6 +43,10 @@ TOKEN_FIELDS = frozenset(
 )
 """Members of resources that say who a person is."""
 MASK = "********"
+_KEY = sa.select(
+    ApiKey.id, ApiKey.role, ApiKey.tenant_id, ApiKey.expires_at, ApiKey.revoked_at
+).where(ApiKey.key_hash == sa.bindparam("hashed"))
+_ADMIN = sa.select(ApiKey.id).where(ApiKey.role == "admin").limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,29 +95,26 @@ async def authenticate(request: Request) -> Caller:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise NoKey("an API key is needed: Authorization: Bearer KEY")
-    services = services_of(request)
-    async with services.db.read() as session:
-        caller = await _find(services, session, key.strip())
+    caller = await _find(services_of(request), key.strip())
     if caller is None:
         raise NoKey("the API key is unknown, revoked or expired")
     return caller
 
 
-async def _find(services: Services, session: ReadSession, key: str) -> Caller | None:
+async def _find(services: Services, key: str) -> Caller | None:
+    """Looks a key up at each request: what is revoked, here or elsewhere, ends at once."""
     hashed = services.keyring.keyed_hash(API_KEY_PURPOSE, key)
-    row = (await session.execute(sa.select(ApiKey).where(ApiKey.key_hash == hashed))).scalar()
-    if row is not None:
+    for row in await services.db.glance(_KEY, hashed=hashed):
         expired = row.expires_at is not None and row.expires_at <= services.wall.now()
         if expired or row.revoked_at is not None or row.role not in SCOPES:
             return None
-        return Caller(row.id, cast("Role", row.role), row.tenant_id)
+        return Caller(row.id, row.role, row.tenant_id)
     bootstrap = services.settings.bootstrap_api_key
     if bootstrap is None:
         return None
     if not hmac.compare_digest(bootstrap.get_secret_value().encode(), key.encode()):
         return None
-    others = sa.select(sa.exists().where(ApiKey.role == "admin"))
-    if (await session.execute(others)).scalar():
+    if await services.db.glance(_ADMIN):
         return None
     return Caller("bootstrap", "admin", "default")
 

@@ -6,6 +6,7 @@ What is another tenant's is not there. Primary keys are unique over all tenants.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy import orm
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from csms.web.problem import bad_field
 from models.errors import Conflict, FieldError, NotFound, Reference, StillReferenced
@@ -30,6 +32,23 @@ async def find_row(session: AsyncSession, kind: type[R], key: str, tenant: str) 
         NotFound: if there is none, or it is another tenant's.
     """
     return _own(await session.get(kind, key), kind, key, tenant)
+
+
+async def check_there(db: Database, kind: type[Base], key: str, tenant: str) -> None:
+    """Lets what is there, and the tenant's, pass; a quick look without a session.
+
+    Raises:
+        NotFound: if there is none, or it is another tenant's.
+    """
+    if not await db.glance(_by_key(kind), key=key, tenant=tenant):
+        raise _missing(kind, key)
+
+
+@cache
+def _by_key(kind: type[Base]) -> sa.Select[Any]:
+    ids = next(iter(kind.__table__.primary_key.columns))
+    tenants = kind.__table__.c.tenant_id
+    return sa.select(ids).where(ids == sa.bindparam("key"), tenants == sa.bindparam("tenant"))
 
 
 async def find_for_change(work: UnitOfWork, kind: type[R], key: str) -> R:
@@ -147,8 +166,12 @@ def change_row(work: UnitOfWork, row: Any, values: Mapping[str, Any]) -> None:
 
 def _own(row: R | None, kind: type[R], key: str, tenant: str) -> R:
     if row is None or cast("Any", row).tenant_id != tenant:
-        raise NotFound(f"there is no {_name(kind)} {key}")
+        raise _missing(kind, key)
     return row
+
+
+def _missing(kind: type[Base], key: str) -> NotFound:
+    return NotFound(f"there is no {_name(kind)} {key}")
 
 
 def _name(kind: type[Base]) -> str:
