@@ -1,10 +1,10 @@
 """The database: opening it safely, and the ways in for everyone but the stations.
 
 `read` gives a session of one consistent snapshot, `write` a unit of work that is committed at a
-clean exit; `glance` looks one thing up. On SQLite there is one writer at a time, so units of work and the committer share the
-`gate`; on PostgreSQL the gate is the database's own. A database that would forget what it has
-acknowledged is refused at the start. Which tables there are is said in `models.tables`, how they
-come into being in `csms.ledger.migrate`.
+clean exit; `glance` looks one thing up. On SQLite there is one writer at a time, so units of work
+and the committer share the `gate`; on PostgreSQL the gate is the database's own. A database that
+would forget what it has acknowledged is refused at the start. Which tables there are is said in
+`models.tables`, how they come into being in `csms.ledger.migrate`.
 """
 
 from __future__ import annotations
