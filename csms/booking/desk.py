@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from csms.booking.lowered import read_grid_limits
 from csms.booking.queries import (
     Away,
+    BookingSeen,
     Ground,
     KnownCar,
     away_of,
@@ -193,15 +194,32 @@ def _standing_at(sites: Set[str], cars: Mapping[str, KnownCar]) -> set[str]:
     return {name for name, car in cars.items() if (car.at_site_id or car.site_id) in sites}
 
 
-async def _changed(session: ReadSession, tenant: str, since: datetime | None) -> list[Booking]:
-    query = sa.select(Booking).where(Booking.tenant_id == tenant)
-    if since is not None:
-        query = query.where(Booking.updated_at >= since)
-    return list(await session.scalars(query.order_by(Booking.start, Booking.id)))
+async def _changed(session: ReadSession, tenant: str, since: datetime | None) -> list[BookingSeen]:
+    """Reads what is needed of them alone: a plan may have changed hundreds."""
+    query = _CHANGED if since is None else _CHANGED_SINCE
+    rows = await session.execute(query, {"tenant": tenant, "since": since})
+    return [BookingSeen(*row) for row in rows]
+
+
+_CHANGED = (
+    sa.select(*(getattr(Booking, name) for name in BookingSeen._fields))
+    .where(Booking.tenant_id == sa.bindparam("tenant"))
+    .order_by(Booking.start, Booking.id)
+)
+_CHANGED_SINCE = _CHANGED.where(Booking.updated_at >= sa.bindparam("since"))
 
 
 async def _read_numbers(session: ReadSession, tenant: str) -> _Numbers:
     """Reads all numbers at once: each statement costs as much as what it counts."""
+    query, own, ahead = _numbers()
+    row = (await session.execute(query, {"tenant": tenant})).one()
+    count, versions, newest = row[:own]
+    return _Numbers(tuple(row[ahead:]), tuple(row[own:ahead]), count, versions, newest)
+
+
+@cache
+def _numbers() -> tuple[sa.Select[Any], int, int]:
+    """Returns the statement, made once, and where what is told of cars begins and ends in it."""
     car_parts = (
         sa.func.sum(Vehicle.version),
         sa.func.max(Vehicle.updated_at),
@@ -209,38 +227,34 @@ async def _read_numbers(session: ReadSession, tenant: str) -> _Numbers:
         sa.func.count(Vehicle.plugged_evse),
         sa.func.count(Vehicle.at_site_id),
     )
-    cars = _counted(tenant, Vehicle, *car_parts)
+    cars = _counted(Vehicle, *car_parts)
     bookings = _counted(
-        tenant,
         Booking,
         sa.func.coalesce(sa.func.sum(Booking.version), 0),
         sa.func.max(Booking.updated_at),
     )
     station_parts = (sa.func.sum(Station.version), sa.func.max(Station.updated_at))
     grounds = (
-        _counted(tenant, Station, *station_parts),
-        _counted(tenant, VehicleModel, sa.func.sum(VehicleModel.version)),
-        _counted(tenant, Site, sa.func.sum(Site.version)),
-        _counted(tenant, GridLimit, sa.func.sum(GridLimit.version)),
+        _counted(Station, *station_parts),
+        _counted(VehicleModel, sa.func.sum(VehicleModel.version)),
+        _counted(Site, sa.func.sum(Site.version)),
+        _counted(GridLimit, sa.func.sum(GridLimit.version)),
     )
     joined: sa.FromClause = bookings
     for other in (cars, *grounds):
         joined = joined.join(other, sa.true())
     columns = [column for each in (bookings, cars, *grounds) for column in each.c]
-    row = (await session.execute(sa.select(*columns).select_from(joined))).one()
     own, ahead = len(bookings.c), len(bookings.c) + len(cars.c)
-    count, versions, newest = row[:own]
-    return _Numbers(tuple(row[ahead:]), tuple(row[own:ahead]), count, versions, newest)
+    return sa.select(*columns).select_from(joined), own, ahead
 
 
 def _counted(
-    tenant: str,
     table: type[Booking | GridLimit | Site | Station | Vehicle | VehicleModel],
     *parts: sa.ColumnElement[Any],
 ) -> sa.Subquery:
     named = [part.label(f"part_{number}") for number, part in enumerate(parts)]
-    query = sa.select(sa.func.count().label("rows"), *named).where(table.tenant_id == tenant)
-    return query.subquery()
+    ours = table.tenant_id == sa.bindparam("tenant")
+    return sa.select(sa.func.count().label("rows"), *named).where(ours).subquery()
 
 
 async def _read_versions(

@@ -119,6 +119,20 @@ class Away(NamedTuple):
     distance_km: float
 
 
+class BookingSeen(NamedTuple):
+    """Of a booking, what the calendar is made of; by the names of its columns."""
+
+    id: str
+    version: int
+    status: str
+    vehicle_id: str | None
+    pickup_site_id: str
+    dropoff_site_id: str
+    start: datetime
+    end: datetime
+    distance_km: float
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What all cars are measured by; every car is another one where this changes."""
@@ -302,7 +316,7 @@ async def read_cars(session: ReadSession, *, tenant: str) -> dict[str, KnownCar]
     return {row.id: KnownCar(*row) for row in rows}
 
 
-def away_of(row: Booking) -> Away:
+def away_of(row: Booking | BookingSeen) -> Away:
     """Returns a booking that is on the road."""
     assert row.vehicle_id is not None
     return Away(
@@ -422,7 +436,7 @@ def car_state(
     )
 
 
-def promise_of(row: Booking, now: datetime) -> Promise:
+def promise_of(row: Booking | BookingSeen, now: datetime) -> Promise:
     """Returns an open booking as a promise; one that should have begun begins now."""
     assert row.vehicle_id is not None
     start = max(row.start, now)

@@ -65,9 +65,11 @@ class _Queued:
     expires_at: datetime
 
 
+_ALL_QUEUED = sa.select(Command.id, Command.station, Command.body, Command.expires_at).where(
+    Command.state == "queued"
+)
 _QUEUED = (
-    sa.select(Command.id, Command.station, Command.body, Command.expires_at)
-    .where(Command.state == "queued", Command.station == sa.bindparam("station"))
+    _ALL_QUEUED.where(Command.station == sa.bindparam("station"))
     .order_by(Command.created_at, Command.id)
     .limit(_BATCH)
 )
@@ -449,8 +451,7 @@ class Courier:
 
     async def _fail_expired(self) -> None:
         async with self._db.read() as session:
-            query = sa.select(Command).where(Command.state == "queued")
-            rows = list(await session.scalars(query))
+            rows = [_Queued(*row) for row in await session.execute(_ALL_QUEUED)]
         if not rows:
             self._left_waiting.clear()
         now = self._clock.now()

@@ -7,7 +7,7 @@ durable together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,14 +15,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import delete, select, update
 
-from csms.booking.actions import BOOKINGS, touch
-from csms.booking.queries import booking_resource
-from csms.booking.rules import ON_THE_ROAD, planned_reasons, told_chance
 from csms.ledger.work import UnitOfWork
 from csms.planning.boxes import is_unheard
 from csms.planning.equipment import phases_used
+from csms.planning.promising import update_bookings
 from csms.planning.queries import (
-    LIVE_BOOKINGS,
     grid_limit_resource,
     grid_limits_ahead,
     limit_resource,
@@ -43,15 +40,13 @@ from csms.planning.staffed import tell_staff
 from csms.stations.rules import PLAN_STACK_LEVEL, plan_profile_id
 from csms.web.rows import change_row
 from models.commands import ClearLimit, LimitPeriod, SetLimit
-from models.tables.booking import Booking
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Site
 from models.tables.planning import Plan as PlanRow
 from models.tables.planning import PlanRequest
-from scheduler.plan import Assignment, Charging, Plan, Unserved, write_plan
-from scheduler.problem import Vehicle, write_problem
+from scheduler.plan import Charging, Plan, write_plan
+from scheduler.problem import write_problem
 from scheduler.rolling import Made
-from scheduler.straying import Chance
 
 COMMAND_EXPIRES_S = 600
 GRID_LIMITS = "grid limits"
@@ -95,7 +90,7 @@ async def publish(
         document=write_plan(plan).decode(),
     )
     work.session.add(row)
-    await _update_bookings(work, snapshot, plan)
+    await update_bookings(work, snapshot, plan)
     held_back = await _note_grid_limits(work, snapshot, plan, row.id)
     held_back |= await _changed_shadows(work, snapshot)
     limits = await _order_limits(work, snapshot, plan, row.id, held_back)
@@ -114,149 +109,6 @@ def _outline(plan: Plan) -> dict[str, Any]:
     """Returns what an event tells of a plan: all but its long lists."""
     short = msgspec.to_builtins(replace(plan, stays=(), charging=(), sites=()))
     return {name: short[name] for name in short if name not in ("stays", "charging", "sites")}
-
-
-async def _update_bookings(work: UnitOfWork, snapshot: Snapshot, plan: Plan) -> None:
-    await work.take_turn(BOOKINGS)
-    vehicles = {vehicle.id: vehicle for vehicle in snapshot.problem.vehicles}
-    assigned = {each.booking: each for each in plan.assignments}
-    unserved = {each.booking: each for each in plan.unserved}
-    solar = _solar_shares(snapshot, plan)
-    chances = _chances(snapshot, plan)
-    now = await _bookings_now(work, snapshot)
-    known = {each.id: each.version for each in snapshot.rows.bookings}
-    # Cars are moved all together or not at all: a promise that was made, begun or given up while
-    # we were planning may need the car that a move takes. The next plan sees it as it is.
-    may_move = known == {booking.id: booking.version for booking in now}
-    for booking in now:
-        before = booking_resource(booking)
-        told = False
-        if known.get(booking.id) != booking.version:
-            continue
-        if booking.id in assigned:
-            assignment = assigned[booking.id]
-            if not may_move and booking.vehicle_id != assignment.vehicle:
-                continue
-            vehicle, chance = vehicles[assignment.vehicle], chances[booking.id]
-            told = _promise(booking, assignment, vehicle, solar, chance)
-        elif booking.id in unserved:
-            told = _endanger(booking, unserved[booking.id])
-        if booking_resource(booking) != before:
-            touch(work, booking)
-        if told:
-            work.emit(
-                f"booking.{booking.status}",
-                subject=f"booking/{booking.id}",
-                resource=booking_resource(booking),
-                site_id=booking.pickup_site_id,
-            )
-
-
-async def _bookings_now(work: UnitOfWork, snapshot: Snapshot) -> Sequence[Booking]:
-    """The live bookings within the plan's horizon, as they stand at its publication."""
-    rows = await work.session.scalars(
-        select(Booking)
-        .where(Booking.tenant_id == work.tenant, Booking.status.in_(LIVE_BOOKINGS))
-        .where(Booking.start < snapshot.now + HORIZON)
-        .order_by(Booking.start, Booking.id)
-    )
-    return rows.all()
-
-
-def _chances(snapshot: Snapshot, plan: Plan) -> dict[str, Chance]:
-    """Returns, by booking, how surely the car that the plan gives it is ready for it."""
-    rows = {booking.id: booking for booking in snapshot.rows.bookings}
-    vehicles = {vehicle.id: vehicle for vehicle in snapshot.problem.vehicles}
-    straying = snapshot.rows.caution.straying
-    before = {row.vehicle_id: row for row in snapshot.rows.bookings if row.status in ON_THE_ROAD}
-    found: dict[str, Chance] = {}
-    for each in sorted(plan.assignments, key=lambda each: (rows[each.booking].start, each.booking)):
-        row, vehicle = rows[each.booking], vehicles[each.vehicle]
-        usable_wh = each.soc_at_start_wh - vehicle.min_soc_wh
-        ratio = usable_wh / max(1.0, row.distance_km * vehicle.consumption_wh_per_km)
-        trip, pause_s, already_s = before.get(each.vehicle), None, 0.0
-        if trip is not None:
-            pause_s = (row.start - trip.end).total_seconds()
-            if trip.status in ON_THE_ROAD:
-                already_s = (snapshot.now - trip.end).total_seconds()
-        found[row.id] = straying.chance(ratio, pause_s, already_s=already_s)
-        before[each.vehicle] = row
-    return found
-
-
-def _promise(
-    booking: Booking,
-    assignment: Assignment,
-    vehicle: Vehicle,
-    solar: Mapping[str, float],
-    chance: Chance,
-) -> bool:
-    """Writes what the plan promises; returns whether the driver should hear of it."""
-    trip_wh = booking.distance_km * vehicle.consumption_wh_per_km
-    slack_wh = assignment.soc_at_start_wh - vehicle.min_soc_wh - trip_wh
-    told = booking.vehicle_id != assignment.vehicle or booking.status == "at_risk"
-    soc_pct = round(100 * assignment.soc_at_start_wh / vehicle.capacity_wh, 1)
-    booking.expected_soc_pct = soc_pct
-    booking.probability_ready = told_chance(chance.probability)
-    booking.bound_by = chance.bound_by
-    booking.solar_share = solar.get(booking.id, booking.solar_share)
-    booking.vehicle_id = assignment.vehicle
-    booking.status = "confirmed"
-    booking.reasons = planned_reasons(vehicle.id, soc_pct, slack_wh, booking.solar_share)
-    return told
-
-
-def _endanger(booking: Booking, unserved: Unserved) -> bool:
-    changed = booking.status != "at_risk"
-    booking.status = "at_risk"
-    booking.reasons = [f"{unserved.code}: {unserved.detail}"]
-    booking.probability_ready, booking.bound_by = 0.0, None
-    return changed
-
-
-def _solar_shares(snapshot: Snapshot, plan: Plan) -> dict[str, float]:
-    """Returns, by booking, the share that its site's surplus covers of what the car charges for it.
-
-    That is what it charges between its trip before and this one. A booking for which nothing is
-    to be charged is not in it.
-    """
-    problem = snapshot.problem
-    starts = {booking.id: booking.start_step for booking in problem.bookings}
-    trips: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for assignment in plan.assignments:
-        trips[assignment.vehicle].append((starts[assignment.booking], assignment.booking))
-    surplus_share = _surplus_shares(snapshot, plan)
-    evse_sites = {evse.id: site.id for site in problem.sites for evse in site.evses}
-    solar: dict[str, float] = defaultdict(float)
-    total: dict[str, float] = defaultdict(float)
-    for entry in plan.charging:
-        ahead = sorted(trip for trip in trips[entry.vehicle] if trip[0] >= entry.to_step)
-        if not ahead or entry.power_w <= 0:
-            continue
-        booking_id = ahead[0][1]
-        for step in range(entry.from_step, entry.to_step):
-            total[booking_id] += entry.power_w
-            solar[booking_id] += entry.power_w * surplus_share[evse_sites[entry.evse]][step]
-    return {booking_id: round(solar[booking_id] / total[booking_id], 3) for booking_id in total}
-
-
-def _surplus_shares(snapshot: Snapshot, plan: Plan) -> dict[str, list[float]]:
-    """Returns, by site and step, the share of the cars' power that the sun's surplus covers."""
-    problem = snapshot.problem
-    evse_sites = {evse.id: site.id for site in problem.sites for evse in site.evses}
-    charging_w = {site.id: [0.0] * problem.steps for site in problem.sites}
-    for entry in plan.charging:
-        for step in range(entry.from_step, entry.to_step):
-            charging_w[evse_sites[entry.evse]][step] += max(0.0, entry.power_w)
-    return {
-        site.id: [
-            min(1.0, max(0.0, sun_w - load_w) / drawn_w) if drawn_w > 0 else 0.0
-            for sun_w, load_w, drawn_w in zip(
-                site.pv_power_w, site.load_power_w, charging_w[site.id], strict=True
-            )
-        ]
-        for site in problem.sites
-    }
 
 
 async def _note_grid_limits(

@@ -6,7 +6,7 @@ stops what is behind `Services`; here is only the door.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,6 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from csms.web import clock, pages, probes, streams
 from csms.web.metrics import CountRequests, RequestCounts
@@ -35,8 +34,6 @@ from csms.web.streams import LiveStreams
 from models.errors import FleetError
 
 VERSION = "0.1.0"
-_made: dict[tuple[int, ...], tuple[tuple[APIRouter, ...], Sequence[BaseRoute]]] = {}
-"""Routers by their ids, kept so that these stay theirs, and the routes made of them."""
 
 
 def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
@@ -69,9 +66,10 @@ def build_api(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     app.add_exception_handler(DBAPIError, on_database_error)
     app.add_exception_handler(Exception, on_fault)
     all_routers = (*routers, clock.router, streams.router, probes.router, pages.router)
-    app.router.routes.extend(_routes(all_routers))
+    # As they are, not by `include_router`: that makes each anew, which takes the first request two
+    # seconds, and has every request look for its route twice.
     app.state.routes = [route for router in all_routers for route in router.routes]
-
+    app.router.routes.extend(app.state.routes)
     app.state.document = cache(lambda: msgspec.json.encode(describe(app, VERSION)))
     app.add_api_route(f"{BASE}/openapi.json", _show_document, include_in_schema=False)
     return app
@@ -86,24 +84,9 @@ async def _show_document(request: Request) -> Response:
     return Response(request.app.state.document(), media_type="application/json")
 
 
-def _routes(routers: tuple[APIRouter, ...]) -> Sequence[BaseRoute]:
-    """Returns the routes of all routers, made once in a process.
-
-    They know nothing of the application that they serve in, and making them takes a second and
-    9 MB that are never given back.
-    """
-    key = tuple(map(id, routers))
-    if key not in _made:
-        app = FastAPI(openapi_url=None)
-        for router in routers:
-            app.include_router(router)
-        _made[key] = (routers, app.routes)
-    return _made[key][1]
-
-
 def api_document(routers: Iterable[APIRouter]) -> dict[str, Any]:
     """Returns the OpenAPI document of an application with these routers, without running one."""
     app = FastAPI()
     for router in (*routers, clock.router, streams.router):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     return describe(app, VERSION)

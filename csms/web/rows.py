@@ -46,9 +46,11 @@ async def check_there(db: Database, kind: type[Base], key: str, tenant: str) -> 
 
 @cache
 def _by_key(kind: type[Base]) -> sa.Select[Any]:
-    ids = next(iter(kind.__table__.primary_key.columns))
-    tenants = kind.__table__.c.tenant_id
-    return sa.select(ids).where(ids == sa.bindparam("key"), tenants == sa.bindparam("tenant"))
+    table = Base.metadata.tables[kind.__tablename__]
+    ids: sa.ColumnElement[Any] = next(iter(table.primary_key.columns))
+    return sa.select(ids).where(
+        ids == sa.bindparam("key"), table.c.tenant_id == sa.bindparam("tenant")
+    )
 
 
 async def find_for_change(work: UnitOfWork, kind: type[R], key: str) -> R:
