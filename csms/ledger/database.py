@@ -25,7 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from csms.ledger.glance import Glances
+from csms.ledger.glance import Glances, Lookup
 from csms.ledger.inline import connect_inline
 from csms.ledger.threaded import ThreadedConnection, connect_threaded
 from csms.ledger.work import Committed, Dialect, ReadSession, UnitOfWork, WriteSession
@@ -177,11 +177,12 @@ class Database:
                     await session.connection(execution_options=options)
                 yield ReadSession(session)
 
-    async def glance(self, statement: sa.Executable, **parameters: Any) -> Sequence[sa.Row[Any]]:
+    async def glance(self, statement: Lookup, **parameters: Any) -> Sequence[Any]:
         """Returns the rows of one small statement, as of now; see `csms.ledger.glance`.
 
         Args:
-            statement: which looks something up by its key; best made once, with `sa.bindparam`.
+            statement: which looks something up by its key; made once, with `sa.bindparam`, since it
+                is remembered.
             parameters: the values of its bound parameters.
 
         Raises:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.ledger.database import Database
+from csms.ledger.glance import Lookup
 from csms.ledger.work import UnitOfWork
 from csms.web.problem import bad_field
 from models.errors import Conflict, FieldError, NotFound, Reference, StillReferenced
@@ -45,7 +46,7 @@ async def check_there(db: Database, kind: type[Base], key: str, tenant: str) -> 
 
 
 @cache
-def _by_key(kind: type[Base]) -> sa.Select[Any]:
+def _by_key(kind: type[Base]) -> Lookup:
     table = Base.metadata.tables[kind.__tablename__]
     ids: sa.ColumnElement[Any] = next(iter(table.primary_key.columns))
     return sa.select(ids).where(

@@ -12,6 +12,8 @@ from csms.ledger.threaded import ThreadedConnection
 from models.tables.ledger import HouseFact
 from tests.builders.small_house import small_house
 
+_BY_NAME = sa.select(HouseFact.value).where(HouseFact.name == sa.bindparam("name"))
+
 
 @pytest.fixture
 def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -56,4 +58,23 @@ async def test_a_session_that_asks_nothing_hands_nothing_over(
         handed_over.clear()
         async with house.db.read():
             pass
+        assert handed_over == []
+
+
+async def test_a_unit_of_work_begins_with_its_first_statement(
+    sqlite_url: str, handed_over: list[str]
+) -> None:
+    async with small_house(sqlite_url) as house:
+        async with house.db.write(house.clock, house.ids) as work:
+            work.session.add(HouseFact(name="x", value={"a": 1}))
+        handed_over.clear()
+        async with house.db.write(house.clock, house.ids) as work:
+            work.session.add(HouseFact(name="y", value={"a": 1}))
+        assert handed_over == ["_begun", "commit"]
+
+
+async def test_a_glance_hands_nothing_over(sqlite_url: str, handed_over: list[str]) -> None:
+    async with small_house(sqlite_url) as house:
+        handed_over.clear()
+        assert await house.db.glance(_BY_NAME, name="none") == []
         assert handed_over == []

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from csms.ledger.database import Database
 from models.clocks import RealClock
+from models.tables.access import ApiKey
 from models.timeline import format_rfc3339
 from tests.builders.rest_house import BOOTSTRAP, RestHouse, a_model, a_site
 
@@ -51,6 +53,19 @@ async def test_a_key_is_shown_once_and_ends_when_revoked(house: RestHouse) -> No
         assert (await http.get("/api/v1/sites")).status_code == 401
     (shown,) = (await house.get("/api-keys"))["items"]
     assert shown["revoked_at"] is not None
+
+
+async def test_a_key_that_another_service_revokes_ends_at_once(house: RestHouse) -> None:
+    made = await house.post("/api-keys", {"role": "viewer"})
+    other = Database.open(house.db.url_elsewhere)
+    async with house.client(made["key"]) as http:
+        for _ in range(3):
+            assert (await http.get("/api/v1/sites")).status_code == 200
+        async with other.write(RealClock(), house.services.ids) as work:
+            row = await work.session.get_one(ApiKey, made["id"])
+            row.revoked_at = work.now
+        assert (await http.get("/api/v1/sites")).status_code == 401
+    await other.close()
 
 
 async def test_a_key_ends_when_it_expires(small_house: RestHouse) -> None:
