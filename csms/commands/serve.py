@@ -31,6 +31,7 @@ from csms.keyring import Keyring
 from csms.ledger import migrate
 from csms.ledger.database import Database
 from csms.ledger.lock import ServeLock
+from csms.web.bounded import BoundedHttp
 from models.errors import BadInput, FleetError
 from models.tables.ledger import HouseFact
 from models.timeline import parse_rfc3339
@@ -162,7 +163,11 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
     except BaseException:
         listener.close()
         raise
-    server = _Server(uvicorn.Config(house.api, log_config=None, lifespan="off", access_log=False))
+    server = _Server(
+        uvicorn.Config(
+            house.api, http=BoundedHttp, log_config=None, lifespan="off", access_log=False
+        )
+    )
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     calm_collector()
     take_short_turns()
