@@ -88,4 +88,12 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
         ThreadError: if something was done in a thread.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
+        # Not as the task's own result: a runner that ends writes that out, however long, into the
+        # text of an error that nobody reads (Python 3.11, `signal._int_to_enum`).
+        results: list[T] = []
+
+        async def keep() -> None:
+            results.append(await main)
+
+        runner.run(keep())
+        return results[0]

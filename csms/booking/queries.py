@@ -200,25 +200,32 @@ def booking_resource(row: Booking) -> dict[str, Any]:
     }
 
 
+_DRIVEN = (
+    sa.select(
+        Booking.vehicle_id,
+        Booking.used_wh,
+        Booking.distance_km * VehicleModel.consumption_wh_per_km,
+        VehicleModel.battery_capacity_wh,
+        Booking.end,
+        Booking.returned_at,
+    )
+    .join(Vehicle, Booking.vehicle_id == Vehicle.id)
+    .join(VehicleModel, Vehicle.model_id == VehicleModel.id)
+    .where(Booking.tenant_id == sa.bindparam("tenant"), Booking.status == "returned")
+    .where(Booking.start >= sa.bindparam("since"))
+    .order_by(Booking.start.desc(), Booking.id)
+    .limit(LEARN_FROM_TRIPS)
+)
+_PROMISED = (
+    sa.select(Site.id, Site.promise_probability)
+    .where(Site.tenant_id == sa.bindparam("tenant"))
+    .order_by(Site.id)
+)
+
+
 async def read_caution(session: AsyncSession, *, tenant: str, now: datetime) -> Caution:
     """Returns how trips stray, by those that are over, and what the sites' promises keep free."""
-    plain_wh = Booking.distance_km * VehicleModel.consumption_wh_per_km
-    trips = await session.execute(
-        sa.select(
-            Booking.vehicle_id,
-            Booking.used_wh,
-            plain_wh,
-            VehicleModel.battery_capacity_wh,
-            Booking.end,
-            Booking.returned_at,
-        )
-        .join(Vehicle, Booking.vehicle_id == Vehicle.id)
-        .join(VehicleModel, Vehicle.model_id == VehicleModel.id)
-        .where(Booking.tenant_id == tenant, Booking.status == "returned")
-        .where(Booking.start >= now - LEARN_FROM)
-        .order_by(Booking.start.desc(), Booking.id)
-        .limit(LEARN_FROM_TRIPS)
-    )
+    trips = await session.execute(_DRIVEN, {"tenant": tenant, "since": now - LEARN_FROM})
     straying = learn(
         DrivenTrip(
             vehicle_id=vehicle_id,
@@ -230,11 +237,7 @@ async def read_caution(session: AsyncSession, *, tenant: str, now: datetime) -> 
         for vehicle_id, used_wh, trip_wh, capacity_wh, end, returned_at in trips
         if vehicle_id is not None
     )
-    sites = await session.execute(
-        sa.select(Site.id, Site.promise_probability)
-        .where(Site.tenant_id == tenant)
-        .order_by(Site.id)
-    )
+    sites = await session.execute(_PROMISED, {"tenant": tenant})
     asked = {site_id: probability for site_id, probability in sites}  # noqa: C416 - Rows
     margins = {each: straying.margin(each) for each in sorted(set(asked.values()))}
     return Caution(straying, {site_id: margins[each] for site_id, each in asked.items()})

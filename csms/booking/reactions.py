@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -25,6 +26,31 @@ from models.tables.booking import Booking
 from models.tables.fleet import Vehicle
 
 EVERY = timedelta(minutes=1)
+
+# Put together once: to build them anew each minute took longer than to ask them.
+_MINE = Booking.tenant_id == sa.bindparam("tenant")
+_OVERDUE = sa.or_(
+    sa.and_(Booking.status == "active", Booking.end <= sa.bindparam("now")),
+    sa.and_(Booking.status.in_(OPEN), Booking.start <= sa.bindparam("shows_since")),
+)
+_NOT_FETCHED = (
+    _MINE,
+    Booking.status.in_(OPEN),
+    Booking.start <= sa.bindparam("fetched_since"),
+    Booking.start > sa.bindparam("shows_since"),
+)
+_UNPLUGGED = (
+    Vehicle.tenant_id == sa.bindparam("tenant"),
+    Vehicle.plugged_evse.is_(None),
+    Vehicle.at_site_id.is_not(None),
+    Vehicle.returned_at <= sa.bindparam("plugged_since"),
+)
+_NEWS = sa.union_all(
+    sa.select(Booking.id, Booking.end).where(_MINE, _OVERDUE),
+    sa.select(Booking.id, Booking.start).where(*_NOT_FETCHED),
+    sa.select(Vehicle.id, Vehicle.returned_at).where(*_UNPLUGGED),
+)
+"""What a round may find; most find nothing."""
 
 log = structlog.get_logger()
 
@@ -78,31 +104,22 @@ class Watchman:
 
     async def _has_news(self) -> bool:
         """Reads first: most rounds find nothing, and a look must not take the write lock."""
-        now = self._clock.now()
-        overdue = sa.select(Booking.id, Booking.end).where(
-            Booking.tenant_id == self._tenant,
-            sa.or_(
-                sa.and_(Booking.status == "active", Booking.end <= now),
-                sa.and_(Booking.status.in_(OPEN), Booking.start <= now - NO_SHOW_AFTER),
-            ),
-        )
-        unfetched = sa.select(Booking.id, Booking.start).where(
-            Booking.tenant_id == self._tenant, *self._not_fetched()
-        )
-        unplugged = sa.select(Vehicle.id, Vehicle.returned_at).where(*self._unplugged())
         async with self._db.read() as session:
-            rows = await session.execute(sa.union_all(overdue, unfetched, unplugged))
+            rows = await session.execute(_NEWS, self._instants())
             found = {(name, at) for name, at in rows}
         self._reported &= found  # what is over is never asked about again
         return bool(found - self._reported)
 
-    def _unplugged(self) -> tuple[sa.ColumnElement[bool], ...]:
-        return (
-            Vehicle.tenant_id == self._tenant,
-            Vehicle.plugged_evse.is_(None),
-            Vehicle.at_site_id.is_not(None),
-            Vehicle.returned_at <= self._clock.now() - NOT_PLUGGED_AFTER,
-        )
+    def _instants(self) -> dict[str, Any]:
+        """Returns what the conditions of this module are to be filled with."""
+        now = self._clock.now()
+        return {
+            "tenant": self._tenant,
+            "now": now,
+            "shows_since": now - NO_SHOW_AFTER,
+            "fetched_since": now - FETCHED_WITHIN,
+            "plugged_since": now - NOT_PLUGGED_AFTER,
+        }
 
     async def _late(self, work: UnitOfWork) -> None:
         rows = await work.session.scalars(
@@ -119,21 +136,12 @@ class Watchman:
 
     async def _unfetched(self, work: UnitOfWork) -> None:
         """Asks for a plan that charges cars harder that nobody has fetched, once for each."""
-        rows = await work.session.scalars(
-            sa.select(Booking).where(Booking.tenant_id == work.tenant, *self._not_fetched())
-        )
+        query = sa.select(Booking).where(*_NOT_FETCHED)
+        rows = await work.session.scalars(query, self._instants())
         for row in rows.all():
             if (row.id, row.start) not in self._reported:
                 self._reported.add((row.id, row.start))
                 work.request_plan(row.pickup_site_id, "unfetched")
-
-    def _not_fetched(self) -> tuple[sa.ColumnElement[bool], ...]:
-        now = self._clock.now()
-        return (
-            Booking.status.in_(OPEN),
-            Booking.start <= now - FETCHED_WITHIN,
-            Booking.start > now - NO_SHOW_AFTER,
-        )
 
     async def _no_shows(self, work: UnitOfWork) -> None:
         rows = await work.session.scalars(
@@ -148,7 +156,8 @@ class Watchman:
             announce(work, row, "booking.no_show")
 
     async def _not_plugged(self, work: UnitOfWork) -> None:
-        cars = (await work.session.scalars(sa.select(Vehicle).where(*self._unplugged()))).all()
+        query = sa.select(Vehicle).where(*_UNPLUGGED)
+        cars = (await work.session.scalars(query, self._instants())).all()
         tokens = await tokens_of(
             work.session, tenant=self._tenant, vehicles=[car.id for car in cars]
         )

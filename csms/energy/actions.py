@@ -63,6 +63,14 @@ from scheduler.forecast.sun import Location
 MEASURED_AHEAD = timedelta(minutes=5)
 """How far a meter's clock may be ahead of ours."""
 _LIMITS = ("import_limit_w", "export_limit_w", "phase_limits_w")
+_MEASURED = sa.select(SiteMeasurement).where(
+    SiteMeasurement.site_id == sa.bindparam("site"),
+    SiteMeasurement.measured_at.in_(sa.bindparam("instants", expanding=True)),
+)
+_LAST_METERED = sa.select(sa.func.max(SiteMeasurement.measured_at)).where(
+    SiteMeasurement.site_id == sa.bindparam("site"), SiteMeasurement.grid_power_w.is_not(None)
+)
+_METERED_BEFORE = _LAST_METERED.where(SiteMeasurement.measured_at < sa.bindparam("before"))
 
 
 async def create_site(
@@ -144,11 +152,7 @@ async def store_measurements(
         BadInput: for an instant that has not come yet.
     """
     instants = {values["measured_at"] for values in measurements}
-    known = await work.session.scalars(
-        sa.select(SiteMeasurement).where(
-            SiteMeasurement.site_id == site.id, SiteMeasurement.measured_at.in_(instants)
-        )
-    )
+    known = await work.session.scalars(_MEASURED, {"site": site.id, "instants": list(instants)})
     # All at once: asked for one by one, thousands would keep everybody else from writing.
     rows = {row.measured_at: row for row in known}
     kept: list[SiteMeasurement] = []
@@ -182,11 +186,8 @@ async def _count_peaks(work: UnitOfWork, site: Site, measured: Sequence[datetime
         return
     await work.take_turn(f"peaks of {site.id}")
     await work.session.flush()
-    known = sa.select(sa.func.max(SiteMeasurement.measured_at)).where(
-        SiteMeasurement.site_id == site.id, SiteMeasurement.grid_power_w.is_not(None)
-    )
-    until = await work.session.scalar(known)
-    before = await work.session.scalar(known.where(SiteMeasurement.measured_at < min(measured)))
+    until = await work.session.scalar(_LAST_METERED, {"site": site.id})
+    before = await work.session.scalar(_METERED_BEFORE, {"site": site.id, "before": min(measured)})
     first, last = quarter_of(before or min(measured)), quarter_of(max(measured)) + QUARTER
     assert until is not None, "what was measured just now is there"
     seen = quarters(await grid_powers(work.session, site.id, first, last), until)

@@ -22,6 +22,41 @@ from csms.energy.sources import (
 from models.tables.energy import Forecast, ForecastSource
 from scheduler.forecast.mixing import mixed
 
+_SITES: sa.BindParameter[str] = sa.bindparam("sites", expanding=True)
+_TOLD = (
+    sa.select(Forecast.id, Forecast.site_id, Forecast.kind, Forecast.source, Forecast.doubts)
+    .where(Forecast.site_id.in_(_SITES), Forecast.kind.in_(FORECAST_KINDS))
+    .where(Forecast.issued_at >= sa.bindparam("since"), Forecast.issued_at <= sa.bindparam("now"))
+    .where(outside())
+    .order_by(Forecast.issued_at, Forecast.id)
+)
+_FORECASTS = (
+    sa.select(Forecast)
+    .where(Forecast.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(Forecast.issued_at, Forecast.id)
+)
+_SOURCES = (
+    sa.select(ForecastSource)
+    .where(ForecastSource.site_id.in_(_SITES))
+    .order_by(ForecastSource.source)
+)
+_LAST = (
+    sa.select(Forecast.site_id, Forecast.kind, sa.func.max(Forecast.issued_at).label("issued_at"))
+    .where(Forecast.site_id.in_(_SITES))
+    .group_by(Forecast.site_id, Forecast.kind)
+    .subquery()
+)
+_NEWEST = (
+    sa.select(Forecast)
+    .join(
+        _LAST,
+        (Forecast.site_id == _LAST.c.site_id)
+        & (Forecast.kind == _LAST.c.kind)
+        & (Forecast.issued_at == _LAST.c.issued_at),
+    )
+    .order_by(Forecast.id)
+)
+
 
 async def forecasts_that_count(
     session: AsyncSession, site_ids: Sequence[str], now: datetime
@@ -59,11 +94,7 @@ async def _fresh_forecasts(
     Of the others not even the series are read: some tell a new one every few minutes.
     """
     told = await session.execute(
-        sa.select(Forecast.id, Forecast.site_id, Forecast.kind, Forecast.source, Forecast.doubts)
-        .where(Forecast.site_id.in_(site_ids), Forecast.kind.in_(FORECAST_KINDS))
-        .where(Forecast.issued_at >= now - FRESH_FOR, Forecast.issued_at <= now)
-        .where(outside())
-        .order_by(Forecast.issued_at, Forecast.id)
+        _TOLD, {"sites": list(site_ids), "since": now - FRESH_FOR, "now": now}
     )
     doubted = {(*key, each.source) for key, rows in sources.items() for each in rows if each.doubts}
     newest = {
@@ -71,12 +102,9 @@ async def _fresh_forecasts(
         for number, site_id, kind, source, doubts in told
         if not doubts and (site_id, kind, source) not in doubted
     }
-    rows = await session.scalars(
-        sa.select(Forecast)
-        .where(Forecast.id.in_(newest.values()))
-        .order_by(Forecast.issued_at, Forecast.id)
-    )
-    return rows.all()
+    if not newest:
+        return ()
+    return (await session.scalars(_FORECASTS, {"ids": list(newest.values())})).all()
 
 
 async def sources_of(
@@ -84,8 +112,7 @@ async def sources_of(
 ) -> defaultdict[tuple[str, str], list[ForecastSource]]:
     """Returns who forecasts for sites, by site and kind."""
     found: defaultdict[tuple[str, str], list[ForecastSource]] = defaultdict(list)
-    query = sa.select(ForecastSource).where(ForecastSource.site_id.in_(site_ids))
-    for row in await session.scalars(query.order_by(ForecastSource.source)):
+    for row in await session.scalars(_SOURCES, {"sites": list(site_ids)}):
         found[row.site_id, row.kind].append(row)
     return found
 
@@ -146,22 +173,4 @@ async def _own_forecasts(
 
 async def _newest_forecasts(session: AsyncSession, site_ids: Sequence[str]) -> Sequence[Forecast]:
     """The newest of each site and kind, whoever made it: found by the index alone."""
-    newest = (
-        sa.select(
-            Forecast.site_id, Forecast.kind, sa.func.max(Forecast.issued_at).label("issued_at")
-        )
-        .where(Forecast.site_id.in_(site_ids))
-        .group_by(Forecast.site_id, Forecast.kind)
-        .subquery()
-    )
-    rows = await session.scalars(
-        sa.select(Forecast)
-        .join(
-            newest,
-            (Forecast.site_id == newest.c.site_id)
-            & (Forecast.kind == newest.c.kind)
-            & (Forecast.issued_at == newest.c.issued_at),
-        )
-        .order_by(Forecast.id)
-    )
-    return rows.all()
+    return (await session.scalars(_NEWEST, {"sites": list(site_ids)})).all()

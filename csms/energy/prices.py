@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ DEFAULT_IMPORT_PRICE_PER_KWH = 0.20
 DEFAULT_EXPORT_PRICE_PER_KWH = 0.06
 
 Floats = npt.NDArray[np.float64]
+_TICK = timedelta(microseconds=1)
+_TICKS_PER_MINUTE = timedelta(minutes=1) // _TICK
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,13 @@ async def prices_between(
     The one that a site issued last is there in any case: its currency is the site's. All others
     stay unread, since prices that come daily would make each plan read hundreds after a year.
     """
+    asked = {"sites": list(site_ids), "from": start, "until": end}
+    return (await session.scalars(_BETWEEN, asked)).all()
+
+
+def _between() -> sa.Select[PriceSeries]:
     each = aliased(PriceSeries)
+    sites: sa.BindParameter[str] = sa.bindparam("sites", expanding=True)
     newest = (
         sa.select(each.id)
         .where(each.site_id == Site.id)
@@ -47,16 +55,20 @@ async def prices_between(
         .limit(1)
         .scalar_subquery()
     )
-    newest_ids = sa.select(newest).where(Site.id.in_(site_ids))
+    newest_ids = sa.select(newest).where(Site.id.in_(sites))
     says = sa.and_(
-        PriceSeries.site_id.in_(site_ids), PriceSeries.ends_at > start, PriceSeries.start < end
+        PriceSeries.site_id.in_(sites),
+        PriceSeries.ends_at > sa.bindparam("from"),
+        PriceSeries.start < sa.bindparam("until"),
     )
-    rows = await session.scalars(
+    return (
         sa.select(PriceSeries)
         .where(says | PriceSeries.id.in_(newest_ids))
         .order_by(PriceSeries.issued_at, PriceSeries.id)
     )
-    return rows.all()
+
+
+_BETWEEN = _between()
 
 
 def step_prices(series: Sequence[PriceSeries], grid: StepGrid) -> StepPrices:
@@ -71,10 +83,17 @@ def step_prices(series: Sequence[PriceSeries], grid: StepGrid) -> StepPrices:
     co2 = np.zeros(grid.steps)
     for each in series:
         source = StepGrid(each.start, each.step_minutes, len(each.import_price_per_kwh))
-        steps = np.array([source.floor(grid.instant(step)) for step in range(grid.steps)])
+        steps = _steps_of(source, grid)
         inside = (steps >= 0) & (steps < source.steps)
         buy[inside] = np.array([float(p) for p in each.import_price_per_kwh])[steps[inside]]
         sell[inside] = np.array([float(p) for p in each.export_price_per_kwh])[steps[inside]]
         if each.import_co2_g_per_kwh:
             co2[inside] = np.array([float(g) for g in each.import_co2_g_per_kwh])[steps[inside]]
     return StepPrices(buy, sell, co2)
+
+
+def _steps_of(source: StepGrid, grid: StepGrid) -> npt.NDArray[np.int64]:
+    """Returns in which step of one grid each step of another begins; outside of it, too."""
+    began = (grid.start - source.start) // _TICK
+    begins = began + np.arange(grid.steps) * (grid.step_minutes * _TICKS_PER_MINUTE)
+    return begins // (source.step_minutes * _TICKS_PER_MINUTE)

@@ -347,15 +347,24 @@ async def show_site(session: AsyncSession, row: Site) -> dict[str, Any]:
     return (await show_sites(session, [row]))[0]
 
 
+_GRID_POWERS = (
+    sa.select(SiteMeasurement.measured_at, SiteMeasurement.grid_power_w)
+    .where(
+        SiteMeasurement.site_id == sa.bindparam("site"), SiteMeasurement.grid_power_w.is_not(None)
+    )
+    .where(
+        SiteMeasurement.measured_at > sa.bindparam("after"),
+        SiteMeasurement.measured_at <= sa.bindparam("until"),
+    )
+)
+
+
 async def grid_powers(
     session: AsyncSession, site_id: str, start: datetime, end: datetime
 ) -> list[tuple[datetime, float]]:
     """Returns what a site's meter said of its grid connection in `(start, end]`."""
-    rows = await session.execute(
-        sa.select(SiteMeasurement.measured_at, SiteMeasurement.grid_power_w)
-        .where(SiteMeasurement.site_id == site_id, SiteMeasurement.grid_power_w.is_not(None))
-        .where(SiteMeasurement.measured_at > start, SiteMeasurement.measured_at <= end)
-    )
+    asked = {"site": site_id, "after": start, "until": end}
+    rows = await session.execute(_GRID_POWERS, asked)
     return [(measured_at, power_w or 0.0) for measured_at, power_w in rows]
 
 

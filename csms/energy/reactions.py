@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import cast
 
 import sqlalchemy as sa
 
@@ -33,6 +34,26 @@ SUN_HISTORY = timedelta(days=14)
 KEPT_FOR = timedelta(days=60)
 NEWS_FOR = timedelta(hours=1)
 """What a meter tells later than this is taken with the next step."""
+
+_METERED = (
+    sa.select(SiteMeasurement.measured_at, SiteMeasurement.pv_power_w, SiteMeasurement.load_power_w)
+    .where(SiteMeasurement.site_id == sa.bindparam("site"))
+    .where(SiteMeasurement.measured_at > sa.bindparam("after"))
+    .where(SiteMeasurement.measured_at <= sa.bindparam("now"))
+    .order_by(SiteMeasurement.measured_at)
+)
+_SAME_STEP = (
+    sa.delete(Forecast)
+    .where(Forecast.site_id.in_(sa.bindparam("sites", expanding=True)))
+    .where(Forecast.issued_at >= sa.bindparam("step"), ~outside())
+    .execution_options(synchronize_session=False)
+)
+_TOO_OLD = (
+    sa.delete(Forecast)
+    .where(Forecast.issued_at < sa.bindparam("before"))
+    .execution_options(synchronize_session=False)
+)
+_ISSUE = sa.insert(cast("sa.Table", Forecast.__table__))
 
 
 @dataclass(slots=True)
@@ -100,15 +121,7 @@ class Forecaster:
     async def _follow(self, session: ReadSession, site_id: str, now: datetime) -> _History:
         history = self._histories.setdefault(site_id, _History(until=now - HISTORY))
         rows = await session.execute(
-            sa.select(
-                SiteMeasurement.measured_at,
-                SiteMeasurement.pv_power_w,
-                SiteMeasurement.load_power_w,
-            )
-            .where(SiteMeasurement.site_id == site_id)
-            .where(SiteMeasurement.measured_at > history.until)
-            .where(SiteMeasurement.measured_at <= now)
-            .order_by(SiteMeasurement.measured_at)
+            _METERED, {"site": site_id, "after": history.until, "now": now}
         )
         for measured_at, pv_w, load_w in rows:
             if pv_w is not None:
@@ -116,8 +129,9 @@ class Forecaster:
             if load_w is not None:
                 history.load.append(Reading(measured_at, load_w))
             history.until = measured_at
-        history.pv = [r for r in history.pv if r.measured_at >= now - SUN_HISTORY]
-        history.load = [r for r in history.load if r.measured_at >= now - HISTORY]
+        sun_since, since = now - SUN_HISTORY, now - HISTORY
+        history.pv = [r for r in history.pv if r.measured_at >= sun_since]
+        history.load = [r for r in history.load if r.measured_at >= since]
         return history
 
     async def _store(
@@ -127,14 +141,10 @@ class Forecaster:
         if not made:
             return
         async with self._db.write(self._clock, self._ids, actor="forecaster") as work:
+            sites = sorted({site_id for site_id, _, _ in made})
+            await work.session.execute(_SAME_STEP, {"sites": sites, "step": step})
             await work.session.execute(
-                sa.delete(Forecast)
-                .where(Forecast.site_id.in_({site_id for site_id, _, _ in made}))
-                .where(Forecast.issued_at >= step, ~outside())
-                .execution_options(synchronize_session=False)
-            )
-            await work.session.execute(
-                sa.insert(Forecast),
+                _ISSUE,
                 [
                     {
                         "id": self._ids.new(),
@@ -151,11 +161,7 @@ class Forecaster:
                     for site_id, kind, forecast in made
                 ],
             )
-            await work.session.execute(
-                sa.delete(Forecast)
-                .where(Forecast.issued_at < now - KEPT_FOR)
-                .execution_options(synchronize_session=False)
-            )
+            await work.session.execute(_TOO_OLD, {"before": now - KEPT_FOR})
 
 
 def _sun(site: Site, history: _History, grid: StepGrid, now: datetime) -> QuantileForecast:

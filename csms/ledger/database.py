@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from csms.ledger.glance import Glances, Lookup
-from csms.ledger.inline import connect_inline
+from csms.ledger.inline import InlineConnection, connect_inline
 from csms.ledger.threaded import ThreadedConnection, connect_threaded
 from csms.ledger.work import Committed, Dialect, ReadSession, UnitOfWork, WriteSession
 from models.clocks import Clock
@@ -292,6 +292,8 @@ class Database:
             driver = connection.connection.driver_connection
             if isinstance(driver, ThreadedConnection):
                 driver.begin_with_next(begin)
+            elif isinstance(driver, InlineConnection):
+                driver.begin(begin)
             else:
                 connection.exec_driver_sql(begin)
 

@@ -78,6 +78,10 @@ class InlineConnection:
         """Whether a transaction is open."""
         return self._conn.in_transaction
 
+    def begin(self, statement: str) -> None:
+        """Begins a transaction, without the long way through SQLAlchemy."""
+        self._conn.execute(statement)
+
     def cursor(self) -> InlineCursor:
         """Returns a new cursor."""
         return InlineCursor(self._conn.cursor())

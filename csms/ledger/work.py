@@ -12,7 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal, NewType
+from typing import Any, Literal, NewType, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -38,6 +38,8 @@ TURN_LOCK = 5_201_101
 """First half of the PostgreSQL advisory locks of `UnitOfWork.take_turn`."""
 
 _JSON = msgspec.json.Encoder()
+_LAST_EVENT = sa.select(sa.func.coalesce(sa.func.max(Event.id), 0))
+_TELL = sa.insert(cast("sa.Table", Event.__table__))
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -186,7 +188,7 @@ class UnitOfWork:
             return ()
         if self._dialect == "postgresql":
             await self.session.execute(sa.select(sa.func.pg_advisory_xact_lock(OUTBOX_LOCK)))
-        last = await self.session.scalar(sa.select(sa.func.coalesce(sa.func.max(Event.id), 0)))
+        last = await self.session.scalar(_LAST_EVENT)
         assert last is not None
         notes = tuple(
             EventNote(
@@ -201,7 +203,7 @@ class UnitOfWork:
             for number, event in enumerate(self._events, start=last + 1)
         )
         await self.session.execute(
-            sa.insert(Event),
+            _TELL,
             [
                 {
                     "id": note.id,

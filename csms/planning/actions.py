@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from csms.ledger.work import UnitOfWork
 from csms.planning.boxes import is_unheard
@@ -51,6 +51,11 @@ from scheduler.rolling import Made
 COMMAND_EXPIRES_S = 600
 GRID_LIMITS = "grid limits"
 """What units of work take turns at, so that no plan lifts what a limit of the grid has cut."""
+
+_ANSWERED = delete(PlanRequest).where(PlanRequest.requested_at <= bindparam("until"))
+_UNSEEN = {"synchronize_session": False}
+"""No request is among the rows at hand."""
+_SHADOWS = select(Site.id).where(Site.tenant_id == bindparam("tenant"), Site.shadow.is_(True))
 
 
 async def publish(
@@ -94,7 +99,7 @@ async def publish(
     held_back = await _note_grid_limits(work, snapshot, plan, row.id)
     held_back |= await _changed_shadows(work, snapshot)
     limits = await _order_limits(work, snapshot, plan, row.id, held_back)
-    await work.session.execute(delete(PlanRequest).where(PlanRequest.requested_at <= snapshot.now))
+    await work.session.execute(_ANSWERED, {"until": snapshot.now}, execution_options=_UNSEEN)
     await tell_staff(work, problem, snapshot.rows, plan, plan_id=row.id, seen_at=snapshot.now)
     work.emit(
         "plan.published",
@@ -148,9 +153,7 @@ async def _note_grid_limits(
 
 async def _changed_shadows(work: UnitOfWork, snapshot: Snapshot) -> set[str]:
     """Returns the sites that came into the shadow, or out of it, while we were planning."""
-    rows = await work.session.scalars(
-        select(Site.id).where(Site.tenant_id == work.tenant, Site.shadow.is_(True))
-    )
+    rows = await work.session.scalars(_SHADOWS, {"tenant": work.tenant})
     return {*rows} ^ {site.id for site in snapshot.rows.sites if site.shadow}
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
@@ -52,6 +52,38 @@ FOLLOWED = frozenset(
 IN_BOX = ("accepted", "obeyed", "disobeyed")
 _MAY_BE_IN_BOX = ("accepted", "obeyed", "unknown")
 _READ_EXPIRES_S = 60.0
+_UNSEEN = {"synchronize_session": False}
+"""What a statement changes is not looked for among the rows at hand: none is looked at again."""
+_ANSWERED = select(ChargingLimit).where(
+    ChargingLimit.command_id.in_(bindparam("commands", expanding=True))
+)
+_SUPERSEDED = (
+    update(ChargingLimit)
+    .where(
+        ChargingLimit.station == bindparam("at_station"),
+        ChargingLimit.evse_id == bindparam("at_evse"),
+        ChargingLimit.id != bindparam("but"),
+        ChargingLimit.created_at <= bindparam("until"),
+        ChargingLimit.state.in_(("accepted", "obeyed", "sent", "unknown")),
+    )
+    .values(state="superseded")
+)
+_OBEYED = (
+    update(ChargingLimit)
+    .where(
+        ChargingLimit.id.in_(bindparam("kept", expanding=True)), ChargingLimit.state == "accepted"
+    )
+    .values(state="obeyed", obeyed_at=bindparam("at"))
+)
+_OVER = (
+    update(ChargingLimit)
+    .where(
+        ChargingLimit.station == bindparam("at_station"),
+        ChargingLimit.ocpp_transaction_id == bindparam("of"),
+        ChargingLimit.state.in_(("queued", "sent", "accepted", "obeyed", "unknown")),
+    )
+    .values(state="superseded")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +217,7 @@ class LimitKeeper:
     async def _settle_all(self, answers: Sequence[_CommandNote]) -> None:
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             rows = await work.session.scalars(
-                select(ChargingLimit).where(
-                    ChargingLimit.command_id.in_([command.id for command in answers])
-                )
+                _ANSWERED, {"commands": [command.id for command in answers]}
             )
             limits = {row.command_id: row for row in rows}
             for command in answers:
@@ -222,15 +252,14 @@ class LimitKeeper:
     async def _accept(self, work: UnitOfWork, limit: ChargingLimit) -> None:
         """Takes note that a limit is in the box, in the place of those before it."""
         await work.session.execute(
-            update(ChargingLimit)
-            .where(
-                ChargingLimit.station == limit.station,
-                ChargingLimit.evse_id == limit.evse_id,
-                ChargingLimit.id != limit.id,
-                ChargingLimit.created_at <= limit.created_at,
-                ChargingLimit.state.in_(("accepted", "obeyed", "sent", "unknown")),
-            )
-            .values(state="superseded")
+            _SUPERSEDED,
+            {
+                "at_station": limit.station,
+                "at_evse": limit.evse_id,
+                "but": limit.id,
+                "until": limit.created_at,
+            },
+            execution_options=_UNSEEN,
         )
         self._watch(limit)
 
@@ -360,10 +389,7 @@ class LimitKeeper:
         obeyed = tuple(self._obeyed)
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             await work.session.execute(
-                update(ChargingLimit)
-                .where(ChargingLimit.id.in_(obeyed), ChargingLimit.state == "accepted")
-                .values(state="obeyed", obeyed_at=work.now)
-                .execution_options(synchronize_session=False)
+                _OBEYED, {"kept": obeyed, "at": work.now}, execution_options=_UNSEEN
             )
         del self._obeyed[: len(obeyed)]
 
@@ -376,13 +402,9 @@ class LimitKeeper:
             del self._unsure[key]
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             await work.session.execute(
-                update(ChargingLimit)
-                .where(
-                    ChargingLimit.station == note.station,
-                    ChargingLimit.ocpp_transaction_id == note.ocpp_transaction_id,
-                    ChargingLimit.state.in_(("queued", "sent", "accepted", "obeyed", "unknown")),
-                )
-                .values(state="superseded")
+                _OVER,
+                {"at_station": note.station, "of": note.ocpp_transaction_id},
+                execution_options=_UNSEEN,
             )
 
 

@@ -50,6 +50,14 @@ _CHANGES = frozenset({"site.updated", "site.deleted", "station.updated", "plan.p
 _log = structlog.get_logger("surplus")
 
 
+_CIRCUITS = sa.select(Circuit).where(Circuit.site_id == sa.bindparam("site"))
+_EVSES = (
+    sa.select(Evse)
+    .join(Station, Station.identity == Evse.station)
+    .where(Station.site_id == sa.bindparam("site"))
+)
+
+
 class _TransactionNote(msgspec.Struct):
     station: str
     evse_id: int
@@ -304,14 +312,8 @@ class SurplusKeeper:
             site = await session.get(Site, site_id)
             if site is None:
                 return None
-            rows = (
-                await session.scalars(sa.select(Circuit).where(Circuit.site_id == site_id))
-            ).all()
-            evses = await session.scalars(
-                sa.select(Evse)
-                .join(Station, Station.identity == Evse.station)
-                .where(Station.site_id == site_id)
-            )
+            rows = (await session.scalars(_CIRCUITS, {"site": site_id})).all()
+            evses = await session.scalars(_EVSES, {"site": site_id})
             parents = {row.id: row.parent for row in rows}
             return _Place(
                 tenant=site.tenant_id,
