@@ -99,6 +99,32 @@ def metered_wh(said: Sequence[tuple[datetime, float]], start: datetime, end: dat
     return energy_wh
 
 
+_RUNNING = (
+    sa.select(Transaction, Station.site_id)
+    .join(Station, Station.identity == Transaction.station)
+    .where(Station.site_id.is_not(None), Transaction.started_at < sa.bindparam("before"))
+    .where(sa.or_(Transaction.stopped_at.is_(None), Transaction.stopped_at > sa.bindparam("since")))
+    .order_by(Transaction.id)
+)
+_RUNNING_THERE = _RUNNING.where(Station.site_id.in_(sa.bindparam("sites", expanding=True)))
+_KEY = (Reading.station, Reading.ocpp_transaction_id)
+_THEIRS = (
+    Reading.station.in_(sa.bindparam("stations", expanding=True)),
+    Reading.ocpp_transaction_id.in_(sa.bindparam("transactions", expanding=True)),
+    Reading.energy_wh.is_not(None),
+)
+_BEFORE = (
+    sa.select(*_KEY, sa.func.max(Reading.energy_wh))
+    .where(*_THEIRS, Reading.measured_at <= sa.bindparam("since"))
+    .group_by(*_KEY)
+)
+_SINCE = sa.select(*_KEY, Reading.energy_wh, Reading.measured_at).where(
+    *_THEIRS,
+    Reading.measured_at > sa.bindparam("since"),
+    Reading.measured_at <= sa.bindparam("until"),
+)
+
+
 async def drawn_between(
     session: AsyncSession, start: datetime, end: datetime, only: Set[str] | None
 ) -> list[Drawn]:
@@ -118,16 +144,10 @@ async def drawn_by_span(
     session: AsyncSession, edges: Sequence[datetime], only: Set[str] | None
 ) -> list[list[Drawn]]:
     """Returns the same of each span from one of the `edges` to the next, all read at once."""
-    statement = (
-        sa.select(Transaction, Station.site_id)
-        .join(Station, Station.identity == Transaction.station)
-        .where(Station.site_id.is_not(None), Transaction.started_at < edges[-1])
-        .where(sa.or_(Transaction.stopped_at.is_(None), Transaction.stopped_at > edges[0]))
-        .order_by(Transaction.id)
-    )
+    asked: dict[str, object] = {"since": edges[0], "before": edges[-1]}
     if only is not None:
-        statement = statement.where(Station.site_id.in_(only))
-    transactions = await session.execute(statement)
+        asked["sites"] = sorted(only)
+    transactions = await session.execute(_RUNNING if only is None else _RUNNING_THERE, asked)
     known = [(row, site_id) for row, site_id in transactions if site_id is not None]
     registers = await _registers(session, [row for row, _ in known], edges)
     drawn: list[list[Drawn]] = []
@@ -149,22 +169,13 @@ async def _registers(
 ) -> Mapping[str, Sequence[float | None]]:
     """The highest register of each transaction up to and including each of the edges."""
     ids = {(row.station, row.ocpp_transaction_id): row.id for row in rows}
-    key = (Reading.station, Reading.ocpp_transaction_id)
-    theirs = (
-        Reading.station.in_({row.station for row in rows}),
-        Reading.ocpp_transaction_id.in_({row.ocpp_transaction_id for row in rows}),
-        Reading.energy_wh.is_not(None),
-    )
-    before = await session.execute(
-        sa.select(*key, sa.func.max(Reading.energy_wh))
-        .where(*theirs, Reading.measured_at <= edges[0])
-        .group_by(*key)
-    )
-    since = await session.execute(
-        sa.select(*key, Reading.energy_wh, Reading.measured_at).where(
-            *theirs, Reading.measured_at > edges[0], Reading.measured_at <= edges[-1]
-        )
-    )
+    theirs = {
+        "stations": sorted({row.station for row in rows}),
+        "transactions": sorted({row.ocpp_transaction_id for row in rows}),
+        "since": edges[0],
+    }
+    before = await session.execute(_BEFORE, theirs)
+    since = await session.execute(_SINCE, theirs | {"until": edges[-1]})
     found: dict[str, list[float | None]] = {row.id: [None] * len(edges) for row in rows}
     told = [(station, number, register, edges[0]) for station, number, register in before]
     told += [(station, number, register, at) for station, number, register, at in since]

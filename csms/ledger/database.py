@@ -10,6 +10,7 @@ would forget what it has acknowledged is refused at the start. Which tables ther
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sqlite3
@@ -19,6 +20,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
@@ -282,6 +284,7 @@ class Database:
             pool_timeout=30,
             # The one that was used last has pages that still hold; the others need not be filled.
             pool_use_lifo=True,
+            json_deserializer=_read_json,
         )
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
 
@@ -343,6 +346,18 @@ def lone_engine(db: Database, name: str) -> AsyncEngine:
     )
 
 
+def _read_json(text: str) -> Any:
+    """Reads a stored value, in a fifth of the time that Python's own reader takes.
+
+    That one knows what no standard does: what it once wrote (`NaN`, half a pair of surrogates) is
+    left to it.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return json.loads(text)  # noqa: TID251 - what this reads is checked already
+
+
 def _asyncpg(url: str) -> sa.URL:
     try:
         return make_url(url).set(drivername="postgresql+asyncpg")
@@ -357,6 +372,7 @@ def _postgres_engine(url: str) -> AsyncEngine:
         max_overflow=5,
         pool_timeout=30,
         pool_pre_ping=True,
+        json_deserializer=_read_json,
         connect_args={"timeout": 5, "server_settings": {"application_name": "heliofleet"}},
     )
 

@@ -35,6 +35,26 @@ from models.tables.stations import Connector, Evse, Station
 
 EVERY = timedelta(minutes=5)
 
+_OPEN = (Transaction.tenant_id == sa.bindparam("tenant"), Transaction.stopped_at.is_(None))
+_PLUGS = (
+    sa.select(
+        Transaction.id,
+        Transaction.connector_id,
+        Transaction.started_at,
+        Transaction.last_reading_at,
+        Connector.connector_id,
+        Connector.status,
+        Connector.status_at,
+    )
+    .join(Station, Station.identity == Transaction.station)
+    .join(
+        Connector,
+        sa.and_(Connector.station == Transaction.station, Connector.evse_id == Transaction.evse_id),
+    )
+    .where(*_OPEN, Station.online)
+)
+_SILENT = sa.select(Transaction.id).where(*_OPEN, Transaction.updated_at <= sa.bindparam("since"))
+
 _log = structlog.get_logger("closer")
 
 
@@ -101,47 +121,21 @@ class Closer:
 
     async def _gone(self, now: datetime) -> list[str]:
         """Returns open transactions whose car has left; only stations that are here can tell."""
-        query = (
-            sa.select(
-                Transaction.id,
-                Transaction.connector_id,
-                Transaction.started_at,
-                Transaction.last_reading_at,
-                Connector.connector_id,
-                Connector.status,
-                Connector.status_at,
-            )
-            .join(Station, Station.identity == Transaction.station)
-            .join(
-                Connector,
-                sa.and_(
-                    Connector.station == Transaction.station,
-                    Connector.evse_id == Transaction.evse_id,
-                ),
-            )
-            .where(
-                Transaction.tenant_id == self._tenant,
-                Transaction.stopped_at.is_(None),
-                Station.online,
-            )
-        )
+        asked = {"tenant": self._tenant}
         times: dict[str, tuple[datetime, datetime | None]] = {}
         statuses: dict[str, list[tuple[str, datetime | None]]] = defaultdict(list)
         async with self._db.read() as session:
-            for number, mine, started, metered, plug, status, since in await session.execute(query):
+            rows = await session.execute(_PLUGS, asked)
+            for number, mine, started, metered, plug, status, since in rows:
                 if mine is None or mine == plug:
                     times[number] = (started, metered)
                     statuses[number].append((status, since))
         return [n for n, (begun, heard) in times.items() if is_gone(begun, heard, statuses[n], now)]
 
     async def _silent(self, now: datetime) -> list[str]:
-        query = sa.select(Transaction.id).where(
-            Transaction.tenant_id == self._tenant,
-            Transaction.stopped_at.is_(None),
-            Transaction.updated_at <= now - SILENT_AFTER,
-        )
+        asked = {"tenant": self._tenant, "since": now - SILENT_AFTER}
         async with self._db.read() as session:
-            return list(await session.scalars(query))
+            return list(await session.scalars(_SILENT, asked))
 
     async def _implausible(self) -> list[str]:
         ended, self._ended = list(self._ended), {}

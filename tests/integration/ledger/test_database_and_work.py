@@ -225,6 +225,17 @@ def test_an_url_of_no_known_kind_is_bad_input(url: str) -> None:
         Database.open(url)
 
 
+async def test_json_is_read_as_it_was_stored(database_url: str) -> None:
+    kept: dict[str, Any] = {"n": [1, 2.5, 0.1, 2**70, None, True], "text": "\u00e9\U0001f600"}
+    if database_url.startswith("sqlite"):
+        kept |= {"half": "\ud800", "most": float("inf")}  # which PostgreSQL does not take
+    async with small_house(database_url) as house:
+        async with house.db.write(house.clock, house.ids) as work:
+            work.session.add(HouseFact(name="x", value=kept))
+        async with house.db.read() as session:
+            assert (await session.get_one(HouseFact, "x")).value == kept
+
+
 @pytest.mark.parametrize(
     "url", ["sqlite:////nowhere/at/all.db", "postgresql://postgres@/x?host=/nowhere"]
 )

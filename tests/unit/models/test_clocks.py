@@ -90,6 +90,17 @@ def test_a_wait_that_nothing_can_end_is_reported() -> None:
         run_virtually(stuck())
 
 
+def test_what_a_virtual_day_returns_is_not_written_out() -> None:
+    class Long:
+        def __repr__(self) -> str:
+            raise AssertionError("nobody reads this")
+
+    async def day() -> Long:
+        return Long()
+
+    assert isinstance(run_virtually(day()), Long)
+
+
 def test_a_thread_in_virtual_time_is_reported() -> None:
     async def in_a_thread() -> None:
         await asyncio.to_thread(str)
