@@ -231,11 +231,14 @@ def connection_changed(
 ) -> StationState | None:
     """Returns what is known of a station that has come or gone; None for news of an old socket.
 
-    Nor is it news that a station has gone from a service that does not hold it any more.
+    Services number the connections of a station each for itself, and one of them may tell late. So
+    among news of several services the latest counts, and that a station has gone only from the one
+    that holds it.
     """
-    if fact.epoch < station.epoch:
-        return None
-    if not fact.online and fact.epoch == station.epoch and fact.held_by != station.held_by:
+    if fact.held_by == station.held_by:
+        if fact.epoch < station.epoch:
+            return None
+    elif not fact.online or _is_older(fact, station):
         return None
     return msgspec.structs.replace(
         station,
@@ -243,9 +246,16 @@ def connection_changed(
         epoch=fact.epoch,
         held_by=fact.held_by if fact.online else None,
         ocpp_version=fact.subprotocol or station.ocpp_version,
-        last_seen=now,
+        last_seen=fact.received_at,
         updated_at=now,
     )
+
+
+def _is_older(fact: ConnectionChanged, station: StationState) -> bool:
+    """Returns whether a connection began before another service last heard from the station."""
+    if station.held_by is None or station.last_seen is None:
+        return False
+    return fact.received_at < station.last_seen
 
 
 def plan_profile_id(evse_id: int) -> int:

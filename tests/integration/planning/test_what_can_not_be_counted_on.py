@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from csms.booking.queries import evses_of_site, read_outlets
+from csms.booking.outlets import read_outlets
+from csms.booking.queries import evses_of_site
 from csms.planning.actions import publish
 from csms.planning.queries import read_rows
 from csms.planning.rules import Period

@@ -1,0 +1,61 @@
+"""A station that has gone over to another service is held by that, however late the first tells."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from csms.stations.rules import StationState, connection_changed
+from models.facts import ConnectionChanged
+
+START = datetime(2026, 6, 15, tzinfo=UTC)
+A, B = 1, 2
+LEFT = [
+    (epoch, online, seconds)
+    for seconds, (epoch, online) in enumerate(
+        (epoch, online) for epoch in (1, 2, 3) for online in (True, False)
+    )
+]
+"""What the first service has to tell: three connections, each of which has ended."""
+
+
+def told(held_by: int, epoch: int, seconds: int, *, online: bool) -> ConnectionChanged:
+    return ConnectionChanged(
+        station="CP-1",
+        received_at=START + timedelta(seconds=seconds),
+        online=online,
+        epoch=epoch,
+        held_by=held_by,
+    )
+
+
+def never_seen() -> StationState:
+    values: dict[str, Any] = dict.fromkeys(StationState.__struct_fields__)
+    return StationState(**values | {"identity": "CP-1", "online": False, "epoch": 0})
+
+
+@pytest.mark.parametrize("place", range(len(LEFT) + 1))
+@pytest.mark.parametrize("known_epoch", [0, 1, 2, 3])
+def test_it_is_where_it_came_last(place: int, known_epoch: int) -> None:
+    """The second knew of no connection to the first, of one, of two, or of all."""
+    news = [told(A, epoch, seconds, online=online) for epoch, online, seconds in LEFT]
+    news.insert(place, told(B, known_epoch + 1, 6, online=True))
+    station = never_seen()
+    for number, fact in enumerate(news):
+        station = (
+            connection_changed(station, fact, START + timedelta(seconds=9 + number)) or station
+        )
+    assert (station.online, station.held_by, station.epoch) == (True, B, known_epoch + 1)
+    gone = connection_changed(station, told(B, known_epoch + 1, 20, online=False), START)
+    assert gone is not None
+    assert (gone.online, gone.held_by) == (False, None)
+
+
+def test_news_of_an_old_socket_of_the_same_service_are_none() -> None:
+    station = connection_changed(never_seen(), told(A, 2, 1, online=True), START)
+    assert station is not None
+    assert connection_changed(station, told(A, 1, 2, online=False), START) is None
+    assert connection_changed(station, told(A, 1, 2, online=True), START) is None
+    assert connection_changed(station, told(B, 5, 2, online=False), START) is None
