@@ -16,9 +16,9 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 class Shift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hours in which somebody is there, by local time."""
 
-    start: Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    start: Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
     """As `08:00`."""
-    end: Annotated[str, msgspec.Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+    end: Annotated[str, msgspec.Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z")]
     """As `17:30`, of the same day; at the latest `24:00`."""
     days: Annotated[tuple[Day, ...], msgspec.Meta(min_length=1, max_length=7)] = get_args(Day)
 

@@ -24,6 +24,8 @@ class Outlets:
     """By site: those in service; a site whose stations have not said what they have is not in."""
     evses: Mapping[str, Outlet | None]
     """By `IDENTITY/EVSE`; None: out of service."""
+    working: frozenset[str]
+    """The EVSEs of `sites`."""
     unstaffed: frozenset[str]
     """The sites at which nobody moves cars."""
 
@@ -77,6 +79,7 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
     prices = {row.id: row.move_price for row in rows}
     sites: dict[str, list[Outlet]] = {site_id: [] for site_id in prices}
     evses: dict[str, Outlet | None] = {}
+    working: set[str] = set()
     silent = dict(stations)
     for evse in await session.scalars(
         sa.select(Evse).where(Evse.station.in_(list(stations)), Evse.evse_id > 0)
@@ -87,13 +90,15 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
             max_power_w=rated_power_w(evse.max_power_w, evse.phases),
             phases=evse.phases,
         )
+        name = f"{evse.station}/{evse.evse_id}"
         works = (evse.station, evse.evse_id) not in faulty
         # Who hangs on a box that can't be heard may be charged or not; later it will be back.
         counts = works and evse.station not in unheard
-        evses[f"{evse.station}/{evse.evse_id}"] = outlet if counts else None
+        evses[name] = outlet if counts else None
         if works:
+            working.add(name)
             sites[stations[evse.station]].append(outlet)
     unknown = set(silent.values())
     known = {site: found for site, found in sites.items() if found or site not in unknown}
     unstaffed = frozenset(site_id for site_id, price in prices.items() if price is None)
-    return Outlets(sites=known, evses=evses, unstaffed=unstaffed)
+    return Outlets(sites=known, evses=evses, working=frozenset(working), unstaffed=unstaffed)

@@ -248,13 +248,12 @@ def full_sites(
     taken = Counter(
         car.at_site_id or car.site_id
         for car in cars
-        if car.plugged_evse in outlets.evses and car.id not in trips
+        if car.plugged_evse in outlets.working and car.id not in trips
     )
-    spaces = outlets.spaces
     return frozenset(
         site_id
-        for site_id in taken.keys() & outlets.unstaffed
-        if taken[site_id] >= spaces.get(site_id, 0)
+        for site_id, spaces in outlets.spaces.items()
+        if site_id in outlets.unstaffed and taken[site_id] >= spaces
     )
 
 

@@ -31,7 +31,6 @@ from csms.keyring import Keyring
 from csms.ledger import migrate
 from csms.ledger.database import Database
 from csms.ledger.lock import ServeLock
-from csms.web.bounded import BoundedHttp
 from models.errors import BadInput, FleetError
 from models.tables.ledger import HouseFact
 from models.timeline import parse_rfc3339
@@ -164,9 +163,8 @@ async def _run(settings: Settings, times_of: _TimesOf, keyring: Keyring) -> None
         listener.close()
         raise
     server = _Server(
-        uvicorn.Config(
-            house.api, http=BoundedHttp, log_config=None, lifespan="off", access_log=False
-        )
+        # httptools takes the body of a request that offers HTTP/2 (Upgrade: h2c) for the next one.
+        uvicorn.Config(house.api, http="h11", log_config=None, lifespan="off", access_log=False)
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     calm_collector()

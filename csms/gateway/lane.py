@@ -114,6 +114,7 @@ class Lane:
         "_queue",
         "_reports_due",
         "_waiting",
+        "began_at",
         "dialect",
         "ended",
         "epoch",
@@ -143,7 +144,8 @@ class Lane:
         self.epoch = record.epoch
         self.dialect: Dialect = dialect_of(subprotocol)
         self.manner: Manner = manner_of(record.quirks, strict=record.strict)
-        self.heard_at = house.clock.now()
+        self.began_at = house.clock.now()
+        self.heard_at = self.began_at
         """Life time of the last OCPP frame."""
         self.malformed = 0
         """How many frames could not be read."""

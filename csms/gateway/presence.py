@@ -48,9 +48,7 @@ class Presence:
 
     def gone(self, lane: Lane, reason: str) -> None:
         """Says that a station has gone."""
-        fact = self._fact(
-            lane.identity, lane.epoch, self._number, lane.subprotocol, reason, online=False
-        )
+        fact = self._gone(lane.identity, lane.epoch, self._number, lane.subprotocol, reason)
         submit_quietly(self._intake, fact)
 
     async def renamed(self, number: int, lanes: Iterable[Lane]) -> None:
@@ -85,7 +83,7 @@ class Presence:
         gone = {None, *await dead({held_by for *_, held_by in rows if held_by is not None})}
         await self._keep(
             [
-                self._fact(identity, epoch, held_by, online=False)
+                self._gone(identity, epoch, held_by)
                 for identity, epoch, held_by in rows
                 if held_by in gone and not is_here(identity)
             ]
@@ -103,22 +101,28 @@ class Presence:
                 _log.warning("fact_lost", station=fact.station, error=str(answer))
 
     def _here(self, lane: Lane) -> ConnectionChanged:
-        return self._fact(lane.identity, lane.epoch, self._number, lane.subprotocol)
+        """Says so as of the beginning of the connection: another service may have a later one."""
+        return ConnectionChanged(
+            station=lane.identity,
+            received_at=lane.began_at,
+            online=True,
+            epoch=lane.epoch,
+            held_by=self._number,
+            subprotocol=lane.subprotocol,
+        )
 
-    def _fact(
+    def _gone(
         self,
         identity: str,
         epoch: int,
         held_by: int | None,
         subprotocol: str | None = None,
         detail: str | None = None,
-        *,
-        online: bool = True,
     ) -> ConnectionChanged:
         return ConnectionChanged(
             station=identity,
             received_at=self._clock.now(),
-            online=online,
+            online=False,
             epoch=epoch,
             held_by=held_by,
             subprotocol=subprotocol,

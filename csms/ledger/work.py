@@ -156,7 +156,8 @@ class UnitOfWork:
 
         With `time_limit_s` it is bettered for so long once it is published.
         """
-        self._sites[site_id] = reason, time_limit_s
+        _, before_s = self._sites.get(site_id, (reason, None))
+        self._sites[site_id] = reason, before_s if time_limit_s is None else time_limit_s
 
     async def finish(self) -> Committed:
         """Writes what was announced, for the transaction's owner to commit right after."""

@@ -55,7 +55,7 @@ class Improver:
         self._searching = False
         self._task: asyncio.Task[None] | None = None
         self.is_asked_for = False
-        """Somebody waits for what is found, even if that is no better."""
+        """Somebody waits for what is found, even if that is hardly better."""
 
     def quarter_begins(self) -> None:
         """Gives the plan that is made now the time of a quarter of an hour."""
@@ -76,6 +76,7 @@ class Improver:
     ) -> None:
         """Betters a plan that was just published, where there is time for that."""
         if self._left_s < LEAST_S:
+            self.is_asked_for = False
             return
         former = incumbent_for(problem, former=(problem.start, plan), promised=promised)
         how = replace(
@@ -119,12 +120,15 @@ class Improver:
         self.is_asked_for = False
 
 
-def is_better(problem: Problem, made: Made, before: Made) -> bool:
-    """Returns whether a plan serves more than another of the same problem, or as much for less."""
+def is_better(problem: Problem, made: Made, before: Made, *, asked_for: bool) -> bool:
+    """Returns whether a plan serves more than another of the same problem, or as much for less.
+
+    Who has asked for it is to see what was found, as long as it is no worse.
+    """
     left_out = [_left_out(problem, each.plan) for each in (made, before)]
     if left_out[0] != left_out[1]:
         return left_out[0] < left_out[1]
-    return made.objective <= before.objective - CENT
+    return made.objective <= before.objective - (0.0 if asked_for else CENT)
 
 
 def _left_out(problem: Problem, plan: Plan) -> int:

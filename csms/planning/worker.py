@@ -284,8 +284,14 @@ class Planner:
         if made.violations or made.level != "solver":
             log.error("search.refused", level=made.level, limit_s=limit_s)
             return True
-        if not (improver.is_asked_for or is_better(snapshot.problem, made, before)):
+        if not is_better(snapshot.problem, made, before, asked_for=improver.is_asked_for):
             return True
+        # What boxes hold and drivers were told is what the plan in force has made of it meanwhile.
+        seen = await self._look(self._clock.now(), None)
+        if seen is None or seen.snapshot.problem.start != snapshot.problem.start:
+            return False
+        now = seen.snapshot
+        snapshot = replace(now, now=snapshot.now, problem=snapshot.problem, document="")
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             asked = await plans_asked_for(work.session, tenant=self._tenant)
             if asked:  # something has happened that we have not heard of yet

@@ -240,13 +240,14 @@ def connection_changed(
             return None
     elif not fact.online or _is_older(fact, station):
         return None
+    heard_at = fact.received_at
     return msgspec.structs.replace(
         station,
         online=fact.online,
         epoch=fact.epoch,
         held_by=fact.held_by if fact.online else None,
         ocpp_version=fact.subprotocol or station.ocpp_version,
-        last_seen=fact.received_at,
+        last_seen=heard_at if station.last_seen is None else max(station.last_seen, heard_at),
         updated_at=now,
     )
 

@@ -21,12 +21,20 @@ from csms.planning.improving import Improver
 from csms.planning.queries import plans_asked_for
 from models.clocks import RealWireClock
 from models.timeline import format_rfc3339
-from scheduler.plan import Plan
+from scheduler.plan import Charging, Plan
 from scheduler.pool import WorkerLost
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions
 from tests.builders.equipped_house import EquippedHouse, equipped_house
-from tests.builders.rest_house import BOOTSTRAP, START, a_model, a_site, a_trip, rest_house
+from tests.builders.rest_house import (
+    BOOTSTRAP,
+    START,
+    a_model,
+    a_site,
+    a_trip,
+    frame,
+    rest_house,
+)
 from tests.builders.waiting import until
 
 PATIENCE_S = 120.0
@@ -260,6 +268,103 @@ async def test_what_becomes_of_a_search_costs_no_plan(sqlite_url: str, fault: st
             await search.has_begun(2)
         assert len(search.limits_s) == again
         await search.improver.rest()
+
+
+async def test_what_boxes_hold_by_the_plan_in_force_is_taken_back_by_a_better_one(
+    sqlite_url: str,
+) -> None:
+    """Else both cars would draw at once what the site can only give to one."""
+    async with equipped_house(sqlite_url) as house:
+        await house.rest.site(id="A", timezone="UTC", import_limit_w=5_000)
+        evses = [{"evse_id": number, "max_power_w": 3_700.0} for number in (1, 2)]
+        await house.furnish(evses, cars=2)
+        await house.prices(["0.30"] * 72)
+        for number in (1, 2):
+            start = {"connectorId": number, "idTag": f"T{number}", "meterStart": 0}
+            begun = {**start, "timestamp": format_rfc3339(house.now)}
+            await house.link.send(frame([2, f"s{number}", "StartTransaction", begun]))
+        search = Search(house)
+        solve, wanted_w = house.planner._solve, [(0.0, 0.0)]
+
+        async def solved(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
+            return charging(await solve(problem, former, how), *wanted_w[0])
+
+        house.planner._solve = solved  # type: ignore[method-assign]
+
+        async def held_w() -> list[float]:
+            found: dict[int, float] = {}
+            for each in (await house.rest.get("/limits"))["items"]:
+                found[each["evse_id"]] = each["periods"][0]["limit_w"]
+            return [found.get(1, -1.0), found.get(2, -1.0)]
+
+        async def planned_until(limits_w: list[float]) -> bool:
+            await house.plan()
+            return await held_w() == limits_w
+
+        await until(lambda: planned_until([0.0, 0.0]), bool)
+        wanted_w[0] = (3_700.0, 0.0)
+        await house.rest.post("/plans", {"site_id": "A", "time_limit": "PT30S"}, 202)
+        await house.plan()
+        assert await held_w() == [3_700.0, 0.0]
+        await search.has_begun(1)
+        search.found.set_result(charging(search.last, 0.0, 3_700.0))
+        await search.ends()
+        assert (await house.rest.get("/plans/current"))["time_limit_s"] == 30.0
+        assert await held_w() == [0.0, 3_700.0]
+
+
+def charging(made: Made, *powers_w: float) -> Made:
+    """The same with these powers for two hours, in the order of cars."""
+    entries = tuple(
+        Charging(f"car-{n}", f"CP-1/{n}", 0, 8, power_w, ("SUN",))
+        for n, power_w in enumerate(powers_w, start=1)
+        if power_w
+    )
+    plan = replace(made.plan, charging=entries)
+    return replace(made, plan=plan, level="solver", violations=())
+
+
+async def test_drivers_hear_of_the_car_that_a_better_plan_gives_them(sqlite_url: str) -> None:
+    async with searching(sqlite_url) as (house, search):
+        rest = house.rest
+        await rest.post("/vehicles", {"id": "car-2", "model_id": "mia", "site_id": "A"})
+        await rest.post("/vehicles/car-2/state", {"soc_pct": 50.0}, 200)
+        await rest.post("/drivers", {"id": "d-1", "name": "Ada"})
+        trip = a_trip(house.now + timedelta(hours=5), id="b-1", distance_km=20, driver_id="d-1")
+        await rest.post("/bookings", trip)
+        await rest.post("/plans", {"site_id": "A", "time_limit": "PT30S"}, 202)
+        await house.plan()
+        await search.has_begun(1)
+        (mine,) = search.last.plan.assignments
+        other = "car-2" if mine.vehicle == "car-1" else "car-1"
+        plan = replace(search.last.plan, assignments=(replace(mine, vehicle=other),))
+        better = replace(search.last, plan=plan, objective=search.last.objective - 1.0)
+        search.found.set_result(better)
+        await search.ends()
+        assert (await rest.get("/bookings/b-1"))["vehicle_id"] == other
+
+
+async def test_a_worse_plan_is_none_that_somebody_has_asked_for(sqlite_url: str) -> None:
+    async with searching(sqlite_url) as (house, search):
+        await house.rest.post("/plans", {"site_id": "A", "time_limit": "PT30S"}, 202)
+        await house.plan()
+        await search.has_begun(1)
+        worse = replace(search.last, objective=search.last.objective + 0.001)
+        search.found.set_result(worse)
+        await search.ends()
+        assert [each["time_limit_s"] for each in await search.plans()] == [None]
+
+
+async def test_who_has_less_than_a_second_left_waits_for_nothing(sqlite_url: str) -> None:
+    async with searching(sqlite_url) as (house, search):
+        await house.rest.post("/plans", {"site_id": "A", "time_limit": "PT30S"}, 202)
+        await house.plan()
+        await search.has_begun(1)
+        search.now_s += 29.5
+        await house.charge_now("car-1")
+        house.planner.wish("override.created", urgent=True, site_id="A")
+        await house.plan()
+        assert (len(search.limits_s), search.improver.is_asked_for) == (1, False)
 
 
 async def test_a_wish_without_a_time_limit_takes_none_away(database_url: str) -> None:

@@ -186,3 +186,8 @@ async def test_a_car_counts_on_no_charge_where_all_evses_have_others(
     assert await can() == ["car-1"]
     await house.post("/vehicles/car-1/state", {"plugged_evse": None}, 200)
     assert await can() == ["car-1", "car-2"]
+    # Nor is a site full where it is an EVSE out of service that is taken.
+    faulty = {"evse_id": 2, "connectors": [{"connector_id": 1, "status": "Faulted"}]}
+    await house.patch("/stations/CP-A", {"evses": [{"evse_id": 1}, faulty]})
+    await house.post("/vehicles/car-1/state", {"plugged_evse": "CP-A/2"}, 200)
+    assert await can() == ["car-2"]

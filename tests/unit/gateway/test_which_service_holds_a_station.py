@@ -11,7 +11,7 @@ from csms.stations.rules import StationState, connection_changed
 from models.facts import ConnectionChanged
 
 START = datetime(2026, 6, 15, tzinfo=UTC)
-A, B = 1, 2
+A, B, C = 1, 2, 3
 LEFT = [
     (epoch, online, seconds)
     for seconds, (epoch, online) in enumerate(
@@ -59,3 +59,21 @@ def test_news_of_an_old_socket_of_the_same_service_are_none() -> None:
     assert connection_changed(station, told(A, 1, 2, online=False), START) is None
     assert connection_changed(station, told(A, 1, 2, online=True), START) is None
     assert connection_changed(station, told(B, 5, 2, online=False), START) is None
+
+
+def test_who_was_taken_for_dead_has_no_station_that_has_gone_on_since() -> None:
+    """It says again what it has, under a new number, as of when each connection began."""
+    station = connection_changed(never_seen(), told(A, 5, 1, online=True), START)
+    assert station is not None
+    station = connection_changed(station, told(A, 5, 2, online=False), START)
+    assert station is not None
+    station = connection_changed(station, told(B, 6, 3, online=True), START)
+    assert station is not None
+    assert connection_changed(station, told(C, 5, 1, online=True), START) is None
+    assert connection_changed(station, told(C, 5, 9, online=False), START) is None
+    # But what nobody else has is its own again, and was not heard of earlier than before.
+    buried = connection_changed(station, told(B, 6, 4, online=False), START)
+    assert buried is not None
+    back = connection_changed(buried, told(C, 6, 3, online=True), START)
+    assert back is not None
+    assert (back.held_by, back.online, back.last_seen) == (C, True, buried.last_seen)
