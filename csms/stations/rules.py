@@ -235,19 +235,20 @@ def connection_changed(
     among news of several services the latest counts, and that a station has gone only from the one
     that holds it.
     """
+    heard_at = fact.received_at if station.last_seen is None else station.last_seen
     if fact.held_by == station.held_by:
         if fact.epoch < station.epoch:
             return None
+        heard_at = now if fact.online else heard_at
     elif not fact.online or _is_older(fact, station):
         return None
-    heard_at = fact.received_at
     return msgspec.structs.replace(
         station,
         online=fact.online,
         epoch=fact.epoch,
         held_by=fact.held_by if fact.online else None,
         ocpp_version=fact.subprotocol or station.ocpp_version,
-        last_seen=heard_at if station.last_seen is None else max(station.last_seen, heard_at),
+        last_seen=max(heard_at, fact.received_at),
         updated_at=now,
     )
 

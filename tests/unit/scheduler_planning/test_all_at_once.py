@@ -116,6 +116,6 @@ def test_a_plan_in_force_is_bettered_as_the_service_betters_it() -> None:
     )
     assert "cp-sat" in better.solvers
     assert better.violations == ()
-    assert is_better(problem, better, before)
-    assert not is_better(problem, better, better)
-    assert not is_better(problem, before, better)
+    assert is_better(problem, better, before, asked_for=False)
+    assert not is_better(problem, better, better, asked_for=False)
+    assert not is_better(problem, before, better, asked_for=True)
