@@ -377,16 +377,25 @@ def _postgres_engine(url: str) -> AsyncEngine:
     )
 
 
+class Collided(Unavailable):
+    """A change was rolled back whole, since another was made at the same time: try again."""
+
+
 @contextmanager
 def away() -> Generator[None]:
-    """Turns the many ways in which a database goes away into `Unavailable`."""
+    """Turns the many ways in which a database goes away into `Unavailable`.
+
+    Raises:
+        Collided: if it is there, and another change was in the way.
+        Unavailable: if it is away.
+    """
     try:
         yield
     except (OperationalError, InterfaceError, sqlite3.OperationalError) as error:
         raise Unavailable(f"the database is away: {_first_line(error)}") from error
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in COLLIDED:
-            raise Unavailable("another change was made at the same time: try again") from error
+            raise Collided("another change was made at the same time: try again") from error
         if not error.connection_invalidated:
             raise
         raise Unavailable(f"the database is away: {_first_line(error)}") from error

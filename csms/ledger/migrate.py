@@ -28,11 +28,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import migrations
-from csms.ledger.database import away, unreachable
+from csms.ledger.database import Collided, away, unreachable
 from models.errors import BadInput, Unavailable
 from models.tables import Base
 
 T = TypeVar("T")
+_BEGUN_ANEW = 4
 
 
 class SchemaBehind(BadInput):
@@ -60,7 +61,7 @@ def upgrade(url: str, revision: str = "head") -> None:
         refuse_newer(_revision(connection))
         command.upgrade(_config(connection), revision)
 
-    run_on(url, change)
+    _change_on(url, change)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -69,7 +70,7 @@ def downgrade(url: str, revision: str) -> None:
     Raises:
         Unavailable: if the database can't be reached.
     """
-    run_on(url, lambda connection: command.downgrade(_config(connection), revision))
+    _change_on(url, lambda connection: command.downgrade(_config(connection), revision))
 
 
 def current(url: str) -> str | None:
@@ -135,6 +136,17 @@ def differences(url: str) -> list[str]:
             return [str(difference) for difference in compare_metadata(context, Base.metadata)]
 
     return run_on(url, compare)
+
+
+def _change_on(url: str, change: Callable[[sa.Connection], None]) -> None:
+    """Makes a change, anew where it was rolled back since a service that runs was in its way."""
+    for _ in range(_BEGUN_ANEW):
+        try:
+            run_on(url, change)
+        except Collided:
+            continue
+        return
+    run_on(url, change)
 
 
 def run_on(url: str, work: Callable[[sa.Connection], T]) -> T:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -339,3 +340,23 @@ async def test_prices_that_were_there_end_when_their_last_step_does(database_url
         await asyncio.to_thread(migrate.downgrade, database_url, "0024")
         await asyncio.to_thread(migrate.upgrade, database_url)
         assert (await house.one(PriceSeries)).ends_at == now + timedelta(minutes=90)
+
+
+async def test_an_upgrade_that_collides_with_a_service_that_runs_is_begun_anew(
+    postgres_url: str,
+) -> None:
+    """It holds `plan` and wants `plan_request`, a reader the other way round: one must give way."""
+    await asyncio.to_thread(migrate.downgrade, postgres_url, "0038")
+    reader, looker = [await asyncpg.connect(postgres_url) for _ in range(2)]
+    try:
+        async with reader.transaction():
+            await reader.fetch("SELECT count(*) FROM plan_request")
+            upgraded = asyncio.create_task(asyncio.to_thread(migrate.upgrade, postgres_url))
+            while not await looker.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not upgraded.done()
+                await asyncio.sleep(0.01)
+            await reader.fetch("SELECT count(*) FROM plan")
+        await upgraded
+    finally:
+        await asyncio.gather(reader.close(), looker.close())
+    assert migrate.current(postgres_url) == migrate.head()
