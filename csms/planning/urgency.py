@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from csms.booking.rules import FETCHED_WITHIN, OPEN
+from csms.planning.exchanges import URGENT_BEFORE, exchanged
+from csms.planning.reaching import Before, Look
 from models.tables.booking import Booking as BookingRow
 from models.timeline import StepGrid
 from scheduler.problem import Booking, Evse, Vehicle
@@ -26,10 +28,6 @@ from scheduler.straying import Margin
 
 FROZEN_BEFORE = timedelta(minutes=30)
 """A car that leaves this soon is not swapped any more."""
-URGENT_BEFORE = timedelta(hours=4)
-"""A trip that starts later than this may still find its energy elsewhere."""
-FLOOR_SHARE = 0.04
-"""Nobody is sent off who would come back with less than this part of the battery."""
 MORE_SHARE = 0.05
 """Another car goes in place of one that waits if it holds this part of its battery more."""
 
@@ -69,37 +67,34 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
         at_site.setdefault(car.site, []).append(car)
     floors_wh: dict[str, float] = {}
     bookings: list[Booking] = []
-    before = _Before(rows)
+    given = exchanged(rows, grid, now, evses, at_site)
+    before = Before(rows, given)
     for row in rows:
         start_step = max(0, grid.floor(row.start))
         end_step = max(grid.ceil(row.end), start_step + 1)
         if row.status not in OPEN or start_step >= grid.steps:
             continue
-        look = _Look(row, before.all(row.start), grid, now, evses, classes)
+        look = Look(row, before.all(row.start), grid, now, evses, classes)
         # All cars of a house, looked at for each booking, took seconds with 3,000 of them.
         near = at_site.get(row.pickup_site_id, ())
         waiting = None
         if row.start <= now - FETCHED_WITHIN:
-            waiting = _fullest(look, near, _promised_until(row, rows))
-        if waiting is not None:
+            waiting = _fullest(look, near, _promised_until(row, rows)) or given.get(row.id)
+        if waiting is not None and look.stands(waiting):
             most_km, floor_wh = look.relaxed([waiting], math.inf, 1)
             _lower(floors_wh, floor_wh)
             bookings.append(look.booking((1, max(end_step, 2)), most_km, waiting.id))
             continue
         promised = cars.get(row.vehicle_id or "")
-        fixed = (
-            promised is not None
-            and look.stands(promised)
-            and row.start - now <= FROZEN_BEFORE
-            and look.can_go(promised, look.leaves_at)
-        )
+        fixed = row.id not in given and promised is not None and _is_frozen(look, promised)
         if row.start <= now and not any(look.can_go(car, now) for car in near if look.stands(car)):
             # Nobody can go now, but who comes back next may: better late than never.
             start_step, end_step = start_step + 1, end_step + 1
         reserve = (margins[row.pickup_site_id].energy_factor - 1.0) * row.distance_km
         if row.start - now <= URGENT_BEFORE:
             due = [car for car in near if look.is_due(car)]
-            able = [promised] if promised in due else due
+            meant = given.get(row.id, promised)
+            able = [meant] if meant in due else due
             reserve, floor_wh = look.relaxed(able, reserve, start_step)
             _lower(floors_wh, floor_wh)
         car = row.vehicle_id if fixed else None
@@ -109,6 +104,12 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
         for car in vehicles
     )
     return Promises(tuple(bookings), lowered, _turnaround_steps(rows, grid, margins))
+
+
+def _is_frozen(look: Look, promised: Vehicle) -> bool:
+    """Returns whether a trip keeps its car for good: it begins soon, and the car can go."""
+    soon = look.row.start - look.now <= FROZEN_BEFORE
+    return soon and look.stands(promised) and look.can_go(promised, look.leaves_at)
 
 
 def _turnaround_steps(
@@ -134,124 +135,13 @@ def _turnaround_steps(
     return max(1, most)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """A look at one booking."""
-
-    row: BookingRow
-    before: Mapping[str, Sequence[BookingRow]]
-    """By car, the trips that it is promised for and that start before this one, in order."""
-    grid: StepGrid
-    now: datetime
-    evses: Mapping[str, Evse]
-    classes: tuple[str, ...]
-    """All that there are."""
-
-    def booking(self, steps: tuple[int, int], reserve: float, vehicle_id: str | None) -> Booking:
-        """Returns the booking as a plan has to serve it: in these steps, by that car if any."""
-        row = self.row
-        return Booking(
-            id=row.id,
-            classes=self.classes if row.vehicle_class is None else (row.vehicle_class,),
-            pickup_site=row.pickup_site_id,
-            dropoff_site=row.dropoff_site_id,
-            start_step=steps[0],
-            end_step=steps[1],
-            distance_km=row.distance_km,
-            reserve_km=reserve,
-            vehicle=vehicle_id,
-        )
-
-    @property
-    def leaves_at(self) -> datetime:
-        """Until when a plan charges for the trip: to the beginning of the step of its start."""
-        return max(self.now, self.grid.instant(max(0, self.grid.floor(self.row.start))))
-
-    def stands(self, car: Vehicle) -> bool:
-        """Returns whether the car stands at the place, and is of the class."""
-        return car.available_from == 0 and self._suits(car)
-
-    def is_due(self, car: Vehicle) -> bool:
-        """Returns whether the car is at the place by the start, and of the class."""
-        return car.available_from <= max(0, self.grid.floor(self.row.start)) and self._suits(car)
-
-    def can_go(self, car: Vehicle, when: datetime) -> bool:
-        """Returns whether the car can have the energy of the trip by `when`."""
-        left_wh = self._reach_wh(car, when) - self._trip_wh(car)
-        return left_wh >= FLOOR_SHARE * car.capacity_wh
-
-    def relaxed(
-        self, able: Sequence[Vehicle], reserve: float, start_step: int
-    ) -> tuple[float, dict[str, float]]:
-        """Returns the reserve that the best car can have, in km, and the floor that it then keeps.
-
-        Both stay as they are where it can have them, and where it can't go at all.
-        """
-        best = max(able, key=lambda car: (self._spare_wh(car, start_step), car.id), default=None)
-        if best is None:
-            return reserve, {}
-        spare_wh = self._spare_wh(best, start_step)
-        most_km = spare_wh / best.consumption_wh_per_km
-        if most_km >= reserve:
-            return reserve, {}
-        if most_km >= 0:
-            return most_km, {}
-        floor_wh = best.min_soc_wh + spare_wh
-        if floor_wh < FLOOR_SHARE * best.capacity_wh:
-            return reserve, {}
-        return 0.0, {best.id: floor_wh}
-
-    def _spare_wh(self, car: Vehicle, start_step: int) -> float:
-        """Returns what a plan can give the car by the start beyond the trip and its usual floor.
-
-        A plan takes the step that has begun for a whole one. Reckoned from now on, the car would
-        seem to lack less than it does to the plan, which would not give it full power then.
-        """
-        reach_wh = self._reach_wh(car, self.grid.instant(start_step), since=self.grid.start)
-        return reach_wh - self._trip_wh(car) - car.min_soc_wh
-
-    def _suits(self, car: Vehicle) -> bool:
-        wanted = self.row.vehicle_class
-        return car.site == self.row.pickup_site_id and wanted in (None, car.vehicle_class)
-
-    def _trip_wh(self, car: Vehicle) -> float:
-        return self.row.distance_km * car.consumption_wh_per_km
-
-    def _reach_wh(self, car: Vehicle, when: datetime, *, since: datetime | None = None) -> float:
-        """Returns the most that the car can hold at `when`, its trips before this one driven.
-
-        It charges from `since` on: from now, unless given.
-        """
-        since = self.now if since is None else since
-        if car.available_from > 0:
-            since = max(since, self.grid.instant(car.available_from))
-        held_wh, power_w = car.soc_wh, self._power_w(car)
-        for trip in self.before.get(car.id, ()):
-            begun = self.grid.instant(self.grid.floor(trip.start))
-            held_wh = _charged_wh(car, held_wh, power_w, since, begun)
-            held_wh -= trip.distance_km * car.consumption_wh_per_km
-            ended = self.grid.instant(self.grid.ceil(trip.end))
-            since, power_w = max(since, ended), car.max_ac_power_w
-        return _charged_wh(car, held_wh, power_w, since, when)
-
-    def _power_w(self, car: Vehicle) -> float:
-        """Returns the power that the car can count on until it leaves."""
-        if car.evse is None:
-            return car.max_ac_power_w if car.available_from else 0.0
-        evse = self.evses[car.evse]
-        if any(first <= 0 < last for first, last in evse.unavailable):
-            return 0.0
-        own_w = car.max_dc_power_w if evse.current_type == "DC" else car.max_ac_power_w
-        return min(evse.max_power_w, own_w)
-
-
 def _lower(floors_wh: dict[str, float], more: Mapping[str, float]) -> None:
     for name, low_wh in more.items():
         floors_wh[name] = min(low_wh, floors_wh.get(name, low_wh))
 
 
 def _fullest(
-    look: _Look, vehicles: Sequence[Vehicle], until: Mapping[str, datetime]
+    look: Look, vehicles: Sequence[Vehicle], until: Mapping[str, datetime]
 ) -> Vehicle | None:
     """Returns the car for somebody who may stand there: the promised one, or a much fuller one.
 
@@ -280,28 +170,3 @@ def _promised_until(row: BookingRow, rows: Sequence[BookingRow]) -> dict[str, da
         if each.vehicle_id and each.status in OPEN and each.id != row.id:
             found.setdefault(each.vehicle_id, each.start)
     return found
-
-
-def _charged_wh(
-    car: Vehicle, held_wh: float, power_w: float, since: datetime, until: datetime
-) -> float:
-    hours = max(0.0, (until - since).total_seconds() / 3600)
-    return max(held_wh, min(car.max_soc_wh, held_wh + power_w * hours * car.charge_efficiency))
-
-
-class _Before:
-    """The promised trips that start before an instant, which only goes on."""
-
-    def __init__(self, rows: Sequence[BookingRow]) -> None:
-        """Takes bookings in order of their start."""
-        self._rows, self._taken = rows, 0
-        self._found: dict[str, list[BookingRow]] = {}
-
-    def all(self, start: datetime) -> Mapping[str, Sequence[BookingRow]]:
-        """Returns them by car, until the next call."""
-        while self._taken < len(self._rows) and self._rows[self._taken].start < start:
-            row = self._rows[self._taken]
-            self._taken += 1
-            if row.vehicle_id and row.status in OPEN:
-                self._found.setdefault(row.vehicle_id, []).append(row)
-        return self._found

@@ -139,6 +139,52 @@ async def test_a_car_that_was_promised_meanwhile_is_not_given_to_another(house: 
     assert await house.events(f"booking/{made['id']}") == ["booking.confirmed"]
 
 
+async def test_a_lame_car_changes_trips_with_one_that_can_make_both(house: RestHouse) -> None:
+    """Nobody else is there: the far trip gets the full car, the short one the lame car."""
+    await house.fleet("car-1", "car-2")
+    far = await house.post("/bookings", a_trip(START + timedelta(hours=1), distance_km=50))
+    near = await house.post("/bookings", a_trip(START + timedelta(hours=2), distance_km=20))
+    lame, other = far["vehicle_id"], near["vehicle_id"]
+    assert {lame, other} == {"car-1", "car-2"}
+    await house.post(f"/vehicles/{lame}/state", {"soc_pct": 30, "plugged_evse": None}, 200)
+    seen = await snapshot(house)
+    await published(house, seen, planned(seen))
+    shown = [await house.get(f"/bookings/{each['id']}") for each in (far, near)]
+    assert [each["vehicle_id"] for each in shown] == [other, lame]
+    assert [each["status"] for each in shown] == ["confirmed", "confirmed"]
+    reserves = {each.id: each.reserve_km for each in seen.problem.bookings}
+    assert reserves[far["id"]] > 0, "the full car has some"
+
+
+async def test_who_stands_there_gets_the_car_of_who_can_do_with_the_lame_one(
+    house: RestHouse,
+) -> None:
+    await house.fleet("car-1", "car-2")
+    far = await house.post("/bookings", a_trip(START + timedelta(minutes=5), distance_km=50))
+    near = await house.post("/bookings", a_trip(START + timedelta(hours=1), distance_km=20))
+    await house.clock.advance_to(START + timedelta(minutes=11))
+    lame = far["vehicle_id"]
+    await house.post(f"/vehicles/{lame}/state", {"soc_pct": 30, "plugged_evse": None}, 200)
+    seen = await snapshot(house)
+    given = {each.id: each.vehicle for each in seen.problem.bookings}
+    assert given == {far["id"]: near["vehicle_id"], near["id"]: None}
+    await published(house, seen, planned(seen))
+    assert (await house.get(f"/bookings/{near['id']}"))["vehicle_id"] == lame
+
+
+async def test_a_lame_car_is_left_alone_where_no_other_can_go_instead(house: RestHouse) -> None:
+    await house.fleet("car-1", "car-2")
+    far = await house.post("/bookings", a_trip(START + timedelta(hours=1), distance_km=50))
+    near = await house.post("/bookings", a_trip(START + timedelta(hours=2), distance_km=20))
+    empty = {"soc_pct": 10, "plugged_evse": None}
+    await house.post(f"/vehicles/{far['vehicle_id']}/state", empty, 200)
+    seen = await snapshot(house)
+    await published(house, seen, planned(seen))
+    shown = [await house.get(f"/bookings/{each['id']}") for each in (far, near)]
+    assert [each["status"] for each in shown] == ["at_risk", "confirmed"]
+    assert shown[1]["vehicle_id"] == near["vehicle_id"]
+
+
 @pytest.mark.parametrize("act", ["cancel", "start"])
 async def test_a_booking_that_went_on_meanwhile_is_left_alone(house: RestHouse, act: str) -> None:
     made, other, seen, plan = await two_cars(house)

@@ -1,0 +1,138 @@
+"""Two trips that change cars, where a promised car can't make it and another could.
+
+A car is dead at its outlet, or came back too empty for its next trip. Where no free car beside it
+can go, one that is promised to somebody else for these hours often can, and that trip may be short
+enough for the lame car, or for a third one. A plan finds no such exchange by itself: each of the
+two trips would have to do with what its new car can have, and a plan gives up no reserve unasked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from csms.booking.rules import OPEN
+from csms.planning.reaching import Look
+from models.tables.booking import Booking as BookingRow
+from models.timeline import StepGrid
+from scheduler.problem import Evse, Vehicle
+
+URGENT_BEFORE = timedelta(hours=4)
+"""A trip that starts later than this may still find its energy elsewhere."""
+
+
+def exchanged(
+    rows: Sequence[BookingRow],
+    grid: StepGrid,
+    now: datetime,
+    evses: Mapping[str, Evse],
+    at_site: Mapping[str, Sequence[Vehicle]],
+) -> Mapping[str, Vehicle]:
+    """Returns the cars that urgent trips get in place of those that they are promised, by booking.
+
+    Args:
+        rows: all live bookings, in order of their start.
+        grid: of the plan.
+        now: the present.
+        evses: by their ids.
+        at_site: the cars by their places.
+    """
+    exchanges = _Exchanges(rows, grid, now, evses)
+    for row in rows:
+        if row.status in OPEN and row.start - now <= URGENT_BEFORE:
+            exchanges.find(row, at_site.get(row.pickup_site_id, ()))
+    return exchanges.cars
+
+
+class _Exchanges:
+    """Which trips are to get which cars in place of those that they are promised."""
+
+    def __init__(
+        self, rows: Sequence[BookingRow], grid: StepGrid, now: datetime, evses: Mapping[str, Evse]
+    ) -> None:
+        """Takes all live bookings, in order of their start."""
+        self._grid, self._now, self._evses = grid, now, evses
+        self._pause = timedelta(minutes=grid.step_minutes)
+        self._trips: dict[str, list[BookingRow]] = {}
+        for row in rows:
+            if row.vehicle_id and row.status in OPEN:
+                self._trips.setdefault(row.vehicle_id, []).append(row)
+        self.cars: dict[str, Vehicle] = {}
+        """By the booking that gets the car."""
+
+    def find(self, row: BookingRow, near: Sequence[Vehicle]) -> None:
+        """Notes a car for a trip whose own can't go, and one for the trip that loses its car to it.
+
+        Nothing is noted for a trip whose own car can go. A free car comes first, the one that is
+        left with most energy; then the exchange that leaves most in the emptier of its two cars.
+
+        Args:
+            row: the trip.
+            near: the cars of its place.
+        """
+        if row.id in self.cars or any(
+            car.id == row.vehicle_id and self._left_wh(car, row) is not None for car in near
+        ):
+            return
+        able = [(left_wh, car) for car in near if (left_wh := self._left_wh(car, row)) is not None]
+        free = [each for each in able if not self._in_the_way(each[1], row)]
+        if free:
+            self._give(row, max(free, key=lambda each: (each[0], each[1].id))[1])
+            return
+        found = [
+            (min(left_wh, other_wh), car, given, other)
+            for left_wh, car in able
+            if (given := self._only_one_in_the_way(car, row)) is not None
+            for other in near
+            if other.id != car.id
+            and not [each for each in self._in_the_way(other, given) if each is not row]
+            and (other_wh := self._left_wh(other, given, without=row)) is not None
+        ]
+        if found:
+            _, car, given, other = max(found, key=lambda each: (each[0], each[1].id, each[3].id))
+            self._give(given, other)
+            self._give(row, car)
+
+    def _left_wh(
+        self, car: Vehicle, row: BookingRow, *, without: BookingRow | None = None
+    ) -> float | None:
+        """Returns with what a car would come back from a trip; None if it can't go.
+
+        Args:
+            car: perhaps the one that is promised for it.
+            row: the trip.
+            without: a trip that the car is promised for and will not make.
+        """
+        earlier = [
+            trip
+            for trip in self._trips.get(car.id, ())
+            if trip is not without and trip.end <= row.start
+        ]
+        look = Look(row, {car.id: earlier}, self._grid, self._now, self._evses, ())
+        if not look.is_due(car) or not look.can_go(car, look.leaves_at):
+            return None
+        return look.left_wh(car, look.leaves_at)
+
+    def _in_the_way(self, car: Vehicle, row: BookingRow) -> list[BookingRow]:
+        """Returns the other trips of a car that it could not make beside this one."""
+        return [
+            trip
+            for trip in self._trips.get(car.id, ())
+            if trip is not row
+            and trip.start < row.end + self._pause
+            and row.start < trip.end + self._pause
+        ]
+
+    def _only_one_in_the_way(self, car: Vehicle, row: BookingRow) -> BookingRow | None:
+        """Returns the trip that a car would leave to another car of its place, if that is all."""
+        others = self._in_the_way(car, row)
+        if len(others) != 1 or others[0].pickup_site_id != row.pickup_site_id:
+            return None
+        return None if others[0].id in self.cars else others[0]
+
+    def _give(self, row: BookingRow, car: Vehicle) -> None:
+        if row.vehicle_id:
+            self._trips[row.vehicle_id].remove(row)
+        self._trips.setdefault(car.id, []).append(row)
+        self._trips[car.id].sort(key=lambda trip: trip.start)
+        self.cars[row.id] = car
