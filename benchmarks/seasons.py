@@ -156,8 +156,12 @@ def weeks(*, days: int, count: int, seasons: Sequence[str], reference: bool) -> 
             yield future.result()
 
 
-def summary(found: Sequence[Week], seeds: str) -> list[Row]:
-    """Returns what weeks have come to beside the goals, first of the seasons, then of June."""
+def summary(found: Sequence[Week], *, count: int, days: int) -> list[Row]:
+    """Returns what weeks have come to beside the goals, first of the seasons, then of June.
+
+    `count` seeds of each were played, `days` long.
+    """
+    seeds = f"{'1' if count == 1 else f'1 to {count}'}, {days} days each"
     seasons = [each for each in found if each.title != REFERENCE]
     june = [each for each in found if each.title == REFERENCE]
     rows: list[Row] = []
@@ -255,7 +259,7 @@ def main() -> None:
         sys.stdout.write(line(each))
         sys.stdout.flush()
     sys.stdout.write("\n| what | goal | figure | seeds |\n|---|---|---|---|\n")
-    for row in summary(found, f"1 to {options.weeks}, {options.days} days each"):
+    for row in summary(found, count=options.weeks, days=options.days):
         sys.stdout.write(str(row))
 
 

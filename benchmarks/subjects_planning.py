@@ -158,8 +158,7 @@ def week() -> list[Row]:
 def whole_days(days: int, count: int) -> list[Row]:
     """Plays days of four seasons, and of June."""
     found = seasons.weeks(days=days, count=count, seasons=list(seasons.SEASONS), reference=True)
-    seeds = "1" if count == 1 else f"1 to {count}"
-    return seasons.summary(list(found), f"{seeds}, {days} days each")
+    return seasons.summary(list(found), count=count, days=days)
 
 
 def _load() -> str:
