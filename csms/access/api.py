@@ -23,7 +23,7 @@ from csms.web.documents import Id, Instant, KeptDocument, KeptShown, Name, Shown
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.openapi import patch_of
-from csms.web.paging import KeptQuery, ListQuery, fetch_page, kept_page
+from csms.web.paging import KeptQuery, ListQuery, fetch_page, filtered, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -140,10 +140,7 @@ async def list_tokens(
     statement = sa.select(IdToken).where(IdToken.tenant_id == caller.tenant)
     if query.id_token is not None:
         statement = statement.where(IdToken.token_key == query.id_token.lower())
-    for column in (IdToken.driver_id, IdToken.vehicle_id, IdToken.status):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = filtered(statement, query, IdToken.driver_id, IdToken.vehicle_id, IdToken.status)
     rows, cursor = await kept_page(session, statement, query, IdToken, IdToken.id_token)
     return reply_page([token_resource(row) for row in rows], cursor)
 

@@ -1,4 +1,4 @@
-"""REST of bookings: quotes, bookings and their life (DESIGN 4.4)."""
+"""REST of bookings: quotes, bookings and their life."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from csms.web.documents import (
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.language import language_of
-from csms.web.paging import KeptQuery, kept_page
+from csms.web.paging import KeptQuery, filtered, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -265,16 +265,15 @@ async def list_bookings(
 ) -> Response:
     """List bookings; `from` and `to` select those that overlap that time."""
     statement = sa.select(Booking).where(Booking.tenant_id == caller.tenant)
-    for column in (
+    statement = filtered(
+        statement,
+        query,
         Booking.status,
         Booking.driver_id,
         Booking.vehicle_id,
         Booking.pickup_site_id,
         Booking.dropoff_site_id,
-    ):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    )
     if query.from_ is not None:
         statement = statement.where(Booking.end > query.from_)
     if query.to is not None:

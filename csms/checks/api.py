@@ -18,7 +18,7 @@ from csms.checks.rules.verdict import report
 from csms.web.documents import Document, PowerW
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
@@ -85,8 +85,7 @@ async def list_checks(
     """List the checks of a station."""
     await find_row(session, Station, identity, caller.tenant)
     statement = sa.select(StationCheck).where(StationCheck.station == identity)
-    if query.state is not None:
-        statement = statement.where(StationCheck.state == query.state)
+    statement = filtered(statement, query, StationCheck.state)
     rows, cursor = await fetch_page(
         session,
         statement,

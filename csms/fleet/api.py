@@ -39,7 +39,7 @@ from csms.web.documents import (
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.openapi import patch_of
-from csms.web.paging import KeptQuery, kept_page
+from csms.web.paging import KeptQuery, filtered, kept_page
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
@@ -209,8 +209,7 @@ async def list_models(
 ) -> Response:
     """List models of cars."""
     statement = sa.select(VehicleModel).where(VehicleModel.tenant_id == caller.tenant)
-    if query.name is not None:
-        statement = statement.where(VehicleModel.name == query.name)
+    statement = filtered(statement, query, VehicleModel.name)
     rows, cursor = await kept_page(session, statement, query, VehicleModel, VehicleModel.name)
     return reply_page([model_resource(row) for row in rows], cursor)
 
@@ -269,10 +268,7 @@ async def list_vehicles(
 ) -> Response:
     """List cars."""
     statement = sa.select(Vehicle).where(Vehicle.tenant_id == caller.tenant)
-    for column in (Vehicle.site_id, Vehicle.at_site_id, Vehicle.model_id):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = filtered(statement, query, Vehicle.site_id, Vehicle.at_site_id, Vehicle.model_id)
     rows, cursor = await kept_page(session, statement, query, Vehicle, Vehicle.site_id)
     return reply_page(await show_vehicles(session, rows, caller.tenant), cursor)
 
@@ -350,8 +346,7 @@ async def list_drivers(
 ) -> Response:
     """List drivers."""
     statement = sa.select(Driver).where(Driver.tenant_id == caller.tenant)
-    if query.name is not None:
-        statement = statement.where(Driver.name == query.name)
+    statement = filtered(statement, query, Driver.name)
     rows, cursor = await kept_page(session, statement, query, Driver, Driver.name)
     return reply_page(await show_drivers(session, rows, caller.tenant), cursor)
 

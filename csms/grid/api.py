@@ -16,7 +16,7 @@ from csms.stations.api import StationAnswer
 from csms.stations.asking import ASKED, ON_21, ask
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import api_router, may
@@ -174,10 +174,7 @@ async def list_controls(
     """List the controls of a station, as far as it has told."""
     await find_row(session, Station, identity, caller.tenant)
     statement = sa.select(DerControl).where(DerControl.station == identity)
-    if query.control_type is not None:
-        statement = statement.where(DerControl.control_type == query.control_type)
-    if query.state is not None:
-        statement = statement.where(DerControl.state == query.state)
+    statement = filtered(statement, query, DerControl.control_type, DerControl.state)
     rows, cursor = await fetch_page(
         session,
         statement,

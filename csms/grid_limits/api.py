@@ -19,7 +19,7 @@ from csms.updates.api.documents import Duration
 from csms.web.documents import Id, Instant, KeptDocument, KeptShown, Name, PowerW, Shown
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.paging import KeptQuery, kept_page
+from csms.web.paging import KeptQuery, filtered, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -126,8 +126,7 @@ async def list_grid_limits(
 ) -> Response:
     """List limits of the grid, those that are over too."""
     statement = sa.select(GridLimit).where(GridLimit.tenant_id == caller.tenant)
-    if query.site_id is not None:
-        statement = statement.where(GridLimit.site_id == query.site_id)
+    statement = filtered(statement, query, GridLimit.site_id)
     if query.circuit_id is not None:
         statement = statement.where(GridLimit.circuit_id == (query.circuit_id or None))
     if query.state == "ended":

@@ -21,7 +21,7 @@ from csms.stations.actions import COMMAND_TIMEOUT_S, outcome_of
 from csms.stations.asking import ON_2X, find_asked
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow, caller_of
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_row
@@ -77,8 +77,7 @@ async def list_inquiries(
     """List the reports that a station was asked for."""
     await find_row(session, Station, identity, caller.tenant)
     statement = sa.select(Inquiry).where(Inquiry.station == identity)
-    if query.subject is not None:
-        statement = statement.where(Inquiry.subject == query.subject)
+    statement = filtered(statement, query, Inquiry.subject)
     rows, cursor = await fetch_page(
         session,
         statement,

@@ -13,7 +13,7 @@ from csms.moves.queries import MoveShown, move_resource
 from csms.web.documents import Document, Text
 from csms.web.identity import CallerNow
 from csms.web.language import language_of
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_for_change, find_row
@@ -51,10 +51,7 @@ async def list_moves(
     """List what staff is to do at a site, and what it was to do before; next ones first."""
     await find_row(session, Site, site_id, caller.tenant)
     statement = sa.select(MoveOrder).where(MoveOrder.site_id == site_id)
-    for column in (MoveOrder.status, MoveOrder.vehicle_id):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = filtered(statement, query, MoveOrder.status, MoveOrder.vehicle_id)
     rows, cursor = await fetch_page(
         session,
         statement,

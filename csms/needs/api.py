@@ -12,7 +12,7 @@ from starlette.responses import Response
 from csms.needs.queries import needs_resource, schedule_resource
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -116,10 +116,7 @@ async def _listed(
 ) -> tuple[list[R], str | None]:
     await find_row(session, Station, identity, tenant)
     statement = sa.select(table).where(table.station == identity)
-    if query.evse_id is not None:
-        statement = statement.where(table.evse_id == query.evse_id)
-    if query.transaction_id is not None:
-        statement = statement.where(table.transaction_id == query.transaction_id)
+    statement = filtered(statement, query, table.evse_id, table.transaction_id)
     return await fetch_page(
         session,
         statement,

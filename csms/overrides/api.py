@@ -15,7 +15,7 @@ from csms.updates.api.documents import Duration
 from csms.web.documents import Id, Instant, KeptDocument, PowerW
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.paging import KeptQuery, kept_page
+from csms.web.paging import KeptQuery, filtered, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -78,10 +78,7 @@ async def list_overrides(
 ) -> Response:
     """List overrides, those that are over too."""
     statement = sa.select(Override).where(Override.tenant_id == caller.tenant)
-    for column in (Override.vehicle_id, Override.site_id):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = filtered(statement, query, Override.vehicle_id, Override.site_id)
     if query.active is not None:
         running = Override.ended_at.is_(None)
         statement = statement.where(running if query.active else sa.not_(running))

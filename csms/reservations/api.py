@@ -15,7 +15,7 @@ from csms.stations.actions import COMMAND_TIMEOUT_S, check_connected, outcome_of
 from csms.web.documents import Instant, KeptDocument
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.paging import KeptQuery, kept_page
+from csms.web.paging import KeptQuery, filtered, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -116,10 +116,9 @@ async def list_reservations(
 ) -> Response:
     """List reservations, those that are over too."""
     statement = sa.select(Reservation).where(Reservation.tenant_id == caller.tenant)
-    for column in (Reservation.station, Reservation.state, Reservation.evse_id):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = filtered(
+        statement, query, Reservation.station, Reservation.state, Reservation.evse_id
+    )
     if query.id_token is not None:
         caller.require("read-people")
         statement = statement.where(sa.func.lower(Reservation.id_token) == query.id_token.lower())

@@ -37,7 +37,7 @@ from csms.stations.actions import (
 from csms.stations.asking import ask
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
@@ -177,10 +177,7 @@ async def list_all_certificates(
 ) -> Response:
     """List the certificates of all stations; those that could not be renewed by `renewal`."""
     statement = sa.select(StationCertificate).where(StationCertificate.tenant_id == caller.tenant)
-    if query.station is not None:
-        statement = statement.where(StationCertificate.station == query.station)
-    if query.renewal is not None:
-        statement = statement.where(StationCertificate.renewal == query.renewal)
+    statement = filtered(statement, query, StationCertificate.station, StationCertificate.renewal)
     if query.ends_before is not None:
         statement = statement.where(StationCertificate.not_after < query.ends_before)
     return await _page_of_certificates(request, session, statement, query)

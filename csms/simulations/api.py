@@ -34,7 +34,7 @@ from csms.simulations.rules import DAYS_MAX, Span, span_of, too_large
 from csms.web.documents import Document, Instant, Name
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import VARIANT, bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -121,8 +121,7 @@ async def list_simulations(
 ) -> Response:
     """List simulations."""
     statement = sa.select(Simulation).where(Simulation.tenant_id == caller.tenant)
-    if query.state is not None:
-        statement = statement.where(Simulation.state == query.state)
+    statement = filtered(statement, query, Simulation.state)
     rows, cursor = await fetch_page(
         session,
         statement,

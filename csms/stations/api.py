@@ -49,7 +49,7 @@ from csms.web.documents import (
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.openapi import patch_of
-from csms.web.paging import KeptQuery, ListQuery, fetch_page
+from csms.web.paging import KeptQuery, ListQuery, fetch_page, filtered
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -240,10 +240,9 @@ async def list_stations(
 ) -> Response:
     """List stations; those waiting for approval by `approval=pending`."""
     statement = sa.select(Station).where(Station.tenant_id == caller.tenant)
-    for column in (Station.site_id, Station.online, Station.approval, Station.external_id):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = filtered(
+        statement, query, Station.site_id, Station.online, Station.approval, Station.external_id
+    )
     sorts: dict[str, Any] = {
         "identity": Station.identity,
         "created_at": Station.created_at,

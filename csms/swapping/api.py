@@ -14,7 +14,7 @@ from csms.stations.asking import ASKED, ON_21, ask
 from csms.swapping.queries import swap_resource
 from csms.web.documents import Document, Shown
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -103,10 +103,7 @@ async def list_swaps(
     """List the steps of swaps that a station has told."""
     await find_row(session, Station, identity, caller.tenant)
     statement = sa.select(BatterySwap).where(BatterySwap.station == identity)
-    if query.request_id is not None:
-        statement = statement.where(BatterySwap.request_id == query.request_id)
-    if query.step is not None:
-        statement = statement.where(BatterySwap.step == query.step)
+    statement = filtered(statement, query, BatterySwap.request_id, BatterySwap.step)
     rows, cursor = await fetch_page(
         session,
         statement,

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from csms.trust.queries import check_resource, contract_resource
 from csms.web.documents import Shown
 from csms.web.identity import MASK, CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -82,10 +82,7 @@ async def list_checks(
     """List the certificates that a station has asked about, or that were shown to it."""
     await find_row(session, Station, identity, caller.tenant)
     statement = sa.select(CertificateCheck).where(CertificateCheck.station == identity)
-    if query.status is not None:
-        statement = statement.where(CertificateCheck.status == query.status)
-    if query.purpose is not None:
-        statement = statement.where(CertificateCheck.purpose == query.purpose)
+    statement = filtered(statement, query, CertificateCheck.status, CertificateCheck.purpose)
     rows, cursor = await fetch_page(
         session,
         statement,

@@ -105,6 +105,18 @@ async def fetch_page(
     return rows, encode_cursor(sort, [getattr(rows[-1], each.key) for each in (column, *key)])
 
 
+def filtered(statement: sa.Select[Row], query: ListQuery, *columns: Column) -> sa.Select[Row]:
+    """Returns the rows that have what a query asks of these columns, each by the column's name.
+
+    What its caller left out takes no row away.
+    """
+    for column in columns:
+        value = getattr(query, column.key)
+        if value is not None:
+            statement = statement.where(column == value)
+    return statement
+
+
 def encode_cursor(sort: str, place: Sequence[Any]) -> str:
     """Returns the cursor of a row: its place by a sort, then by the key."""
     plain = [to_micros(value) if isinstance(value, datetime) else value for value in place]
@@ -162,8 +174,7 @@ async def kept_page(
         kind: the table.
         more: columns to sort by besides `id`, `created_at` and `updated_at`; never null.
     """
-    if query.external_id is not None:
-        statement = statement.where(kind.external_id == query.external_id)
+    statement = filtered(statement, query, kind.external_id)
     columns: list[Column] = [kind.id, kind.created_at, kind.updated_at, *more]
     sorts = {column.key: column for column in columns}
     return await fetch_page(

@@ -22,7 +22,7 @@ from csms.stations.api import StationAnswer
 from csms.stations.asking import ASKED, ON_21, ask, ask_found, check_asked
 from csms.web.documents import Document, Id, Instant
 from csms.web.identity import MASK, CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -165,15 +165,14 @@ async def list_settlements(
 ) -> Response:
     """List what payment terminals have made of payments."""
     statement = sa.select(Settlement).where(Settlement.tenant_id == caller.tenant)
-    for column in (
+    statement = filtered(
+        statement,
+        query,
         Settlement.station,
         Settlement.ocpp_transaction_id,
         Settlement.psp_ref,
         Settlement.status,
-    ):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    )
     if query.since is not None:
         statement = statement.where(Settlement.received_at >= query.since)
     if query.until is not None:

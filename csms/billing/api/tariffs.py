@@ -18,7 +18,7 @@ from csms.web.documents import Currency, Document, Instant, KeptDocument, Money,
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.openapi import patch_of
-from csms.web.paging import KeptQuery, kept_page
+from csms.web.paging import KeptQuery, filtered, kept_page
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
@@ -129,10 +129,7 @@ async def list_tariffs(
 ) -> Response:
     """List tariffs."""
     statement = sa.select(Tariff).where(Tariff.tenant_id == caller.tenant)
-    for column in (Tariff.name, Tariff.currency):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = filtered(statement, query, Tariff.name, Tariff.currency)
     rows, cursor = await kept_page(session, statement, query, Tariff, Tariff.name)
     return reply_page([tariff_resource(row) for row in rows], cursor)
 

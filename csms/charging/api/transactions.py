@@ -17,7 +17,7 @@ from csms.charging.queries import (
 )
 from csms.web.documents import Instant
 from csms.web.identity import CallerNow
-from csms.web.paging import Column, ListQuery, fetch_page
+from csms.web.paging import Column, ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -57,13 +57,10 @@ async def list_transactions(
 ) -> Response:
     """List transactions."""
     statement = sa.select(Transaction).where(Transaction.tenant_id == caller.tenant)
-    if query.station is not None:
-        statement = statement.where(Transaction.station == query.station)
+    statement = filtered(statement, query, Transaction.station, Transaction.vehicle_id)
     if query.site_id is not None:
         here = sa.select(Station.identity).where(Station.site_id == query.site_id)
         statement = statement.where(Transaction.station.in_(here))
-    if query.vehicle_id is not None:
-        statement = statement.where(Transaction.vehicle_id == query.vehicle_id)
     if query.open is not None:
         still = Transaction.stopped_at.is_(None)
         statement = statement.where(still if query.open else ~still)

@@ -26,7 +26,7 @@ from csms.updates.api.documents import Duration, Location, StatusShown
 from csms.web.documents import Document, Instant, Shown
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
@@ -136,10 +136,7 @@ async def list_logs(
     """List the logs that a station was asked for, with what it has told of each."""
     await find_row(session, Station, identity, caller.tenant)
     statement = sa.select(StationLog).where(StationLog.station == identity)
-    if query.state is not None:
-        statement = statement.where(StationLog.state == query.state)
-    if query.kind is not None:
-        statement = statement.where(StationLog.kind == query.kind)
+    statement = filtered(statement, query, StationLog.state, StationLog.kind)
     rows, cursor = await fetch_page(
         session,
         statement,

@@ -16,7 +16,7 @@ from csms.stations.api import StationAnswer
 from csms.stations.asking import ASKED, ON_2X, ask
 from csms.web.documents import Document, Instant, Shown
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -260,10 +260,7 @@ async def list_events(
         statement = statement.where(bad if query.alerting else sa.not_(bad))
     if query.severity_max is not None:
         statement = statement.where(StationEvent.severity <= query.severity_max)
-    if query.component is not None:
-        statement = statement.where(StationEvent.component == query.component)
-    if query.variable is not None:
-        statement = statement.where(StationEvent.variable == query.variable)
+    statement = filtered(statement, query, StationEvent.component, StationEvent.variable)
     if query.since is not None:
         statement = statement.where(StationEvent.received_at >= query.since)
     if query.until is not None:

@@ -24,7 +24,7 @@ from csms.energy.queries import (
 from csms.energy.sources import PUSHED, ForecastSourceShown, shares_of, source_resource
 from csms.web.documents import Currency, Document, Id, Instant, Money, PowerW
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -137,8 +137,7 @@ async def list_forecasts(
         .join(Site, Site.id == Forecast.site_id)
         .where(Site.tenant_id == caller.tenant, Forecast.kind == kind)
     )
-    if query.site_id is not None:
-        statement = statement.where(Forecast.site_id == query.site_id)
+    statement = filtered(statement, query, Forecast.site_id)
     if query.since is not None:
         statement = statement.where(Forecast.issued_at >= query.since)
     if query.until is not None:
@@ -188,10 +187,7 @@ async def list_forecast_sources(
         .join(Site, Site.id == ForecastSource.site_id)
         .where(Site.tenant_id == caller.tenant)
     )
-    if query.site_id is not None:
-        statement = statement.where(ForecastSource.site_id == query.site_id)
-    if query.kind is not None:
-        statement = statement.where(ForecastSource.kind == query.kind)
+    statement = filtered(statement, query, ForecastSource.site_id, ForecastSource.kind)
     rows, cursor = await fetch_page(
         session,
         statement,
@@ -233,8 +229,7 @@ async def list_prices(
         .join(Site, Site.id == PriceSeries.site_id)
         .where(Site.tenant_id == caller.tenant)
     )
-    if query.site_id is not None:
-        statement = statement.where(PriceSeries.site_id == query.site_id)
+    statement = filtered(statement, query, PriceSeries.site_id)
     if query.since is not None:
         statement = statement.where(PriceSeries.issued_at >= query.since)
     if query.until is not None:

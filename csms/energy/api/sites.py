@@ -47,7 +47,7 @@ from csms.web.documents import (
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
 from csms.web.openapi import patch_of
-from csms.web.paging import KeptQuery, ListQuery, fetch_page, kept_page
+from csms.web.paging import KeptQuery, ListQuery, fetch_page, filtered, kept_page
 from csms.web.problem import VARIANT
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -273,8 +273,7 @@ async def list_sites(
 ) -> Response:
     """List sites."""
     statement = sa.select(Site).where(Site.tenant_id == caller.tenant)
-    if query.name is not None:
-        statement = statement.where(Site.name == query.name)
+    statement = filtered(statement, query, Site.name)
     rows, cursor = await kept_page(session, statement, query, Site, Site.name)
     return reply_page([caller.shown(each) for each in await show_sites(session, rows)], cursor)
 

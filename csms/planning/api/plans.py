@@ -16,7 +16,7 @@ from csms.planning.queries import current_plan, limit_resource, limits_of_plan, 
 from csms.updates.api.documents import Duration
 from csms.web.documents import Document, Id, Instant, Shown
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
@@ -209,10 +209,7 @@ async def list_limits(
 ) -> Response:
     """List limits that were put on EVSEs, with what became of them."""
     statement = sa.select(ChargingLimit).where(ChargingLimit.tenant_id == caller.tenant)
-    if query.station is not None:
-        statement = statement.where(ChargingLimit.station == query.station)
-    if query.state is not None:
-        statement = statement.where(ChargingLimit.state == query.state)
+    statement = filtered(statement, query, ChargingLimit.station, ChargingLimit.state)
     if query.from_ is not None:
         statement = statement.where(ChargingLimit.created_at >= query.from_)
     if query.to is not None:

@@ -15,7 +15,7 @@ from csms.reconciliation.queries import ReconciliationShown, reconciliation_reso
 from csms.web.body import whole_number
 from csms.web.documents import Document, Id, Instant, Text
 from csms.web.identity import Caller, CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -77,8 +77,7 @@ async def list_all(
     if query.station is not None:
         await find_row(session, Station, query.station, caller.tenant)
         statement = statement.where(Reconciliation.station == query.station)
-    if query.transaction_id is not None:
-        statement = statement.where(Reconciliation.transaction_id == query.transaction_id)
+    statement = filtered(statement, query, Reconciliation.transaction_id)
     return await _page(session, caller, statement, query)
 
 
@@ -137,8 +136,7 @@ async def _page(
     statement: sa.Select[Reconciliation],
     query: StationQuery,
 ) -> Response:
-    if query.kind is not None:
-        statement = statement.where(Reconciliation.kind == query.kind)
+    statement = filtered(statement, query, Reconciliation.kind)
     if query.open is not None:
         waits = Reconciliation.resolved_at.is_(None)
         statement = statement.where(waits if query.open else ~waits)

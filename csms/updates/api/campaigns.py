@@ -39,7 +39,7 @@ from csms.updates.queries import (
 )
 from csms.updates.rules.campaigns import Window
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
@@ -114,10 +114,7 @@ async def list_campaigns(
 ) -> Response:
     """List campaigns with their progress."""
     statement = sa.select(Campaign).where(Campaign.tenant_id == caller.tenant)
-    for column in (Campaign.state, Campaign.kind):
-        value = getattr(query, column.key)
-        if value is not None:
-            statement = statement.where(column == value)
+    statement = filtered(statement, query, Campaign.state, Campaign.kind)
     rows, cursor = await fetch_page(
         session,
         statement,
@@ -148,8 +145,7 @@ async def list_campaign_stations(
     """List what became of each station of a campaign."""
     row = await find_row(session, Campaign, campaign_id, caller.tenant)
     statement = sa.select(CampaignStation).where(CampaignStation.campaign_id == row.id)
-    if query.state is not None:
-        statement = statement.where(CampaignStation.state == query.state)
+    statement = filtered(statement, query, CampaignStation.state)
     if query.updated_since is not None:
         raise bad_field("/updated_since", "stations of a campaign are listed whole")
     rows, cursor = await fetch_page(

@@ -17,7 +17,7 @@ from csms.updates.api.documents import (
 )
 from csms.updates.queries import notice_resource, show_update, show_updates
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page
+from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_row
@@ -63,8 +63,7 @@ async def list_firmware_updates(
     """List the firmware updates of a station, with what it has told of each."""
     await find_row(session, Station, identity, caller.tenant)
     statement = sa.select(FirmwareUpdate).where(FirmwareUpdate.station == identity)
-    if query.state is not None:
-        statement = statement.where(FirmwareUpdate.state == query.state)
+    statement = filtered(statement, query, FirmwareUpdate.state)
     rows, cursor = await fetch_page(
         session,
         statement,
