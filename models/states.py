@@ -55,6 +55,8 @@ COMMAND: Mapping[str, frozenset[str]] = {
     "expired": frozenset(),
 }
 """A command: queued, on the wire, settled; `unknown` when the connection broke in between."""
+COMMAND_SETTLED: frozenset[str] = frozenset({"answered", "failed", "unknown", "expired"})
+"""Of these states, those in which nobody waits for the station's answer any more."""
 
 LIMIT: Mapping[str, frozenset[str]] = {
     "queued": frozenset({"sent", "superseded", "unknown"}),

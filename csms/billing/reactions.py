@@ -8,8 +8,6 @@ while that fails: an event is heard once, and a house may stop before it is.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,6 +21,7 @@ from csms.ledger.database import Database
 from models.clocks import Activity, Clock, ticks
 from models.commands.costs import TellCost
 from models.ids import IdMaker
+from models.rounds import Rounds
 from models.tables.billing import TransactionCost
 from models.tables.charging import Transaction
 from models.tables.stations import Station
@@ -52,18 +51,15 @@ class CostTeller:
         self._activity = activity
         self._left = True
         """Whether there may be costs to count again."""
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(self._run, name="cost-teller")
 
     async def start(self) -> None:
         """Begins with what was left; what was not told before the start is told as it grows."""
-        self._task = asyncio.create_task(self._run(), name="cost-teller")
+        self._rounds.begin()
 
     async def stop(self) -> None:
         """Ends the rounds."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._rounds.end()
 
     async def _run(self) -> None:
         anchor = self._clock.now()

@@ -6,8 +6,6 @@ was not plugged in is reported, so that somebody can do it.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +20,7 @@ from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
+from models.rounds import Rounds
 from models.tables.booking import Booking
 from models.tables.fleet import Vehicle
 
@@ -67,18 +66,15 @@ class Watchman:
         self._activity = activity
         self._tenant = tenant
         self._reported: set[tuple[str, object]] = set()
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(self._run, name="watchman")
 
     async def start(self) -> None:
         """Begins the rounds."""
-        self._task = asyncio.create_task(self._run(), name="watchman")
+        self._rounds.begin()
 
     async def stop(self) -> None:
         """Ends the rounds."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._rounds.end()
 
     async def _run(self) -> None:
         anchor = self._clock.now().replace(second=0, microsecond=0)

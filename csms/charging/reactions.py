@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +36,7 @@ from csms.ledger.database import Database
 from csms.ledger.work import ReadSession
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
+from models.rounds import Rounds
 from models.tables.charging import SunShare, Transaction
 from models.timeline import floor_to_step
 
@@ -64,18 +64,15 @@ class SunLedger:
         self._ids = ids
         self._activity = activity
         self._sharing = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(self._run, name="sun ledger")
 
     async def start(self) -> None:
         """Makes good what was missed, and goes on with the quarter that ends next."""
-        self._task = asyncio.create_task(self._run(), name="sun ledger")
+        self._rounds.begin()
 
     async def stop(self) -> None:
         """Ends the loop."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._rounds.end()
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the `FOLLOWED` events from the bus, and shares the quarters it speaks of.

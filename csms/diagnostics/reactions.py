@@ -8,7 +8,6 @@ it, so that after a restart it goes on as if there had been none.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -22,18 +21,17 @@ from csms.diagnostics.rules import OPEN, LogState, addressed, answered, silent, 
 from csms.diagnostics.store import UploadStore
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
-from csms.updates.rules.firmware import CommandTold
+from csms.updates.queries import fate_of
 from models.alarm import Alarm
 from models.clocks import Activity, Clock, RealClock, ticks
 from models.ids import IdMaker
+from models.rounds import Rounds
 from models.tables.diagnostics import LogNotice, StationLog
-from models.tables.ledger import Command
 from models.tables.stations import Station
 
 RETRY = timedelta(minutes=1)
 ROUND = timedelta(hours=1)
 STEP_ROWS = 200
-_SETTLED = frozenset({"answered", "failed", "unknown", "expired"})
 
 _log = structlog.get_logger("logs")
 
@@ -73,7 +71,7 @@ class UploadKeeper:
         self._activity = activity
         self._store = store
         self._kept = kept
-        self._rounds: asyncio.Task[None] | None = None
+        self._rounds = Rounds(self._run, name="log-rounds")
         self._turn = asyncio.Lock()
         """The alarm does not come between a note and what follows from it."""
         self._alarm = Alarm(self._ring, clock=clock, activity=activity, name="logs")
@@ -81,15 +79,12 @@ class UploadKeeper:
     async def start(self) -> None:
         """Goes on where a former process has stopped."""
         self._alarm.set(self._clock.now())
-        self._rounds = asyncio.create_task(self._run(), name="log-rounds")
+        self._rounds.begin()
 
     async def stop(self) -> None:
         """Stops; what comes meanwhile is looked at when it starts again."""
         await self._alarm.stop()
-        if self._rounds is not None:
-            self._rounds.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._rounds
+        await self._rounds.end()
 
     async def heard(self, note: EventNote) -> None:
         """Takes one of the events that `follows` names."""
@@ -189,14 +184,8 @@ class UploadKeeper:
 async def _judged(work: UnitOfWork, row: StationLog, log: LogState) -> LogState:
     """Returns a log after its command and its silence."""
     if log.state == "requested":
-        command = await work.session.get(Command, row.command_id)
-        if command is not None and command.state in _SETTLED:
-            fate = CommandTold(
-                state=command.state,
-                outcome=command.outcome,
-                error_code=command.error_code,
-                detail=command.detail,
-            )
+        fate = await fate_of(work.session, row.command_id)
+        if fate is not None:
             log = answered(log, fate, work.now)
     return silent(log, work.now)
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from csms.ledger.database import Database
 from models.errors import NotFound
 from models.facts import CommandSettled
+from models.states import COMMAND_SETTLED
 from models.tables.ledger import Command
 
 _REMEMBERED = 1_000
-_SETTLED = frozenset({"answered", "failed", "unknown", "expired"})
 _AT_ONCE_S = 0.05
 """Most stations answer sooner than a look at the database takes."""
 
@@ -70,7 +70,7 @@ class Outcomes:
             at_once_s = min(timeout_s, _AT_ONCE_S)
             await asyncio.wait((waiter,), timeout=at_once_s)
             present = await self._present(waiter, command_id)
-            if present.state not in _SETTLED:
+            if present.state not in COMMAND_SETTLED:
                 await asyncio.wait((waiter,), timeout=timeout_s - at_once_s)
                 present = await self._present(waiter, command_id)
             return present

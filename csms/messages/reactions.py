@@ -8,9 +8,7 @@ are money, which books have to show for years.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -21,6 +19,7 @@ from csms.ledger.database import Database
 from csms.messages.queries import former_stations_over
 from models.clocks import Activity, Clock, WireClock, ticks
 from models.ids import IdMaker
+from models.rounds import Rounds
 from models.tables.billing import VatCheck
 from models.tables.charging import ChargingLimit
 from models.tables.checks import StationCheck
@@ -110,18 +109,15 @@ class LogKeeper:
         )
         self._messages_kept = messages_kept
         self._plans_kept = plans_kept
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(self._run, name="log-keeper")
 
     async def start(self) -> None:
         """Begins the rounds."""
-        self._task = asyncio.create_task(self._run(), name="log-keeper")
+        self._rounds.begin()
 
     async def stop(self) -> None:
         """Ends the rounds; what is left is for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._rounds.end()
 
     async def _run(self) -> None:
         async for _ in ticks(self._clock, EVERY, anchor=self._clock.now()):

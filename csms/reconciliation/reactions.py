@@ -7,10 +7,8 @@ and listed for a person. An end that comes late after all takes the place of the
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -30,6 +28,7 @@ from csms.reconciliation.rules import (
 )
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
+from models.rounds import Rounds
 from models.tables.charging import Transaction
 from models.tables.stations import Connector, Evse, Station
 
@@ -72,18 +71,15 @@ class Closer:
         self._activity = activity
         self._tenant = tenant
         self._ended: dict[str, None] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(self._run, name="closer")
 
     async def start(self) -> None:
         """Begins the rounds."""
-        self._task = asyncio.create_task(self._run(), name="closer")
+        self._rounds.begin()
 
     async def stop(self) -> None:
         """Ends the rounds."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._rounds.end()
 
     async def heard(self, note: EventNote) -> None:
         """Remembers a transaction that has ended, to judge what its meter told."""

@@ -13,9 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from csms.stations.rules import component_name, variable_name
 from csms.updates.rules.campaigns import Campaign as CampaignState
 from csms.updates.rules.campaigns import Member, Result, View, Window
-from csms.updates.rules.firmware import OPEN, UpdateState, unfit, without_credentials
+from csms.updates.rules.firmware import (
+    OPEN,
+    CommandTold,
+    UpdateState,
+    unfit,
+    without_credentials,
+)
 from models.facts import VariableState
-from models.states import CAMPAIGN_STATION
+from models.states import CAMPAIGN_STATION, COMMAND_SETTLED
 from models.tables.charging import Transaction
 from models.tables.ledger import Command
 from models.tables.stations import Station, StationVariable
@@ -304,6 +310,16 @@ def update_result(row: FirmwareUpdate | None) -> Result | None:
     if row.state == "installed":
         return Result(state="done")
     return Result(state="unsent" if row.state == "unsent" else "failed", why=row.why)
+
+
+async def fate_of(session: AsyncSession, command_id: str) -> CommandTold | None:
+    """Returns what became of a command; None while that is not known."""
+    row = await session.get(Command, command_id)
+    if row is None or row.state not in COMMAND_SETTLED:
+        return None
+    return CommandTold(
+        state=row.state, outcome=row.outcome, error_code=row.error_code, detail=row.detail
+    )
 
 
 def write_result(row: Command | None, *, is_last: bool, attempts: int) -> Result | None:

@@ -19,10 +19,9 @@ from csms.bus.base import EventNote
 from csms.ledger.database import Database
 from csms.ledger.work import UnitOfWork
 from csms.updates.actions import keep_update, take_station
-from csms.updates.queries import update_state, updates_of
+from csms.updates.queries import fate_of, update_state, updates_of
 from csms.updates.rules.firmware import (
     OPEN,
-    CommandTold,
     UpdateState,
     addressed,
     answered,
@@ -34,13 +33,11 @@ from models.alarm import Alarm
 from models.clocks import Activity, Clock
 from models.commands import TriggerMessage
 from models.ids import IdMaker
-from models.tables.ledger import Command
 from models.tables.stations import Station
 from models.tables.updates import FirmwareNotice, FirmwareUpdate
 
 RETRY = timedelta(minutes=1)
 _EXPIRES_S = 60.0
-_SETTLED = frozenset({"answered", "failed", "unknown", "expired"})
 
 _log = structlog.get_logger("firmware")
 
@@ -188,14 +185,8 @@ async def _judged(
 ) -> UpdateState:
     """Returns the newest update of a station after its command, its Boot and its silence."""
     if update.state == "requested":
-        command = await work.session.get(Command, row.command_id)
-        if command is not None and command.state in _SETTLED:
-            fate = CommandTold(
-                state=command.state,
-                outcome=command.outcome,
-                error_code=command.error_code,
-                detail=command.detail,
-            )
+        fate = await fate_of(work.session, row.command_id)
+        if fate is not None:
             update = answered(update, fate, work.now)
     if station.booted_at is not None:
         update = booted(update, station.firmware_version, station.booted_at)

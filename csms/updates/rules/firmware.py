@@ -58,7 +58,7 @@ class UpdateState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandTold(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the command that asks for an update."""
+    """What became of the command that asks for an update, or for a log."""
 
     state: str
     outcome: str | None
