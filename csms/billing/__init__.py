@@ -1,1 +1,1 @@
-"""The billing feature."""
+"""What charging costs, and what is paid for it: tariffs, costs, payments at stations."""

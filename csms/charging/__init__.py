@@ -1,1 +1,1 @@
-"""The charging feature."""
+"""Transactions and readings as stations tell them, the limits that stations hold, shares of sun."""

@@ -1,8 +1,9 @@
 """Transactions: how each report changes what is known of one. Pure.
 
 Nothing that a station says is thrown away because it looks wrong: it is kept, marked `suspect`, and
-answered. What counts as a replay is decided by natural keys (DESIGN 5), never by a message id
-alone. Energy never runs backwards here, whatever a meter says.
+answered. What counts as a replay is decided by natural keys, never by a message id alone, since
+stations send again with a new one, and use old ones after a reboot. Energy never runs backwards
+here, whatever a meter says.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The energy feature."""
+"""Sites: their equipment, what is measured there, and what is forecast and paid."""

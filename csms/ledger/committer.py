@@ -34,7 +34,7 @@ from models.facts import Fact, Quarantined, ReadingsReported, TransactionReporte
 from models.ids import IdMaker
 
 HOLD_S = 8.0
-"""How long a fact waits for a database that is away (DESIGN 4.3)."""
+"""How long a fact waits for a database that is away; then its station is refused."""
 BATCH_LIMIT = 512
 """Facts in one batch at most."""
 _BUSY_BATCH = 20

@@ -109,7 +109,7 @@ class UnitOfWork:
         """Says what became true; the resource is taken as it is now.
 
         Args:
-            type: one of the names of DESIGN 4.5, such as `booking.confirmed`.
+            type: one of the names in `docs/reference/events.md`, such as `booking.confirmed`.
             subject: `kind/id` of the thing it is about.
             resource: the whole thing, as the REST door shows it.
             site_id: the site it concerns, for filters.

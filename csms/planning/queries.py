@@ -373,7 +373,7 @@ def grid_limit_resource(row: GridLimit) -> dict[str, Any]:
 def plan_resource(
     plan: Plan, limits: Sequence[ChargingLimit], site_id: str | None = None
 ) -> dict[str, Any]:
-    """Returns a stored plan as the REST door shows it: the document of DESIGN 4.6 with its times.
+    """Returns a stored plan as the REST door shows it: its document with its times.
 
     With `site_id`, only what concerns that site is shown.
     """

@@ -50,7 +50,7 @@ from models.tables.security import StationCertificate
 from models.tables.stations import Connector, Evse, Station, StationVariable
 
 COMMAND_TIMEOUT_S = 30.0
-"""Wire time that a REST caller waits for a station (DESIGN 4.4)."""
+"""Wire time that a REST caller waits for a station."""
 
 
 async def create_station(
@@ -199,7 +199,7 @@ async def _check_my_safe_limit(session: AsyncSession, site_id: str | None) -> No
 async def check_safe_limits(
     session: AsyncSession, site_id: str, *, field_of: Callable[[str, str], str]
 ) -> None:
-    """Checks that the safe limits under each circuit fit on it (DESIGN 4.3, "Limits").
+    """Checks that the safe limits under each circuit fit on it.
 
     For each circuit: sum over the stations on it and below it of `safe_limit_w`, plus
     `unmanaged_load_w` of it and of those below it, in W, is at most its `limit_w`. So it is on each

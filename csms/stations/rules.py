@@ -336,7 +336,7 @@ def connector_reported(
 ) -> ConnectorState | None:
     """Returns a connector's new state, or None for news that is older than what is known.
 
-    The newest by time wins (DESIGN 5): queued reports may come after fresh ones.
+    The newest by time wins: queued reports may come after fresh ones.
     """
     at = status_time(fact)
     if connector is not None and connector.status_at is not None and at < connector.status_at:

@@ -1,7 +1,7 @@
 """JSON bodies, read strictly: what can't be stored and read back everywhere is refused here.
 
 NaN, infinity and lone surrogates are no JSON and fail in msgspec; NUL, integers beyond 64 bits,
-deep nesting and over-long lists are JSON, but poison further in (DESIGN 5).
+deep nesting and over-long lists are JSON, but poison further in.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The clock over HTTP (DESIGN 4.8): read by all, moved only where it is a simulated one."""
+"""The clock over HTTP: read by all, moved only where it is a simulated one."""
 
 from __future__ import annotations
 

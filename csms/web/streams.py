@@ -2,7 +2,7 @@
 
 A stream reads the `event` table from where the client was (`Last-Event-ID`), so nothing is lost
 between two connections or two nodes; the bus only says when to look. Streams end when the house
-drains. Formats: DESIGN 4.5 and the WHATWG HTML standard, 9.2.
+drains. Formats: `docs/reference/events.md` and the WHATWG HTML standard, 9.2.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def frame(number: int, kind: str, document: Any) -> bytes:
 
 
 def envelope(event: Event, *, people: bool = True) -> dict[str, Any]:
-    """Returns an event as DESIGN 4.5 shows it; `people`: with tokens."""
+    """Returns an event as `docs/reference/events.md` has it; `people`: with tokens."""
     resource = event.resource if people else _TOKENS.sub(rf'\1"{MASK}"', event.resource)
     return {
         "id": str(event.id),

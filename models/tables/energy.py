@@ -36,7 +36,7 @@ class Site(Kept, Base):
     shared_roofs: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
     """That part of each roof of the plant, as in `pv_plants`."""
     battery: Mapped[dict[str, Any] | None]
-    """As in a planning problem (DESIGN 4.6), or null."""
+    """As in a planning problem, or null."""
     flexible_loads: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
     """Each: `id`, `max_power_w`, `store_wh`, `loss_w`."""
     peak_price_per_kw: Mapped[Decimal] = mapped_column(

@@ -42,9 +42,9 @@ class Plan(Base):
     shadow_site_ids: Mapped[list[Any]] = mapped_column(default=list, server_default=sa.text("'[]'"))
     """Those of them where it commands nothing."""
     problem: Mapped[str]
-    """The planning problem of DESIGN 4.6, as JSON text."""
+    """The planning problem (`scheduler.problem`), as JSON text."""
     document: Mapped[str]
-    """The plan of DESIGN 4.6, as JSON text."""
+    """The plan (`scheduler.plan`), as JSON text."""
     __table_args__ = (sa.Index(None, "tenant_id", "created_at"),)
 
 

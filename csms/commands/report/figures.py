@@ -1,7 +1,8 @@
-"""`report.json`: what a run came to, policy by policy, on the same days (DESIGN 4.7).
+"""`report.json`: what a run came to, policy by policy, on the same days.
 
 Everything is computed from the world's own truth; from the service come only the forecasts that it
-issued and the limits that it noticed to be broken.
+issued and the limits that it noticed to be broken. What each figure means is in
+`docs/reference/report.md`.
 """
 
 from __future__ import annotations
