@@ -201,24 +201,6 @@ def judge_chain(chain: str, authorities: Sequence[str], at: datetime) -> ChainWo
     return ChainWord("whole", None, wanted, name)
 
 
-def certificate_id(certificate: str, issuer: str, algorithm: str = "SHA256") -> CertificateId:
-    """Returns how OCSP names a certificate.
-
-    Args:
-        certificate: PEM.
-        issuer: certificate of who has signed it, PEM.
-        algorithm: of the hashes, as OCPP calls it.
-
-    Raises:
-        BadInput: if one of them is no certificate.
-    """
-    try:
-        link = x509.load_pem_x509_certificate(certificate.encode())
-        return _id_of(link, x509.load_pem_x509_certificate(issuer.encode()), algorithm)
-    except _UNREADABLE as error:
-        raise BadInput(f"no X.509 certificate: {error}") from None
-
-
 def _is_about(word: ocsp.OCSPSingleResponse, certificate: CertificateId) -> bool:
     return (
         word.hash_algorithm.name.upper() == certificate.hash_algorithm

@@ -139,10 +139,6 @@ class Unavailable(FleetError):
 
     code = "unavailable"
 
-    def __init__(self, detail: str, *, retry_after_s: int = 5) -> None:
-        super().__init__(detail)
-        self.retry_after_s = retry_after_s
-
 
 class NoAnswer(FleetError):
     """The station did not answer in time; whether it acted is not known."""

@@ -4,8 +4,8 @@ A `Calendar` is an immutable picture of all cars and promises at one instant. It
 gap table (`scheduler.reach`) in well under a millisecond, without a solver, and each answer is a
 proof: a trip that fits can be served by the named car without touching any other promise, as far
 as cars and batteries go (limits of a site are proved by the plan). Writing the booking down, and
-racing with other desks for the same car, is the caller's business; so is moving promises between
-cars when the table says no (`reassigned` takes the result).
+racing with other desks for the same car, is the caller's business. Promises are never moved between
+cars to make room here: plans do that later.
 """
 
 from __future__ import annotations
@@ -250,23 +250,6 @@ class Calendar:
         """
         number = self._index[car.vehicle_id]
         return self._with_chain(number, car, self.chains[number])
-
-    def reassigned(self, vehicles: Mapping[str, str]) -> Self:
-        """Returns the calendar with bookings (keys) moved to other vehicles (values).
-
-        Whether the moved chains hold is for `broken` to say.
-
-        Raises:
-            KeyError: if a vehicle is not in the calendar.
-        """
-        for vehicle_id in vehicles.values():
-            self._index[vehicle_id]
-        moved = [
-            replace(promise, vehicle_id=vehicles.get(promise.booking_id, promise.vehicle_id))
-            for chain in self.chains
-            for promise in chain
-        ]
-        return self.build(self.cars, moved, self.rules, self.now, self._spaces)
 
     def under(self, rules: AdmissionRules) -> Self:
         """Returns the calendar by other rules."""

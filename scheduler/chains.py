@@ -59,12 +59,12 @@ def parked_from(view: View, trip: Trip, chain: Sequence[int], position: int, car
 
 
 def charged_wh(  # noqa: PLR0917 - one step of a walk
-    view: View, car: Car, place: int, soc_wh: float, since: int, trip: Trip, *, limited: bool = True
+    view: View, car: Car, place: int, soc_wh: float, since: int, trip: Trip
 ) -> float:
     """Returns the most that `car` can hold at the start of `trip` if parked at `place`."""
     if soc_wh >= car.high_wh:
         return soc_wh
-    reach = view.reach_wh(car, place, limited=limited)
+    reach = view.reach_wh(car, place)
     held_wh = min(car.high_wh, soc_wh + float(reach[trip.start] - reach[since]))
     if not car.taper:
         return held_wh

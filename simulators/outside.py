@@ -14,12 +14,11 @@ from simulators.station import Station
 
 OUTSIDE_ID = -1
 """Of the one limit from elsewhere that a station has at a time."""
+_DURATION_S = 3600
 
 
-def impose(
-    station: Station, limit_w: float, at: datetime, *, source: str = "EMS", duration_s: int = 3600
-) -> None:
-    """Limits a whole station from `at` on."""
+def impose(station: Station, limit_w: float, at: datetime, *, source: str = "EMS") -> None:
+    """Limits a whole station for an hour from `at` on."""
     station.set_profile(
         Profile(
             id=OUTSIDE_ID,
@@ -30,14 +29,14 @@ def impose(
             periods=(Period(0, limit_w),),
             received_at=at,
             start_at=at,
-            duration_s=duration_s,
+            duration_s=_DURATION_S,
         ),
         at,
     )
     schedule: dict[str, Any] = {
         "id": 1,
         "start_schedule": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "duration": duration_s,
+        "duration": _DURATION_S,
         "charging_rate_unit": "W",
         "charging_schedule_period": [{"start_period": 0, "limit": limit_w}],
     }

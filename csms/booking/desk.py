@@ -84,8 +84,8 @@ class _View:
 class Desk:
     """Keeps the calendar of each tenant."""
 
-    def __init__(self, rules: AdmissionRules | None = None) -> None:
-        self._rules = rules or AdmissionRules()
+    def __init__(self) -> None:
+        self._rules = AdmissionRules()
         self._views: dict[str, _View] = {}
 
     async def calendar(self, session: ReadSession, *, tenant: str, now: datetime) -> Calendar:

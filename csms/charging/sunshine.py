@@ -195,10 +195,10 @@ def _higher(one: float | None, other: float | None) -> float | None:
 
 
 async def metered_between(
-    session: AsyncSession, start: datetime, end: datetime, only: Set[str] | None = None
+    session: AsyncSession, start: datetime, end: datetime
 ) -> dict[str, Metered]:
-    """Returns what the meters of each site said of `[start, end)`; arguments as above."""
-    (metered,) = await metered_by_span(session, (start, end), only)
+    """Returns what the meters of each site said of `[start, end)`."""
+    (metered,) = await metered_by_span(session, (start, end), None)
     return metered
 
 

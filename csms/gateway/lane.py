@@ -119,7 +119,6 @@ class Lane:
         "ended",
         "epoch",
         "heard_at",
-        "malformed",
         "manner",
         "proof",
         "record",
@@ -147,8 +146,6 @@ class Lane:
         self.began_at = house.clock.now()
         self.heard_at = self.began_at
         """Life time of the last OCPP frame."""
-        self.malformed = 0
-        """How many frames could not be read."""
         self.ended = False
         self._peer = Peer(self.dialect.version, house.new_message_id)
         # Never longer than a few: a list takes 700 bytes less of each station than a deque.
@@ -221,7 +218,6 @@ class Lane:
                 self._take(inbound, now)
         elif isinstance(inbound, Malformed):
             house.activity.begin()
-            self.malformed += 1
             # The ledger needs the frame as it came, and the parsed one only says what is wrong.
             self._enqueue(Malformed(data.decode("utf-8", "replace"), None, None, inbound.reply))
             self._go_on()

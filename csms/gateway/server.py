@@ -77,16 +77,14 @@ class Gateway:
         ids: IdMaker,
         activity: Activity,
         limits: Limits | None = None,
-        wall: Clock | None = None,
         own_authority: Callable[[], Awaitable[str | None]] = _no_authority,
         errands: Errands = no_errands,
         number: int = 0,
     ) -> None:
         """Takes the parts of the house.
 
-        Those that may be left out: the bounds; real time (`wall`), by which certificates are valid
-        even where life time is simulated; the house's own authority (PEM); errands; and our number
-        among the services on the database.
+        Those that may be left out: the bounds; the house's own authority (PEM); errands; and our
+        number among the services on the database.
         """
         self.limits = limits or Limits()
         self._intake = intake
@@ -137,7 +135,7 @@ class Gateway:
                 keyring=keyring,
                 onboarding=self._onboarding,
                 wire=wire,
-                wall=wall or RealClock(),
+                wall=RealClock(),  # certificates are valid by it even where life time is simulated
                 limits=self.limits,
                 operator_name=settings.operator_name,
                 strict_unknown_identity=settings.strict_unknown_identity,

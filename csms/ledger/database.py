@@ -57,10 +57,9 @@ class UnsafeDatabase(BadInput):
 class Database:
     """One database, opened; see the module for the ways in."""
 
-    def __init__(self, url: str, *, inline: bool, unsafe: bool) -> None:
+    def __init__(self, url: str, *, inline: bool) -> None:
         self.url = url
         self.inline = inline
-        self.unsafe = unsafe
         self.gate = asyncio.Lock()
         """On SQLite, who holds it may write."""
         self._listeners: list[Callable[[Committed], None]] = []
@@ -89,19 +88,18 @@ class Database:
             self._readers = self._writers = _postgres_engine(url)
 
     @classmethod
-    def open(cls, url: str, *, inline: bool = False, unsafe: bool = False) -> Database:
+    def open(cls, url: str, *, inline: bool = False) -> Database:
         """Returns the database of this url, not yet connected to.
 
         Args:
             url: `sqlite:///PATH`, `sqlite://` (a private one that `close` deletes and that never
                 waits for a disk) or `postgresql://USER:PW@HOST/DB`.
             inline: do SQLite's work in the calling thread, as a virtual event loop needs it.
-            unsafe: accept a database that may forget what it has acknowledged.
 
         Raises:
             BadInput: if the url is of no known kind.
         """
-        return cls(url, inline=inline, unsafe=unsafe)
+        return cls(url, inline=inline)
 
     @property
     def path(self) -> str:
@@ -132,7 +130,7 @@ class Database:
         """Connects once, and checks that what is acknowledged will be kept.
 
         Raises:
-            UnsafeDatabase: if it would not be, and `unsafe` was not said.
+            UnsafeDatabase: if it would not be.
             Unavailable: if the database can't be reached.
         """
         with away(), unreachable():
@@ -149,7 +147,7 @@ class Database:
                     show = "SHOW"
                 for name, safe in checks.items():
                     found = str((await connection.exec_driver_sql(f"{show} {name}")).scalar())
-                    if found not in safe and not self.unsafe:
+                    if found not in safe:
                         raise UnsafeDatabase(
                             f"the database has {name} = {found}, so that a power cut would lose"
                             " what was acknowledged: set it right"

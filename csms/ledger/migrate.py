@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic import command
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -30,7 +28,6 @@ from sqlalchemy.pool import NullPool
 import migrations
 from csms.ledger.database import Collided, away, unreachable
 from models.errors import BadInput, Unavailable
-from models.tables import Base
 
 T = TypeVar("T")
 _BEGUN_ANEW = 4
@@ -119,23 +116,6 @@ def check(url: str) -> None:
             f"the database has schema {found or 'none'}, this program needs {head()}:"
             " run `heliofleet db upgrade`"
         )
-
-
-def differences(url: str) -> list[str]:
-    """Returns how the database differs from `models.tables`; empty when the migrations are whole.
-
-    Raises:
-        Unavailable: if the database can't be reached.
-    """
-
-    def compare(connection: sa.Connection) -> list[str]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        with warnings.catch_warnings():
-            # SQLite does not tell of an index over an expression; PostgreSQL does.
-            warnings.filterwarnings("ignore", ".*expression-based index")
-            return [str(difference) for difference in compare_metadata(context, Base.metadata)]
-
-    return run_on(url, compare)
 
 
 def _change_on(url: str, change: Callable[[sa.Connection], None]) -> None:

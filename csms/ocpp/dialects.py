@@ -83,14 +83,12 @@ class Dialect:
         subprotocol: str,
         version: Version,
         requests: Mapping[str, type[msgspec.Struct]],
-        responses: Mapping[str, type[msgspec.Struct]],
         blocks: tuple[Block, ...],
     ) -> None:
         self.subprotocol = subprotocol
         self.version: Version = version
         self.blocks = blocks
         self._requests = requests
-        self._responses = responses
         self._ears: dict[str, _Ear] = {}
         self._ears_by_bytes: dict[bytes, _Ear] = {}
         self._answers: dict[type[Fact], Heard[Any, Any, Any]] = {}

@@ -478,7 +478,6 @@ V16 = Dialect(
     "ocpp1.6",
     "1.6",
     v16.REQUESTS,
-    v16.RESPONSES,
     (
         CORE,
         FIRMWARE,

@@ -47,4 +47,4 @@ BLOCKS = (
     displays.BLOCK,
     data_transfer.BLOCK,
 )
-V201 = Dialect("ocpp2.0.1", "2.0.1", v201.REQUESTS, v201.RESPONSES, BLOCKS)
+V201 = Dialect("ocpp2.0.1", "2.0.1", v201.REQUESTS, BLOCKS)

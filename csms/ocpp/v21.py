@@ -25,7 +25,6 @@ V21 = Dialect(
     "ocpp2.1",
     "2.1",
     v21.REQUESTS,
-    v21.RESPONSES,
     (
         *BLOCKS,
         payment.PAYMENT,

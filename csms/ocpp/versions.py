@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.v16 import V16
 from csms.ocpp.v21 import V21
@@ -22,12 +20,3 @@ def dialect_of(subprotocol: str) -> Dialect:
         KeyError: if none does.
     """
     return _BY_SUBPROTOCOL[subprotocol]
-
-
-def newest(offered: Sequence[str], allowed: Sequence[str] | None = None) -> str | None:
-    """Returns the newest subprotocol that is offered and (if given) allowed, or None."""
-    for dialect in DIALECTS:
-        name = dialect.subprotocol
-        if name in offered and (allowed is None or name in allowed):
-            return name
-    return None

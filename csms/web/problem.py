@@ -39,6 +39,10 @@ VARIANT = "variant: "
 """How the tags of a body with several forms begin; they are no part of the place of an error."""
 
 
+_AGAIN_AFTER_S = "5"
+"""When to ask again what we could not do for reasons of our own."""
+
+
 class NoKey(FleetError):
     """The request has no API key, or not one of ours (401)."""
 
@@ -119,7 +123,7 @@ def problem_of(error: FleetError) -> Response:
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
+        headers["Retry-After"] = _AGAIN_AFTER_S
     extra: dict[str, Any] = {}
     if isinstance(error, Refused):
         extra = {

@@ -17,6 +17,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from models.clocks import RealClock
+from models.proofs import CertificateId
 
 DAY = timedelta(days=1)
 TOKEN = "pool-token"
@@ -36,6 +37,27 @@ class Mobility:
     @property
     def pem(self) -> str:
         return pem(self.root)
+
+    def id_of(self, certificate: x509.Certificate) -> CertificateId:
+        """Returns how OCSP names a certificate that it has signed."""
+        algorithm = hashes.SHA256()
+        asked = ocsp.OCSPRequestBuilder().add_certificate(certificate, self.root, algorithm).build()
+        return CertificateId(
+            hash_algorithm="SHA256",
+            issuer_name_hash=asked.issuer_name_hash.hex(),
+            issuer_key_hash=asked.issuer_key_hash.hex(),
+            serial_number=f"{asked.serial_number:x}",
+        )
+
+    def hashes_of(self, certificate: x509.Certificate) -> dict[str, str]:
+        """Returns the same in the words of OCPP."""
+        found = self.id_of(certificate)
+        return {
+            "hashAlgorithm": found.hash_algorithm,
+            "issuerNameHash": found.issuer_name_hash,
+            "issuerKeyHash": found.issuer_key_hash,
+            "serialNumber": found.serial_number,
+        }
 
     def contract(self, emaid: str, *, ends: timedelta = DAY) -> x509.Certificate:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -18,7 +18,8 @@ import httpx
 import msgspec
 
 from models.timeline import format_rfc3339, parse_rfc3339
-from simulators.link import Caller, Link, LinkRefused, MemoryLink, memory_pair
+from simulators.link import Caller, Link, LinkRefused
+from tests.builders.memory_pair import MemoryLink, memory_pair
 
 BUFFER = timedelta(minutes=30)
 

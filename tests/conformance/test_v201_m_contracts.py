@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from csms.revocation import certificate_id
 from tests.builders.played_station import PlayedStation, played_station
 from tests.builders.responder import CONTRACT, TOKEN, Responder, pem, responder
 
@@ -27,14 +26,8 @@ class Contracts:
 
     def hashes(self, certificate: x509.Certificate) -> dict[str, str]:
         """Names a certificate as stations do."""
-        found = certificate_id(pem(certificate), self.there.authority.pem)
-        return {
-            "hashAlgorithm": "SHA256",
-            "issuerNameHash": found.issuer_name_hash,
-            "issuerKeyHash": found.issuer_key_hash,
-            "serialNumber": found.serial_number,
-            "responderURL": self.there.url,
-        }
+        named = self.there.authority.hashes_of(certificate)
+        return {**named, "responderURL": self.there.url}
 
     async def authorize(self, **shown: Any) -> tuple[str, str]:
         """Returns what the contract may, and what its certificates are worth."""

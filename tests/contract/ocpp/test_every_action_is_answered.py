@@ -12,7 +12,7 @@ import pytest
 
 from csms.ocpp.dialects import Dialect
 from csms.ocpp.table import Heard, Refusal, Understood
-from csms.ocpp.versions import DIALECTS, dialect_of, newest
+from csms.ocpp.versions import DIALECTS, dialect_of
 from csms.ocpp.wire import v16, v21, v201
 from models import answers, facts
 from models.commands.event_streams import ReadStreams
@@ -161,10 +161,7 @@ def test_rows_map_the_structs_that_their_dialect_decodes(dialect: Dialect) -> No
             assert WIRE[dialect.version].REQUESTS[row.action] in accepted, row.action
 
 
-def test_the_newest_common_subprotocol_is_chosen() -> None:
-    assert newest(["ocpp1.6", "ocpp2.1", "ocpp2.0.1"]) == "ocpp2.1"
-    assert newest(["ocpp1.6", "ocpp2.1", "ocpp2.0.1"], ["ocpp1.6", "ocpp2.0.1"]) == "ocpp2.0.1"
-    assert newest(["ocpp1.5", "mqtt"]) is None
+def test_each_subprotocol_has_its_dialect() -> None:
     assert dialect_of("ocpp2.0.1").version == "2.0.1"
     with pytest.raises(KeyError):
         dialect_of("ocpp2.0")

@@ -15,7 +15,6 @@ from csms.charging.reactions import FOLLOWED, SunLedger
 from csms.charging.sunshine import (
     drawn_between,
     drawn_by_span,
-    metered_between,
     metered_by_span,
 )
 from csms.energy.actions import store_measurements
@@ -161,7 +160,8 @@ async def test_many_quarters_are_read_at_once(database_url: str) -> None:
             sa.event.remove(connection.sync_connection, "before_cursor_execute", note)
             for place, (start, end) in enumerate(pairwise(edges)):
                 assert drawn[place] == await drawn_between(session, start, end, {"A"})
-                assert metered[place] == await metered_between(session, start, end, {"A"})
+                (alone,) = await metered_by_span(session, (start, end), {"A"})
+                assert metered[place] == alone
     by_quarter = [round(sum(each.energy_wh for each in quarter), 1) for quarter in drawn]
     assert sum(by_quarter) == pytest.approx(4000 / 3, abs=0.2)
     assert by_quarter[:2] == by_quarter[4:6] == [0.0, 0.0]

@@ -18,6 +18,7 @@ from csms.ledger import migrate
 from csms.ledger.lock import ServeLock
 from tests.builders.command_line import outcome
 from tests.builders.postgres import programs_directory
+from tests.builders.schema import differences
 
 Heliofleet = Callable[..., tuple[int, str, str]]
 
@@ -94,7 +95,7 @@ def test_a_house_is_built_again_elsewhere(
     if other_url.startswith("sqlite"):
         written.append(tmp_path / "other" / "fleet.db")
     assert [path.stat().st_mode & 0o777 for path in written] == [0o600] * len(written)
-    assert migrate.differences(other_url) == []
+    assert differences(other_url) == []
     assert list(tmp_path.glob(".*")) == []
 
 
@@ -129,7 +130,7 @@ def test_an_older_schema_takes_the_place_of_a_newer_one(
     assert (code, complaint) == (0, "")
     assert migrate.current(other_url) == "0001"
     migrate.upgrade(other_url)
-    assert migrate.differences(other_url) == []
+    assert differences(other_url) == []
 
 
 def test_another_key_is_replaced_only_when_told(

@@ -25,6 +25,7 @@ from models.tables.security import StationCertificate
 from models.tables.stations import Station
 from models.tables.updates import Campaign, CampaignStation, FirmwareNotice, FirmwareUpdate
 from tests.builders.reservations import a_reservation
+from tests.builders.schema import differences
 from tests.builders.small_house import SmallHouse, small_house
 
 
@@ -41,12 +42,12 @@ def test_up_makes_exactly_the_tables_of_the_models_and_down_takes_them_away(
     assert migrate.current(empty_url) is None
     migrate.upgrade(empty_url)
     assert migrate.current(empty_url) == migrate.head()
-    assert migrate.differences(empty_url) == []
+    assert differences(empty_url) == []
     migrate.upgrade(empty_url)
     migrate.downgrade(empty_url, "base")
     assert migrate.current(empty_url) is None
     migrate.upgrade(empty_url)
-    assert migrate.differences(empty_url) == []
+    assert differences(empty_url) == []
 
 
 def test_a_schema_that_is_behind_is_told_with_what_to_do(empty_url: str) -> None:
@@ -119,7 +120,7 @@ def test_a_change_that_fails_half_way_leaves_nothing(
     monkeypatch.undo()
     assert migrate.current(empty_url) is None
     migrate.upgrade(empty_url)
-    assert migrate.differences(empty_url) == []
+    assert differences(empty_url) == []
 
 
 async def test_down_needs_no_empty_tables(database_url: str) -> None:

@@ -15,7 +15,6 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 
 from csms.gateway.memory import MemoryLink
-from csms.revocation import certificate_id
 from csms.trust import errands
 from models.clocks import RealClock
 from tests.builders.hostile_certificates import (
@@ -29,16 +28,6 @@ from tests.builders.talking import Talking, talking
 
 ON_2X = pytest.mark.parametrize("version", ["ocpp2.0.1", "ocpp2.1"])
 EMAID = "DEHEL1234567890"
-
-
-def hashes_of(certificate: x509.Certificate, authority: Mobility) -> dict[str, str]:
-    found = certificate_id(pem(certificate), authority.pem)
-    return {
-        "hashAlgorithm": found.hash_algorithm,
-        "issuerNameHash": found.issuer_name_hash,
-        "issuerKeyHash": found.issuer_key_hash,
-        "serialNumber": found.serial_number,
-    }
 
 
 @asynccontextmanager
@@ -62,7 +51,7 @@ async def trusting(
 
 async def shown_by(it: Talking, certificate: x509.Certificate, there: Responder) -> Any:
     """Shows a contract by its hashes; returns the answer."""
-    hashes = hashes_of(certificate, there.authority)
+    hashes = there.authority.hashes_of(certificate)
     await it.tell(it.box.outfit.contracts.show(EMAID, hashes=[(hashes, there.url)]))
     return it.box.outfit.contracts.answers[-1][1]
 
@@ -76,7 +65,7 @@ async def test_a_car_is_told_what_ocsp_says(
         good, gone = (there.authority.contract(name) for name in ("one", "two"))
         there.revoked.add(gone.serial_number)
         for certificate in (good, gone, good):
-            await it.tell(contracts.ask_status(hashes_of(certificate, there.authority), there.url))
+            await it.tell(contracts.ask_status(there.authority.hashes_of(certificate), there.url))
         told = [answer for _, answer in contracts.answers]
         assert [answer["status"] for answer in told] == ["Accepted"] * 3
         read = [
@@ -108,7 +97,7 @@ async def test_who_answers_badly_is_not_believed(
     monkeypatch.setattr(errands, "ASK_S", 0.5)
     async with trusting(sqlite_url, "ocpp2.0.1", tmp_path) as (it, there):
         there.mood = mood
-        hashes = hashes_of(there.authority.contract("one"), there.authority)
+        hashes = there.authority.hashes_of(there.authority.contract("one"))
         await it.tell(it.box.outfit.contracts.ask_status(hashes, there.url))
         ((_, answer),) = it.box.outfit.contracts.answers
         assert answer["status"] == "Failed"
@@ -123,7 +112,7 @@ async def test_nobody_is_asked_whom_the_operator_has_not_named(
 ) -> None:
     async with trusting(sqlite_url, "ocpp2.0.1", tmp_path) as (it, there):
         contracts = it.box.outfit.contracts
-        hashes = hashes_of(there.authority.contract("one"), there.authority)
+        hashes = there.authority.hashes_of(there.authority.contract("one"))
         here = f"127.0.0.1:{there.port}"
         for url, why in (
             (f"http://localhost:{there.port}/ocsp", "does not name localhost"),
@@ -146,7 +135,7 @@ async def test_a_slow_responder_holds_up_its_station_alone(sqlite_url: str, tmp_
         there.mood = "slow"
         made = await it.house.station("ST-2", "A")
         link = await it.house.connect("ST-2", made["password"], "ocpp2.0.1")
-        hashes = hashes_of(there.authority.contract("one"), there.authority)
+        hashes = there.authority.hashes_of(there.authority.contract("one"))
         asking = asyncio.create_task(it.tell(it.box.outfit.contracts.ask_status(hashes, there.url)))
         async with asyncio.timeout(60):
             while not there.asked:  # noqa: ASYNC110
@@ -162,7 +151,7 @@ async def asked_by_hand(it: Talking, there: Responder) -> MemoryLink:
     """Connects a second station, which asks about a certificate; returns its link."""
     made = await it.house.station("ST-2", "A")
     link = await it.house.connect("ST-2", made["password"], "ocpp2.0.1")
-    hashes = hashes_of(there.authority.contract("one"), there.authority)
+    hashes = there.authority.hashes_of(there.authority.contract("one"))
     asked = {"ocspRequestData": {**hashes, "responderURL": there.url}}
     await link.send(frame([2, "1", "GetCertificateStatus", asked]))
     return link
@@ -202,7 +191,7 @@ async def test_a_whole_chain_is_asked_about_at_once(database_url: str, tmp_path:
         contracts = it.box.outfit.contracts
         good, gone = (there.authority.contract(name) for name in ("one", "two"))
         there.revoked.add(gone.serial_number)
-        asked = [hashes_of(each, there.authority) for each in (good, gone)]
+        asked = [there.authority.hashes_of(each) for each in (good, gone)]
         await it.tell(contracts.ask_chain(asked, "http://nowhere.example/ocsp", there.url))
         told = contracts.answers[-1][1]["certificateStatus"]
         assert [each["status"] for each in told] == ["Good", "Revoked"]
@@ -216,7 +205,7 @@ async def test_lists_of_the_revoked_are_read(sqlite_url: str, tmp_path: Path) ->
         contracts = it.box.outfit.contracts
         good, gone = (there.authority.contract(name) for name in ("one", "two"))
         there.revoked.add(gone.serial_number)
-        asked = [hashes_of(each, there.authority) for each in (good, gone)]
+        asked = [there.authority.hashes_of(each) for each in (good, gone)]
         there.mood = "wordy"
         await it.tell(contracts.ask_chain(asked, f"{there.url[:-4]}crl", source="CRL"))
         told = contracts.answers[-1][1]["certificateStatus"]

@@ -9,14 +9,13 @@ from contextlib import AsyncExitStack
 import pytest
 from cryptography import x509
 
-from csms.revocation import certificate_id
 from csms.trust import errands
 from csms.trust.errands import CertificateErrands, Pool, Turns
 from models.clocks import RealClock
 from models.facts import Fact
 from models.facts.trust import CertificateChainAsked, ContractAsked
 from models.proofs import StatusWanted
-from tests.builders.responder import TOKEN, Responder, pem, responder
+from tests.builders.responder import TOKEN, Responder, responder
 
 
 def errands_of(*there: Responder) -> CertificateErrands:
@@ -29,9 +28,8 @@ def errands_of(*there: Responder) -> CertificateErrands:
 
 
 def asked(there: Responder, contracts: Sequence[x509.Certificate]) -> CertificateChainAsked:
-    authority = there.authority.pem
     wanted = [
-        StatusWanted(certificate=certificate_id(pem(each), authority), urls=(there.url,))
+        StatusWanted(certificate=there.authority.id_of(each), urls=(there.url,))
         for each in contracts
     ]
     return CertificateChainAsked(

@@ -248,15 +248,6 @@ def test_a_promise_takes_the_car_and_taking_it_back_frees_it() -> None:
     assert taken.without("unknown") is taken
 
 
-def test_moving_bookings_to_other_cars_makes_room() -> None:
-    taken = calendar(car("x"), car("y", site_id="A"), promises=(promise(1, 3, "x"),))
-    moved = taken.reassigned({"b-1": "y"})
-    assert [len(chain) for chain in moved.chains] == [0, 1]
-    assert not moved.broken()
-    with pytest.raises(KeyError):
-        taken.reassigned({"b-1": "nobody"})
-
-
 def test_a_late_empty_or_misplaced_car_breaks_its_promise_and_a_waiting_one_does_not() -> None:
     due = (promise(1, 3),)
     assert not calendar(car(), promises=due).broken()

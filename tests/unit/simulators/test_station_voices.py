@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from simulators.link import memory_pair
+from tests.builders.memory_pair import memory_pair
 from tests.builders.small_service import SmallService
 from tests.builders.stations import NOON, Wired, a_car
 
