@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("csms", "scheduler", "models", "simulators", "migrations")
 BANNED_NAMES = {"utils", "helpers", "common", "misc", "manager", "managers", "util", "helper"}
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+"""From a document to another file."""
 MODULE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 
@@ -44,6 +46,22 @@ def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     start = (first.end_lineno or 0) if is_docstring else first.lineno - 1
     return (node.end_lineno or 0) - start
+
+
+def links_with_headings() -> Iterator[tuple[Path, str, str]]:
+    """Yields each document that links into another one, or into itself (an empty target)."""
+    for path in tracked_files():
+        if path.suffix == ".md":
+            text = path.read_text()
+            for target, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", text):
+                yield path, target, heading
+
+
+def headings(path: Path) -> set[str]:
+    """Returns the headings of a document as addresses name them."""
+    text = re.sub(r"(?ms)^ *```.*?^ *```$", "", path.read_text())
+    plain = [re.sub(r"[^\w\- ]", "", each.lower()) for each in re.findall(r"(?m)^#+ (.*)$", text)]
+    return {each.replace(" ", "-") for each in plain}
 
 
 def test_every_module_says_what_it_is() -> None:
@@ -130,15 +148,36 @@ def test_requirements_are_pinned_with_hashes() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    link = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
     broken = [
         f"{path.relative_to(ROOT)} -> {target}"
         for path in tracked_files()
         if path.suffix == ".md"
-        for target in link.findall(path.read_text())
+        for target in LINK.findall(path.read_text())
         if not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_links_into_documents_name_a_heading_of_theirs() -> None:
+    wrong: list[str] = []
+    for path, target, heading in links_with_headings():
+        shown = path.parent / target if target else path
+        if heading not in headings(shown):
+            wrong.append(f"{path.relative_to(ROOT)} -> {target}#{heading}")
+    assert wrong == []
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    to_read = [ROOT / "README.md"]
+    while to_read:
+        page = to_read.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            to_read += [
+                (page.parent / target).resolve() for target in LINK.findall(page.read_text())
+            ]
+    assert {path for path in tracked_files() if path.suffix == ".md"} - reached == set()
 
 
 @pytest.mark.parametrize("package", PACKAGES)
