@@ -16,6 +16,7 @@ import numpy as np
 
 from scheduler.admit import Calendar, Wish
 from scheduler.reach import AdmissionRules, CarState, Promise
+from tests.builders.promises import promised
 
 NOW = datetime(2026, 6, 15, 6, 0, tzinfo=UTC)
 SITES_PER_CAR = 0.2
@@ -88,16 +89,7 @@ def measure(cars: int, seed: int = 1) -> list[Timing]:
     for number, wish in enumerate(wishes(random, cars, cars * 8)):
         answer = calendar.answer(wish)
         if answer.bookable:
-            promise = Promise(
-                booking_id=f"b-{number}",
-                vehicle_id=answer.offers[0].vehicle_id,
-                pickup_site=wish.pickup_site,
-                dropoff_site=wish.dropoff_site,
-                start=wish.start,
-                end=wish.end,
-                distance_km=wish.distance_km,
-                reserve_km=wish.reserve_km,
-            )
+            promise = promised(wish, answer.offers[0].vehicle_id, f"b-{number}")
             calendar = calendar.with_promise(promise)
             commits.append(promise)
     asked = wishes(random, cars, 1000)

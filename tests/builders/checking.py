@@ -12,13 +12,11 @@ import sqlalchemy as sa
 
 from csms.checks.reactions.checker import Checker
 from csms.checks.reactions.talk import Pace
-from csms.planning.reactions import FOLLOWED, LimitKeeper
 from csms.stations.reactions import StationHost
 from models.tables.charging import ChargingLimit
-from simulators.checks import Checks
-from simulators.line import Line
-from simulators.link import websocket_door
 from simulators.odd_station import OddStation
+from tests.builders.planners import keep_limits
+from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house
 from tests.builders.stations import a_car, a_kind
 
@@ -36,14 +34,16 @@ TOKEN = "04AABBCC"
 class Checking:
     """The house, its checker, the box and its line."""
 
-    def __init__(self, house: RestHouse, box: OddStation, line: Line, checker: Checker) -> None:
+    def __init__(
+        self, house: RestHouse, box: OddStation, line: PlayedLine, checker: Checker
+    ) -> None:
         self.house = house
         self.box = box
         self.line = line
         self.checker = checker
         self.dials = True
 
-    async def talk(self) -> None:
+    async def live(self) -> None:
         """Plays the station, as its driver would."""
         while True:
             now = self.house.clock.now()
@@ -131,17 +131,16 @@ async def checking(
     async with rest_house(url) as house:
         parts: dict[str, Any] = {"db": house.db, "clock": house.clock, "ids": house.services.ids}
         bus = house.services.bus
-        host, limits = StationHost(**parts), LimitKeeper(**parts)
+        host = StationHost(**parts)
         checker = Checker(
             **parts,
             activity=house.activity,
             station_changed=house.gateway.station_changed,
             pace=pace,
         )
-        await limits.start()
+        await keep_limits(house)
         await checker.start()
         bus.subscribe("stations", host.follows, host.heard)
-        bus.subscribe("limits", FOLLOWED, limits.heard, limits.rest)
         bus.subscribe("checks", checker.follows, checker.heard)
         port = await house.gateway.start("127.0.0.1", 0)
         await house.site(id="A")
@@ -158,27 +157,17 @@ async def checking(
         )
         now = house.clock.now
         box = OddStation("ST-1", box_kind, now=now(), quirks=frozenset(quirks), meter_every_s=30)
-        line = Line(
-            box,
-            connect=websocket_door(f"ws://127.0.0.1:{port}/ocpp"),
-            password=made["password"],
-            now=now,
-            checks=(complaints := Checks()),
-        )
+        line = PlayedLine(box, port, made["password"], now=now)
         it = Checking(house, box, line, checker)
         box.boot("PowerUp", now())
-        talking = asyncio.create_task(it.talk())
-        try:
-            await _settled(it)
-            if car:
-                await it.charge()
-            yield it
-            assert complaints.complaints == []
-        finally:
-            await checker.stop()
-            talking.cancel()
-            await asyncio.gather(talking, return_exceptions=True)
-            await line.hang_up()
+        async with line.played(it.live):
+            try:
+                await _settled(it)
+                if car:
+                    await it.charge()
+                yield it
+            finally:
+                await checker.stop()
 
 
 async def _settled(it: Checking) -> None:

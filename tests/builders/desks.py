@@ -17,6 +17,7 @@ from ortools.sat.python import cp_model
 
 from scheduler.admit import Answer, Calendar, Wish
 from scheduler.reach import AdmissionRules, CarState, Promise
+from tests.builders.promises import promised
 
 NOW = datetime(2026, 6, 15, 6, 0, tzinfo=UTC)
 RULES = AdmissionRules()
@@ -50,7 +51,9 @@ def refusals(seed: int, *, cars: int, wishes: int, spaces: bool) -> Iterator[Ref
         wish = _wish(random, sites)
         answer = calendar.answer(wish)
         if answer.bookable:
-            calendar = calendar.with_promise(_promise(wish, answer, number))
+            calendar = calendar.with_promise(
+                promised(wish, answer.offers[0].vehicle_id, f"b-{number}")
+            )
         else:
             yield Refusal(calendar, wish, answer)
 
@@ -84,19 +87,6 @@ def _wish(random: Random, sites: Sequence[str]) -> Wish:
         distance_km=float(random.choice([5, 15, 30, 60, 100, 150])),
         vehicle_class=random.choice([None, "city", "city", "van"]),
         reserve_km=random.choice([0.0, 10.0]),
-    )
-
-
-def _promise(wish: Wish, answer: Answer, number: int) -> Promise:
-    return Promise(
-        booking_id=f"b-{number}",
-        vehicle_id=answer.offers[0].vehicle_id,
-        pickup_site=wish.pickup_site,
-        dropoff_site=wish.dropoff_site,
-        start=wish.start,
-        end=wish.end,
-        distance_km=wish.distance_km,
-        reserve_km=wish.reserve_km,
     )
 
 

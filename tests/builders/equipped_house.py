@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from csms.planning.worker import Planner
 from models.clocks import SteppedClock
 from models.timeline import format_rfc3339
-from scheduler.plan import Plan
-from scheduler.problem import Problem
-from scheduler.rolling import Made, PlanOptions, plan_with_level
+from tests.builders.planners import a_planner
 from tests.builders.rest_house import RestHouse, a_model, rest_house
-
-
-async def _solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
-    return await asyncio.to_thread(
-        plan_with_level, problem, incumbent=former, options=how, monotonic=time.monotonic
-    )
-
-
-async def _nothing(*_: Any) -> None:
-    pass
 
 
 class EquippedHouse:
@@ -33,15 +18,7 @@ class EquippedHouse:
 
     def __init__(self, house: RestHouse) -> None:
         self.rest = house
-        self.planner = Planner(
-            db=house.db,
-            clock=house.clock,
-            ids=house.services.ids,
-            activity=house.activity,
-            solve=_solve,
-            refresh_forecasts=_nothing,
-            replan_gap=timedelta(hours=12),
-        )
+        self.planner = a_planner(house)
 
     @property
     def now(self) -> datetime:

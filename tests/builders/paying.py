@@ -8,10 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from csms.billing.reactions import CostTeller
-from simulators.checks import Checks
-from simulators.line import Line
-from simulators.link import websocket_door
 from simulators.station import Station as Box
+from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house
 from tests.builders.stations import a_car, a_kind
 
@@ -21,7 +19,7 @@ TOKEN = "04AABBCC"
 class Paying:
     """The house, and the station ST-1 at the site A."""
 
-    def __init__(self, house: RestHouse, box: Box, line: Line) -> None:
+    def __init__(self, house: RestHouse, box: Box, line: PlayedLine) -> None:
         self.house = house
         self.box = box
         self.line = line
@@ -30,16 +28,6 @@ class Paying:
     def till(self) -> Any:
         """What the station knows of money."""
         return self.box.outfit.till
-
-    async def talk(self) -> None:
-        """Plays the station, as its driver would."""
-        while True:
-            self.box.speak_up(self.house.clock.now())
-            if not self.line.connected:
-                await self.line.dial()
-            if self.line.due():
-                await self.line.drain()
-            await asyncio.sleep(0.005)
 
     async def charge(self, evse_id: int = 1) -> Any:
         """Plugs a car in and presents its card; returns the transaction once it is accepted."""
@@ -112,23 +100,13 @@ async def paying(url: str, version: str, **station: Any) -> AsyncIterator[Paying
         made = await house.station("ST-1", "A", **station)
         now = house.clock.now
         box = Box("ST-1", a_kind(subprotocol=version), now=now())
-        line = Line(
-            box,
-            connect=websocket_door(f"ws://127.0.0.1:{port}/ocpp"),
-            password=made["password"],
-            now=now,
-            checks=(checks := Checks()),
-        )
+        line = PlayedLine(box, port, made["password"], now=now)
         it = Paying(house, box, line)
         box.boot("PowerUp", now())
-        talking = asyncio.create_task(it.talk())
         try:
-            await it.until("/stations/ST-1", lambda shown: shown["online"])
-            await it.soon(lambda: house.gateway.online("ST-1"))
-            yield it
-            assert checks.complaints == []
+            async with line.played():
+                await it.until("/stations/ST-1", lambda shown: shown["online"])
+                await it.soon(lambda: house.gateway.online("ST-1"))
+                yield it
         finally:
-            talking.cancel()
-            await asyncio.gather(talking, return_exceptions=True)
-            await line.hang_up()
             await teller.stop()

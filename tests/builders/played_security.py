@@ -9,7 +9,7 @@ from typing import Any
 from simulators import keys
 from tests.builders.pki import Pki
 from tests.builders.played_station import ACCEPTED, IDENTITY, PlayedStation, Reply, now
-from tests.builders.tls_house import until
+from tests.builders.waiting import eventually
 
 _TRIGGERS = {"1.6": ("ExtendedTriggerMessage", "SignChargePointCertificate")}
 _TRIGGER = ("TriggerMessage", "SignChargingStationCertificate")
@@ -69,7 +69,7 @@ async def certificate_stands(cs: PlayedStation, status: str) -> Any:
         found[:] = page["items"]
         return bool(found) and found[0]["status"] == status
 
-    await until(stands)
+    await eventually(stands)
     return found[0]
 
 
@@ -103,6 +103,6 @@ async def profile_stands(cs: PlayedStation, profile: int) -> None:
         page = await cs.house.get(f"/stations/{IDENTITY}/security-changes")
         return page["items"][0]["state"] == "done"
 
-    await until(done)
+    await eventually(done)
     shown = await cs.house.get(f"/stations/{IDENTITY}")
     assert shown["security_profile"] == profile

@@ -15,10 +15,8 @@ from csms.gateway.limits import Limits
 from csms.reservations.reactions import ReservationKeeper
 from models.tables.ledger import Message
 from models.timeline import format_rfc3339
-from simulators.checks import Checks
-from simulators.line import Line
-from simulators.link import websocket_door
 from simulators.station import Station as Box
+from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house
 from tests.builders.stations import a_car, a_kind
 
@@ -33,11 +31,10 @@ class Reserving:
     CARD and SISTER have the same parent, FAMILY.
     """
 
-    def __init__(self, house: RestHouse, box: Box, line: Line, checks: Checks) -> None:
+    def __init__(self, house: RestHouse, box: Box, line: PlayedLine) -> None:
         self.house = house
         self.box = box
         self.line = line
-        self.checks = checks
         self.away = True
         """Whether the station stays away."""
 
@@ -90,7 +87,9 @@ class Reserving:
                         return found
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise AssertionError(f"never {what}; complaints: {self.checks.complaints}") from None
+            raise AssertionError(
+                f"never {what}; complaints: {self.line.checks.complaints}"
+            ) from None
 
     async def statuses(self, *wanted: str) -> None:
         """Returns once the EVSEs have these statuses, in order, as the house knows them."""
@@ -181,23 +180,13 @@ async def reserving(
             body = {"id_token": text, "type": "ISO14443", "parent": parent}
             await house.post("/id-tokens", body)
         box = Box("ST-1", a_kind(subprotocol=version), now=house.clock.now(), quirks=quirks)
-        line = Line(
-            box,
-            connect=websocket_door(f"ws://127.0.0.1:{port}/ocpp"),
-            password=made["password"],
-            now=house.clock.now,
-            checks=(checks := Checks()),
-        )
-        it = Reserving(house, box, line, checks)
+        line = PlayedLine(box, port, made["password"], now=house.clock.now)
+        it = Reserving(house, box, line)
         box.boot("PowerUp", house.clock.now())
-        living = asyncio.create_task(it.live())
         try:
-            if come:
-                await it.come()
-            yield it
-            assert checks.complaints == []
+            async with line.played(it.live):
+                if come:
+                    await it.come()
+                yield it
         finally:
-            living.cancel()
-            await asyncio.gather(living, return_exceptions=True)
-            await line.hang_up()
             await keeper.stop()

@@ -16,8 +16,9 @@ import numpy as np
 
 from csms.booking.queries import Caution
 from scheduler.admit import Calendar, Wish
-from scheduler.reach import AdmissionRules, CarState, Promise, departure_needs_wh
+from scheduler.reach import AdmissionRules, CarState, departure_needs_wh
 from scheduler.straying import GRACE_S, DrivenTrip, Straying, learn
+from tests.builders.promises import promised
 
 NOW = datetime(2026, 6, 15, 5, 0, tzinfo=UTC)
 SITES = ("A", "B")
@@ -139,18 +140,8 @@ def promises_of(calendar: Calendar, wishes: Sequence[Wish], *, fixed_reserve: bo
         wish = replace(asked, reserve_km=reserve_km)
         answer = calendar.answer(wish)
         if answer.bookable:
-            calendar = calendar.with_promise(
-                Promise(
-                    booking_id=f"b-{number:03d}",
-                    vehicle_id=answer.offers[0].vehicle_id,
-                    pickup_site=wish.pickup_site,
-                    dropoff_site=wish.dropoff_site,
-                    start=wish.start,
-                    end=wish.end,
-                    distance_km=wish.distance_km,
-                    reserve_km=wish.reserve_km,
-                )
-            )
+            vehicle_id = answer.offers[0].vehicle_id
+            calendar = calendar.with_promise(promised(wish, vehicle_id, f"b-{number:03d}"))
     return calendar
 
 

@@ -7,11 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from simulators.checks import Checks
-from simulators.line import Line
-from simulators.link import websocket_door
 from simulators.notices import Notice
 from simulators.station import Station as Box
+from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house
 from tests.builders.stations import a_kind
 
@@ -21,7 +19,7 @@ IDENTITY = "ST-1"
 class Talking:
     """The house, the station and its line."""
 
-    def __init__(self, house: RestHouse, box: Box, line: Line) -> None:
+    def __init__(self, house: RestHouse, box: Box, line: PlayedLine) -> None:
         self.house = house
         self.box = box
         self.line = line
@@ -36,7 +34,7 @@ class Talking:
 
     busy = False
 
-    async def talk(self) -> None:
+    async def live(self) -> None:
         """Plays the station, as its driver would."""
         while True:
             self.box.advance(self.house.clock.now())
@@ -85,21 +83,9 @@ async def talking(url: str, version: str, **settings: Any) -> AsyncIterator[Talk
         made = await house.station(IDENTITY, "A", evses=[{"evse_id": 1}, {"evse_id": 2}])
         now = house.clock.now
         box = Box(IDENTITY, a_kind(subprotocol=version), now=now())
-        line = Line(
-            box,
-            connect=websocket_door(f"ws://127.0.0.1:{port}/ocpp"),
-            password=made["password"],
-            now=now,
-            checks=(checks := Checks()),
-        )
+        line = PlayedLine(box, port, made["password"], now=now)
         it = Talking(house, box, line)
         box.boot("PowerUp", now())
-        playing = asyncio.create_task(it.talk())
-        try:
+        async with line.played(it.live):
             await it.until(it.online)
             yield it
-            assert checks.complaints == []
-        finally:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
-            await line.hang_up()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from csms.certificates import CertificateAuthority
 from models.clocks import RealClock
+from models.tables.energy import Site
 from simulators.checks import Checks
 from simulators.credentials import secure_door
 from simulators.line import Line
@@ -17,6 +20,7 @@ from simulators.station import Station
 from tests.builders.pki import Pki
 from tests.builders.rest_house import RestHouse, rest_house
 from tests.builders.stations import a_kind
+from tests.builders.waiting import eventually
 
 
 class Box:
@@ -74,10 +78,6 @@ class TlsHouse:
     ) -> Box:
         """Creates a station and lets it come on a profile; it trusts our server."""
         async with self.house.db.read() as session:
-            import sqlalchemy as sa
-
-            from models.tables.energy import Site
-
             sites = await session.scalar(sa.select(sa.func.count()).select_from(Site))
         if not sites:
             await self.house.site(id="A", name="A")
@@ -87,7 +87,7 @@ class TlsHouse:
         if profile > 1:
             box.credentials.install("csms", self.pki.ca.read_text())
         self.boxes.append(box)
-        await until(lambda: box.line.online)
+        await eventually(lambda: box.line.online)
         return box
 
     async def certificates(self, identity: str) -> list[dict[str, Any]]:
@@ -101,18 +101,8 @@ class TlsHouse:
             found[:] = await self.certificates(identity)
             return bool(found) and found[0]["status"] == status
 
-        await until(stands)
+        await eventually(stands)
         return found[0]
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 60) -> None:
-    """Returns once the condition holds; fails after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = condition()
-            if await found if isinstance(found, Awaitable) else found:
-                return
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -12,11 +12,9 @@ import httpx
 
 from csms.diagnostics.reactions import UploadKeeper
 from csms.diagnostics.store import UploadStore
-from simulators.checks import Checks
-from simulators.line import Line
-from simulators.link import websocket_door
 from simulators.logs import by_http
 from simulators.station import Station as Box
+from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house, served
 from tests.builders.stations import a_kind
 
@@ -25,7 +23,12 @@ class Uploading:
     """A house with a keeper of logs, one simulated station, and a client over HTTP."""
 
     def __init__(
-        self, house: RestHouse, http: httpx.AsyncClient, box: Box, line: Line, keeper: UploadKeeper
+        self,
+        house: RestHouse,
+        http: httpx.AsyncClient,
+        box: Box,
+        line: PlayedLine,
+        keeper: UploadKeeper,
     ) -> None:
         self.house = house
         self.http = http
@@ -33,16 +36,6 @@ class Uploading:
         self.line = line
         self.keeper = keeper
         self.store = UploadStore(house.services.settings.upload_folder)
-
-    async def talk(self) -> None:
-        """Plays the station, as its driver would."""
-        while True:
-            self.box.speak_up(self.house.clock.now())
-            if not self.line.connected:
-                await self.line.dial()
-            if self.line.due():
-                await self.line.drain()
-            await asyncio.sleep(0.005)
 
     async def ask(self, status: int = 201, **body: Any) -> Any:
         """Asks the station for a log."""
@@ -91,27 +84,16 @@ async def uploading(
             made = await house.station("ST-1", "A")
             now = house.clock.now
             box = Box("ST-1", a_kind(subprotocol=version), now=now())
-            line = Line(
-                box,
-                connect=websocket_door(f"ws://127.0.0.1:{port}/ocpp"),
-                password=made["password"],
-                now=now,
-                checks=(checks := Checks()),
-                upload=by_http(),
-            )
+            line = PlayedLine(box, port, made["password"], now=now, upload=by_http())
             it = Uploading(house, http, box, line, keeper)
             box.boot("PowerUp", now())
-            talking = asyncio.create_task(it.talk())
             try:
-                async with asyncio.timeout(60):
-                    while not (await house.get("/stations/ST-1"))["online"]:  # noqa: ASYNC110
-                        await asyncio.sleep(0.02)
-                    while not house.gateway.online("ST-1"):  # noqa: ASYNC110
-                        await asyncio.sleep(0.02)
-                yield it
-                assert checks.complaints == []
+                async with line.played():
+                    async with asyncio.timeout(60):
+                        while not (await house.get("/stations/ST-1"))["online"]:  # noqa: ASYNC110
+                            await asyncio.sleep(0.02)
+                        while not house.gateway.online("ST-1"):  # noqa: ASYNC110
+                            await asyncio.sleep(0.02)
+                    yield it
             finally:
-                talking.cancel()
-                await asyncio.gather(talking, return_exceptions=True)
-                await line.hang_up()
                 await keeper.stop()

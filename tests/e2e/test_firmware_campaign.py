@@ -7,7 +7,7 @@ import csv
 import io
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Thread
 from typing import Any
 
@@ -20,13 +20,13 @@ from simulators.link import websocket_door
 from simulators.station import Station
 from tests.builders.service import Service, running_service
 from tests.builders.stations import a_kind
+from tests.builders.waiting import wait_for
 
 STATIONS = 50
 FAILING = 10
 WAVE = 12
 VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 LOCATION = "https://example.org/fw/box-4.1.0.bin"
-PATIENCE_S = 60.0
 _now = RealClock().now
 
 
@@ -92,16 +92,6 @@ class Fleet:
         await line.hang_up()
 
 
-def until(look: Callable[[], Any]) -> Any:
-    """Returns the first true answer."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it never came true")
-
-
 def wish(**more: Any) -> dict[str, Any]:
     return {
         "name": "4.1.0 for the yard",
@@ -131,7 +121,7 @@ def test_a_firmware_campaign_over_fifty_stations(service: Service) -> None:
     late = "BOX-49"
     with Fleet(service.ocpp_url, passwords) as fleet:
         fleet.absent.add(late)
-        until(
+        wait_for(
             lambda: (
                 service.post("/campaigns/preview", wish(), 200)["ready"] == STATIONS - 1
                 and len(service.get("/stations", online="true", limit="100")["items"])
@@ -146,19 +136,19 @@ def test_a_firmware_campaign_over_fifty_stations(service: Service) -> None:
         campaign = service.post("/campaigns", wish())
         address = f"/campaigns/{campaign['id']}"
         assert campaign["progress"]["total"] == STATIONS
-        until(lambda: service.get(address)["progress"]["done"] > 0)
+        wait_for(lambda: service.get(address)["progress"]["done"] > 0)
         assert service.post(f"{address}/pause", {}, 200)["state"] == "paused"
-        until(lambda: service.get(address)["progress"]["running"] == 0)
+        wait_for(lambda: service.get(address)["progress"]["running"] == 0)
         held = service.get(address)
         time.sleep(1.5)  # longer than the pause between waves
         assert service.get(address)["wave"] == held["wave"] == 1
         assert sum(held["progress"][state] for state in ("done", "failed")) == WAVE
         assert service.post(f"{address}/resume", {}, 200)["state"] == "running"
 
-        until(lambda: service.get(address)["progress"]["waiting"] == 1)
+        wait_for(lambda: service.get(address)["progress"]["waiting"] == 1)
         fleet.absent.clear()
-        ended = until(lambda: (now := service.get(address))["ended_at"] and now)
-        boots = until(lambda: _all_booted(service, address))
+        ended = wait_for(lambda: (now := service.get(address))["ended_at"] and now)
+        boots = wait_for(lambda: _all_booted(service, address))
     assert (ended["state"], ended["why"]) == ("finished", None)
     assert ended["progress"] == {
         "total": STATIONS,

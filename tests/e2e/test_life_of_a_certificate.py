@@ -9,8 +9,7 @@ from __future__ import annotations
 import socket
 import sqlite3
 import subprocess
-import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,20 +22,10 @@ from websockets.sync.client import connect
 from csms.gateway.memory import basic
 from tests.builders.pki import Pki
 from tests.builders.service import HELIOFLEET, Service, clean_environment, running_service
+from tests.builders.waiting import wait_for
 
 BOX = "BOX-1"
-PATIENCE_S = 60.0
 _DAY_US = int(timedelta(days=1) / timedelta(microseconds=1))
-
-
-def until(look: Callable[[], Any]) -> Any:
-    """Returns the first true answer."""
-    give_up_at = time.monotonic() + PATIENCE_S
-    while time.monotonic() < give_up_at:
-        if found := look():
-            return found
-        time.sleep(0.2)
-    raise AssertionError("it never came true")
 
 
 @contextmanager
@@ -66,9 +55,9 @@ def raised(service: Service, target: int, **wishes: Any) -> None:
         change = service.get(f"/stations/{BOX}/security-changes")["items"][0]
         return change["state"] != "running" and change
 
-    assert until(ended)["state"] == "done"
+    assert wait_for(ended)["state"] == "done"
     assert service.get(f"/stations/{BOX}")["security_profile"] == target
-    until(lambda: service.get(f"/stations/{BOX}")["online"])
+    wait_for(lambda: service.get(f"/stations/{BOX}")["online"])
 
 
 def certificates(service: Service) -> list[Any]:
@@ -130,7 +119,7 @@ def test_from_a_password_to_a_certificate_its_renewal_and_its_end(
             password = service.post("/stations", {"identity": BOX, "site_id": "A"})["password"]
             options = ("--password", password, "--version", version)
             stack.enter_context(simulated(tmp_path, service, *options))
-            until(lambda: service.get(f"/stations/{BOX}")["online"])
+            wait_for(lambda: service.get(f"/stations/{BOX}")["online"])
             raised(service, 2, root_certificate=pki.ca.read_text())
             refused(service, password)
             raised(service, 3)
@@ -140,7 +129,7 @@ def test_from_a_password_to_a_certificate_its_renewal_and_its_end(
         with serving() as service:
             new, old = renewed(service)
             assert (old["id"], old["renewal"]["state"]) == (first["id"], "renewed")
-            until(lambda: service.get(f"/stations/{BOX}")["online"])
+            wait_for(lambda: service.get(f"/stations/{BOX}")["online"])
             revoked(service, (new, old))
             refused(service, password)
 
@@ -152,8 +141,8 @@ def renewed(service: Service) -> list[Any]:
         found = certificates(service)
         return len(found) == 2 and found[0]["status"] == "in-use" and found[1]["renewal"] and found
 
-    until(done)
-    until(lambda: certificates(service)[1]["renewal"]["state"] == "renewed")
+    wait_for(done)
+    wait_for(lambda: certificates(service)[1]["renewal"]["state"] == "renewed")
     return certificates(service)
 
 
@@ -161,11 +150,11 @@ def revoked(service: Service, held: Iterable[Any]) -> None:
     """Revokes certificates: the station is cut off, and its next coming refused."""
     for each in held:
         service.post(f"/stations/{BOX}/certificates/{each['id']}/revoke", None, 200)
-    until(lambda: not service.get(f"/stations/{BOX}")["online"])
+    wait_for(lambda: not service.get(f"/stations/{BOX}")["online"])
 
     def told() -> bool:
         events = service.get(f"/stations/{BOX}/security-events")["items"]
         return "certificate-revoked" in {each["type"] for each in events}
 
-    until(told)
+    wait_for(told)
     assert {each["status"] for each in certificates(service)} == {"revoked"}

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.builders.service import HELIOFLEET, Service, clean_environment, running_service
+from tests.builders.waiting import wait_for
 
 PATIENCE_S = 60.0
 
@@ -98,16 +99,6 @@ def new_car(service: Service, name: str) -> None:
     service.post("/vehicles", car)
 
 
-def until(look: Callable[[], Any]) -> Any:
-    """Returns the first true answer."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.3)
-    raise AssertionError("it never came true")
-
-
 def transactions(service: Service, identity: str) -> list[Any]:
     return service.get("/transactions", station=identity)["items"]
 
@@ -130,7 +121,7 @@ def test_a_card_charges_the_car_and_stopping_ends_the_transaction(
         def metered() -> Any:
             return next((t for t in transactions(service, f"BOX-{name}") if t["energy_wh"]), None)
 
-        charging = until(metered)
+        charging = wait_for(metered)
         assert charging["vehicle_id"] == name
         assert charging["power_w"] == pytest.approx(3700, abs=1)
         assert box.stop(how) == 0

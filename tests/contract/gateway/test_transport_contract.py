@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,47 +13,11 @@ from websockets.asyncio.client import connect as connect_socket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from csms.gateway import memory
-from csms.gateway.connection import Knock, Transport
 from csms.gateway.limits import Limits
-from csms.gateway.transport import SocketTransport
-from models.clocks import RealWireClock
+from tests.builders.open_door import Ear, OpenDoor, open_place
+from tests.builders.waiting import eventually
 
 LIMITS = Limits(message_before_boot_bytes=2_000, close_s=0.5, sweep_s=0.05)
-
-
-class Ear:
-    """A listener that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.texts: list[bytes] = []
-        self.lost: list[tuple[int, str]] = []
-        self.on_each: Callable[[bytes], None] = lambda _: None
-
-    def on_text(self, data: bytes) -> None:
-        self.texts.append(data)
-        self.on_each(data)
-
-    def on_lost(self, code: int, reason: str) -> None:
-        self.lost.append((code, reason))
-
-
-class OpenDoor:
-    """A door that lets everyone in with the first subprotocol, save those called `nobody`."""
-
-    def __init__(self) -> None:
-        self.knocks: list[Knock] = []
-        self.transports: list[Transport] = []
-        self.ears: list[Ear] = []
-
-    def knock(self, transport: Transport, knock: Knock) -> None:
-        self.knocks.append(knock)
-        if knock.target.endswith("nobody"):
-            transport.refuse(401)
-            return
-        ear = Ear()
-        self.transports.append(transport)
-        self.ears.append(ear)
-        transport.accept(next(iter(knock.subprotocols), None), ear, deflate=False)
 
 
 class SocketStation:
@@ -121,44 +85,22 @@ class Place:
 
 @asynccontextmanager
 async def socket_place() -> AsyncIterator[Place]:
-    door, wire, transports = OpenDoor(), RealWireClock(), set[SocketTransport]()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SocketTransport(door, LIMITS, wire, transports), "127.0.0.1", 0
-    )
-    port = server.sockets[0].getsockname()[1]
+    async with open_place(LIMITS) as there:
 
-    async def sweep() -> None:
-        while True:
-            await asyncio.sleep(LIMITS.sweep_s)
-            for transport in tuple(transports):
-                transport.tick(wire.monotonic())
+        async def connect(identity: str, subprotocols: list[str], authorization: str | None) -> Any:
+            headers = {} if authorization is None else {"Authorization": authorization}
+            try:
+                link = await connect_socket(
+                    f"ws://127.0.0.1:{there.port}/ocpp/{identity}",
+                    subprotocols=subprotocols or None,
+                    additional_headers=headers,
+                    compression=None,
+                )
+            except InvalidStatus as refused:
+                raise memory.HandshakeRefused(refused.response.status_code) from None
+            return SocketStation(link)
 
-    sweeper = asyncio.create_task(sweep())
-
-    async def connect(identity: str, subprotocols: list[str], authorization: str | None) -> Any:
-        headers = {} if authorization is None else {"Authorization": authorization}
-        try:
-            link = await connect_socket(
-                f"ws://127.0.0.1:{port}/ocpp/{identity}",
-                subprotocols=subprotocols or None,
-                additional_headers=headers,
-                compression=None,
-            )
-        except InvalidStatus as refused:
-            raise memory.HandshakeRefused(refused.response.status_code) from None
-        return SocketStation(link)
-
-    try:
-        yield Place(connect, door)
-    finally:
-        for transport in tuple(transports):
-            transport.abort()
-        await asyncio.sleep(0)
-        server.close()
-        sweeper.cancel()
-        await asyncio.gather(sweeper, return_exceptions=True)
-        await asyncio.sleep(0)
+        yield Place(connect, there.door)
 
 
 @asynccontextmanager
@@ -183,12 +125,6 @@ async def memory_place() -> AsyncIterator[Place]:
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     async with request.param() as there:
         yield there
-
-
-async def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 async def test_the_door_hears_who_knocks_and_how(place: Place) -> None:

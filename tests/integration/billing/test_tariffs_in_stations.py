@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from csms.messages.reactions import LogKeeper
-from models.clocks import RealWireClock
 from simulators.notices import Payment, VatQuestion
+from tests.builders.forgetting import look_a_year_later
 from tests.builders.paying import Paying, a_tariff, paying
-from tests.builders.small_house import HandClock
 
 TARIFFS = "/stations/ST-1/tariffs"
 DEFAULT = "/stations/ST-1/default-tariff"
@@ -141,25 +138,10 @@ async def test_payments_at_a_terminal_are_kept_and_given_a_receipt(database_url:
         wrong, right = (await it.house.get("/stations/ST-1/vat-checks"))["items"]
         assert (right["accepted"], right["evse_id"], right["company"]["name"]) == (True, 1, "Acme")
         assert (wrong["accepted"], wrong["why"]) == (False, "its check digits are wrong")
-        await look_a_year_later(it)
+        await look_a_year_later(it.house)
         assert (await it.house.get("/stations/ST-1/vat-checks"))["items"] == []
         # Settlements are money, and stay.
         assert len((await it.house.get("/settlements"))["items"]) == 2
-
-
-async def look_a_year_later(it: Paying) -> None:
-    """Makes a round of the keeper of the log when all is too old."""
-    keeper = LogKeeper(
-        db=it.house.db,
-        clock=HandClock(it.house.clock.now() + timedelta(days=365)),
-        ids=it.house.services.ids,
-        activity=it.house.activity,
-        wire=RealWireClock(),
-        messages_kept=timedelta(days=90),
-        events_kept=None,
-        plans_kept=None,
-    )
-    await keeper.look()
 
 
 async def test_a_payment_on_the_web_is_announced(sqlite_url: str) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from csms.messages.reactions import LogKeeper
-from models.clocks import RealWireClock
 from models.tables.customers import CustomerPart
-from tests.builders.small_house import HandClock
+from tests.builders.forgetting import look_a_year_later
 from tests.builders.uploading import Uploading, uploading
 from tests.builders.waiting import until
 
@@ -90,25 +87,10 @@ async def test_only_who_may_see_people_sees_it_and_it_is_forgotten(
         await it.house.delete(f"{ADDRESS}/{first['id']}")
         await it.house.get(f"{ADDRESS}/{first['id']}", 404)
         await ask(it, id_token="CARD-1")
-        await look_a_year_later(it)
+        await look_a_year_later(it.house)
         assert (await it.house.get(ADDRESS))["items"] == []
         async with it.house.db.read() as session:
             assert list(await session.scalars(sa.select(CustomerPart.data))) == []
-
-
-async def look_a_year_later(it: Uploading) -> None:
-    """Makes a round of the keeper of the log when all is too old."""
-    keeper = LogKeeper(
-        db=it.house.db,
-        clock=HandClock(it.house.clock.now() + timedelta(days=365)),
-        ids=it.house.services.ids,
-        activity=it.house.activity,
-        wire=RealWireClock(),
-        messages_kept=timedelta(days=90),
-        events_kept=None,
-        plans_kept=None,
-    )
-    await keeper.look()
 
 
 async def test_16_knows_no_such_question(tmp_path: Path, sqlite_url: str) -> None:

@@ -1,18 +1,5 @@
-"""Runs the transport on both event loops: `serve` has uvloop, `replay` and most tests asyncio's."""
+"""Runs the transport on both event loops."""
 
-from __future__ import annotations
+from tests.builders.loops import pytest_asyncio_loop_factories
 
-import asyncio
-from collections.abc import Callable, Mapping
-
-import pytest
-import uvloop
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    if "transport" in item.path.name:
-        loops["uvloop"] = uvloop.new_event_loop
-    return loops
+__all__ = ["pytest_asyncio_loop_factories"]

@@ -1,10 +1,10 @@
-"""Tools of the gateway tests: a door that lets everybody in, and a house behind a real door."""
+"""Tools of the gateway tests: a house behind a real door, and what is said at that by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -19,11 +19,9 @@ from websockets.typing import Subprotocol
 
 from csms.bus.local import LocalBus
 from csms.config import Settings
-from csms.gateway.connection import Knock, Transport
 from csms.gateway.limits import Limits
 from csms.gateway.memory import basic
 from csms.gateway.server import Gateway
-from csms.gateway.transport import SocketTransport
 from csms.intake import Intake, deciders
 from csms.keyring import Keyring
 from csms.ledger.committer import Committer
@@ -45,93 +43,6 @@ QUICK = Limits(
     sweep_s=0.02,
     seen_flush_s=0.1,
 )
-
-
-class Ear:
-    """A listener that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.texts: list[bytes] = []
-        self.lost: list[tuple[int, str]] = []
-        self.on_each: Callable[[bytes], None] = lambda _: None
-
-    def on_text(self, data: bytes) -> None:
-        self.texts.append(data)
-        self.on_each(data)
-
-    def on_lost(self, code: int, reason: str) -> None:
-        self.lost.append((code, reason))
-
-
-class OpenDoor:
-    """A door that lets everyone in with the first subprotocol; `deflate` as its owner says."""
-
-    def __init__(self, *, deflate: bool = False) -> None:
-        self.deflate = deflate
-        self.knocks: list[Knock] = []
-        self.transports: list[Transport] = []
-        self.ears: list[Ear] = []
-
-    def knock(self, transport: Transport, knock: Knock) -> None:
-        self.knocks.append(knock)
-        ear = Ear()
-        self.transports.append(transport)
-        self.ears.append(ear)
-        transport.accept(next(iter(knock.subprotocols), None), ear, deflate=self.deflate)
-
-
-class SocketPlace:
-    """An open door on a port of its own."""
-
-    def __init__(self, door: OpenDoor, port: int, transports: set[SocketTransport]) -> None:
-        self.door = door
-        self.port = port
-        self.transports = transports
-
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ocpp/CP-1"
-
-    @property
-    def transport(self) -> Any:
-        return self.door.transports[-1]
-
-    @property
-    def ear(self) -> Ear:
-        return self.door.ears[-1]
-
-
-@asynccontextmanager
-async def open_place(limits: Limits, *, deflate: bool = False) -> AsyncIterator[SocketPlace]:
-    door, wire, transports = OpenDoor(deflate=deflate), RealWireClock(), set[SocketTransport]()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SocketTransport(door, limits, wire, transports), "127.0.0.1", 0
-    )
-
-    async def sweep() -> None:
-        while True:
-            await asyncio.sleep(limits.sweep_s)
-            for transport in tuple(transports):
-                transport.tick(wire.monotonic())
-
-    sweeper = asyncio.create_task(sweep())
-    try:
-        yield SocketPlace(door, server.sockets[0].getsockname()[1], transports)
-    finally:
-        for transport in tuple(transports):
-            transport.abort()
-        server.close()
-        sweeper.cancel()
-        await asyncio.gather(sweeper, return_exceptions=True)
-        await asyncio.sleep(0.01)
-
-
-async def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
-    """Returns once `condition` holds; fails after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 class Rig:

@@ -21,16 +21,8 @@ from models.tables.charging import Reading, Reconciliation, Transaction
 from models.tables.ledger import Quarantine
 from models.tables.stations import Connector
 from models.timeline import format_rfc3339
-from tests.integration.gateway.rig import (
-    Rig,
-    answer,
-    call,
-    closed,
-    connected,
-    encode,
-    eventually,
-    rig,
-)
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import Rig, answer, call, closed, connected, encode, rig
 
 VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 EVERY_VERSION = pytest.mark.parametrize("version", VERSIONS)

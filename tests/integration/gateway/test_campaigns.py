@@ -27,7 +27,8 @@ from simulators.line import Line
 from simulators.link import websocket_door
 from simulators.station import Station as Box
 from tests.builders.stations import a_kind
-from tests.integration.gateway.rig import Rig, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import Rig, rig
 
 LIMITS = Limits(dry_s=0.2, call_s=20.0, call_quiet_s=0.2, close_s=0.3, sweep_s=0.02)
 VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")

@@ -22,7 +22,8 @@ from models.tables.ledger import Command
 from models.tables.planning import PlanRequest
 from models.tables.stations import Connector, StationVariable
 from models.timeline import format_rfc3339, parse_rfc3339
-from tests.integration.gateway.rig import Rig, answer, boot, call, encode, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import Rig, answer, boot, call, encode, rig
 
 START = parse_rfc3339("2026-06-01T08:00:00Z")
 VERSIONS = pytest.mark.parametrize("version", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])

@@ -28,7 +28,8 @@ from models.facts import CommandSent
 from models.tables.ledger import Command, Message
 from models.tables.stations import StationVariable
 from models.timeline import parse_rfc3339
-from tests.integration.gateway.rig import QUICK, answer, boot, call, closed, encode, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import QUICK, answer, boot, call, closed, encode, rig
 
 STATUS_16 = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
 LIMIT = SetLimit(evse_id=0, purpose="default", profile_id=1, periods=(LimitPeriod(0, 3000.0),))

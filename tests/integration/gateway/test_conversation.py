@@ -15,17 +15,8 @@ from csms.gateway.limits import Limits
 from models.errors import Unavailable
 from models.tables.charging import Reading, Transaction
 from models.tables.ledger import Quarantine
-from tests.integration.gateway.rig import (
-    QUICK,
-    answer,
-    boot,
-    call,
-    closed,
-    connected,
-    encode,
-    eventually,
-    rig,
-)
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import QUICK, answer, boot, call, closed, connected, encode, rig
 
 VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 STATUS_16 = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}

@@ -20,14 +20,13 @@ from models.errors import Conflict
 from models.tables.ledger import Event
 from models.tables.stations import Station
 from models.tables.updates import FirmwareNotice, FirmwareUpdate
-from simulators.checks import Checks
-from simulators.line import Line
-from simulators.link import websocket_door
 from simulators.notices import FirmwareNote
 from simulators.station import Station as Box
 from simulators.triggers import triggered
+from tests.builders.played_line import PlayedLine
 from tests.builders.stations import a_kind
-from tests.integration.gateway.rig import Rig, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import Rig, rig
 
 VERSIONS = pytest.mark.parametrize("version", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
 LIMITS = Limits(dry_s=0.2, call_s=20.0, call_quiet_s=0.2, close_s=0.3, sweep_s=0.02)
@@ -38,7 +37,7 @@ SIGNED = {"signing_certificate": "PEM", "signature": "c2ln"}
 class Played:
     """A house with a keeper of updates, and a simulated station on a real socket."""
 
-    def __init__(self, house: Rig, box: Box, line: Line, keeper: UpdateKeeper) -> None:
+    def __init__(self, house: Rig, box: Box, line: PlayedLine, keeper: UpdateKeeper) -> None:
         self.house = house
         self.box = box
         self.line = line
@@ -47,7 +46,7 @@ class Played:
         self.ahead = timedelta()
         """By how much the station's time is ahead of the house's."""
 
-    async def talk(self) -> None:
+    async def live(self) -> None:
         """Plays the station, as its driver would."""
         while True:
             now = self.house.clock.now() + self.ahead
@@ -130,21 +129,15 @@ async def played(
         now = house.clock.now
         box = Box("ST-1", a_kind(subprotocol=version), now=now(), quirks=frozenset(quirks))
         box.firmware.download_s = box.firmware.install_s = 0.05
-        checks = Checks()
-        door = websocket_door(f"ws://127.0.0.1:{house.port}/ocpp")
-        line = Line(box, connect=door, password=password, now=now, checks=checks)
+        line = PlayedLine(box, house.port, password, now=now)
         it = Played(house, box, line, keeper)
         box.boot("PowerUp", now())
-        talking = asyncio.create_task(it.talk())
         try:
-            await it.online()
-            await it.caught_up()
-            yield it
-            assert checks.complaints == []
+            async with line.played(it.live):
+                await it.online()
+                await it.caught_up()
+                yield it
         finally:
-            talking.cancel()
-            await asyncio.gather(talking, return_exceptions=True)
-            await line.hang_up()
             await keeper.stop()
 
 

@@ -20,7 +20,8 @@ from csms.gateway.records import StationRecords
 from models.clocks import Activity, SteppedClock
 from models.tables.stations import SecurityEvent, Station
 from models.timeline import parse_rfc3339
-from tests.integration.gateway.rig import QUICK, answer, boot, call, closed, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import QUICK, answer, boot, call, closed, rig
 
 ALL = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 

@@ -21,13 +21,12 @@ from models.tables.access import IdToken, LocalList
 from models.tables.charging import Transaction
 from models.tables.ledger import Event, Message
 from models.tables.stations import Station, StationVariable
-from simulators.checks import Checks
-from simulators.line import Line
-from simulators.link import websocket_door
 from simulators.notices import Ask
 from simulators.station import Station as Box
+from tests.builders.played_line import PlayedLine
 from tests.builders.stations import a_car, a_kind
-from tests.integration.gateway.rig import Rig, boot, encode, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import Rig, boot, encode, rig
 
 VERSIONS = pytest.mark.parametrize("version", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
 UNSUPPORTED = sa.select(LocalList).where(LocalList.state == "unsupported")
@@ -37,14 +36,13 @@ LIMITS = Limits(dry_s=0.2, call_s=20.0, call_quiet_s=0.2, close_s=0.3, sweep_s=0
 class Played:
     """A house with a keeper of lists, and a simulated station on a real socket."""
 
-    def __init__(self, house: Rig, box: Box, line: Line, checks: Checks) -> None:
+    def __init__(self, house: Rig, box: Box, line: PlayedLine) -> None:
         self.house = house
         self.box = box
         self.line = line
-        self.checks = checks
         self.saying = True
 
-    async def talk(self) -> None:
+    async def live(self) -> None:
         """Says what the station has to say, as its driver would."""
         while True:
             if self.saying and self.line.due():
@@ -158,26 +156,15 @@ async def played(
         await sweeper.start()
         house.bus.subscribe("caches", sweeper.follows, sweeper.heard)
         box = Box("ST-1", a_kind(subprotocol=version), now=house.clock.now())
-        checks = Checks()
-        line = Line(
-            box,
-            connect=websocket_door(f"ws://127.0.0.1:{house.port}/ocpp"),
-            password=password,
-            now=house.clock.now,
-            checks=checks,
-        )
-        it = Played(house, box, line, checks)
-        talking = asyncio.create_task(it.talk())
+        line = PlayedLine(box, house.port, password, now=house.clock.now)
+        it = Played(house, box, line)
         box.boot("PowerUp", house.clock.now())
         try:
-            await it.token("GOOD", parent="CREW")
-            await it.token("BAD", status="Blocked")
-            yield it
-            assert checks.complaints == []
+            async with line.played(it.live):
+                await it.token("GOOD", parent="CREW")
+                await it.token("BAD", status="Blocked")
+                yield it
         finally:
-            talking.cancel()
-            await asyncio.gather(talking, return_exceptions=True)
-            await line.hang_up()
             await keeper.stop()
             await sweeper.stop()
 

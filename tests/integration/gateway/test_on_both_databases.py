@@ -10,7 +10,8 @@ from models.commands import Reset
 from models.tables.charging import Transaction
 from models.tables.ledger import Command
 from models.tables.stations import SecurityEvent, Station
-from tests.integration.gateway.rig import answer, boot, call, closed, encode, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import answer, boot, call, closed, encode, rig
 
 START = {"connectorId": 1, "idTag": "c", "meterStart": 0, "timestamp": "2024-05-01T10:00:00Z"}
 

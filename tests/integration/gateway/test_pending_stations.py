@@ -13,7 +13,8 @@ from models.commands import RawCommand, Reset
 from models.tables.ledger import Command
 from models.tables.stations import StationVariable
 from tests.builders.played_station import played_station
-from tests.integration.gateway.rig import boot, call, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import boot, call, rig
 
 ALL = {"requestId": 7, "reportBase": "FullInventory"}
 

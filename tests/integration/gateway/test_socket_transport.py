@@ -18,7 +18,8 @@ from websockets.server import ServerProtocol
 
 from csms.gateway.limits import Limits
 from csms.gateway.transport import text_frame, whole_text
-from tests.integration.gateway.rig import eventually, open_place
+from tests.builders.open_door import open_place
+from tests.builders.waiting import eventually
 
 QUICK = Limits(
     message_before_boot_bytes=100_000,

@@ -21,7 +21,8 @@ from csms.gateway.tls import RSA_SUITES, SUITES
 from models.tables.security import StationCertificate
 from models.tables.stations import SecurityEvent
 from tests.builders.pki import DAY, Pki
-from tests.integration.gateway.rig import QUICK, Rig, boot, call, closed, eventually, rig
+from tests.builders.waiting import eventually
+from tests.integration.gateway.rig import QUICK, Rig, boot, call, closed, rig
 
 CUT = (OSError, InvalidHandshake, EOFError)
 """What a client sees of a handshake that is cut off."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,25 +11,16 @@ import pytest
 import sqlalchemy as sa
 
 from csms.grid_limits.reactions import GridLimitKeeper
-from csms.planning.reactions import FOLLOWED, LimitKeeper
-from csms.planning.worker import HEARD, Planner
 from models.commands import SetLimit, decode_command
 from models.tables.charging import Transaction
 from models.tables.ledger import Command
 from models.timeline import format_rfc3339, parse_rfc3339
-from scheduler.plan import Plan
-from scheduler.problem import Problem
-from scheduler.rolling import Made, PlanOptions, plan_with_level
 from tests.builders.failing_database import FailingDatabase
 from tests.builders.paying import Paying, paying
+from tests.builders.planners import keep_limits, planning
 from tests.builders.rest_house import RestHouse, a_model, a_trip, rest_house
-from tests.builders.stations import a_car
+from tests.builders.two_cars import EVSES, FULL_W, two_cars
 
-FULL_W = 3_700.0
-EVSES = [
-    {"evse_id": number, "max_power_w": FULL_W, "min_power_w": 1000.0, "circuit_id": "C"}
-    for number in (1, 2)
-]
 ALONE = [{"evse_id": 1, "max_power_w": FULL_W, "min_power_w": 1000.0}]
 CIRCUITS = [{"id": "C", "limit_w": 9_000.0}]
 
@@ -46,16 +35,6 @@ def wish(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
-    return await asyncio.to_thread(
-        plan_with_level, problem, incumbent=former, options=how, monotonic=time.monotonic
-    )
-
-
-async def _nothing(*_: Any) -> None:
-    pass
-
-
 def keeper_of(house: RestHouse, db: Any = None) -> GridLimitKeeper:
     return GridLimitKeeper(
         db=db or house.db, clock=house.clock, ids=house.services.ids, activity=house.activity
@@ -65,55 +44,14 @@ def keeper_of(house: RestHouse, db: Any = None) -> GridLimitKeeper:
 @asynccontextmanager
 async def keeping(house: RestHouse, db: Any = None) -> AsyncIterator[GridLimitKeeper]:
     """Lets the keepers of limits do their work, without any planner."""
-    limits = LimitKeeper(db=house.db, clock=house.clock, ids=house.services.ids)
     keeper = keeper_of(house, db)
-    await limits.start()
-    bus = house.services.bus
-    bus.subscribe("limits", FOLLOWED, limits.heard, limits.rest)
+    await keep_limits(house)
     await keeper.start()
-    bus.subscribe("grid limits", keeper.follows, keeper.heard, keeper.rest)
+    house.services.bus.subscribe("grid limits", keeper.follows, keeper.heard, keeper.rest)
     try:
         yield keeper
     finally:
         await keeper.stop()
-
-
-@asynccontextmanager
-async def planning(house: RestHouse) -> AsyncIterator[Planner]:
-    planner = Planner(
-        db=house.db,
-        clock=house.clock,
-        ids=house.services.ids,
-        activity=house.activity,
-        solve=solve,
-        refresh_forecasts=_nothing,
-        replan_gap=timedelta(hours=12),
-    )
-    house.services.bus.subscribe("planner", HEARD, planner.heard)
-    await planner.start()
-    try:
-        yield planner
-    finally:
-        await planner.stop()
-
-
-@asynccontextmanager
-async def two_cars(url: str, version: str, **station: Any) -> AsyncIterator[Paying]:
-    """Runs a house with two cars that charge with all they can on one circuit."""
-    async with paying(url, version, **station) as it:
-        await it.house.patch("/sites/A", {"circuits": CIRCUITS})
-        await it.house.patch("/stations/ST-1", {"evses": EVSES})
-        for evse_id in (1, 2):
-            now = it.house.clock.now()
-            car = a_car(id=f"car-{evse_id}", token="04AABBCC")
-            it.box.plug(evse_id, car, now)
-            it.box.present(evse_id, "04AABBCC", now)
-        await it.until(
-            "/transactions",
-            lambda page: len([t for t in page["items"] if t["token_status"] == "Accepted"]) == 2,
-            open="true",
-        )
-        yield it
 
 
 def allowed_w(it: Paying) -> list[float | None]:

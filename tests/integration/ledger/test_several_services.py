@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
-from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from csms.app import House, real_times
-from csms.config import Settings
 from csms.duties import Duties
 from csms.gateway.memory import MemoryLink, basic
-from csms.keyring import Keyring
 from csms.ledger.relay import Relay
 from models.errors import Unavailable
 from models.tables.checks import StationCheck
 from models.tables.simulations import Simulation
 from models.tables.stations import Station
 from tests.builders.postgres import PostgresServer
-from tests.builders.rest_house import BOOTSTRAP, a_site
+from tests.builders.rest_house import a_site
 from tests.builders.waiting import until
+from tests.builders.whole_house import whole_house
 
-PATIENCE_S = 60.0
 Client = httpx.AsyncClient
 
 
-@asynccontextmanager
-async def serving(
+def serving(
     url: str, name: str, *, controlled: bool = False
-) -> AsyncGenerator[tuple[House, Client]]:
+) -> AbstractAsyncContextManager[tuple[House, Client]]:
     """One service, as `serve` runs it; it ends with the block."""
-    settings = Settings(database_url=url, bootstrap_api_key=SecretStr(BOOTSTRAP), node_name=name)
-    house = House(settings, real_times(), Keyring(b"k" * 32), controlled=controlled)
-    await house.start()
-    try:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(house.api),
-            base_url="http://house",
-            headers={"Authorization": f"Bearer {BOOTSTRAP}"},
-            timeout=PATIENCE_S,
-        ) as http:
-            yield house, http
-    finally:
-        await house.stop(timeout_s=0.5)
+    return whole_house(url, real_times(), controlled=controlled, node_name=name)
 
 
 async def make(http: Client, path: str, body: dict[str, Any]) -> Any:
-    answer = await http.post(f"/api/v1{path}", json=body)
+    answer = await http.post(path, json=body)
     assert answer.is_success, answer.text
     return answer.json()
 
@@ -119,7 +102,7 @@ async def online(house: House) -> set[str]:
 
 
 async def readiness(http: Client) -> str:
-    answer = await http.get("/readyz")
+    answer = await http.get("http://house/readyz")
     assert answer.status_code == 200
     return answer.text
 
@@ -144,7 +127,7 @@ async def test_the_second_leaves_alone_what_the_first_does_and_takes_over_when_i
         assert stands["leads"].startswith("heliofleet a (")
         assert await readiness(http_a) == "ready\n"
         assert await readiness(http_b) == "ready, standing by\n"
-        assert "heliofleet_leads 0" in (await http_b.get("/metrics")).text
+        assert "heliofleet_leads 0" in (await http_b.get("http://house/metrics")).text
 
         await plug_in(b, "THERE", words["THERE"])
 
@@ -157,7 +140,7 @@ async def test_the_second_leaves_alone_what_the_first_does_and_takes_over_when_i
         await until(lambda: states(b), lambda seen: seen == ("failed", "broken-off"))
         await until(lambda: online(b), lambda seen: seen == {"THERE"})
         assert await readiness(http_b) == "ready\n"
-        assert "heliofleet_leads 1" in (await http_b.get("/metrics")).text
+        assert "heliofleet_leads 1" in (await http_b.get("http://house/metrics")).text
 
 
 async def test_who_can_not_read_the_outbox_when_it_takes_over_does_so_later(

@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from csms.app import House, stepped_times
-from csms.config import Settings
-from csms.keyring import Keyring
 from csms.planning import looking
 from csms.planning.looking import Look, NotSeen, look, look_apart
 from csms.planning.snapshot import snapshot_of
 from models.timeline import format_rfc3339
 from scheduler.pool import ProcessPool, WorkerLost
 from scheduler.problem import read_problem
-from tests.builders.rest_house import BOOTSTRAP, START, a_model, a_site, a_trip, rest_house
-
-PATIENCE_S = 60.0
-
-
-@asynccontextmanager
-async def running(url: str) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
-    """The whole house with its planner, as `serve --clock simulated` has it."""
-    settings = Settings(database_url=url, bootstrap_api_key=SecretStr(BOOTSTRAP))
-    house = House(settings, stepped_times(START), Keyring(b"k" * 32))
-    await house.start()
-    try:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(house.api),
-            base_url="http://house/api/v1",
-            headers={"Authorization": f"Bearer {BOOTSTRAP}"},
-            timeout=PATIENCE_S,
-        ) as http:
-            yield house, http
-    finally:
-        await house.stop()
+from tests.builders.rest_house import START, a_model, a_site, a_trip, rest_house
+from tests.builders.whole_house import whole_house
 
 
 async def furnish(http: httpx.AsyncClient) -> None:
@@ -85,7 +60,7 @@ async def test_no_problem_is_built_where_people_and_stations_are_answered(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = Built(monkeypatch)
-    async with running(sqlite_url) as (house, http):
+    async with whole_house(sqlite_url) as (house, http):
         await furnish(http)
         made = await plans(http)
         assert house.planner.violations == 0
@@ -105,7 +80,7 @@ async def test_a_worker_that_dies_as_it_looks_costs_no_plan(
         return never
 
     monkeypatch.setattr(ProcessPool, "call", lost)
-    async with running(sqlite_url) as (_, http):
+    async with whole_house(sqlite_url) as (_, http):
         await furnish(http)
         made = await plans(http)
     assert made
@@ -146,7 +121,7 @@ def told(seen: Look) -> list[tuple[str, int, datetime]]:
 
 
 async def test_a_plan_that_is_at_hand_is_not_read_again(sqlite_url: str) -> None:
-    async with running(sqlite_url) as (house, http):
+    async with whole_house(sqlite_url) as (house, http):
         await furnish(http)
         newest = (await plans(http))[-1]["id"]
         for known in (newest, None):

@@ -12,9 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from csms.app import House, stepped_times, virtual_times
+from csms.app import House, virtual_times
 from csms.config import Settings
 from csms.keyring import Keyring
 from csms.planning.improving import Improver
@@ -26,38 +25,9 @@ from scheduler.pool import WorkerLost
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions
 from tests.builders.equipped_house import EquippedHouse, equipped_house
-from tests.builders.rest_house import (
-    BOOTSTRAP,
-    START,
-    a_model,
-    a_site,
-    a_trip,
-    frame,
-    rest_house,
-)
+from tests.builders.rest_house import START, a_model, a_site, a_trip, frame, rest_house
 from tests.builders.waiting import until
-
-PATIENCE_S = 120.0
-
-
-@asynccontextmanager
-async def running(url: str) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
-    """The whole house with its planner, which betters plans by the clock for a second."""
-    settings = Settings(
-        database_url=url, bootstrap_api_key=SecretStr(BOOTSTRAP), plan_time_limit_s=1
-    )
-    house = House(settings, stepped_times(START), Keyring(b"k" * 32))
-    await house.start()
-    try:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(house.api),
-            base_url="http://house/api/v1",
-            headers={"Authorization": f"Bearer {BOOTSTRAP}"},
-            timeout=PATIENCE_S,
-        ) as http:
-            yield house, http
-    finally:
-        await house.stop(timeout_s=0.5)
+from tests.builders.whole_house import PATIENCE_S, whole_house
 
 
 async def furnish(http: httpx.AsyncClient) -> None:
@@ -107,7 +77,7 @@ async def test_a_service_betters_plans_by_the_clock_and_those_that_are_asked_for
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("csms.planning.improving.CENT", -1e9)  # any other plan is better
-    async with running(sqlite_url) as (house, http):
+    async with whole_house(sqlite_url, plan_time_limit_s=1) as (house, http):
         await furnish(http)
         asked = await http.post("/plans", json={"site_id": "A", "time_limit": "PT2S"})
         assert asked.status_code == 202

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,17 +14,15 @@ MOVES = "/sites/A/moves"
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(database_url) as running:
-        await furnished(running)
-        yield running
+async def house(house: EquippedHouse) -> EquippedHouse:
+    await furnished(house)
+    return house
 
 
 @pytest.fixture
-async def small(sqlite_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(sqlite_url) as running:
-        await furnished(running)
-        yield running
+async def small(small: EquippedHouse) -> EquippedHouse:
+    await furnished(small)
+    return small
 
 
 async def furnished(house: EquippedHouse, **site: Any) -> None:

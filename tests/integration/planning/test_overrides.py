@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,15 +11,11 @@ from typing import Any
 import pytest
 
 from csms.overrides.reactions import OverrideKeeper
-from csms.planning.reactions import FOLLOWED, LimitKeeper
-from csms.planning.worker import HEARD, Planner
 from models.tables.charging import Transaction
 from models.tables.planning import Override
 from models.timeline import format_rfc3339
-from scheduler.plan import Plan
-from scheduler.problem import Problem
-from scheduler.rolling import Made, PlanOptions, plan_with_level
 from tests.builders.paying import Paying, paying
+from tests.builders.planners import keep_limits, planning
 from tests.builders.rest_house import RestHouse, a_trip, rest_house
 
 FULL_W = 3_700.0
@@ -32,16 +26,6 @@ def wish(vehicle_id: str = "car-1", **fields: Any) -> dict[str, Any]:
     return {"vehicle_id": vehicle_id, "kind": "hold", "duration": "PT1H"} | fields
 
 
-async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
-    return await asyncio.to_thread(
-        plan_with_level, problem, incumbent=former, options=how, monotonic=time.monotonic
-    )
-
-
-async def _nothing(*_: Any) -> None:
-    pass
-
-
 def keeper_of(house: RestHouse) -> OverrideKeeper:
     return OverrideKeeper(
         db=house.db, clock=house.clock, ids=house.services.ids, activity=house.activity
@@ -49,35 +33,18 @@ def keeper_of(house: RestHouse) -> OverrideKeeper:
 
 
 @asynccontextmanager
-async def planning(it: Paying) -> AsyncIterator[Planner]:
+async def following(it: Paying) -> AsyncIterator[None]:
     """Lets the house plan, with a gap that only what is urgent does not wait for."""
     house = it.house
-    parts: dict[str, Any] = {
-        "db": house.db,
-        "clock": house.clock,
-        "ids": house.services.ids,
-    }
-    planner = Planner(
-        **parts,
-        activity=house.activity,
-        solve=solve,
-        refresh_forecasts=_nothing,
-        replan_gap=timedelta(hours=12),
-    )
-    limits = LimitKeeper(**parts)
+    await keep_limits(house)
     keeper = keeper_of(house)
-    await limits.start()
     await keeper.start()
-    bus = house.services.bus
-    bus.subscribe("limits", FOLLOWED, limits.heard, limits.rest)
-    bus.subscribe("planner", HEARD, planner.heard)
-    bus.subscribe("overrides", keeper.follows, keeper.heard)
-    await planner.start()
-    try:
-        yield planner
-    finally:
-        await planner.stop()
-        await keeper.stop()
+    house.services.bus.subscribe("overrides", keeper.follows, keeper.heard)
+    async with planning(house):
+        try:
+            yield
+        finally:
+            await keeper.stop()
 
 
 async def parked(it: Paying, *, booked: bool) -> None:
@@ -128,7 +95,7 @@ async def allows(it: Paying, power_w: float) -> None:
 async def test_a_box_charges_now_at_once_and_the_price_of_that_is_told(database_url: str) -> None:
     async with paying(database_url, "ocpp1.6", evses=EVSES) as it:
         await parked(it, booked=False)
-        async with planning(it):
+        async with following(it):
             await allows(it, 0.0)
             now = await it.house.post(
                 "/overrides", {"vehicle_id": "mia-1", "kind": "charge_now", "duration": "PT4H"}
@@ -153,7 +120,7 @@ async def test_a_box_holds_takes_so_much_at_most_and_goes_back_to_the_plan(
 ) -> None:
     async with paying(database_url, "ocpp2.0.1", evses=EVSES) as it:
         await parked(it, booked=True)
-        async with planning(it):
+        async with following(it):
             await allows(it, FULL_W)
             hold = await it.house.post("/overrides", wish("mia-1"))
             await allows(it, 0.0)
@@ -181,7 +148,7 @@ async def test_what_is_over_ends_at_the_next_start_and_the_box_goes_back_to_the_
     async with paying(sqlite_url, "ocpp2.0.1", evses=EVSES) as it:
         await parked(it, booked=False)
         house = it.house
-        async with planning(it):
+        async with following(it):
             made = await house.post("/overrides", wish("mia-1", kind="charge_now"))
             await it.until(
                 f"/overrides/{made['id']}", lambda each: each if each["plan_id"] else None

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from models.timeline import format_rfc3339
-from tests.builders.equipped_house import EquippedHouse, equipped_house, powers_w
+from tests.builders.equipped_house import EquippedHouse, powers_w
 from tests.builders.rest_house import a_trip
 
 FULL_W = 3_700.0
 OUTLETS = [{"evse_id": number, "max_power_w": FULL_W} for number in (1, 2)]
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def small(sqlite_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(sqlite_url) as running:
-        yield running
 
 
 async def measured(house: EquippedHouse, *said: tuple[datetime, float | None]) -> None:

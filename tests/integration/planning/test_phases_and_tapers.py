@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.builders.equipped_house import EquippedHouse, equipped_house, powers_w
+from tests.builders.equipped_house import EquippedHouse, powers_w
 from tests.builders.paying import TOKEN, paying
 from tests.builders.rest_house import a_model
 
@@ -25,18 +24,6 @@ def outlet(number: int, *wired_to: str, **more: Any) -> dict[str, Any]:
 
 def points(*found: tuple[float, float]) -> list[dict[str, float]]:
     return [{"soc_pct": pct, "power_w": power_w} for pct, power_w in found]
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def small(sqlite_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(sqlite_url) as running:
-        yield running
 
 
 async def refused(house: EquippedHouse, way: str, path: str, body: Any) -> tuple[str, str]:

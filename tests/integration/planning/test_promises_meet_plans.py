@@ -10,11 +10,8 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from pydantic import SecretStr
 
-from csms.app import House, stepped_times
-from csms.config import Settings
-from csms.keyring import Keyring
+from csms.app import House
 from csms.planning.actions import publish
 from csms.planning.queries import read_rows
 from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
@@ -23,15 +20,8 @@ from models.tables.ledger import Event
 from models.timeline import format_rfc3339
 from scheduler.plan import Assignment, Plan
 from scheduler.rolling import Made, make_plan
-from tests.builders.rest_house import (
-    BOOTSTRAP,
-    START,
-    RestHouse,
-    a_model,
-    a_site,
-    a_trip,
-    rest_house,
-)
+from tests.builders.rest_house import START, RestHouse, a_model, a_site, a_trip, rest_house
+from tests.builders.whole_house import whole_house
 
 
 @pytest.fixture
@@ -208,27 +198,16 @@ async def test_the_sun_in_a_booking_is_that_of_the_charging_before_it(house: Res
 
 
 @pytest.fixture
-async def whole_house(sqlite_url: str) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
-    """The whole house with its planner, on a stepped clock."""
-    settings = Settings(database_url=sqlite_url, bootstrap_api_key=SecretStr(BOOTSTRAP))
-    house = House(settings, stepped_times(START), Keyring(b"k" * 32))
-    await house.start()
-    try:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(house.api),
-            base_url="http://house/api/v1",
-            headers={"Authorization": f"Bearer {BOOTSTRAP}"},
-            timeout=60,
-        ) as http:
-            yield house, http
-    finally:
-        await house.stop()
+async def running(sqlite_url: str) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
+    """The whole house with its planner."""
+    async with whole_house(sqlite_url) as both:
+        yield both
 
 
 async def test_a_booking_is_at_risk_as_long_as_its_car_can_not_make_it(
-    whole_house: tuple[House, httpx.AsyncClient],
+    running: tuple[House, httpx.AsyncClient],
 ) -> None:
-    house, http = whole_house
+    house, http = running
 
     async def post(path: str, body: Any, status: int = 201) -> Any:
         answer = await http.post(path, json=body)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,54 +10,24 @@ from typing import Any
 
 import pytest
 
-from csms.planning.reactions import FOLLOWED, LimitKeeper
-from csms.planning.worker import HEARD, Planner
 from models.tables.charging import Reading, Transaction
 from models.tables.planning import Plan as PlanRow
 from models.timeline import format_rfc3339
-from scheduler.plan import Plan
-from scheduler.problem import Problem
-from scheduler.rolling import Made, PlanOptions, plan_with_level
 from simulators.profiles import Purpose
 from tests.builders.paying import Paying, paying
+from tests.builders.planners import keep_limits, planning
 from tests.builders.rest_house import a_model, a_trip, rest_house
 
 FULL_W = 3_700.0
 EVSES = [{"evse_id": 1, "max_power_w": FULL_W, "min_power_w": 1000.0}]
 
 
-async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
-    return await asyncio.to_thread(
-        plan_with_level, problem, incumbent=former, options=how, monotonic=time.monotonic
-    )
-
-
-async def _nothing(*_: Any) -> None:
-    pass
-
-
 @asynccontextmanager
-async def planning(it: Paying) -> AsyncIterator[Planner]:
-    house = it.house
-    limits = LimitKeeper(db=house.db, clock=house.clock, ids=house.services.ids)
-    planner = Planner(
-        db=house.db,
-        clock=house.clock,
-        ids=house.services.ids,
-        activity=house.activity,
-        solve=solve,
-        refresh_forecasts=_nothing,
-        replan_gap=timedelta(0),
-    )
-    await limits.start()
-    bus = house.services.bus
-    bus.subscribe("limits", FOLLOWED, limits.heard, limits.rest)
-    bus.subscribe("planner", HEARD, planner.heard)
-    await planner.start()
-    try:
-        yield planner
-    finally:
-        await planner.stop()
+async def planned_at_once(it: Paying) -> AsyncIterator[None]:
+    """Has the house plan whatever happens, and send what comes of it."""
+    await keep_limits(it.house)
+    async with planning(it.house, replan_gap=timedelta(0)):
+        yield
 
 
 async def parked(it: Paying) -> None:
@@ -107,7 +75,7 @@ async def test_a_shadow_plans_and_commands_nothing_until_it_is_lifted(database_u
     async with paying(database_url, "ocpp2.0.1", evses=EVSES) as it:
         await it.house.patch("/sites/A", {"shadow": True})
         await parked(it)
-        async with planning(it):
+        async with planned_at_once(it):
             plan = await ask_for_plan(it)
             assert plan["shadow_site_ids"] == ["A"]
             assert plan["charging"]
@@ -131,7 +99,7 @@ async def test_what_people_want_is_done_in_the_shadow_and_no_longer_than_they_wa
     async with paying(sqlite_url, version, evses=EVSES) as it:
         await it.house.patch("/sites/A", {"shadow": True})
         await parked(it)
-        async with planning(it):
+        async with planned_at_once(it):
             await planned(it)
             wish = {"vehicle_id": "mia-1", "kind": "hold", "duration": "PT20M"}
             hold = await it.house.post("/overrides", wish)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,11 +21,10 @@ def a_plant(*shares: tuple[str, float], **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(database_url) as running:
-        for name in ("A", "B"):
-            await running.rest.site(id=name, pv_plants=[])
-        yield running
+async def house(house: EquippedHouse) -> EquippedHouse:
+    for name in ("A", "B"):
+        await house.rest.site(id=name, pv_plants=[])
+    return house
 
 
 async def test_a_plant_is_dealt_to_its_sites_and_dealt_anew(house: EquippedHouse) -> None:

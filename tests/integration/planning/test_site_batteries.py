@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from csms.planning.schedules import IN_THE_SHADOW
 from models.tables.ledger import Event
 from models.tables.planning import PlanRequest
 from models.timeline import format_rfc3339, parse_rfc3339
-from tests.builders.equipped_house import EquippedHouse, equipped_house
+from tests.builders.equipped_house import EquippedHouse
 
 BATTERY = {
     "capacity_wh": 20_000,
@@ -26,18 +25,6 @@ BATTERY = {
     "efficiency": 0.95,
 }
 OUTLETS = [{"evse_id": 1, "max_power_w": 3_700.0}]
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def small(sqlite_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(sqlite_url) as running:
-        yield running
 
 
 async def furnished(house: EquippedHouse) -> None:

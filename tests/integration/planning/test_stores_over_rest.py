@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,23 +10,11 @@ import sqlalchemy as sa
 
 from models.tables.planning import PlanRequest
 from models.timeline import format_rfc3339
-from tests.builders.equipped_house import EquippedHouse, equipped_house
+from tests.builders.equipped_house import EquippedHouse
 
 BOILER = {"id": "boiler", "max_power_w": 3_000, "store_wh": 12_000, "loss_w": 0.0}
 STATE = "/sites/A/flexible-loads/boiler/state"
 SCHEDULE = "/sites/A/flexible-loads/boiler/schedule"
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def small(sqlite_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(sqlite_url) as running:
-        yield running
 
 
 async def furnished(house: EquippedHouse) -> None:

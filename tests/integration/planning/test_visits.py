@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.builders.equipped_house import EquippedHouse, equipped_house
+from tests.builders.equipped_house import EquippedHouse
 from tests.builders.rest_house import a_trip
 
 PAGE = Path(__file__).parents[2] / "fixtures" / "pages" / "status_page.js"
@@ -28,17 +27,15 @@ PRICES = ["0.60"] * 9 + ["0.05"] + ["0.60"] * 62
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(database_url) as running:
-        await furnished(running)
-        yield running
+async def house(house: EquippedHouse) -> EquippedHouse:
+    await furnished(house)
+    return house
 
 
 @pytest.fixture
-async def small(sqlite_url: str) -> AsyncIterator[EquippedHouse]:
-    async with equipped_house(sqlite_url) as running:
-        await furnished(running)
-        yield running
+async def small(small: EquippedHouse) -> EquippedHouse:
+    await furnished(small)
+    return small
 
 
 async def furnished(house: EquippedHouse) -> None:

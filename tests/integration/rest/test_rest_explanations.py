@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from csms.planning import explaining
-from csms.planning.worker import Planner
 from models.tables.stations import Station
 from models.timeline import format_rfc3339
-from scheduler.plan import Plan
-from scheduler.problem import Problem
-from scheduler.rolling import Made, PlanOptions, plan_with_level
+from tests.builders.planners import a_planner
 from tests.builders.rest_house import START, RestHouse, a_trip
 
 
 async def plan_made(house: RestHouse) -> str:
     """Publishes a plan of what is in the house, as the planner does; returns its id."""
-
-    async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
-        return plan_with_level(problem, incumbent=former, options=how, monotonic=time.monotonic)
-
-    async def no_forecasts(_: datetime) -> None: ...
-
-    planner = Planner(
-        db=house.db,
-        clock=house.clock,
-        ids=house.services.ids,
-        activity=house.activity,
-        solve=solve,
-        refresh_forecasts=no_forecasts,
-        replan_gap=timedelta(0),
-    )
-    plan_id = await planner.plan_now("test")
+    plan_id = await a_planner(house).plan_now("test")
     assert plan_id is not None
     return plan_id
 

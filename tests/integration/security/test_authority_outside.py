@@ -21,7 +21,8 @@ from models.errors import BadInput, Unavailable
 from simulators import keys
 from simulators.notices import SignRequest
 from tests.builders.est_server import PASSWORD, USER, EstServer, est_server, packed
-from tests.builders.tls_house import tls_house, until
+from tests.builders.tls_house import tls_house
+from tests.builders.waiting import eventually
 
 VERSIONS = ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
 
@@ -53,7 +54,7 @@ async def test_a_station_comes_by_a_certificate_that_was_signed_outside(
         box.credentials.profile = 3
         used = await door.certificate("CP-1", "in-use")
         assert (used["issued_here"], used["issuer"]) == (True, "CN=Outside root")
-        await until(lambda: box.line.online)
+        await eventually(lambda: box.line.online)
         assert est.asked == ["CP-1"]
         shown = await door.house.get("/certificate-authority")
         assert shown["certificate"] == est.pki.ca.read_text()

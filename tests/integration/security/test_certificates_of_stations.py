@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,10 @@ import pytest
 from simulators import keys
 from simulators.notices import SignRequest
 from tests.builders.pki import Pki
-from tests.builders.tls_house import TlsHouse, tls_house, until
+from tests.builders.tls_house import TlsHouse
+from tests.builders.waiting import eventually
 
 VERSIONS = ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
-
-
-@pytest.fixture
-async def door(sqlite_url: str, tmp_path: Path) -> AsyncIterator[TlsHouse]:
-    async with tls_house(sqlite_url, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def door_on_both(database_url: str, tmp_path: Path) -> AsyncIterator[TlsHouse]:
-    async with tls_house(database_url, tmp_path) as running:
-        yield running
 
 
 @pytest.mark.parametrize("subprotocol", VERSIONS)
@@ -42,7 +30,7 @@ async def test_a_station_gets_a_certificate_and_comes_back_with_it(
     box.credentials.profile = 3
     used = await door.certificate("CP-1", "in-use")
     assert used["id"] == installed["id"]
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     assert box.checks.complaints == []
     assert await door.house.events(f"certificate/{used['id']}") == [
         "certificate.requested",
@@ -62,20 +50,20 @@ async def test_a_certificate_is_renewed_and_the_old_one_revoked(
     await door.house.patch("/stations/CP-1", {"security_profile": 3})
     box.credentials.profile = 3
     first = await door.certificate("CP-1", "in-use")
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     await door.house.post("/stations/CP-1/certificates/renew", None, 202)
-    await until(lambda: _two_in_use(door))
+    await eventually(lambda: _two_in_use(door))
     second = (await door.certificates("CP-1"))[0]
     assert second["fingerprint"] != first["fingerprint"]
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     path = f"/stations/CP-1/certificates/{first['id']}/revoke"
     revoked = await door.house.post(path, None, 200)
     assert revoked["status"] == "revoked"
     assert door.house.gateway.online("CP-1")
     path = f"/stations/CP-1/certificates/{second['id']}/revoke"
     await door.house.post(path, None, 200)
-    await until(lambda: not door.house.gateway.online("CP-1"))
-    await until(lambda: "401" in box.line.refused)
+    await eventually(lambda: not door.house.gateway.online("CP-1"))
+    await eventually(lambda: "401" in box.line.refused)
     await door.house.activity.quiet()
     events = (await door.house.get("/stations/CP-1/security-events"))["items"]
     assert events[0]["type"] == "certificate-revoked"
@@ -99,7 +87,7 @@ async def test_a_request_for_another_station_is_refused_and_noted(
     async def all_judged() -> bool:
         return len(await door.certificates("CP-1")) == 3
 
-    await until(all_judged)
+    await eventually(all_judged)
     found = await door.certificates("CP-1")
     assert [each["status"] for each in found] == ["refused"] * 3
     whys = " ".join(each["why"] for each in found)
@@ -170,7 +158,7 @@ async def test_bad_input_about_certificates_is_named(door: TlsHouse) -> None:
     wrong = await door.house.post(address, {"certificate": "x", "use": "mine"}, 422)
     assert wrong["errors"][0]["field"] == "/use"
     await box.stop()
-    await until(lambda: not door.house.gateway.online("CP-1"))
+    await eventually(lambda: not door.house.gateway.online("CP-1"))
     root = door.pki.ca.read_text()
     offline = await door.house.post(address, {"certificate": root}, 409)
     assert offline["code"] == "station-offline"
@@ -193,5 +181,5 @@ async def test_certificates_of_a_deleted_station_do_not_open_for_its_successor(
     await door.house.station("CP-1", "A", security_profile=3)
     box.credentials.profile = 3
     box.go_on()
-    await until(lambda: "401" in box.line.refused)
+    await eventually(lambda: "401" in box.line.refused)
     assert not door.house.gateway.online("CP-1")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,10 @@ import sqlalchemy as sa
 
 from models.tables.ledger import Command
 from models.tables.stations import Station
-from tests.builders.tls_house import Box, TlsHouse, tls_house, until
+from tests.builders.tls_house import Box, TlsHouse
+from tests.builders.waiting import eventually
 
 VERSIONS = ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
-
-
-@pytest.fixture
-async def door(sqlite_url: str, tmp_path: Path) -> AsyncIterator[TlsHouse]:
-    async with tls_house(sqlite_url, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def door_on_both(database_url: str, tmp_path: Path) -> AsyncIterator[TlsHouse]:
-    async with tls_house(database_url, tmp_path) as running:
-        yield running
 
 
 async def change(door: TlsHouse, state: str) -> dict[str, Any]:
@@ -37,7 +25,7 @@ async def change(door: TlsHouse, state: str) -> dict[str, Any]:
         found[:] = (await door.house.get("/stations/CP-1/security-changes"))["items"]
         return bool(found) and found[0]["state"] != "running"
 
-    await until(stands)
+    await eventually(stands)
     assert found[0]["state"] == state, found[0]
     return found[0]
 
@@ -67,7 +55,7 @@ async def logs_in(door: TlsHouse, password: str) -> bool:
     except HandshakeRefused:
         return False
     await link.close()
-    await until(lambda: "CP-1" not in door.house.gateway.connections())
+    await eventually(lambda: "CP-1" not in door.house.gateway.connections())
     return True
 
 
@@ -88,12 +76,12 @@ async def test_a_password_is_rotated(door_on_both: TlsHouse, subprotocol: str) -
     row = await columns(door)
     assert row.password_hash != old.password_hash
     assert row.next_password_hash is None
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     async with door.house.db.read() as session:
         bodies = await session.scalars(sa.select(Command.body))
         assert all(made["password"] not in body for body in bodies)
     await box.stop()
-    await until(lambda: not door.house.gateway.online("CP-1"))
+    await eventually(lambda: not door.house.gateway.online("CP-1"))
     assert await logs_in(door, made["password"])
     assert box.checks.complaints == []
 
@@ -108,7 +96,7 @@ async def test_a_box_that_refuses_keeps_its_password(door: TlsHouse) -> None:
     row = await columns(door)
     assert (row.password_hash, row.next_password_hash) == (old.password_hash, None)
     await box.stop()
-    await until(lambda: not door.house.gateway.online("CP-1"))
+    await eventually(lambda: not door.house.gateway.online("CP-1"))
     assert not await logs_in(door, made["password"])
 
 
@@ -134,18 +122,18 @@ async def test_a_connection_that_is_cut_before_the_answer_locks_nobody_out(
     assert ended["step"] == "login"
     if not taken:
         assert ended["why"] == "it still logs in with its old password"
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     assert door.house.gateway.online("CP-1")
 
 
 async def test_a_connection_that_is_cut_after_the_answer_does_no_harm(door: TlsHouse) -> None:
     box = await door.box("CP-1")
     await door.house.post("/stations/CP-1/password/rotate", {}, 202)
-    await until(lambda: box.station.variables.new_password is not None)
+    await eventually(lambda: box.station.variables.new_password is not None)
     if box.line._voice is not None:
         box.line._voice.link._connection.transport.abort()  # type: ignore[attr-defined]
     await change(door, "done")
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
 
 
 async def test_both_passwords_hold_until_the_new_one_was_used(door: TlsHouse) -> None:
@@ -153,7 +141,7 @@ async def test_both_passwords_hold_until_the_new_one_was_used(door: TlsHouse) ->
     old = box.line._password
     assert old is not None
     await box.stop()
-    await until(lambda: not door.house.gateway.online("CP-1"))
+    await eventually(lambda: not door.house.gateway.online("CP-1"))
     made = await door.house.post("/stations/CP-1/password/rotate", {}, 202)
     assert await logs_in(door, old)
     assert await logs_in(door, made["password"])
@@ -162,13 +150,13 @@ async def test_both_passwords_hold_until_the_new_one_was_used(door: TlsHouse) ->
     async def refused() -> bool:
         return not await logs_in(door, old)
 
-    await until(refused)
+    await eventually(refused)
 
 
 async def test_one_change_at_a_time_and_it_can_be_given_up(door: TlsHouse) -> None:
     box = await door.box("CP-1")
     await box.stop()
-    await until(lambda: not door.house.gateway.online("CP-1"))
+    await eventually(lambda: not door.house.gateway.online("CP-1"))
     await door.house.post("/stations/CP-1/password/rotate", {}, 202)
     again = await door.house.post("/stations/CP-1/password/rotate", {}, 409)
     assert again["code"] == "change-under-way"
@@ -189,7 +177,7 @@ async def test_a_station_is_led_from_profile_1_over_2_to_3(
     assert made["steps"] == ["root", *way, "login"]
     await change(door, "done")
     assert (await columns(door)).security_profile == 2
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     box.credentials.organisation = "not told yet"
     wanted = wishes(door, box, 3)
     del wanted["root_certificate"]
@@ -197,7 +185,7 @@ async def test_a_station_is_led_from_profile_1_over_2_to_3(
     assert made["steps"] == ["organisation", "certificate", *way, "login"]
     await change(door, "done")
     assert (await columns(door)).security_profile == 3
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     assert box.credentials.profile == 3
     assert (await door.certificate("CP-1", "in-use"))["issued_here"]
     assert box.checks.complaints == []
@@ -217,7 +205,7 @@ async def test_a_station_is_led_from_profile_1_to_3_at_once(
     await door.house.post("/stations/CP-1/security-profile", wishes(door, box, 3), 202)
     await change(door, "done")
     assert (await columns(door)).security_profile == 3
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
 
 
 async def test_a_station_that_falls_back_keeps_its_profile(door: TlsHouse, tmp_path: Path) -> None:
@@ -230,7 +218,7 @@ async def test_a_station_that_falls_back_keeps_its_profile(door: TlsHouse, tmp_p
     failed = await change(door, "failed")
     assert failed["why"] == "it came back on security profile 1"
     assert (await columns(door)).security_profile == 1
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
 
 
 async def test_a_station_that_can_not_is_told_with_the_step(door: TlsHouse) -> None:

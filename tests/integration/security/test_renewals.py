@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,10 @@ from models.tables.security import StationCertificate
 from tests.builders.pki import Pki
 from tests.builders.played_security import certificate_stands, renewed, trusting
 from tests.builders.played_station import SILENCE, played_station
-from tests.builders.tls_house import Box, TlsHouse, tls_house, until
+from tests.builders.tls_house import Box, TlsHouse
+from tests.builders.waiting import eventually
 
 VERSIONS = ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
-
-
-@pytest.fixture
-async def door(sqlite_url: str, tmp_path: Path) -> AsyncIterator[TlsHouse]:
-    async with tls_house(sqlite_url, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def door_on_both(database_url: str, tmp_path: Path) -> AsyncIterator[TlsHouse]:
-    async with tls_house(database_url, tmp_path) as running:
-        yield running
 
 
 async def keeper_of(door: TlsHouse, clock: Clock | None = None) -> RenewalKeeper:
@@ -59,7 +47,7 @@ async def certified(door: TlsHouse, subprotocol: str = "ocpp1.6") -> Box:
     await door.house.patch("/stations/CP-1", {"security_profile": 3})
     box.credentials.profile = 3
     await door.certificate("CP-1", "in-use")
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     return box
 
 
@@ -84,7 +72,7 @@ async def renewal(door: TlsHouse, state: str) -> dict[str, Any]:
         found.update((await door.certificates("CP-1"))[-1])
         return found["renewal"] is not None and found["renewal"]["state"] == state
 
-    await until(stands)
+    await eventually(stands)
     return found
 
 
@@ -104,7 +92,7 @@ async def test_a_station_renews_its_certificate_before_it_ends(
     new = (await door.certificates("CP-1"))[0]
     assert new["id"] != old["id"]
     assert new["renewal"] is None
-    await until(lambda: box.line.online)
+    await eventually(lambda: box.line.online)
     assert (await door.certificate("CP-1", "in-use"))["id"] == new["id"]
     await keeper.look()
     assert len(await door.certificates("CP-1")) == 2
@@ -185,7 +173,7 @@ async def test_a_renewal_that_a_former_process_began_is_finished_by_the_next(
     keeper = await keeper_of(door)
     box = await certified(door)
     await box.stop()
-    await until(lambda: not door.house.gateway.online("CP-1"))
+    await eventually(lambda: not door.house.gateway.online("CP-1"))
     await age(door, timedelta(days=10))
     await keeper.look()
     await renewal(door, "asked")
@@ -299,7 +287,7 @@ async def test_whatever_breaks_one_look_the_next_one_comes(
         raise RuntimeError("as no look should")
 
     monkeypatch.setattr(keeper, "look", look)
-    await until(lambda: len(looked) > 1)
+    await eventually(lambda: len(looked) > 1)
     await keeper.stop()
 
 

@@ -19,7 +19,8 @@ from models.tables.security import StationCertificate
 from simulators import keys
 from simulators.notices import SignRequest
 from tests.builders.rest_house import RestHouse
-from tests.builders.tls_house import TlsHouse, tls_house, until
+from tests.builders.tls_house import TlsHouse, tls_house
+from tests.builders.waiting import eventually
 
 
 class Hanging:
@@ -93,14 +94,14 @@ async def test_nobody_waits_for_an_authority_that_hangs(sqlite_url: str, tmp_pat
     async with tls_house(sqlite_url, tmp_path, outside=hanging) as door:
         box = await door.box("CP-1", profile=2)
         box.station.outbox.append(SignRequest(keys.ask("CP-1", "Heliofleet").csr))
-        await until(lambda: hanging.asked == 1)
+        await eventually(lambda: hanging.asked == 1)
         (asked,) = await door.certificates("CP-1")
         activity = Activity()
         async with asyncio.timeout(60):
             later = signer_of(door.house, hanging, activity)
             await later.start()
             await later.heard(a_note(asked["id"]))
-            await until(lambda: hanging.asked == 2)
+            await eventually(lambda: hanging.asked == 2)
             assert activity.count == 1, "a stepped clock waits for what is being signed"
             await later.stop()
         assert activity.count == 0

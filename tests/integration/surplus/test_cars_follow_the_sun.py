@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from csms.planning.reactions import FOLLOWED, LimitKeeper
-from csms.planning.worker import HEARD, Planner
 from csms.surplus import reactions, rules
 from csms.surplus.reactions import SurplusKeeper
 from models.tables.charging import Transaction
 from models.timeline import floor_to_step, format_rfc3339
-from scheduler.plan import Plan
-from scheduler.problem import Problem
-from scheduler.rolling import Made, PlanOptions, plan_with_level
-from tests.builders.paying import Paying, paying
+from tests.builders.paying import Paying
+from tests.builders.planners import keep_limits, planning
 from tests.builders.rest_house import RestHouse, a_model, rest_house
-from tests.builders.stations import a_car
-
-FULL_W = 3_700.0
-EVSES = [
-    {"evse_id": number, "max_power_w": FULL_W, "min_power_w": 1000.0, "circuit_id": "C"}
-    for number in (1, 2)
-]
-
-
-async def solve(problem: Problem, former: Plan | None, how: PlanOptions) -> Made:
-    return await asyncio.to_thread(
-        plan_with_level, problem, incumbent=former, options=how, monotonic=time.monotonic
-    )
-
-
-async def _nothing(*_: Any) -> None:
-    pass
+from tests.builders.two_cars import EVSES, FULL_W, two_cars
 
 
 @pytest.fixture(autouse=True)
@@ -52,53 +30,20 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def following(house: RestHouse) -> AsyncIterator[None]:
     """Runs a planner that plans once and then by the clock, and the loop between plans."""
-    limits = LimitKeeper(db=house.db, clock=house.clock, ids=house.services.ids)
-    planner = Planner(
-        db=house.db,
-        clock=house.clock,
-        ids=house.services.ids,
-        activity=house.activity,
-        solve=solve,
-        refresh_forecasts=_nothing,
-        replan_gap=timedelta(hours=12),
-    )
-    keeper = SurplusKeeper(
-        db=house.db,
-        clock=house.clock,
-        ids=house.services.ids,
-        activity=house.activity,
-        free_at=planner.free_at,
-    )
-    bus = house.services.bus
-    await limits.start()
-    bus.subscribe("limits", FOLLOWED, limits.heard, limits.rest)
-    bus.subscribe("planner", HEARD, planner.heard)
-    bus.subscribe("surplus", keeper.follows, keeper.heard, keeper.rest)
-    await planner.start()
-    try:
-        yield
-    finally:
-        await planner.stop()
-        await keeper.stop()
-
-
-@asynccontextmanager
-async def two_cars(url: str, version: str, limit_w: float, **site: Any) -> AsyncIterator[Paying]:
-    """Runs a house with two cars that charge with all they can on one circuit."""
-    async with paying(url, version) as it:
-        circuits = [{"id": "C", "limit_w": limit_w}]
-        await it.house.patch("/sites/A", {"circuits": circuits, **site})
-        await it.house.patch("/stations/ST-1", {"evses": EVSES})
-        for evse_id in (1, 2):
-            now = it.house.clock.now()
-            it.box.plug(evse_id, a_car(id=f"car-{evse_id}", token="04AABBCC"), now)
-            it.box.present(evse_id, "04AABBCC", now)
-        await it.until(
-            "/transactions",
-            lambda page: len([t for t in page["items"] if t["token_status"] == "Accepted"]) == 2,
-            open="true",
+    await keep_limits(house)
+    async with planning(house) as planner:
+        keeper = SurplusKeeper(
+            db=house.db,
+            clock=house.clock,
+            ids=house.services.ids,
+            activity=house.activity,
+            free_at=planner.free_at,
         )
-        yield it
+        house.services.bus.subscribe("surplus", keeper.follows, keeper.heard, keeper.rest)
+        try:
+            yield
+        finally:
+            await keeper.stop()
 
 
 async def sun_in_an_hour(it: Paying) -> None:

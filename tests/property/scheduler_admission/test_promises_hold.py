@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from scheduler.admit import Calendar, Wish
 from scheduler.reach import AdmissionRules, CarState, Promise
+from tests.builders.promises import promised
 
 NOW = datetime(2026, 3, 28, 6, 0, tzinfo=UTC)
 RULES = AdmissionRules()
@@ -69,19 +70,6 @@ def wishes(draw: st.DrawFn) -> Wish:
     )
 
 
-def promised(wish: Wish, vehicle_id: str, number: int) -> Promise:
-    return Promise(
-        booking_id=f"b-{number}",
-        vehicle_id=vehicle_id,
-        pickup_site=wish.pickup_site,
-        dropoff_site=wish.dropoff_site,
-        start=wish.start,
-        end=wish.end,
-        distance_km=wish.distance_km,
-        reserve_km=wish.reserve_km,
-    )
-
-
 def faults(car: CarState, chain: list[Promise]) -> list[str]:
     """Plays the car's trips in order and says what goes wrong."""
     found: list[str] = []
@@ -118,7 +106,7 @@ def test_every_accepted_wish_leaves_every_chain_feasible(
         answer = calendar.answer(wish)
         if answer.bookable:
             offer = answer.offers[pick % len(answer.offers)]
-            promise = promised(wish, offer.vehicle_id, number)
+            promise = promised(wish, offer.vehicle_id, f"b-{number}")
             chains[offer.vehicle_id].append(promise)
             calendar = calendar.with_promise(promise)
             assert wish.vehicle_class in (None, offer.vehicle_class)
@@ -142,7 +130,7 @@ def test_every_refusal_is_right_and_every_alternative_is_accepted_when_asked(
     for number, wish in enumerate(asked):
         answer = calendar.answer(wish)
         if answer.bookable:
-            promise = promised(wish, answer.offers[0].vehicle_id, number)
+            promise = promised(wish, answer.offers[0].vehicle_id, f"b-{number}")
             chains[promise.vehicle_id].append(promise)
             calendar = calendar.with_promise(promise)
             continue
@@ -154,7 +142,7 @@ def test_every_refusal_is_right_and_every_alternative_is_accepted_when_asked(
             continue
         for car in fleet:
             if wish.vehicle_class in (None, car.vehicle_class):
-                chain = [*chains[car.vehicle_id], promised(wish, car.vehicle_id, -1)]
+                chain = [*chains[car.vehicle_id], promised(wish, car.vehicle_id, "b-new")]
                 assert faults(car, chain) != []
 
 
@@ -168,7 +156,7 @@ def test_changing_one_cars_rows_gives_the_same_calendar_as_building_it_anew(
     for number, wish in enumerate(asked):
         answer = calendar.answer(wish)
         if answer.bookable:
-            kept.append(promised(wish, answer.offers[0].vehicle_id, number))
+            kept.append(promised(wish, answer.offers[0].vehicle_id, f"b-{number}"))
             calendar = calendar.with_promise(kept[-1])
     calendar = calendar.without(f"b-{gone}")
     late = replace(fleet[0], free_from=at(600), soc_wh=fleet[0].min_soc_wh)
