@@ -224,17 +224,22 @@ def frame(text: bytes) -> bytes:
     return bytes([0x81, 0xFE, size >> 8, size & 255, 0, 0, 0, 0]) + text
 
 
+def measured(number: int) -> tuple[tuple[float, str, str, str], ...]:
+    """Returns what a meter says: value, measurand, unit and, as JSON, of what."""
+    return (
+        (1000 + number, "Energy.Active.Import.Register", "Wh", ""),
+        (3680.5, "Power.Active.Import", "W", ""),
+        (16.0, "Current.Import", "A", ',"phase":"L1"'),
+        (230.1, "Voltage", "V", ',"phase":"L1-N"'),
+        (55, "SoC", "Percent", ',"location":"EV"'),
+    )
+
+
 def meter_values(number: int, transaction: int) -> bytes:
     at = (START + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
     samples = ",".join(
         f'{{"value":"{value}","context":"Sample.Periodic","measurand":"{name}","unit":"{unit}"{more}}}'
-        for value, name, unit, more in (
-            (1000 + number, "Energy.Active.Import.Register", "Wh", ""),
-            (3680.5, "Power.Active.Import", "W", ""),
-            (16.0, "Current.Import", "A", ',"phase":"L1"'),
-            (230.1, "Voltage", "V", ',"phase":"L1-N"'),
-            (55, "SoC", "Percent", ',"location":"EV"'),
-        )
+        for value, name, unit, more in measured(number)
     )
     return (
         f'[2,"{number:036}","MeterValues",{{"connectorId":1,"transactionId":{transaction},'
@@ -247,13 +252,7 @@ def transaction_event(number: int, station: int) -> bytes:
     samples = ",".join(
         f'{{"value":{value},"context":"Sample.Periodic","measurand":"{name}",'
         f'"unitOfMeasure":{{"unit":"{unit}"}}{more}}}'
-        for value, name, unit, more in (
-            (1000 + number, "Energy.Active.Import.Register", "Wh", ""),
-            (3680.5, "Power.Active.Import", "W", ""),
-            (16.0, "Current.Import", "A", ',"phase":"L1"'),
-            (230.1, "Voltage", "V", ',"phase":"L1-N"'),
-            (55, "SoC", "Percent", ',"location":"EV"'),
-        )
+        for value, name, unit, more in measured(number)
     )
     return (
         f'[2,"{number:036}","TransactionEvent",{{"eventType":"Updated","timestamp":"{at}",'

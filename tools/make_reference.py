@@ -1,4 +1,4 @@
-"""Writes the parts of the reference that are told by the code: settings, commands, REST, scenarios.
+"""Writes the parts of the documents that the code tells: settings, commands, REST, scenarios.
 
 The pages are written by hand; what stands between `<!-- generated: NAME -->` and `<!-- end -->` is
 made here from the code's own names and docstrings, so that it can't promise what is not there. A
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ from simulators import changes, past, scenario
 from simulators.faults import FAULTS
 
 ROOT = Path(__file__).parents[1]
-REFERENCE = ROOT / "docs" / "reference"
+DOCS = ROOT / "docs"
 WIDTH = 92
 _REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -38,7 +38,7 @@ def pages() -> list[Path]:
     """Returns the pages that have generated parts."""
     return [
         path
-        for path in sorted(REFERENCE.glob("*.md"))
+        for path in sorted(DOCS.rglob("*.md"))
         if _REGION.search(path.read_text(encoding="utf-8"))
     ]
 
@@ -73,7 +73,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
@@ -331,7 +331,21 @@ def reasons() -> str:
     return _table(("code", "meaning"), ((f"`{k}`", v) for k, v in MEANINGS.items()))
 
 
+def features() -> str:
+    """Returns the table of features: the packages of `csms` that have a door of their own."""
+    found = [
+        package
+        for package in sorted((ROOT / "csms").iterdir())
+        if (package / "api.py").exists() or (package / "api").is_dir()
+    ]
+    rows = [
+        (f"`{each.name}`", ast.get_docstring(_tree(each / "__init__.py")) or "") for each in found
+    ]
+    return _table(("feature", "what it is about"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "features": features,
     "settings": settings,
     "forecast-sources": forecast_source_settings,
     "commands": commands,
