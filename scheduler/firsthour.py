@@ -74,26 +74,26 @@ def decide(  # noqa: PLR0917 - the program's own arrays
     answer may share out little sun among many.
     """
     early = cells.early()
-    power = x[cells.column[early]]
-    least = cells.least_kw[early]
-    between = _between(power, least)
+    power_kw = x[cells.column[early]]
+    least_kw = cells.least_kw[early]
+    between = _between(power_kw, least_kw)
     room = _Room(view, stays)
-    for n in np.flatnonzero(power >= least - _TINY_KW).tolist():
+    for n in np.flatnonzero(power_kw >= least_kw - _TINY_KW).tolist():
         room.take(cells, int(early[n]))
-    spare = _spare(stays, cells, x, early[power >= least - _TINY_KW])
+    spare = _spare(stays, cells, x, early[power_kw >= least_kw - _TINY_KW])
     carried: dict[int, float] = {}
     closing = _closing(cells, early[between])
     most = upper[cells.column[early]]
 
     def turned_on(n: int) -> bool:
         cell, stay = int(early[n]), int(cells.stay[early[n]])
-        able = cells.most_kw[cell] >= least[n] and spare.get(stay, least[n]) >= least[n]
+        able = cells.most_kw[cell] >= least_kw[n] and spare.get(stay, least_kw[n]) >= least_kw[n]
         if not able or not room.has(cells, cell):
             return False
         if stay in spare:
-            spare[stay] -= float(least[n])
+            spare[stay] -= float(least_kw[n])
         room.take(cells, cell)
-        lower[cells.column[cell]], upper[cells.column[cell]] = least[n], most[n]
+        lower[cells.column[cell]], upper[cells.column[cell]] = least_kw[n], most[n]
         return True
 
     order = np.lexsort((early, cells.site[early], cells.step[early]))
@@ -102,18 +102,18 @@ def decide(  # noqa: PLR0917 - the program's own arrays
         for n in group:
             cell = int(early[n])
             stay, column = int(cells.stay[cell]), int(cells.column[cell])
-            if power[n] >= least[n] - _TINY_KW:
-                lower[column] = max(lower[column], least[n])
+            if power_kw[n] >= least_kw[n] - _TINY_KW:
+                lower[column] = max(lower[column], least_kw[n])
                 continue
-            carried[stay] = carried.get(stay, 0.0) + float(power[n])
-            enough = carried[stay] >= least[n] / 2 or stays[stay].car in urgent
+            carried[stay] = carried.get(stay, 0.0) + float(power_kw[n])
+            enough = carried[stay] >= least_kw[n] / 2 or stays[stay].car in urgent
             wanted = between[n] and (enough or (cell in closing and carried[stay] > _TINY_KW))
             if wanted and turned_on(n):
-                carried[stay] -= float(least[n])
+                carried[stay] -= float(least_kw[n])
             else:
                 upper[column] = 0.0
                 cut += [n] if between[n] else []
-        _pooled(cut, power, least, carried, cells.stay[early], turned_on)
+        _pooled(cut, power_kw, least_kw, carried, cells.stay[early], turned_on)
 
 
 def _runs(order: NDArray[np.int64], key: NDArray[np.int64]) -> list[list[int]]:
@@ -124,8 +124,8 @@ def _runs(order: NDArray[np.int64], key: NDArray[np.int64]) -> list[list[int]]:
 
 def _pooled(  # noqa: PLR0917 - columns of one table
     cut: list[int],
-    power: Floats,
-    least: Floats,
+    power_kw: Floats,
+    least_kw: Floats,
     carried: dict[int, float],
     stay: NDArray[np.int64],
     turned_on: Callable[[int], bool],
@@ -134,13 +134,13 @@ def _pooled(  # noqa: PLR0917 - columns of one table
 
     That is the one with the most; what the others lack is no longer carried, since it has it.
     """
-    whole = sum(float(power[n]) for n in cut)
-    chosen = max(cut, key=lambda n: (float(power[n]), -n), default=None)
-    if chosen is None or len(cut) < 2 or whole < least[chosen] / 2 or not turned_on(chosen):
+    whole = sum(float(power_kw[n]) for n in cut)
+    chosen = max(cut, key=lambda n: (float(power_kw[n]), -n), default=None)
+    if chosen is None or len(cut) < 2 or whole < least_kw[chosen] / 2 or not turned_on(chosen):
         return
     for n in cut:
-        carried[int(stay[n])] -= float(power[n])
-    carried[int(stay[chosen])] -= float(least[chosen]) - whole
+        carried[int(stay[n])] -= float(power_kw[n])
+    carried[int(stay[chosen])] -= float(least_kw[chosen]) - whole
 
 
 def _spare(

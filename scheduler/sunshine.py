@@ -68,16 +68,16 @@ class SunshineOffer:
 class _Steps:
     """What can be had in some steps, cheapest first."""
 
-    price: Floats
+    price_per_kwh: Floats
     energy_wh: Floats
     is_sun: NDArray[np.bool_]
 
     def and_(self, other: _Steps) -> _Steps:
         """Returns both together."""
-        price = np.concatenate((self.price, other.price))
-        order = np.argsort(price, kind="stable")
+        price_per_kwh = np.concatenate((self.price_per_kwh, other.price_per_kwh))
+        order = np.argsort(price_per_kwh, kind="stable")
         return _Steps(
-            price[order],
+            price_per_kwh[order],
             np.concatenate((self.energy_wh, other.energy_wh))[order],
             np.concatenate((self.is_sun, other.is_sun))[order],
         )
@@ -198,7 +198,7 @@ def _between(supply: Supply, since: datetime, until: datetime, most_w: float) ->
 def _summed(steps: _Steps, taken_wh: Floats) -> tuple[float, float, float]:
     """What was taken: its cost, the sun in it, and all of it."""
     return (
-        float((steps.price * taken_wh).sum()) / 1000,
+        float((steps.price_per_kwh * taken_wh).sum()) / 1000,
         float(taken_wh[steps.is_sun].sum()),
         float(taken_wh.sum()),
     )

@@ -83,7 +83,7 @@ def plan(
             problem_file,
             out=out,
             check_file=check,
-            time_limit=time_limit,
+            time_limit_s=time_limit,
             explain_in=explain_in,
             as_json=as_json,
         )
@@ -95,7 +95,7 @@ def plan_command(
     *,
     out: Path | None,
     check_file: Path | None,
-    time_limit: float,
+    time_limit_s: float,
     explain_in: Language | None = None,
     as_json: bool,
 ) -> int:
@@ -107,8 +107,8 @@ def plan_command(
     """
     if out is not None and check_file is not None:
         raise BadInput("--check makes no plan: leave out -o")
-    if not (math.isfinite(time_limit) and time_limit >= 0):
-        raise BadInput(f"--time-limit must be 0 or more seconds, not {time_limit}")
+    if not (math.isfinite(time_limit_s) and time_limit_s >= 0):
+        raise BadInput(f"--time-limit must be 0 or more seconds, not {time_limit_s}")
     document = _read(problem_file)
     problem = read_problem(document)
     _check_names(document, "problem")
@@ -117,7 +117,7 @@ def plan_command(
         judged = read_plan(document)
         _check_names(document, "plan")
         return _judge(problem, judged, explain_in=explain_in, as_json=as_json)
-    return _make(problem, out, time_limit, explain_in=explain_in, as_json=as_json)
+    return _make(problem, out, time_limit_s, explain_in=explain_in, as_json=as_json)
 
 
 def _judge(problem: Problem, plan_made: Plan, *, explain_in: Language | None, as_json: bool) -> int:
@@ -138,14 +138,14 @@ def _judge(problem: Problem, plan_made: Plan, *, explain_in: Language | None, as
 def _make(
     problem: Problem,
     out: Path | None,
-    time_limit: float,
+    time_limit_s: float,
     *,
     explain_in: Language | None,
     as_json: bool,
 ) -> int:
     if out is not None:
         check_file("--out", out)
-    options = replace(OFFLINE, time_limit_s=time_limit or None)
+    options = replace(OFFLINE, time_limit_s=time_limit_s or None)
     with Console(stderr=True).status("planning"):
         found = plan_with_level(problem, options=options, monotonic=RealWireClock().monotonic)
     if found.violations:
