@@ -71,7 +71,7 @@ def test_what_is_about_transactions_is_not_tried_without_one() -> None:
         (3000.0, 3700.0, 2000.0, 2000.0),  # never more than holds already
     ],
 )
-def test_the_limit_to_try(
+def test_the_limit_to_try_is_felt_by_the_car_and_never_more_than_holds_already(
     wished_w: float | None, drawn_w: float | None, ceiling_w: float, limit_w: float
 ) -> None:
     chosen = choose_limit(
@@ -169,7 +169,9 @@ def test_settings_have_their_names_in_both_worlds() -> None:
         (0.0, ("meter-backwards",), "passed"),
     ],
 )
-def test_the_clock(offset_s: float | None, marks: tuple[str, ...], state: str) -> None:
+def test_a_clock_that_is_wrong_or_absurd_fails_and_a_meter_that_runs_back_does_not(
+    offset_s: float | None, marks: tuple[str, ...], state: str
+) -> None:
     done = judging.judge_clock(offset_s, marks)
     assert (done.step.state, bool(done.findings)) == (state, state == "failed")
 
@@ -181,7 +183,7 @@ def test_a_value_without_energy_or_power_is_named() -> None:
     assert judging.judge_meter(NO, None, measurands="X").findings[0].severity == "info"
 
 
-def test_the_safe_limit() -> None:
+def test_the_safe_limit_passes_once_it_is_kept_and_names_how() -> None:
     def state(limit_w: float | None, kept: str | None, *tries: Any) -> tuple[str, list[str]]:
         done = judging.judge_safe_limit(limit_w, kept, tries)
         return done.step.state, [each.code for each in done.findings]
@@ -210,7 +212,9 @@ def test_a_limit_that_is_met_with_silence_is_not_known() -> None:
         (None, True, "inconclusive"),
     ],
 )
-def test_what_is_read_back(told_w: float | None, charging: bool, state: str) -> None:
+def test_a_charging_box_that_holds_more_than_it_was_told_fails(
+    told_w: float | None, charging: bool, state: str
+) -> None:
     done = judging.judge_read_back(YES, told_w, limit_w=1500.0, phases=1, charging=charging)
     assert done.step.state == state
 
@@ -290,7 +294,9 @@ def a_finding(code: str, **more: Any) -> Finding:
         ("inconclusive", (), "not-usable"),
     ],
 )
-def test_verdicts(limit: Any, findings: tuple[Finding, ...], verdict: str) -> None:
+def test_the_verdict_follows_from_the_limit_and_the_worst_finding(
+    limit: Any, findings: tuple[Finding, ...], verdict: str
+) -> None:
     assert verdict_of([a_step("limit", limit)], findings) == verdict
 
 

@@ -36,7 +36,7 @@ def test_a_call_is_read_from_bytes_and_from_text(version: Version, text: str) ->
 
 
 @EVERY_VERSION
-def test_answers_are_read(version: Version) -> None:
+def test_results_and_errors_are_read_with_what_they_answer(version: Version) -> None:
     assert frame.read('[3,"a",{"b":1}]', version) == Result("a", b'{"b":1}')
     assert frame.read(' [3, "a", {}]', version) == Result("a", b"{}")
     refused = frame.read('[4,"a","NotSupported","no",{"why":1}]', version)

@@ -35,7 +35,7 @@ def answered(subprotocol: str, fact: facts.Fact, answer: answers.Answer) -> Any:
     return msgspec.json.decode(dialect_of(subprotocol).answer(fact, answer))
 
 
-def test_16_boot() -> None:
+def test_a_16_boot_tells_the_box_and_is_answered_with_time_and_interval() -> None:
     fact = fact_of(
         "ocpp1.6",
         "BootNotification",
@@ -124,7 +124,7 @@ def test_16_authorise_tells_only_what_16_knows() -> None:
 
 
 @ON_2X
-def test_2x_boot(subprotocol: str) -> None:
+def test_a_2x_boot_tells_the_box_and_its_reason_and_is_answered_alike(subprotocol: str) -> None:
     payload = {
         "reason": "PowerUp",
         "chargingStation": {"vendorName": "V", "model": "M", "modem": {"iccid": "1"}},

@@ -41,7 +41,7 @@ def outcome(subprotocol: str, command: commands.AnyCommand, response: Any) -> An
     return dialect_of(subprotocol).outcome(command, raw)
 
 
-def test_16_says() -> None:
+def test_each_command_has_its_request_of_16() -> None:
     start = commands.StartCharging(evse_id=2, id_token="TAG", remote_start_id=9)
     assert said("ocpp1.6", start) == (
         "RemoteStartTransaction",
@@ -74,7 +74,7 @@ def test_16_says() -> None:
 
 
 @ON_2X
-def test_2x_says(subprotocol: str) -> None:
+def test_each_command_has_its_request_of_2x(subprotocol: str) -> None:
     start = commands.StartCharging(evse_id=2, id_token="TAG", remote_start_id=9)
     assert said(subprotocol, start) == (
         "RequestStartTransaction",

@@ -94,7 +94,7 @@ def test_whether_a_report_follows(
 
 
 @ON_2X
-def test_places_of_a_report(subprotocol: str) -> None:
+def test_the_places_of_a_report_are_components_with_their_variables(subprotocol: str) -> None:
     places = (
         ReportPlace(component="EVSE", evse_id=1, variable="Power", instance="max"),
         ReportPlace(component="AuthCtrlr"),

@@ -80,7 +80,7 @@ def test_small_amounts_are_told_in_small_units() -> None:
         ("de", "Unterwegs mit b-1 bis 15.06. 07:30 UTC."),
     ],
 )
-def test_instants_too(language: Language, said: str) -> None:
+def test_instants_are_written_as_each_language_writes_them(language: Language, said: str) -> None:
     back_at = datetime(2026, 6, 15, 7, 30, tzinfo=UTC)
     reason = Reason("TRIP", {"booking": "b-1", "back_at": back_at})
     assert sentence(reason, language, "EUR") == said

@@ -48,7 +48,7 @@ def test_hosts_that_are_named_may_be_asked(url: str) -> None:
         ("http://ocsp.example:99999/", "can't be read"),
     ],
 )
-def test_no_others_may(url: str, why: str) -> None:
+def test_responders_of_other_hosts_or_by_other_ways_are_not_asked(url: str, why: str) -> None:
     assert why in (why_not_asked(url, HOSTS) or "")
     assert why_not_asked(url, frozenset()) is not None
 

@@ -172,7 +172,7 @@ def test_a_window_holds_beginnings_back() -> None:
         ("22:00", "06:00", 23, True, None),
     ],
 )
-def test_times_of_the_day(
+def test_a_window_opens_and_closes_at_its_times_of_the_day_over_midnight_too(
     begins: str, until: str, hour: int, open_now: bool, opens: str | None
 ) -> None:
     window = Window(begins=begins, until=until, timezone="UTC")
@@ -200,7 +200,7 @@ def test_a_window_opens_ahead_of_us_also_when_clocks_are_set(
     assert next_opening(window, at) == datetime.fromisoformat(opens).replace(tzinfo=UTC)
 
 
-def test_counts_and_shares() -> None:
+def test_a_share_of_stations_is_a_number_of_them_and_at_least_one() -> None:
     assert number_of(7, None, 50) == 7
     assert number_of(None, 0.1, 50) == 5
     assert number_of(None, 0.01, 50) == 1

@@ -84,7 +84,7 @@ def test_words_lead_to_an_end_that_stays() -> None:
     "word",
     ["DownloadFailed", "InstallationFailed", "InvalidSignature", "InstallVerificationFailed"],
 )
-def test_failures_end_it(word: str) -> None:
+def test_a_failure_ends_an_update_and_says_why(word: str) -> None:
     after = told(RUNNING, word, "1.0", NOON)
     assert (after.state, after.why) == ("failed", f"the station says {word}")
 
