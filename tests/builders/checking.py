@@ -19,6 +19,7 @@ from tests.builders.planners import keep_limits
 from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house
 from tests.builders.stations import a_car, a_kind
+from tests.builders.waiting import until
 
 ADDRESS = "/stations/ST-1/checks"
 PACE = Pace(
@@ -60,12 +61,10 @@ class Checking:
         now = self.house.clock.now()
         self.box.plug(1, a_car(token=TOKEN, **car), now)
         assert self.box.remote_start(1, TOKEN, None, now)
-        async with asyncio.timeout(60):
-            while True:
-                found = (await self.house.get("/transactions", station="ST-1"))["items"]
-                if found and self.box.evses[1].power_w > 0:
-                    return
-                await asyncio.sleep(0.02)
+        await until(
+            lambda: self.house.get("/transactions", station="ST-1"),
+            lambda page: page["items"] and self.box.evses[1].power_w > 0,
+        )
 
     async def begin(self, status: int = 201, **body: Any) -> Any:
         """Asks for a check."""
@@ -73,16 +72,9 @@ class Checking:
 
     async def until(self, check_id: str, *states: str) -> Any:
         """Returns the check once it is in one of these states."""
-        shown: Any = None
-        try:
-            async with asyncio.timeout(60):
-                while True:
-                    shown = await self.house.get(f"{ADDRESS}/{check_id}")
-                    if shown["state"] in states:
-                        return shown
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(shown) from None
+        return await until(
+            lambda: self.house.get(f"{ADDRESS}/{check_id}"), lambda shown: shown["state"] in states
+        )
 
     async def check(self, **body: Any) -> Any:
         """Has the station checked; returns the check once it is over."""
@@ -170,13 +162,16 @@ async def checking(
                 await checker.stop()
 
 
+_ANSWERED = (["accepted"], ["obeyed"], ["rejected"])
+"""What the newest safe limit may have come to."""
+
+
 async def _settled(it: Checking) -> None:
     """Returns once the safe limit was answered."""
     query = sa.select(ChargingLimit.state).where(ChargingLimit.purpose == "default")
-    async with asyncio.timeout(60):
-        while True:
-            async with it.house.db.read() as session:
-                found = list(await session.scalars(query))
-            if found and found[-1] in ("accepted", "obeyed", "rejected"):
-                return
-            await asyncio.sleep(0.02)
+
+    async def states() -> list[str]:
+        async with it.house.db.read() as session:
+            return list(await session.scalars(query))
+
+    await until(states, lambda found: found[-1:] in _ANSWERED)

@@ -36,12 +36,6 @@ class EquippedHouse:
         query = {} if site_id is None else {"site_id": site_id}
         return await self.rest.get("/plans/current", **query)
 
-    async def put(self, path: str, body: Any, status: int = 200) -> Any:
-        """Puts JSON and returns the answer's, which must have `status`."""
-        answer = await self.rest.http.put(f"/api/v1{path}", json=body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
     async def furnish(
         self, evses: list[dict[str, Any]], *, cars: int, model: dict[str, Any] | None = None
     ) -> None:

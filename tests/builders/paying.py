@@ -12,6 +12,7 @@ from simulators.station import Station as Box
 from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house
 from tests.builders.stations import a_car, a_kind
+from tests.builders.waiting import until
 
 TOKEN = "04AABBCC"
 
@@ -49,16 +50,10 @@ class Paying:
 
     async def until(self, path: str, found: Callable[[Any], Any], **query: Any) -> Any:
         """Returns what `found` finds at a path of REST, once it finds something."""
-        shown: Any = None
-        try:
-            async with asyncio.timeout(60):
-                while True:
-                    shown = await self.house.get(path, **query)
-                    if (result := found(shown)) not in (None, False):
-                        return result
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(shown) from None
+        shown = await until(
+            lambda: self.house.get(path, **query), lambda seen: found(seen) not in (None, False)
+        )
+        return found(shown)
 
     async def soon(self, condition: Callable[[], Any]) -> Any:
         """Returns what a condition gives, once it gives something."""
@@ -66,12 +61,6 @@ class Paying:
             while (result := condition()) in (None, False, [], {}):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return result
-
-    async def put(self, path: str, body: Any, status: int = 200) -> Any:
-        """Puts JSON and returns the answer's, which must have `status`."""
-        answer = await self.house.http.put(f"/api/v1{path}", json=body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
 
 
 def a_tariff(**fields: Any) -> dict[str, Any]:

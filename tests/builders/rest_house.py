@@ -95,6 +95,12 @@ class RestHouse:
         assert answer.status_code == status, answer.text
         return answer.json()
 
+    async def put(self, path: str, body: Any, status: int = 200) -> Any:
+        """Puts and returns the answer's JSON, which must have `status`."""
+        answer = await self.http.put(f"/api/v1{path}", json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
     async def delete(self, path: str, status: int = 204) -> None:
         """Deletes, with `status`."""
         answer = await self.http.delete(f"/api/v1{path}")

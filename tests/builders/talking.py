@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from simulators.station import Station as Box
 from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house
 from tests.builders.stations import a_kind
+from tests.builders.waiting import eventually
 
 IDENTITY = "ST-1"
 
@@ -27,9 +28,7 @@ class Talking:
     async def tell(self, *notices: Notice) -> None:
         """Has the station say something, and waits until it was said and answered."""
         self.box.outbox.extend(notices)
-        async with asyncio.timeout(60):
-            while self.box.outbox or self.busy:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+        await eventually(lambda: not (self.box.outbox or self.busy))
         await self.house.activity.quiet()
 
     busy = False
@@ -52,12 +51,6 @@ class Talking:
         await self.house.activity.quiet()
         return (await self.house.get(f"/stations/{IDENTITY}/{path}", **query))["items"]
 
-    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        """Waits until something is so."""
-        async with asyncio.timeout(60):
-            while not await condition():  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-
     async def online(self) -> bool:
         """Returns whether it is shown as connected, and can be asked since it has booted."""
         shown = await self.house.get(f"/stations/{IDENTITY}")
@@ -65,9 +58,7 @@ class Talking:
 
     async def put(self, path: str, body: Any, status: int = 200) -> Any:
         """Puts something of the station."""
-        answer = await self.house.http.put(f"/api/v1/stations/{IDENTITY}/{path}", json=body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
+        return await self.house.put(f"/stations/{IDENTITY}/{path}", body, status)
 
     async def post(self, path: str, body: Any, status: int = 200) -> Any:
         """Posts something of the station."""
@@ -87,5 +78,5 @@ async def talking(url: str, version: str, **settings: Any) -> AsyncIterator[Talk
         it = Talking(house, box, line)
         box.boot("PowerUp", now())
         async with line.played(it.live):
-            await it.until(it.online)
+            await eventually(it.online)
             yield it

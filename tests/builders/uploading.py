@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from simulators.station import Station as Box
 from tests.builders.played_line import PlayedLine
 from tests.builders.rest_house import RestHouse, rest_house, served
 from tests.builders.stations import a_kind
+from tests.builders.waiting import eventually, until
 
 
 class Uploading:
@@ -43,16 +43,7 @@ class Uploading:
 
     async def until(self, log_id: str, condition: Callable[[Any], bool]) -> Any:
         """Returns the log once it is so."""
-        shown: Any = None
-        try:
-            async with asyncio.timeout(60):
-                while True:
-                    shown = await self.house.get(f"/stations/ST-1/logs/{log_id}")
-                    if condition(shown):
-                        return shown
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(shown) from None
+        return await until(lambda: self.house.get(f"/stations/ST-1/logs/{log_id}"), condition)
 
     async def upload(self, address: str, content: Any, **more: Any) -> httpx.Response:
         """Brings a file to an address, without any key, as a station does."""
@@ -89,11 +80,8 @@ async def uploading(
             box.boot("PowerUp", now())
             try:
                 async with line.played():
-                    async with asyncio.timeout(60):
-                        while not (await house.get("/stations/ST-1"))["online"]:  # noqa: ASYNC110
-                            await asyncio.sleep(0.02)
-                        while not house.gateway.online("ST-1"):  # noqa: ASYNC110
-                            await asyncio.sleep(0.02)
+                    await until(lambda: house.get("/stations/ST-1"), lambda shown: shown["online"])
+                    await eventually(lambda: house.gateway.online("ST-1"))
                     yield it
             finally:
                 await keeper.stop()

@@ -127,15 +127,15 @@ async def test_a_transaction_goes_on_by_another_tariff(sqlite_url: str) -> None:
         it.draw(1000.0)
         await costs(it, transaction, "0.90")
         path = f"/transactions/{transaction['id']}/tariff"
-        shown = await it.put(path, {"tariff_id": "night"})
+        shown = await it.house.put(path, {"tariff_id": "night"})
         assert (shown["tariff_id"], shown["cost"]) == ("night", "0.90")
         changed = it.till.changed[transaction["ocpp_transaction_id"]]
         assert (changed["tariff_id"], changed["energy"]["prices"][0]["price_kwh"]) == ("night", 0.1)
         it.draw(1000.0)
         await costs(it, transaction, "1.00")
-        refused = await it.put(path, {"tariff_id": "franc"}, 409)
+        refused = await it.house.put(path, {"tariff_id": "franc"}, 409)
         assert refused["code"] == "no-currency-change"
-        refused = await it.put(path, {"tariff_id": "nothing"}, 422)
+        refused = await it.house.put(path, {"tariff_id": "nothing"}, 422)
         assert refused["errors"][0]["field"] == "/tariff_id"
 
 

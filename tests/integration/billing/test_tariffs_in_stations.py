@@ -21,7 +21,7 @@ async def held(it: Paying) -> list[tuple[str, int, str]]:
 
 
 async def status_of(it: Paying, body: dict[str, Any]) -> str:
-    return (await it.put(DEFAULT, body))["response"]["status"]
+    return (await it.house.put(DEFAULT, body))["response"]["status"]
 
 
 async def test_a_station_takes_holds_and_clears_tariffs(database_url: str) -> None:
@@ -36,7 +36,7 @@ async def test_a_station_takes_holds_and_clears_tariffs(database_url: str) -> No
             "/tariffs", a_tariff(elements=[night], idle_price_per_hour="6", max_cost="30")
         )
         await it.house.post("/tariffs", a_tariff(id="other"))
-        refused = await it.put(DEFAULT, {}, 409)
+        refused = await it.house.put(DEFAULT, {}, 409)
         assert refused["code"] == "no-tariff"
         await it.house.patch("/sites/A", {"tariff_id": "day"})
         assert await status_of(it, {}) == "Accepted"
@@ -91,7 +91,7 @@ async def test_a_tariff_that_a_station_refuses_is_shown_as_refused(sqlite_url: s
 async def test_other_versions_hold_no_tariffs(sqlite_url: str) -> None:
     async with paying(sqlite_url, "ocpp2.0.1") as it:
         await it.house.post("/tariffs", a_tariff())
-        refused = await it.put(DEFAULT, {"tariff_id": "day"}, 409)
+        refused = await it.house.put(DEFAULT, {"tariff_id": "day"}, 409)
         assert refused["code"] == "not-in-version"
         await it.house.station("ST-2", "A")
         refused = await it.house.post("/stations/ST-2/tariffs/report", {}, 409)

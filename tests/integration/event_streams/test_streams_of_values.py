@@ -7,6 +7,7 @@ from datetime import timedelta
 from csms.messages.reactions import LogKeeper
 from models.timeline import format_rfc3339
 from tests.builders.talking import talking
+from tests.builders.waiting import eventually
 
 VERSION = "ocpp2.1"
 
@@ -29,7 +30,7 @@ async def test_a_stream_is_opened_read_and_closed(database_url: str) -> None:
         async def came() -> bool:
             return (await it.shown("event-streams"))[0]["told"] == 502
 
-        await it.until(came)
+        await eventually(came)
         shown, other = await it.shown("event-streams")
         assert (shown["pending"], other["told"]) == (0, 0)
         page = await it.house.get("/stations/ST-1/event-streams/7/values", limit=200, sort="id")
@@ -92,7 +93,7 @@ async def test_values_of_a_stream_that_was_never_opened_are_kept(database_url: s
         async def came() -> bool:
             return len(await it.shown("event-streams")) == 2
 
-        await it.until(came)
+        await eventually(came)
         first = (await it.shown("event-streams"))[0]
         assert (first["id"], first["monitor_id"], first["told"]) == (4, None, 1)
 
@@ -107,7 +108,7 @@ async def test_values_are_forgotten_in_time(sqlite_url: str) -> None:
         async def came() -> bool:
             return len(await it.shown("event-streams/4/values")) == 6
 
-        await it.until(came)
+        await eventually(came)
         keeper = LogKeeper(
             db=it.house.db,
             clock=it.house.clock,

@@ -11,6 +11,7 @@ from csms.grid import intake
 from models.timeline import format_rfc3339, parse_rfc3339
 from tests.builders.stations import a_car
 from tests.builders.talking import Talking, talking
+from tests.builders.waiting import eventually
 
 VERSION = "ocpp2.1"
 CURVE = {
@@ -231,7 +232,7 @@ async def test_cars_may_give_and_reserves_are_called(database_url: str) -> None:
         async def begun() -> bool:
             return bool((await it.house.get("/transactions"))["items"])
 
-        await it.until(begun)
+        await eventually(begun)
         (transaction,) = (await it.house.get("/transactions"))["items"]
         body = {"transaction_id": transaction["id"], "modes": ["AC_BPT", "AC_three_phase"]}
         told = await it.post("allowed-energy-transfer", body)

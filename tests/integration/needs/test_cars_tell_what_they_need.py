@@ -13,6 +13,7 @@ from models.tables.planning import PlanRequest
 from models.timeline import format_rfc3339
 from tests.builders.stations import a_car
 from tests.builders.talking import Talking, talking
+from tests.builders.waiting import eventually
 
 ON_2X = pytest.mark.parametrize("version", ["ocpp2.0.1", "ocpp2.1"])
 TOKEN = "04AABBCC"
@@ -31,7 +32,7 @@ async def charging(it: Talking) -> dict[str, Any]:
         found = (await it.house.get("/transactions"))["items"]
         return bool(found) and found[0]["vehicle_id"] == "zoe-1"
 
-    await it.until(begun)
+    await eventually(begun)
     return (await it.house.get("/transactions"))["items"][0]
 
 

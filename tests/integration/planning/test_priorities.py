@@ -53,15 +53,15 @@ async def test_a_transaction_charges_before_others_when_it_is_told_to(database_u
     async with paying(database_url, "ocpp2.1") as it:
         transaction = await it.charge()
         path = f"/transactions/{transaction['id']}/priority"
-        refused = await it.put(path, {"active": True}, 409)
+        refused = await it.house.put(path, {"active": True}, 409)
         assert (refused["code"], "NoProfile" in refused["detail"]) == ("priority-refused", True)
         assert (await unheld(it)) == frozenset()
-        shown = await it.put(path, {"active": True, "limit_w": 3700.0})
+        shown = await it.house.put(path, {"active": True, "limit_w": 3700.0})
         assert shown["priority_charging"] is True
         assert it.box.limits.preferred == {1}
         # The plan counts it as a load that nothing holds.
         assert await unheld(it) == {"ST-1/1"}
-        shown = await it.put(path, {"active": False})
+        shown = await it.house.put(path, {"active": False})
         assert (shown["priority_charging"], it.box.limits.preferred) == (False, set())
         assert await unheld(it) == frozenset()
         subject = f"transaction/{transaction['id']}"
@@ -79,7 +79,7 @@ async def test_a_driver_s_wish_is_seen_and_ends_with_the_transaction(database_ur
         it.box.unplug(1, it.house.clock.now())
         ended = await it.until(path, lambda shown: shown if shown["stopped_at"] else None)
         assert ended["priority_charging"] is False
-        refused = await it.put(f"{path}/priority", {"active": True}, 409)
+        refused = await it.house.put(f"{path}/priority", {"active": True}, 409)
         assert refused["code"] == "transaction-over"
 
 
@@ -87,10 +87,10 @@ async def test_a_dynamic_profile_is_changed_as_it_runs(database_url: str) -> Non
     async with paying(database_url, "ocpp2.1") as it:
         profile(it, 77)
         body = {"limit": 2500.0, "limit_l2": 2000.0, "setpoint_reactive_l3": -1.5}
-        shown = await it.put(f"{DYNAMIC}/77", body)
+        shown = await it.house.put(f"{DYNAMIC}/77", body)
         assert (shown["state"], shown["told"], shown["source"]) == ("told", body, "api")
         assert it.box.limits.dynamic[77] == body
-        refused = await it.put(f"{DYNAMIC}/78", {"limit": 1.0})
+        refused = await it.house.put(f"{DYNAMIC}/78", {"limit": 1.0})
         assert (refused["state"], refused["why"]) == ("refused", "Rejected")
         assert [each["profile_id"] for each in (await it.house.get(DYNAMIC))["items"]] == [77, 78]
         for wrong, field in (
@@ -98,7 +98,7 @@ async def test_a_dynamic_profile_is_changed_as_it_runs(database_url: str) -> Non
             ({"discharge_limit": 1.0}, "/discharge_limit"),
             ({"limit": "much"}, "/limit"),
         ):
-            answer = await it.put(f"{DYNAMIC}/77", wrong, 422)
+            answer = await it.house.put(f"{DYNAMIC}/77", wrong, 422)
             assert answer["errors"][0]["field"] == field
 
 
@@ -148,9 +148,9 @@ async def test_a_station_that_asks_is_told_its_limit_by_plan(database_url: str) 
         assert (shown["evse_id"], shown["told"], shown["source"]) == (1, {"limit": 1840.0}, "plan")
         # A profile of somebody's own follows the plan of the EVSE that it was given.
         profile(it, 90)
-        await it.put(f"{DYNAMIC}/90", {"limit": 16.0})
+        await it.house.put(f"{DYNAMIC}/90", {"limit": 16.0})
         assert (await asks(it, 90))["scheduleUpdate"] == {"limit": 16.0}
-        await it.put(f"{DYNAMIC}/90", {"limit": 16.0, "evse_id": 1})
+        await it.house.put(f"{DYNAMIC}/90", {"limit": 16.0, "evse_id": 1})
         assert (await asks(it, 90))["scheduleUpdate"] == {"limit": 1840.0}
 
 
@@ -158,7 +158,7 @@ async def test_other_versions_have_no_priority(sqlite_url: str) -> None:
     async with paying(sqlite_url, "ocpp2.0.1") as it:
         transaction = await it.charge()
         path = f"/transactions/{transaction['id']}/priority"
-        assert (await it.put(path, {"active": True}, 409))["code"] == "not-in-version"
+        assert (await it.house.put(path, {"active": True}, 409))["code"] == "not-in-version"
         viewer = it.house.client(await it.house.key("viewer"))
         answer = await viewer.put(f"/api/v1{path}", json={"active": True})
         assert answer.status_code == 403
@@ -218,10 +218,10 @@ async def test_who_goes_first_counts_with_what_may_flow_until_it_is_metered(
     async with paying(database_url, "ocpp2.1", evses=[{"evse_id": 1}]) as it:
         transaction_id = await parked(it, 11_000.0)
         path = f"/transactions/{transaction_id}/priority"
-        wrong = await it.put(path, {"active": True, "limit_w": 11_001.0}, 422)
+        wrong = await it.house.put(path, {"active": True, "limit_w": 11_001.0}, 422)
         assert wrong["errors"][0]["field"] == "/limit_w"
         before_w = await load_w(it)
-        await it.put(path, {"active": True, "limit_w": 7_000.0})
+        await it.house.put(path, {"active": True, "limit_w": 7_000.0})
         assert await load_w(it) - before_w == 7_000.0
         # A reading of before, that comes late, tells of the time when it was held back.
         await metered(it, transaction_id, 0.0, ago_s=60.0)
