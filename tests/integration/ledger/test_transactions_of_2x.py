@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -120,22 +121,18 @@ async def test_a_token_shown_later_finds_the_car_then(database_url: str) -> None
         assert (await house.one(Vehicle, id="car-1")).plugged_evse == "A-1/1"
 
 
+def late_token(**columns: Any) -> IdToken:
+    """A token that nobody knew when its transaction began."""
+    kept: dict[str, Any] = {"created_at": NOON, "updated_at": NOON}
+    return IdToken(id="late", id_token="LATE", token_key="late", type="ISO14443", **kept, **columns)
+
+
 async def test_a_second_token_is_judged_though_the_first_was_refused(database_url: str) -> None:
     async with small_house(database_url) as house:
         refused = TransactionAnswer(token_status="Unknown")
         assert await house.submit(house.event_2x("started", 0, token="NOBODY")) == refused
         # Another writer: what was known in memory is read anew.
-        await house.add(
-            IdToken(
-                id="late",
-                id_token="LATE",
-                token_key="late",
-                type="ISO14443",
-                vehicle_id="car-2",
-                created_at=NOON,
-                updated_at=NOON,
-            )
-        )
+        await house.add(late_token(vehicle_id="car-2"))
         assert await house.submit(house.event_2x("updated", 1, token="LATE")) == ACCEPTED
         assert await house.rows(Quarantine) == []
         transaction = await house.one(Transaction)
@@ -146,16 +143,7 @@ async def test_a_second_token_is_judged_though_the_first_was_refused(database_ur
 async def test_a_token_that_opened_a_transaction_stays_its_token(database_url: str) -> None:
     async with small_house(database_url) as house:
         await house.submit(house.event_2x("started", 0, token="ANNA"))
-        await house.add(
-            IdToken(
-                id="late",
-                id_token="LATE",
-                token_key="late",
-                type="ISO14443",
-                created_at=NOON,
-                updated_at=NOON,
-            )
-        )
+        await house.add(late_token())
         assert await house.submit(house.event_2x("updated", 1, token="LATE")) == ACCEPTED
         assert await house.rows(Quarantine) == []
         transaction = await house.one(Transaction)

@@ -92,6 +92,20 @@ async def test_who_rests_keeps_its_session_and_with_it_the_lead(
         assert (a.held, b.held, number in b.alive) == (True, False, True)
 
 
+def watched_in_vain(lead: Lead, tried: list[bool]) -> None:
+    """Has it watch with parts that can't begin; what it has tried is noted."""
+
+    async def changed() -> None:
+        tried.append(lead.held)
+        if lead.held:
+            raise Unavailable("a part can't begin")
+
+    async def renamed(_number: int) -> None:
+        pytest.fail("it has not lost its session")
+
+    lead.watch(changed=changed, renamed=renamed)
+
+
 async def test_who_can_not_lead_lets_another_try_and_lives_on(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,18 +114,10 @@ async def test_who_can_not_lead_lets_another_try_and_lives_on(
     async with service(postgres_url, "a") as a, service(postgres_url, "b") as b:
         number = a.number
 
-        async def changed() -> None:
-            tried.append(a.held)
-            if a.held:
-                raise Unavailable("a part can't begin")
-
-        async def renamed(_number: int) -> None:
-            pytest.fail("it has not lost its session")
-
         async def leads() -> bool:
             return a.held
 
-        a.watch(changed=changed, renamed=renamed)
+        watched_in_vain(a, tried)
         await until(leads, lambda held: not held)
         await b.claim()
         await until(leads, lambda held: not held)
@@ -129,18 +135,10 @@ async def test_who_loses_the_lead_while_it_begins_is_told_so(
     await leader.execute(f"SELECT pg_advisory_lock({lead_module.LEAD_LOCK}, 0)")
     async with service(postgres_url, "a") as a:
 
-        async def changed() -> None:
-            tried.append(a.held)
-            if a.held:
-                raise Unavailable("a part can't begin")
-
-        async def renamed(_number: int) -> None:
-            pytest.fail("it has not lost its session")
-
         async def told() -> list[bool]:
             return tried
 
-        a.watch(changed=changed, renamed=renamed)
+        watched_in_vain(a, tried)
         await asyncio.sleep(0.1)
         await leader.close()
         await until(told, lambda calls: True in calls and not calls[-1])
