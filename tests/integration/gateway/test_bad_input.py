@@ -394,6 +394,7 @@ async def test_a_frame_over_the_limit_ends_the_connection_and_costs_nothing_else
         with suppress(ConnectionClosed):  # the answer may come before all is sent
             await link.send('[2,"big","MeterValues",{"a":"' + "y" * 4_200_000 + '"}]')
         assert (await closed(link))[0] == 1009
+        await eventually(lambda: not house.gateway.connections())
         link = await house.dial("CP-1", house.password, (version,))
         assert (await call(link, *charge.later().stop(1500)))[0] == 3
         (transaction,) = await house.rows(sa.select(Transaction))
