@@ -41,6 +41,8 @@ class Presence:
         self._intake = intake
         self._clock = clock
         self._number = number
+        self._formerly: tuple[int, ...] = ()
+        """Our numbers of before, while rows may still name them."""
 
     def here(self, lane: Lane) -> None:
         """Says that a station is connected here."""
@@ -48,21 +50,24 @@ class Presence:
 
     def gone(self, lane: Lane, reason: str) -> None:
         """Says that a station has gone."""
-        fact = self._gone(lane.identity, lane.epoch, self._number, lane.subprotocol, reason)
+        fact = self._gone(
+            lane.identity, lane.epoch, self._number, lane.subprotocol, reason, self._formerly
+        )
         submit_quietly(self._intake, fact)
 
     async def renamed(self, number: int, lanes: Iterable[Lane]) -> None:
         """Says of all stations here that they are, after we may have passed for dead.
 
         Args:
-            number: our new one: what is told of the service with the old one counts no more.
+            number: our new one: what others tell of the service with the old one counts no more.
             lanes: of the stations.
 
         Raises:
             Unavailable: if the database is away, so that not all of them have been told.
         """
-        self._number = number
+        self._formerly, self._number = (*self._formerly, self._number), number
         await self._keep([self._here(lane) for lane in lanes])
+        self._formerly = ()
 
     async def bury(self, dead: Dead, is_here: Callable[[str], bool]) -> None:
         """Says of the stations of dead services that they have gone.
@@ -108,6 +113,7 @@ class Presence:
             online=True,
             epoch=lane.epoch,
             held_by=self._number,
+            formerly=self._formerly,
             subprotocol=lane.subprotocol,
         )
 
@@ -118,6 +124,7 @@ class Presence:
         held_by: int | None,
         subprotocol: str | None = None,
         detail: str | None = None,
+        formerly: tuple[int, ...] = (),
     ) -> ConnectionChanged:
         return ConnectionChanged(
             station=identity,
@@ -125,6 +132,7 @@ class Presence:
             online=False,
             epoch=epoch,
             held_by=held_by,
+            formerly=formerly,
             subprotocol=subprotocol,
             detail=detail,
         )

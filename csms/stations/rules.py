@@ -233,13 +233,12 @@ def connection_changed(
 
     Services number the connections of a station each for itself, and one of them may tell late. So
     among news of several services the latest counts, and that a station has gone only from the one
-    that holds it.
+    that holds it, under whatever number.
     """
     heard_at = fact.received_at if station.last_seen is None else station.last_seen
-    if fact.held_by == station.held_by:
+    if station.held_by in (fact.held_by, *fact.formerly):
         if fact.epoch < station.epoch:
             return None
-        heard_at = now if fact.online else heard_at
     elif not fact.online or _is_older(fact, station):
         return None
     return msgspec.structs.replace(

@@ -394,6 +394,8 @@ class ConnectionChanged(Fact, frozen=True, gc=False, kw_only=True):
     """Counts the connections of this identity; commands of an older epoch are read back."""
     held_by: int | None = None
     """The number of the service that it has come to or gone from."""
+    formerly: tuple[int, ...] = ()
+    """Numbers that this service had before, by which it may still be known for the holder."""
     subprotocol: str | None = None
     detail: str | None = None
 

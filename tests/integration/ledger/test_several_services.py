@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.builders.rest_house import a_site
 from tests.builders.waiting import until
 from tests.builders.whole_house import whole_house
 
+BOOT = {"chargePointVendor": "v", "chargePointModel": "m"}
 Client = httpx.AsyncClient
 
 
@@ -178,8 +180,16 @@ async def test_services_that_have_lost_their_sessions_find_out_who_leads_and_kee
 ) -> None:
     async with serving(postgres_url, "a") as (a, http_a), serving(postgres_url, "b") as (b, http_b):
         words = await site_with_stations(http_a, "HERE", "THERE")
-        await plug_in(a, "HERE", words["HERE"])
-        await plug_in(b, "THERE", words["THERE"])
+        for house, name in ((a, "HERE"), (b, "THERE")):
+            link = await plug_in(house, name, words[name])
+            await link.send(json.dumps([2, "1", "BootNotification", BOOT]))
+
+        async def heard() -> list[bool]:
+            async with a.db.read() as session:
+                rows = await session.scalars(sa.select(Station))
+                return [row.booted_at is not None for row in rows]
+
+        await until(heard, all)  # and so on the connection, after it has begun
 
         async def leaders_and_holders() -> tuple[int, set[int | None]]:
             async with a.db.read() as session:

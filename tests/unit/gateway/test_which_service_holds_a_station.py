@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from csms.stations.rules import StationState, connection_changed
@@ -21,13 +22,16 @@ LEFT = [
 """What the first service has to tell: three connections, each of which has ended."""
 
 
-def told(held_by: int, epoch: int, seconds: int, *, online: bool) -> ConnectionChanged:
+def told(
+    held_by: int, epoch: int, seconds: int, *, online: bool, formerly: tuple[int, ...] = ()
+) -> ConnectionChanged:
     return ConnectionChanged(
         station="CP-1",
         received_at=START + timedelta(seconds=seconds),
         online=online,
         epoch=epoch,
         held_by=held_by,
+        formerly=formerly,
     )
 
 
@@ -77,3 +81,24 @@ def test_who_was_taken_for_dead_has_no_station_that_has_gone_on_since() -> None:
     back = connection_changed(buried, told(C, 6, 3, online=True), START)
     assert back is not None
     assert (back.held_by, back.online, back.last_seen) == (C, True, buried.last_seen)
+
+
+def test_who_says_under_a_new_number_what_it_has_goes_on_holding_it() -> None:
+    """However long ago the connection began: it was heard on ever since."""
+    station = connection_changed(never_seen(), told(A, 5, 1, online=True), START)
+    assert station is not None
+    station = msgspec.structs.replace(station, last_seen=START + timedelta(seconds=60))
+    station = connection_changed(station, told(C, 5, 1, online=True, formerly=(A,)), START)
+    assert station is not None
+    assert (station.online, station.held_by) == (True, C)
+    assert station.last_seen == START + timedelta(seconds=60)
+    # What was told of the service by its old number, after it was taken for dead, is late.
+    assert connection_changed(station, told(A, 5, 70, online=False), START) is None
+
+
+def test_who_could_not_say_its_new_number_yet_can_say_that_a_station_has_gone() -> None:
+    station = connection_changed(never_seen(), told(A, 5, 1, online=True), START)
+    assert station is not None
+    gone = connection_changed(station, told(C, 5, 60, online=False, formerly=(A, B)), START)
+    assert gone is not None
+    assert (gone.online, gone.held_by) == (False, None)
