@@ -28,7 +28,7 @@ from csms.overrides.actions import price
 from csms.planning.actions import publish
 from csms.planning.improving import Improver, is_better
 from csms.planning.looking import Former, Look, look_in
-from csms.planning.queries import plans_asked_for
+from csms.planning.queries import Rows, plans_asked_for
 from csms.planning.rules import extra_cost
 from csms.planning.snapshot import STEP_MINUTES, Snapshot
 from models.clocks import Activity, Clock, ticks
@@ -75,6 +75,11 @@ class _Measured(msgspec.Struct):
 
 class _OverrideNote(msgspec.Struct):
     ended_why: str | None = None
+
+
+def _wished(rows: Rows) -> frozenset[str]:
+    """Returns what people and the grid want at once: they ask for a plan by an event alone."""
+    return frozenset(each.id for each in (*rows.overrides, *rows.grid_limits))
 
 
 class Planner:
@@ -291,6 +296,8 @@ class Planner:
         if seen is None or seen.snapshot.problem.start != snapshot.problem.start:
             return False
         now = seen.snapshot
+        if _wished(now.rows) != _wished(snapshot.rows):
+            return False
         snapshot = replace(now, now=snapshot.now, problem=snapshot.problem, document="")
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
             asked = await plans_asked_for(work.session, tenant=self._tenant)

@@ -29,6 +29,8 @@ from tests.builders.rest_house import START, a_model, a_site, a_trip, frame, res
 from tests.builders.waiting import until
 from tests.builders.whole_house import PATIENCE_S, whole_house
 
+CUT = {"site_id": "A", "limit_w": 0.0, "reason": "congestion", "source": "grid"}
+
 
 async def furnish(http: httpx.AsyncClient) -> None:
     """Puts ten cars at a site with six EVSEs, and as many bookings."""
@@ -217,7 +219,7 @@ async def test_what_nobody_asked_for_takes_the_place_of_the_plan_only_if_it_is_b
         assert search.limits_s == [20.0, 20.0]
 
 
-@pytest.mark.parametrize("fault", ["lost", "broken", "unheard"])
+@pytest.mark.parametrize("fault", ["lost", "broken", "unheard", "overridden", "limited"])
 async def test_what_becomes_of_a_search_costs_no_plan(sqlite_url: str, fault: str) -> None:
     async with searching(sqlite_url) as (house, search):
         await house.rest.post("/plans", {"site_id": "A", "time_limit": "PT30S"}, 202)
@@ -227,13 +229,20 @@ async def test_what_becomes_of_a_search_costs_no_plan(sqlite_url: str, fault: st
             search.found.set_exception(WorkerLost())
         elif fault == "broken":
             search.found.set_result(replace(search.last, level="former"))
-        else:  # a request that has been stored, and not told
-            await house.rest.post("/plans", {"site_id": "A"}, 202)
+        else:  # something that has been stored, and not told
+            unheard = {
+                "unheard": ("/plans", {"site_id": "A"}, 202),
+                "overridden": ("/overrides", {"vehicle_id": "car-1", "kind": "hold"}, 201),
+                "limited": ("/grid-limits", CUT, 201),
+            }
+            path, body, status = unheard[fault]
+            more = {} if status == 202 else {"duration": "PT1H"}
+            await house.rest.post(path, body | more, status)
             search.found.set_result(search.last)
         await search.ends()
         assert [each["time_limit_s"] for each in await search.plans()] == [None]
         assert (await house.plan())["time_limit_s"] is None
-        again = 2 if fault == "unheard" else 1
+        again = 1 if fault in {"lost", "broken"} else 2
         if again == 2:
             await search.has_begun(2)
         assert len(search.limits_s) == again
