@@ -51,7 +51,12 @@ class Presence:
     def gone(self, lane: Lane, reason: str) -> None:
         """Says that a station has gone."""
         fact = self._gone(
-            lane.identity, lane.epoch, self._number, lane.subprotocol, reason, self._formerly
+            lane.identity,
+            lane.epoch,
+            self._number,
+            lane.subprotocol,
+            reason,
+            formerly=self._formerly,
         )
         submit_quietly(self._intake, fact)
 
@@ -124,6 +129,7 @@ class Presence:
         held_by: int | None,
         subprotocol: str | None = None,
         detail: str | None = None,
+        *,
         formerly: tuple[int, ...] = (),
     ) -> ConnectionChanged:
         return ConnectionChanged(
