@@ -309,7 +309,8 @@ class House:
             try:
                 return await asyncio.wrap_future(pool.attempt(problem, former, how))
             finally:
-                pool.close()
+                # Elsewhere: until its process is gone nobody else would be answered.
+                await asyncio.to_thread(pool.close)
 
         limit_s = float(self.settings.plan_time_limit_s)
         return Improver(attempt, wire=self.times.wire, limit_s=limit_s)

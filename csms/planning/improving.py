@@ -90,14 +90,15 @@ class Improver:
     def disturb(self) -> None:
         """Gives up the search, because something has happened; what is found is still taken."""
         if self._task is not None and self._searching:
+            self._searching = False  # once: its process may take a while to end
             self._task.cancel()
 
     async def rest(self) -> None:
         """Ends: the search at once, and what is being published when it is."""
         self.disturb()
-        task, self._task = self._task, None
-        if task is not None:
-            await asyncio.wait([task])  # it may be broken off itself, unlike `await task`
+        if self._task is not None:
+            await asyncio.wait([self._task])  # it may be broken off itself, unlike `await`
+            self._task = None
 
     async def _better(
         self, problem: Problem, former: Plan | None, how: PlanOptions, take: Take

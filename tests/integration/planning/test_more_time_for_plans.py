@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -23,8 +25,9 @@ from models.timeline import format_rfc3339
 from scheduler.plan import Charging, Plan
 from scheduler.pool import WorkerLost
 from scheduler.problem import Problem
-from scheduler.rolling import Made, PlanOptions
+from scheduler.rolling import Made, PlanOptions, make_plan
 from tests.builders.equipped_house import EquippedHouse, equipped_house
+from tests.builders.problems import problem
 from tests.builders.rest_house import START, a_model, a_site, a_trip, frame, rest_house
 from tests.builders.waiting import until
 from tests.builders.whole_house import PATIENCE_S, whole_house
@@ -128,6 +131,67 @@ async def test_replays_and_bad_input_get_no_time(sqlite_url: str) -> None:
         await house.site(id="A")
         for wrong in ("PT0.5S", "PT5M1S", "-PT10S", "long", 10):
             await house.post("/plans", {"site_id": "A", "time_limit": wrong}, 422)
+
+
+async def test_the_end_of_a_search_holds_up_nobody(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To kill a process, and to see it gone, takes a fifth of a second where cores are few."""
+    closed_in: list[threading.Thread] = []
+
+    class Pool:
+        def attempt(self, *_: object) -> Future[Made]:
+            return Future()
+
+        def close(self) -> None:
+            closed_in.append(threading.current_thread())
+
+    monkeypatch.setattr("csms.app.ProcessPool", Pool)
+    house = House(Settings(database_url=sqlite_url), stepped_times(START), Keyring(b"k" * 32))
+    improver = house._improver()
+    assert improver is not None
+    improver.ask(30.0)
+    case = problem()
+    plan = make_plan(case, monotonic=lambda: 0.0)
+
+    async def take(*_: object) -> bool:
+        raise AssertionError("nothing was found")
+
+    improver.begin(case, plan, {}, PlanOptions(), take)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await improver.rest()
+    assert len(closed_in) == 1
+    assert closed_in[0] is not threading.main_thread()
+
+
+async def test_who_stops_waits_for_what_is_being_published() -> None:
+    """Even where somebody else was broken off who has waited for it."""
+    published = asyncio.Event()
+    case = problem()
+    plan = make_plan(case, monotonic=lambda: 0.0)
+
+    async def found(*_: object) -> Made:
+        return Made(plan, "solver")
+
+    async def publish(*_: object) -> bool:
+        await published.wait()
+        return True
+
+    improver = Improver(found, wire=RealWireClock(), limit_s=30.0)
+    improver.quarter_begins()
+    improver.begin(case, plan, {}, PlanOptions(), publish)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    first = asyncio.create_task(improver.rest())
+    await asyncio.sleep(0)
+    first.cancel()
+    last = asyncio.create_task(improver.rest())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not last.done()
+    published.set()
+    await last
 
 
 class Search:
