@@ -43,6 +43,16 @@ TEXTS = (
     "",
     "1e13",
 )
+SPLINTERS = (
+    *(bytes([each]) for each in b'"\\{}[],: 2-.e\n\x00\xff'),
+    b"\\u0000",
+    b"\\ud800",
+    b"null",
+    b"1e400",
+    b"99999999999999999999",
+    b'"customData":{"vendorId":"x"},',
+    b"9999-12-31T23:59:59-23:59",
+)
 
 
 def judged(dialect: Dialect, data: bytes) -> bool:
@@ -68,6 +78,22 @@ def test_a_call_means_the_same_in_one_pass(subprotocol: str, action: str) -> Non
     # Names that end so may stand for free objects, which the long way looks through.
     plain = msgspec.json.encode((2, "7", action, valid(root, random.Random(5), fullness=0.0)))
     assert judged(dialect, plain) is (b'ata"' not in plain)
+
+
+@pytest.mark.parametrize("subprotocol", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])
+def test_a_frame_that_was_damaged_is_refused_or_means_the_same(subprotocol: str) -> None:
+    dice, dialect = random.Random(3), dialect_of(subprotocol)
+    actions = [action for each, action in CASES if each == subprotocol]
+    taken = 0
+    for number in range(1500):
+        action = dice.choice(actions)
+        payload = valid(request_schema(dialect.version, action), dice, fullness=0.3)
+        data = msgspec.json.encode((2, str(number), action, payload))
+        for _ in range(dice.randint(1, 2)):
+            place, splinter = dice.randrange(len(data)), dice.choice(SPLINTERS)
+            data = data[:place] + splinter + data[place + dice.choice((0, len(splinter))) :]
+        taken += judged(dialect, data)
+    assert taken > 20
 
 
 @pytest.mark.parametrize(
