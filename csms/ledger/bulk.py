@@ -212,18 +212,24 @@ class RowKind(Generic[R]):
 
     def insert(self, driver: Driver, rows: Sequence[R]) -> None:
         """Adds rows; what happens on a conflict was said when the kind was made."""
+        if not rows:
+            return
         compiled = self.on(driver.dialect)
-        for some in self._apart(rows) if compiled.merges else (rows,):
-            if some:
-                compiled.insert.run(driver, some)
+        again: Sequence[R] = ()
+        if compiled.merges:
+            rows, again = self._apart(rows)
+        compiled.insert.run(driver, rows)
+        if again:
+            compiled.insert.run_each(driver, again)
 
-    def _apart(self, rows: Sequence[R]) -> Iterable[Sequence[R]]:
-        """Yields rows so that no key is twice in what PostgreSQL is to merge by one statement."""
-        while rows:
-            first: dict[Any, R] = {}
-            later = [row for row in rows if first.setdefault(self._key_of(row), row) is not row]
-            yield list(first.values())
-            rows = later
+    def _apart(self, rows: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
+        """Returns rows no two of which have one key, for PostgreSQL to merge at once; the others.
+
+        Who repeats itself tens of thousands of times in one message is not to hold up all others.
+        """
+        first: dict[Any, R] = {}
+        again = [row for row in rows if first.setdefault(self._key_of(row), row) is not row]
+        return list(first.values()), again
 
     def delete(self, driver: Driver, key: Any) -> None:
         """Takes the row of a key away."""
@@ -306,6 +312,10 @@ class Writing:
                 driver.fetch(self._at_once, columns)
                 return
         driver.many(self._each, values)
+
+    def run_each(self, driver: Driver, rows: Sequence[Any]) -> None:
+        """Writes rows one after the other, on PostgreSQL too."""
+        driver.many(self._each, [self._take(row) for row in rows])
 
 
 def _is_text(kind: TypeEngine[Any]) -> bool:

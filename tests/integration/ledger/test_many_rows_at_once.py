@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from csms.ledger.bulk import PostgresDriver
 from models.facts import NoteReported
 from models.tables.charging import Reading, Transaction
 from models.tables.ledger import Message
@@ -59,6 +61,33 @@ async def test_an_instant_that_comes_twice_in_one_batch_is_merged(database_url: 
         await house.submit(house.meter_16(start.transaction_id, energy, power, again))
         row = await house.one(Reading)
         assert (row.energy_wh, row.power_w, row.other) == (1500.0, 7000.0, {"a": 1, "b": 3})
+
+
+async def test_an_instant_that_comes_a_hundred_times_takes_two_statements(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who repeats itself in a message as long as may be would hold up all others."""
+    ran: list[str] = []
+
+    def counted(name: str) -> None:
+        run = getattr(PostgresDriver, name)
+
+        def counting(self: PostgresDriver, sql: str, rows: Any = ()) -> Any:
+            ran.append(sql)
+            return run(self, sql, rows)
+
+        monkeypatch.setattr(PostgresDriver, name, counting)
+
+    async with small_house(postgres_url) as house:
+        start = await house.submit(house.start_16())
+        house.clock.later(seconds=60)
+        readings = [house.read(1500.0 + number) for number in range(100)]
+        counted("fetch")
+        counted("many")
+        await house.submit(house.meter_16(start.transaction_id, *readings, house.read(None)))
+        row = await house.one(Reading)
+        assert row.energy_wh == 1500.0
+    assert len([sql for sql in ran if sql.startswith('INSERT INTO "reading"')]) == 2
 
 
 async def test_transactions_of_one_batch_are_each_moved_on(database_url: str) -> None:
