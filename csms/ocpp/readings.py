@@ -107,12 +107,14 @@ class MeterValue2x(Protocol):
 class _Gathering:
     """The values of one instant, context and location while they are put together."""
 
-    __slots__ = ("other", "phases", "totals")
+    __slots__ = ("numbers", "other", "phases", "totals")
 
     def __init__(self) -> None:
         self.totals: list[float | None] = [None] * len(_MEASURANDS)
         self.phases: dict[int, list[float | None]] = {}
         self.other: dict[str, object] = {}
+        self.numbers: dict[str, int] = {}
+        """The number that each label in `other` was given last."""
 
     def take(self, column: int, place: int, value: float) -> bool:
         """Takes a value into its column; returns False if another one is there."""
@@ -129,10 +131,12 @@ class _Gathering:
 
     def keep(self, label: str, value: object) -> None:
         """Keeps a value that has no column, under its label, numbered where that is taken."""
-        key, count = label, 1
+        number = self.numbers.get(label, 1)
+        key = label if number == 1 else f"{label}#{number}"
         while key in self.other:
-            count += 1
-            key = f"{label}#{count}"
+            number += 1
+            key = f"{label}#{number}"
+        self.numbers[label] = number
         self.other[key] = value
 
     def reading(self, measured_at: datetime, context: str, location: str) -> Reading:

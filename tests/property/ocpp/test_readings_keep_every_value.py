@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csms.ocpp.hearing import Hearing
-from csms.ocpp.readings import readings_2x, readings_16
+from csms.ocpp.readings import _Gathering, readings_2x, readings_16
 from csms.ocpp.wire import v16, v201
 from models.facts import Reading
 
@@ -217,3 +217,23 @@ def test_an_absurd_multiplier_breaks_nothing() -> None:
     huge = [{"value": "9e11", "phase": f"L{n}", "unit": "Wh"} for n in (1, 2, 3)]
     assert one_16(*huge)[0].energy_wh == pytest.approx(2.7e12)
     assert one_16({"value": "1e307", "unit": "kWh"})[0].energy_wh is None
+
+
+def test_who_says_the_same_over_and_over_is_not_looked_up_over_and_over() -> None:
+    """A message may hold 65,536 values: by their square, one station would silence all others."""
+
+    class Counted(dict[str, object]):
+        looked = 0
+
+        def __contains__(self, key: object) -> bool:
+            type(self).looked += 1
+            return super().__contains__(key)
+
+    gathering = _Gathering()
+    gathering.other = Counted()
+    gathering.keep("x#3", "taken")
+    for number in range(1000):
+        gathering.keep("x", number)
+    assert list(gathering.other)[:4] == ["x#3", "x", "x#2", "x#4"]
+    assert len(gathering.other) == 1001
+    assert Counted.looked < 3000
