@@ -54,8 +54,8 @@ def harms(version: str, *, strict: bool, seed: int) -> Iterator[Harm]:
     actions = sorted(dialect.station_actions - SPARED)
     for number in count(seed):
         chance = random.Random(number)
-        for action in chance.sample(actions, 4):
-            tag = f"{number}.{action[:12]}"
+        for place, action in enumerate(chance.sample(actions, 4)):
+            tag = f"{number}.{place}{action[:12]}"
             if strict:
                 faulty = list(faulty_calls(version, action, chance, tag))
                 yield from chance.sample(faulty, min(len(faulty), 20))
