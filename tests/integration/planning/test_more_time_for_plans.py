@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from csms.app import House, virtual_times
+from csms.app import House, stepped_times, virtual_times
 from csms.config import Settings
 from csms.keyring import Keyring
 from csms.planning.improving import Improver
