@@ -210,7 +210,7 @@ async def _check_references(session: ReadSession, asked: Asked, *, tenant: str) 
             kind = "driver" if table is Driver else "site"
             errors.append(FieldError(f"/{field}", f"there is no {kind} {key}"))
     if errors:
-        raise BadInput("the booking refers to what is not there", errors)
+        raise BadInput("; ".join(f"{each.field}: {each.detail}" for each in errors), errors)
     pickup = await session.get_one(Site, asked.pickup_site_id)
     return pickup.promise_probability
 

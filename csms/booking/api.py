@@ -204,7 +204,8 @@ class QuoteShown(Shown):
 class BookingQuery(KeptQuery):
     """Filters of the list of bookings."""
 
-    status: BookingStatus | None = None
+    status: list[BookingStatus] = Field(default_factory=list[BookingStatus], max_length=10)
+    """Several: with any of them."""
     driver_id: str | None = None
     vehicle_id: str | None = None
     pickup_site_id: str | None = None

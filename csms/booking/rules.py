@@ -11,6 +11,7 @@ from typing import Any, Literal
 from csms.fleet.rules import Taper, mean_power_w
 from models.errors import BadInput, Conflict, FieldError
 from models.states import BOOKING, BookingStatus, allowed
+from models.timeline import format_rfc3339
 from scheduler.admit import Answer, Calendar, Wish
 from scheduler.explaining.bookings import promise_whys, refusal_whys
 from scheduler.explaining.picture import Reason
@@ -97,13 +98,13 @@ def check_times(start: datetime, end: datetime, now: datetime) -> None:
     """
     errors: list[FieldError] = []
     if start < now:
-        errors.append(FieldError("/start", f"lies in the past (it is {now.isoformat()})"))
+        errors.append(FieldError("/start", f"lies in the past (it is {format_rfc3339(now)})"))
     if end <= start:
         errors.append(FieldError("/end", "must be after start"))
     if end - start > LONGEST:
         errors.append(FieldError("/end", f"is more than {LONGEST.days} days after start"))
     if errors:
-        raise BadInput("a booking takes place in the future and ends after it starts", errors)
+        raise BadInput("; ".join(f"{each.field} {each.detail}" for each in errors), errors)
 
 
 def step(before: str, after: BookingStatus) -> BookingStatus:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 
 from csms.booking.queries import read_surplus
-from csms.energy.prices import Floats, prices_between, step_prices
+from csms.energy.prices import Floats, common_currency, prices_between, step_prices
 from csms.ledger.work import ReadSession
 from models.timeline import StepGrid
 from scheduler.admit import Answer, Calendar, Wish
@@ -18,8 +18,6 @@ from scheduler.sunshine import SunshineOffer, Supply, TripEnergy, sunshine_offer
 
 MUCH_CHARGED_PCT = 95.0
 """A car above this takes no more of a site's sun."""
-DEFAULT_CURRENCY = "EUR"
-"""Where nobody has pushed prices."""
 CENT = Decimal("0.01")
 
 
@@ -60,7 +58,7 @@ async def look_for_sunshine(
     start = min((grid.start for grid in grids.values()), default=now)
     end = max((grid.end for grid in grids.values()), default=now)
     series = await prices_between(session, sites, start, end)
-    currency = series[-1].currency if series else DEFAULT_CURRENCY
+    currency = common_currency(series)
     supplies: dict[str, Supply] = {}
     for site_id, grid in grids.items():
         prices = step_prices([each for each in series if each.site_id == site_id], grid)

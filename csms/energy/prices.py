@@ -18,6 +18,9 @@ from models.timeline import StepGrid
 DEFAULT_IMPORT_PRICE_PER_KWH = 0.20
 """Where nobody has pushed prices."""
 DEFAULT_EXPORT_PRICE_PER_KWH = 0.06
+DEFAULT_CURRENCY = "EUR"
+SEVERAL_CURRENCIES = "XXX"
+"""Of sums over sites that pay in different ones; the code for none in ISO 4217."""
 
 Floats = npt.NDArray[np.float64]
 _TICK = timedelta(microseconds=1)
@@ -69,6 +72,17 @@ def _between() -> sa.Select[PriceSeries]:
 
 
 _BETWEEN = _between()
+
+
+def common_currency(series: Sequence[PriceSeries]) -> str:
+    """Returns what sites pay in; those without prices go with the others.
+
+    Args:
+        series: of all sites, in the order of their issue: a site pays in that of its last one.
+    """
+    paid_in = {each.site_id: each.currency for each in series}
+    found = set(paid_in.values()) or {DEFAULT_CURRENCY}
+    return SEVERAL_CURRENCIES if len(found) > 1 else found.pop()
 
 
 def step_prices(series: Sequence[PriceSeries], grid: StepGrid) -> StepPrices:

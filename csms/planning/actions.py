@@ -82,6 +82,7 @@ async def publish(
         status=plan.status,
         cost=plan.cost,
         lower_bound=plan.lower_bound,
+        currency=problem.currency,
         made_by=made.level,
         kept_cars=made.kept_cars,
         solvers=list(made.solvers),

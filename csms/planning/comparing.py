@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.charging.rules import METERED_AT
 from csms.charging.sunshine import SPEAKS_OF, metered_wh
-from csms.energy.prices import prices_between, step_prices
+from csms.energy.prices import common_currency, prices_between, step_prices
 from csms.planning.snapshot import STEP_MINUTES
 from models.tables.charging import Reading
 from models.tables.energy import SiteMeasurement
@@ -80,7 +80,7 @@ async def compare(session: AsyncSession, tenant: str, site_id: str, grid: StepGr
     return Comparison(
         plan_id=None if plan is None or planned is None else plan.id,
         measured_steps=known,
-        currency=series[-1].currency if series else "EUR",
+        currency=common_currency(series),
         planned=planned,
         measured=measured,
     )

@@ -8,18 +8,20 @@ loop. Who asks for another car of the same plan, or another language, gets what 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
 
 from models.errors import NotFound
 from models.tables.planning import Plan
-from models.timeline import StepGrid
+from models.timeline import StepGrid, format_rfc3339
 from scheduler.explaining import Explanation, explain
+from scheduler.explaining.slots import ChargingWhy
 from scheduler.explaining.told import Teller
+from scheduler.explaining.trips import BookingWhy
 from scheduler.explaining.words import Language
 from scheduler.plan import read_plan
 from scheduler.problem import read_problem
@@ -33,6 +35,10 @@ class Asked:
 
     language: Language
     vehicle: str | None = None
+    """None: all."""
+    site: str | None = None
+    """Where cars stand and charge, bookings begin, and staff moves cars; None: anywhere."""
+    booking: str | None = None
     """None: all."""
     inline: bool = False
     """Whether to explain in the calling thread, as a virtual event loop needs it."""
@@ -58,9 +64,27 @@ async def explained(plan: Plan, asked: Asked, at: datetime) -> dict[str, Any]:
         told = found()
     else:
         told = await asyncio.get_running_loop().run_in_executor(_THREAD, found)
-    if asked.vehicle is not None and not told["vehicles"]:
+    if asked.vehicle is not None and asked.site is None and not told["vehicles"]:
         raise NotFound(f"the plan has no vehicle {asked.vehicle}")
+    if asked.site is not None and asked.site not in plan.site_ids:
+        raise NotFound(f"the plan has no site {asked.site}")
     return told
+
+
+async def booking_explained(plan: Plan, asked: Asked, now: datetime) -> dict[str, Any]:
+    """Returns why a plan gives a booking its car, or none, and what that car charges for it.
+
+    Raises:
+        NotFound: if the plan does not say.
+    """
+    document = await explained(plan, asked, now)
+    found = [*document["assignments"], *document["unserved"]]
+    if not found:
+        until = plan.start + timedelta(minutes=plan.step_minutes * plan.steps)
+        detail = f"the plan in force, which looks until {format_rfc3339(until)}, says nothing"
+        raise NotFound(f"{detail} of booking {asked.booking}")
+    told = {name: document[name] for name in ("plan_id", "language", "currency", "charging")}
+    return {**told, **found[0]}
 
 
 async def vehicle_explained(plan: Plan, asked: Asked, now: datetime) -> dict[str, Any]:
@@ -81,28 +105,69 @@ async def vehicle_explained(plan: Plan, asked: Asked, now: datetime) -> dict[str
 def _document(
     plan_id: str, problem_json: str, plan_json: str, step: int, asked: Asked
 ) -> dict[str, Any]:
-    currency, found = _found(problem_json, plan_json, step)
+    found = _found(problem_json, plan_json, step)
     return {
         "plan_id": plan_id,
         "language": asked.language,
-        "currency": currency,
-        **_told(found, Teller(asked.language, currency), asked.vehicle),
+        "currency": found.currency,
+        **_told(found, Teller(asked.language, found.currency), asked),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Why a plan is so, and where its EVSEs are and its bookings begin."""
+
+    currency: str
+    why: Explanation
+    evse_sites: Mapping[str, str]
+    pickup_sites: Mapping[str, str]
 
 
 @lru_cache(maxsize=2)
-def _found(problem_json: str, plan_json: str, step: int) -> tuple[str, Explanation]:
-    """Returns the currency of a plan, and why it is so."""
+def _found(problem_json: str, plan_json: str, step: int) -> _Found:
     problem = read_problem(problem_json.encode())
-    return problem.currency, explain(problem, read_plan(plan_json.encode()), step=step)
+    return _Found(
+        problem.currency,
+        explain(problem, read_plan(plan_json.encode()), step=step),
+        {evse.id: site.id for site in problem.sites for evse in site.evses},
+        {each.id: each.pickup_site for each in problem.bookings},
+    )
 
 
-def _told(found: Explanation, teller: Teller, vehicle: str | None) -> dict[str, Any]:
-    is_asked: Callable[[str | None], bool] = lambda name: vehicle in (None, name)  # noqa: E731
+def _told(found: _Found, teller: Teller, asked: Asked) -> dict[str, Any]:
+    def is_asked(vehicle: str | None, site: str | None) -> bool:
+        return asked.vehicle in (None, vehicle) and asked.site in (None, site)
+
+    def begins_there(each: BookingWhy) -> bool:
+        place = found.pickup_sites.get(each.booking)
+        return asked.site in (None, place) and asked.booking in (None, each.booking)
+
+    why = found.why
+    served = [each for each in why.assignments if asked.vehicle in (None, each.vehicle)]
+    charging = why.charging if asked.booking is None else _charged_for(asked.booking, why)
     return {
-        "vehicles": teller.vehicles(e for e in found.vehicles if is_asked(e.vehicle)),
-        "charging": teller.charging(e for e in found.charging if is_asked(e.vehicle)),
-        "assignments": teller.bookings(e for e in found.assignments if is_asked(e.vehicle)),
-        "unserved": teller.bookings(found.unserved),
-        "moves": teller.moves(e for e in found.moves if is_asked(e.vehicle)),
+        "vehicles": teller.vehicles(e for e in why.vehicles if is_asked(e.vehicle, e.site)),
+        "charging": teller.charging(
+            e for e in charging if is_asked(e.vehicle, found.evse_sites.get(e.evse))
+        ),
+        "assignments": teller.bookings(filter(begins_there, served)),
+        "unserved": teller.bookings(filter(begins_there, why.unserved)),
+        "moves": teller.moves(e for e in why.moves if is_asked(e.vehicle, e.site)),
     }
+
+
+def _charged_for(booking_id: str, why: Explanation) -> list[ChargingWhy]:
+    """Returns what the car of a booking charges between its trip before and this one."""
+    trip = next((each for each in why.assignments if each.booking == booking_id), None)
+    if trip is None:
+        return []
+    same_car = [each for each in why.assignments if each.vehicle == trip.vehicle]
+    before = max((e.start_at for e in same_car if e.start_at < trip.start_at), default=None)
+    return [
+        each
+        for each in why.charging
+        if each.vehicle == trip.vehicle
+        and each.to_at <= trip.start_at
+        and (before is None or each.from_at >= before)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BindParameter, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import defer, undefer
 
 from csms.booking.queries import Caution, read_caution
 from csms.energy.counting import forecasts_that_count
@@ -331,6 +331,25 @@ async def current_plan(
     return await session.scalar(newest, {"tenant": tenant})
 
 
+async def whole_plans(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Plan]:
+    """Returns plans by id, with their documents; the problems stay unread."""
+    query = (
+        select(Plan)
+        .options(defer(Plan.problem, raiseload=True), undefer(Plan.document))
+        .where(Plan.id.in_(plan_ids))
+        .execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in await session.scalars(query)}
+
+
+async def pickup_sites(session: AsyncSession, booking_ids: Collection[str]) -> dict[str, str]:
+    """Returns where bookings begin, by id; those that were deleted are left out."""
+    rows = await session.execute(
+        select(Booking.id, Booking.pickup_site_id).where(Booking.id.in_(booking_ids))
+    )
+    return {row.id: row.pickup_site_id for row in rows}
+
+
 async def limits_of_plan(session: AsyncSession, plan_id: str) -> Sequence[ChargingLimit]:
     """Returns the limits that a plan sent, in the order of their making."""
     rows = await session.scalars(
@@ -401,6 +420,12 @@ def plan_resource(
     }
 
 
+def plan_outline(plan: Plan) -> dict[str, Any]:
+    """Returns what lists tell of a plan, without reading its document."""
+    costs = {"cost": plan.cost, "lower_bound": plan.lower_bound}
+    return {**plan_heading(plan, ()), "status": plan.status, **costs}
+
+
 def plan_heading(plan: Plan, limits: Sequence[ChargingLimit]) -> dict[str, Any]:
     """Returns what is known of a stored plan beside its document."""
     return {
@@ -413,6 +438,7 @@ def plan_heading(plan: Plan, limits: Sequence[ChargingLimit]) -> dict[str, Any]:
         "kept_cars": plan.kept_cars,
         "solvers": plan.solvers,
         "time_limit_s": plan.time_limit_s,
+        "currency": plan.currency,
         "gap": None if plan.lower_bound is None else round(plan.cost - plan.lower_bound, 4),
         "trigger": plan.trigger,
         "forecast_source": plan.forecast_source,

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csms.booking.rules import LATE_BY
-from csms.energy.prices import step_prices
+from csms.energy.prices import common_currency, step_prices
 from csms.planning.boxes import (
     Boxes,
     Series,
@@ -142,6 +142,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         bookings=promises.bookings,
         terminal_value_per_kwh=_terminal_value(sites, vehicles),
         turnaround_steps=promises.turnaround_steps,
+        currency=common_currency(rows.prices),
     )
     return Snapshot(
         now=now,

@@ -6,6 +6,7 @@ deep nesting and over-long lists are JSON, but poison further in.
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import msgspec
@@ -20,6 +21,8 @@ ITEMS_MAX = 20_000
 BODY_BYTES_MAX = 4 * 1024 * 1024
 INT64_MAX = 2**63 - 1
 _DECODER = msgspec.json.Decoder()
+_NO_NUMBER = re.compile(r'"([^"\\]{1,64})"\s*:\s*[\[\d\s.,eE+-]{0,400}(NaN|Infinity)\b')
+"""What other languages write for what JSON has no word for, with the name before it."""
 
 
 class UnreadableBody:
@@ -70,9 +73,16 @@ def read_json(data: bytes | str) -> Any:
     except RecursionError:
         raise bad_field("", f"nested deeper than {DEPTH_MAX}") from None
     except (msgspec.MsgspecError, UnicodeError) as broken:
-        raise bad_field("", f"no JSON: {broken}") from None
+        raise bad_field("", f"no JSON: {broken}{_no_number(data)}") from None
     check_json(value)
     return value
+
+
+def _no_number(data: bytes | str) -> str:
+    """Returns in words where a text that is no JSON has NaN or infinity, if it has."""
+    text = data if isinstance(data, str) else data.decode(errors="replace")
+    found = _NO_NUMBER.search(text)
+    return "" if found is None else f"; {found[2]} in {found[1]!r} is no number there"
 
 
 def check_json(value: Any) -> None:

@@ -10,11 +10,11 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -27,6 +27,8 @@ from models.tables.base import Kept, UtcInstant, from_micros, to_micros
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 500
 CURSOR_LENGTH_MAX = 1000
+_PERIODS = (("since", "until"), ("from_", "to"))
+"""What lists call the ends of the time that they are about."""
 
 Row = TypeVar("Row")
 KeptRow = TypeVar("KeptRow", bound=Kept)
@@ -46,6 +48,15 @@ class ListQuery(BaseModel):
     updated_since: Annotated[
         Instant | None, Field(description="What was changed, or came to be known, then or later.")
     ] = None
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        for begins, ends in _PERIODS:
+            start, end = getattr(self, begins, None), getattr(self, ends, None)
+            if start is not None and end is not None and end < start:
+                names = {name: it.alias or name for name, it in type(self).model_fields.items()}
+                raise bad_field(f"/{names[ends]}", f"lies before {names[begins]}")
+        return self
 
 
 class KeptQuery(ListQuery):
@@ -108,11 +119,13 @@ async def fetch_page(
 def filtered(statement: sa.Select[Row], query: ListQuery, *columns: Column) -> sa.Select[Row]:
     """Returns the rows that have what a query asks of these columns, each by the column's name.
 
-    What its caller left out takes no row away.
+    What its caller left out takes no row away; of what may be said several times each counts.
     """
     for column in columns:
         value = getattr(query, column.key)
-        if value is not None:
+        if isinstance(value, list | tuple):
+            statement = statement.where(column.in_(value)) if value else statement
+        elif value is not None:
             statement = statement.where(column == value)
     return statement
 

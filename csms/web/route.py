@@ -7,12 +7,15 @@ idempotent answer is committed together with the change (see `csms.web.work`).
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from csms.web.body import StrictRequest
@@ -23,6 +26,11 @@ from csms.web.shown import Problem
 from models.errors import NotFound
 
 BASE = "/api/v1"
+_COLON = rb"(?::|%3[Aa])"
+_BARE_PLUS = re.compile(
+    rb"(\d\d" + _COLON + rb"\d\d" + _COLON + rb"\d\d(?:\.\d+)?)\+(?=\d\d" + _COLON + rb"\d\d)"
+)
+"""The plus of an instant's offset in an address, where by the letter it is a space."""
 
 
 class DoorRoute(APIRoute):
@@ -31,11 +39,13 @@ class DoorRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Returns the handler with our door in front of it."""
         inner = super().get_route_handler()
+        many = _said_many_times(self)
 
         async def handle(raw: Request) -> Response:
+            raw.scope["query_string"] = _BARE_PLUS.sub(rb"\1%2B", raw.scope["query_string"])
             request = StrictRequest(raw.scope, raw.receive)
             request.state.caller = await authenticate(request)
-            _check_address(request)
+            _check_address(request, many)
             await request.body()
             try:
                 answer = await inner(request)
@@ -67,9 +77,30 @@ def may(scope: Scope) -> Any:
     return Depends(needs(scope), scope="function")
 
 
-def _check_address(request: StrictRequest) -> None:
+def _said_many_times(route: APIRoute) -> frozenset[str]:
+    """Returns the names of a route's query that may be there more than once."""
+    found: set[str] = set()
+    for each in route.dependant.query_params:
+        kind = each.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields = kind.model_fields.items()
+            found |= {it.alias or name for name, it in fields if _is_list(it.annotation)}
+        elif _is_list(kind):
+            found.add(each.alias)
+    return frozenset(found)
+
+
+def _is_list(annotation: Any) -> bool:
+    kinds = (annotation, *get_args(annotation))
+    return any(get_origin(each) in (list, tuple) for each in kinds)
+
+
+def _check_address(request: StrictRequest, many: frozenset[str]) -> None:
     if "\0" in request.url.path or "%00" in request.url.path:
         raise NotFound("there is no such thing")
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if count > 1 and name not in many:
+            raise bad_field(f"/{name}".replace("\0", ""), "is said more than once")
     for name, value in request.query_params.multi_items():
         if "\0" in name or "\0" in value:
             raise bad_field(f"/{name}".replace("\0", ""), "text with a NUL character")

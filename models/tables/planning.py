@@ -25,6 +25,8 @@ class Plan(Base):
     status: Mapped[str]
     cost: Mapped[float]
     lower_bound: Mapped[float | None]
+    currency: Mapped[str] = mapped_column(default="EUR", server_default="EUR")
+    """Of its prices and costs: `scheduler.problem.Problem`."""
     made_by: Mapped[str] = mapped_column(default="solver", server_default="solver")
     """Which level of the chain: `scheduler.rolling.Level`."""
     kept_cars: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -43,6 +43,15 @@ PowerSeries = Annotated[list[PowerW], Field(min_length=1, max_length=STEPS_MAX)]
 PriceList = Annotated[list[Money], Field(min_length=1, max_length=STEPS_MAX)]
 
 
+def _check_length(
+    name: str, series: Sequence[object] | None, first_name: str, first: Sequence[object]
+) -> None:
+    """Lets a series pass that has a value for each step, as the first one has, or is not there."""
+    if series is not None and len(series) != len(first):
+        detail = f"has {len(series)} values, {first_name} has {len(first)}: one for each step"
+        raise bad_field(f"/{name}", detail)
+
+
 class NewForecast(Document):
     """One's own forecast for a site, with one value per step."""
 
@@ -61,12 +70,12 @@ class NewForecast(Document):
 
     @model_validator(mode="after")
     def _in_order(self) -> NewForecast:
-        low_w, high_w = self.q10_w or self.q50_w, self.q90_w or self.q50_w
-        if not len(low_w) == len(self.q50_w) == len(high_w):
-            raise ValueError("q10_w, q50_w and q90_w have one value per step each")
-        for step, (low, middle, high) in enumerate(zip(low_w, self.q50_w, high_w, strict=True)):
-            if not low <= middle <= high:
-                raise ValueError(f"quantiles are out of order at step {step}")
+        for name, series in (("q10_w", self.q10_w), ("q90_w", self.q90_w)):
+            _check_length(name, series, "q50_w", self.q50_w)
+            for step, (value, median) in enumerate(zip(series or (), self.q50_w, strict=False)):
+                if value > median if name == "q10_w" else value < median:
+                    wrong = "above" if name == "q10_w" else "below"
+                    raise bad_field(f"/{name}/{step}", f"{value:g} is {wrong} q50_w, {median:g}")
         return self
 
 
@@ -90,10 +99,9 @@ class NewPrices(Document):
 
     @model_validator(mode="after")
     def _same_length(self) -> NewPrices:
-        steps = len(self.import_price_per_kwh)
-        carbon = self.import_co2_g_per_kwh
-        if len(self.export_price_per_kwh) != steps or (carbon is not None and len(carbon) != steps):
-            raise ValueError("all lists have one value per step")
+        first = self.import_price_per_kwh
+        for name in ("export_price_per_kwh", "import_co2_g_per_kwh"):
+            _check_length(name, getattr(self, name), "import_price_per_kwh", first)
         return self
 
 

@@ -14,7 +14,9 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from starlette.responses import Response
@@ -115,11 +117,13 @@ class NewBattery(Document):
     efficiency: Annotated[float, Field(ge=0.01, le=1)]
     """Applied each way."""
 
-    @model_validator(mode="after")
-    def _fits(self) -> NewBattery:
-        if max(self.soc_wh, self.min_soc_wh) > self.capacity_wh:
-            raise ValueError("soc_wh and min_soc_wh are at most capacity_wh")
-        return self
+    @field_validator("soc_wh", "min_soc_wh")
+    @classmethod
+    def _fits(cls, energy_wh: float, info: ValidationInfo) -> float:
+        capacity_wh = info.data.get("capacity_wh")
+        if capacity_wh is not None and energy_wh > capacity_wh:
+            raise ValueError(f"is at most capacity_wh, {capacity_wh:g}")
+        return energy_wh
 
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -135,11 +139,15 @@ class NewStaffHours(Document):
     end: Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
     """As `17:30`, of the same day; at the latest `24:00`."""
 
-    @model_validator(mode="after")
-    def _begins_first(self) -> NewStaffHours:
-        if self.end <= self.start:
-            raise ValueError("end comes after start")
-        return self
+    @field_validator("end")
+    @classmethod
+    def _begins_first(cls, end: str, info: ValidationInfo) -> str:
+        start = info.data.get("start")
+        if start is not None and end <= start:
+            raise ValueError(
+                f"comes after start, {start}; a night is said as two times of two days"
+            )
+        return end
 
 
 class NewFlexibleLoad(Document):

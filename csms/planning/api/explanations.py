@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
@@ -9,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from csms.planning.explaining import Asked, explained, vehicle_explained
+from csms.planning.explaining import Asked, booking_explained, explained, vehicle_explained
 from csms.planning.queries import current_plan
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
@@ -20,6 +21,7 @@ from csms.web.rows import find_row
 from csms.web.services import services_of
 from csms.web.shown import ReasonShown
 from models.errors import NotFound
+from models.tables.booking import Booking
 from models.tables.fleet import Vehicle
 from models.tables.planning import Plan
 from scheduler.explaining.words import Language
@@ -98,6 +100,16 @@ class VehicleExplained(Shown):
     moves: list[MoveExplained]
 
 
+class BookingWithCharging(BookingExplained):
+    """A booking, the car that the plan in force gives it (or null), and why."""
+
+    plan_id: str
+    language: Language
+    currency: str
+    charging: list[ChargingExplained]
+    """What the car charges between its trip before and this one."""
+
+
 class LanguageQuery(BaseModel):
     """In which language; null: as `Accept-Language` says, else English."""
 
@@ -110,6 +122,8 @@ class ExplanationQuery(LanguageQuery):
     """What to show of an explanation."""
 
     vehicle_id: Annotated[str, Field(max_length=64)] | None = None
+    site_id: Annotated[str, Field(max_length=64)] | None = None
+    """Cars that stand there, what they charge there, bookings that begin there."""
 
 
 @router.get(
@@ -126,7 +140,7 @@ async def explain_plan(
     `current` is the plan in force, and tells what cars do now; others tell what they did when the
     plan was made.
     """
-    asked = _asked(request, query, query.vehicle_id)
+    asked = replace(_asked(request, query, query.vehicle_id), site=query.site_id)
     services = services_of(request)
     # Read first, then told: that takes seconds, and there are but a few readers for all.
     async with services.db.read() as session:
@@ -158,6 +172,26 @@ async def explain_vehicle(
         row = await _in_force(session, caller.tenant)
     asked = _asked(request, query, vehicle_id)
     return _reply(await vehicle_explained(row, asked, services.clock.now()))
+
+
+@router.get(
+    "/bookings/{booking_id}/explanation",
+    response_model=BookingWithCharging,
+    dependencies=[may("read")],
+)
+async def explain_booking(
+    request: Request,
+    caller: CallerNow,
+    booking_id: str,
+    query: Annotated[LanguageQuery, Query()],
+) -> Response:
+    """Say why the plan in force gives a booking its car, or none, and what that charges for it."""
+    services = services_of(request)
+    async with services.db.read() as session:
+        await find_row(session, Booking, booking_id, caller.tenant)
+        row = await _in_force(session, caller.tenant)
+    asked = replace(_asked(request, query, None), booking=booking_id)
+    return _reply(await booking_explained(row, asked, services.clock.now()))
 
 
 def _asked(request: Request, query: LanguageQuery, vehicle_id: str | None) -> Asked:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy.orm import defer
+from sqlalchemy import orm
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from csms.config import LONGEST_PLAN_S
 from csms.planning.improving import LEAST_S
-from csms.planning.queries import current_plan, limit_resource, limits_of_plan, plan_resource
+from csms.planning.queries import (
+    current_plan,
+    limit_resource,
+    limits_of_plan,
+    pickup_sites,
+    plan_outline,
+    plan_resource,
+    whole_plans,
+)
 from csms.updates.api.documents import Duration
 from csms.web.documents import Document, Id, Instant, Shown
 from csms.web.identity import CallerNow
-from csms.web.paging import ListQuery, fetch_page, filtered
+from csms.web.paging import ListQuery, encode_cursor, fetch_page, filtered
 from csms.web.problem import bad_field
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
@@ -29,6 +40,10 @@ from models.tables.charging import ChargingLimit
 from models.tables.energy import Site
 from models.tables.planning import Plan
 from scheduler.rolling import Level
+
+PAGE_BYTES_MAX = 8 * 1024 * 1024
+"""Of the documents of a page of plans."""
+_HEADING = orm.defer(Plan.problem, raiseload=True), orm.defer(Plan.document, raiseload=True)
 
 router = api_router("plans")
 
@@ -82,6 +97,8 @@ class PlanShown(BaseModel):
     time_limit_s: float | None
     """For how long the plan before was bettered into this one, at most; null: it was made at
     once."""
+    currency: str
+    """Of its costs; `XXX`: sites pay in different ones, which are added up as they are."""
     gap: float | None
     """What it costs beyond `lower_bound`: no plan that serves as much can save more than that."""
     trigger: str
@@ -92,6 +109,8 @@ class PlanShown(BaseModel):
     shadow_site_ids: list[str]
     """Those of them where it commands nothing."""
     status: str
+    cost: float
+    """Of all sites together, like `lower_bound` and `kpis`, also where one site is asked for."""
     limits: list[LimitShown]
 
 
@@ -108,13 +127,18 @@ class PlansQuery(ListQuery):
 
     from_: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
+    outline: bool = False
+    """Without what is long: what cars do, step by step, and which booking each serves."""
 
 
 class LimitQuery(ListQuery):
     """Filters of the list of limits."""
 
     station: str | None = None
-    state: LimitState | None = None
+    site_id: str | None = None
+    plan_id: str | None = None
+    state: list[LimitState] = Field(default_factory=list[LimitState], max_length=10)
+    """Several: in any of them."""
     from_: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
 
@@ -140,10 +164,11 @@ class WishShown(Shown):
 async def list_plans(
     session: Reading, caller: CallerNow, query: Annotated[PlansQuery, Query()]
 ) -> Response:
-    """List plans as they were published; without their limits, which `/plans/{id}` shows."""
-    # The problems are as long as the plans, and nothing of them is shown.
-    statement = sa.select(Plan).options(defer(Plan.problem, raiseload=True))
-    statement = statement.where(Plan.tenant_id == caller.tenant)
+    """List plans as they were published; without their limits, which `/plans/{id}` shows.
+
+    A page of whole plans ends where they have 8 MiB together: follow `next_cursor`.
+    """
+    statement = sa.select(Plan).options(*_HEADING).where(Plan.tenant_id == caller.tenant)
     if query.from_ is not None:
         statement = statement.where(Plan.created_at >= query.from_)
     if query.to is not None:
@@ -156,7 +181,27 @@ async def list_plans(
         key=[Plan.id],
         updated=[Plan.created_at],
     )
-    return reply_page([plan_resource(row, ()) for row in rows], next_cursor)
+    if query.outline:
+        return reply_page([plan_outline(row) for row in rows], next_cursor)
+    fits = await _fitting(session, [row.id for row in rows])
+    if fits < len(rows):
+        place = rows[fits - 1]
+        next_cursor = encode_cursor(query.sort or "created_at", [place.created_at, place.id])
+    whole = await whole_plans(session, [row.id for row in rows[:fits]])
+    return reply_page([plan_resource(whole[row.id], ()) for row in rows[:fits]], next_cursor)
+
+
+async def _fitting(session: AsyncSession, plan_ids: Sequence[str]) -> int:
+    """Returns how many plans, of those in order, go into one page: one at least, if there is one.
+
+    Fifty plans of 30 cars have 6 MB, of 3,000 half a gigabyte.
+    """
+    sizes = await session.execute(
+        sa.select(Plan.id, sa.func.length(Plan.document).label("size")).where(Plan.id.in_(plan_ids))
+    )
+    size_of = {row.id: row.size for row in sizes}
+    together = accumulate(size_of[plan_id] for plan_id in plan_ids)
+    return max(sum(size <= PAGE_BYTES_MAX for size in together), min(1, len(plan_ids)))
 
 
 @router.get("/plans/current", response_model=PlanShown, dependencies=[may("read")])
@@ -169,8 +214,13 @@ async def show_current_plan(
         raise NotFound("there is no plan yet")
     if query.site_id is not None and query.site_id not in row.site_ids:
         raise NotFound(f"the plan has no site {query.site_id}")
-    limits = await limits_of_plan(session, row.id)
-    return reply(plan_resource(row, limits, query.site_id))
+    found = plan_resource(row, await limits_of_plan(session, row.id), query.site_id)
+    if query.site_id is not None and found["unserved"]:
+        starts = await pickup_sites(session, [each["booking"] for each in found["unserved"]])
+        found["unserved"] = [
+            each for each in found["unserved"] if starts.get(each["booking"]) == query.site_id
+        ]
+    return reply(found)
 
 
 @router.get("/plans/{plan_id}", response_model=PlanShown, dependencies=[may("read")])
@@ -209,7 +259,8 @@ async def list_limits(
 ) -> Response:
     """List limits that were put on EVSEs, with what became of them."""
     statement = sa.select(ChargingLimit).where(ChargingLimit.tenant_id == caller.tenant)
-    statement = filtered(statement, query, ChargingLimit.station, ChargingLimit.state)
+    told = (ChargingLimit.station, ChargingLimit.site_id, ChargingLimit.plan_id)
+    statement = filtered(statement, query, *told, ChargingLimit.state)
     if query.from_ is not None:
         statement = statement.where(ChargingLimit.created_at >= query.from_)
     if query.to is not None:
