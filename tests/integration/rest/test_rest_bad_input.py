@@ -176,3 +176,65 @@ async def test_a_wrong_patch_changes_nothing(small_house: RestHouse, patch: Any)
     site = await small_house.site()
     await small_house.patch(f"/sites/{site['id']}", patch, 422)
     assert await small_house.get(f"/sites/{site['id']}") == site
+
+
+async def test_a_query_says_each_thing_once_and_forwards(small_house: RestHouse) -> None:
+    house = small_house
+    later, earlier = "2026-06-16T00:00:00Z", "2026-06-15T00:00:00Z"
+    for path, query, field in (
+        ("bookings", "driver_id=a&driver_id=b", "/driver_id"),
+        ("bookings", f"from={later}&to={earlier}", "/to"),
+        ("plans", f"from={later}&to={earlier}", "/to"),
+        ("limits", f"from={later}&to={earlier}", "/to"),
+        ("prices", f"from={later}&to={earlier}", "/to"),
+        ("transactions", f"from={later}&to={earlier}", "/to"),
+        ("plans", "limit=1&limit=2", "/limit"),
+    ):
+        answer = await house.http.get(f"/api/v1/{path}?{query}")
+        assert answer.status_code == 422, (path, query)
+        assert answer.json()["errors"][0]["field"] == field
+    for query in (f"from={later}&to={later}", "status=confirmed&status=at_risk"):
+        assert (await house.http.get(f"/api/v1/bookings?{query}")).status_code == 200
+
+
+async def test_the_plus_of_an_offset_needs_no_escape_in_an_address(small_house: RestHouse) -> None:
+    instants = ("2026-06-15T08:00:00+02:00", "2026-06-15T08%3A00%3A00.5+02%3A00")
+    for text in (*instants, "2026-06-15T08:00:00%2B02:00"):
+        answer = await small_house.http.get(f"/api/v1/bookings?from={text}&limit=1")
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("prices", {"export_price_per_kwh": ["0.1"] * 23}, "/export_price_per_kwh"),
+        ("prices", {"import_co2_g_per_kwh": [1.0] * 25}, "/import_co2_g_per_kwh"),
+        ("forecasts/pv", {"q50_w": [5.0, 5.0], "q90_w": [9.0]}, "/q90_w"),
+        ("forecasts/pv", {"q50_w": [5.0, 5.0], "q10_w": [0.0, 6.0]}, "/q10_w/1"),
+        ("forecasts/pv", {"q50_w": [5.0, 5.0], "q90_w": [4.0, 6.0]}, "/q90_w/0"),
+    ],
+)
+async def test_a_series_that_does_not_fit_is_named(
+    small_house: RestHouse, path: str, body: dict[str, Any], field: str
+) -> None:
+    start = "2026-06-15T00:00:00Z"
+    head = {"site_id": "A", "issued_at": start, "start": start, "step_minutes": 60}
+    prices = {"import_price_per_kwh": ["0.3"] * 24, "export_price_per_kwh": ["0.1"] * 24}
+    whole = head | (prices if path == "prices" else {}) | body
+    problem = await small_house.post(f"/{path}", whole, 422)
+    assert [each["field"] for each in problem["errors"]] == [field]
+
+
+async def test_fields_that_contradict_each_other_are_named(small_house: RestHouse) -> None:
+    full = {"capacity_wh": 10.0, "soc_wh": 11.0, "min_soc_wh": 0.0, "max_charge_w": 1.0}
+    battery = full | {"max_discharge_w": 1.0, "efficiency": 0.9}
+    night = [{"start": "18:00", "end": "08:00"}]
+    wrong = a_site(battery=battery, move_hours=night)
+    problem = await small_house.post("/sites", wrong, 422)
+    assert [each["field"] for each in problem["errors"]] == ["/battery/soc_wh", "/move_hours/0/end"]
+
+
+async def test_a_number_that_json_lacks_is_pointed_at(small_house: RestHouse) -> None:
+    body = b'{"measurements": [], "pv_power_w": [1.5, 2, NaN]}'
+    answer = await small_house.http.post("/api/v1/sites", content=body, headers=JSON)
+    assert answer.json()["detail"].endswith("; NaN in 'pv_power_w' is no number there")
