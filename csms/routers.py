@@ -40,6 +40,7 @@ from csms.planning.api.explanations import router as explanations_router
 from csms.planning.api.plans import router as planning_router
 from csms.planning.api.priorities import router as priorities_router
 from csms.planning.api.shadows import router as shadows_router
+from csms.planning.api.timeline import router as timeline_router
 from csms.reconciliation.api.checks import router as status_checks_router
 from csms.reconciliation.api.oddities import router as reconciliation_router
 from csms.reservations.api import router as reservations_router
@@ -92,6 +93,7 @@ ROUTERS: Sequence[APIRouter] = (
     booking_router,
     planning_router,
     explanations_router,
+    timeline_router,
     shadows_router,
     priorities_router,
     schedules_router,

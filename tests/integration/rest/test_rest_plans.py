@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from csms.commands.plan import plan_command
 from csms.planning.api import plans
 from models.timeline import format_rfc3339
 from tests.builders.rest_house import START, RestHouse, a_trip
@@ -146,3 +150,55 @@ async def test_limits_are_found_by_site_plan_and_several_states(house: RestHouse
     for query in ("site_id=A", "plan_id=1", "state=accepted&state=obeyed", "station=B"):
         answer = await house.http.get(f"/api/v1/limits?{query}")
         assert answer.json() == {"items": [], "next_cursor": None}, answer.text
+
+
+async def test_a_plan_is_told_step_by_step(stepped_on_both: RestHouse) -> None:
+    house = stepped_on_both
+    plan_id = await furnished(house)
+    plan = await house.get("/plans/current")
+    told = await house.get("/plans/current/timeline", site_id="A")
+    assert (told["plan_id"], told["currency"], len(told["items"])) == (plan_id, "EUR", 192)
+    first, last = told["items"][0], told["items"][-1]
+    assert (first["from_at"], first["to_at"]) == (plan["start"], "2026-06-15T06:15:00Z")
+    assert (first["import_price_per_kwh"], last["import_price_per_kwh"]) == (0.5, 0.1)
+    assert last["to_at"] == "2026-06-17T06:00:00Z"
+    charged_w = sum(e["power_w"] * (e["to_step"] - e["from_step"]) for e in plan["charging"])
+    assert sum(each["cars_w"] for each in told["items"]) == pytest.approx(charged_w, abs=10)
+    for each in told["items"]:
+        draws_w = each["load_power_w"] + each["cars_w"] + each["battery_w"] + each["flexible_w"]
+        assert each["grid_w"] == pytest.approx(draws_w - each["pv_used_w"], abs=1)
+    assert (await house.get(f"/plans/{plan_id}/timeline")) == told
+    await house.get("/plans/current/timeline", 404, site_id="B")
+    await house.get("/plans/none/timeline", 404)
+
+
+async def test_a_plan_step_by_step_goes_into_a_spreadsheet(stepped_house: RestHouse) -> None:
+    house = stepped_house
+    await house.get("/plans/current/timeline", 404)
+    plan_id = await furnished(house)
+    answer = await house.http.get("/api/v1/plans/current/timeline?format=csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert f'filename="plan-{plan_id}.csv"' in answer.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    items = (await house.get("/plans/current/timeline"))["items"]
+    assert list(rows[0]) == list(items[0])
+    assert [row["from_at"] for row in rows] == [each["from_at"] for each in items]
+    assert [float(row["grid_w"]) for row in rows] == [each["grid_w"] for each in items]
+    await house.get("/plans/current/timeline", 422, format="xlsx")
+
+
+async def test_a_plan_of_the_service_is_judged_offline(
+    stepped_house: RestHouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = stepped_house
+    await furnished(house)
+    files: list[Path] = []
+    for name in ("problem", "document"):
+        answer = await house.http.get(f"/api/v1/plans/current/{name}")
+        assert answer.headers["content-type"] == "application/json"
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_bytes(answer.content)
+        await house.get(f"/plans/none/{name}", 404)
+    problem, document = files
+    code = plan_command(problem, out=None, check_file=document, time_limit=0.0, as_json=False)
+    assert (code, capsys.readouterr().out) == (0, "ok: no rule is broken\n")
