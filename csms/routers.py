@@ -32,6 +32,7 @@ from csms.grid.api import router as grid_router
 from csms.grid_limits.api import router as grid_limits_router
 from csms.inquiries.api import router as inquiries_router
 from csms.messages.api import router as messages_router
+from csms.moves.api import everywhere as all_moves_router
 from csms.moves.api import router as moves_router
 from csms.needs.api import router as needs_router
 from csms.overrides.api import router as overrides_router
@@ -100,6 +101,7 @@ ROUTERS: Sequence[APIRouter] = (
     simulations_router,
     overrides_router,
     moves_router,
+    all_moves_router,
     grid_limits_router,
     surplus_router,
 )

@@ -176,6 +176,9 @@ def changed(scenario: Scenario, changes: Changes, *, source: str) -> Scenario:
             scenario, [_site(site, changes) for site in scenario.sites], _difference(changes)
         ),
     )
+    if other == scenario and changes.planner is None:
+        detail = "change nothing: all is said to be as it is"
+        raise BadInput(f"changes {source!r}: {detail}", (FieldError("", detail),))
     wrong = mistakes(other)
     if wrong:
         detail = f"make a scenario with {wrong[0].field}: {wrong[0].detail}"

@@ -7,6 +7,7 @@ Nothing here is drawn by chance and nothing moves: see `simulators.world`.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from datetime import datetime
@@ -36,6 +37,7 @@ from simulators.shifts import StaffSpec, mistakes_of_staff
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 """What stations may say of the time is believed in between."""
+_NAMED = re.compile(r"(?:unknown|required) field `([^`]+)`")
 
 
 class Sky(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -393,6 +395,8 @@ def typed(raw: object, kind: type[S], *, what: str, source: str) -> S:
         detail, _, path = str(error).partition(" - at `")
         pointer = path.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "")
         pointer = "/" + pointer.replace(".", "/").lstrip("/") if pointer else ""
+        if named := _NAMED.search(detail):
+            pointer += f"/{named[1]}"
         found = FieldError(pointer, detail)
         raise BadInput(f"{what} {source!r}: {pointer or '/'}: {detail}", (found,)) from error
 

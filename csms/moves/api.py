@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from fastapi import Query, Request
 from starlette.responses import Response
 
+from csms.ledger.work import ReadSession
 from csms.moves.actions import MOVES, finish_move, refuse_move
 from csms.moves.queries import MoveShown, move_resource
 from csms.web.documents import Document, Text
@@ -25,6 +26,7 @@ from models.tables.energy import Site
 from models.tables.moves import MoveOrder
 
 router = api_router("moves", prefix="/sites")
+everywhere = api_router("moves", prefix="/moves")
 
 
 class MoveTold(Document):
@@ -40,6 +42,12 @@ class MoveQuery(ListQuery):
     vehicle_id: str | None = None
 
 
+class AllMovesQuery(MoveQuery):
+    """Filters of the list of moves at all sites."""
+
+    site_id: str | None = None
+
+
 @router.get("/{site_id}/moves", response_model=Page[MoveShown], dependencies=[may("read")])
 async def list_moves(
     request: Request,
@@ -51,6 +59,25 @@ async def list_moves(
     """List what staff is to do at a site, and what it was to do before; next ones first."""
     await find_row(session, Site, site_id, caller.tenant)
     statement = sa.select(MoveOrder).where(MoveOrder.site_id == site_id)
+    return await _page(request, session, statement, query)
+
+
+@everywhere.get("", response_model=Page[MoveShown], dependencies=[may("read")])
+async def list_all_moves(
+    request: Request,
+    session: Reading,
+    caller: CallerNow,
+    query: Annotated[AllMovesQuery, Query()],
+) -> Response:
+    """List what staff is to do at all sites, and what it was to do before; next ones first."""
+    statement = sa.select(MoveOrder).where(MoveOrder.tenant_id == caller.tenant)
+    statement = filtered(statement, query, MoveOrder.site_id)
+    return await _page(request, session, statement, query)
+
+
+async def _page(
+    request: Request, session: ReadSession, statement: sa.Select[MoveOrder], query: MoveQuery
+) -> Response:
     statement = filtered(statement, query, MoveOrder.status, MoveOrder.vehicle_id)
     rows, cursor = await fetch_page(
         session,

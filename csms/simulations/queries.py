@@ -19,6 +19,8 @@ class SimulationListed(Shown):
     """A simulation, without what is long: what was to be different, and what it came to."""
 
     id: str
+    title: str
+    """Of its changes; empty: they have none."""
     scenario: str
     days: int
     seed: int | None
@@ -62,12 +64,13 @@ class SimulationShown(SimulationListed):
     """Today, changed, and the difference, as `comparison.json` has them; null until it is done."""
 
 
-_LISTED = tuple(name for name in SimulationListed.model_fields if name != "place")
+_LISTED = tuple(name for name in SimulationListed.model_fields if name not in {"title", "place"})
 
 
 def simulation_resource(row: Simulation) -> dict[str, Any]:
     """Returns a simulation as events show it: its place in the queue changes without one."""
-    return {name: getattr(row, name) for name in _LISTED}
+    title = row.changes.get("title", "")
+    return {"id": row.id, "title": title, **{name: getattr(row, name) for name in _LISTED}}
 
 
 def shown_simulation(row: Simulation, queue: Mapping[str, int]) -> dict[str, Any]:

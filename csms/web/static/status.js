@@ -65,9 +65,7 @@ async function readAll() {
     plan, site: keyed(sites, "id"), station: keyed(stations, "identity"), vehicle: keyed(vehicles, "id"),
     transaction: keyed(transactions, "id"), booking: keyed([...ahead.items, ...late], "id"),
   });
-  const staffed = sites.filter((site) => site.move_price !== null);
-  const moves = await Promise.all(staffed.map((site) => all(`/sites/${encodeURIComponent(site.id)}/moves?status=open`)));
-  house.move = keyed(moves.flat(), "id");
+  house.move = keyed(await all("/moves?status=open"), "id");
   await Promise.all(sites.map(async (site) => {
     const page = await ask(`/sites/${encodeURIComponent(site.id)}/measurements?limit=1&sort=-measured_at`);
     if (page && page.items.length) house.measured.set(site.id, page.items[0]);

@@ -172,7 +172,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"move_price": 3.5}, "/move_price"),
     ({"move_hours": [{"start": "8:00", "end": "12:00"}]}, "/move_hours/0/start"),
     ({"move_hours": [{"start": "08:00", "end": "25:00"}]}, "/move_hours/0/end"),
-    ({"move_hours": [{"start": "12:00", "end": "08:00"}]}, "/move_hours/0"),
+    ({"move_hours": [{"start": "12:00", "end": "08:00"}]}, "/move_hours/0/end"),
     ({"move_hours": [{"days": [], "start": "08:00", "end": "09:00"}]}, "/move_hours/0/days"),
 ]
 
@@ -190,6 +190,10 @@ async def test_moves_are_for_operators_of_their_site_and_wrong_prices_are_named(
     await small.rest.get(f"/sites/B/moves/{order['id']}", 404)
     await small.rest.post(f"/sites/B/moves/{order['id']}/done", {}, 404)
     await small.rest.get("/sites/C/moves", 404)
+    assert await small.rest.get("/moves", site_id="A") == await small.rest.get(MOVES)
+    assert await small.rest.get("/moves", status="open") == await small.rest.get("/moves")
+    assert (await small.rest.get("/moves", site_id="B"))["items"] == []
+    assert (await small.rest.get("/moves", vehicle_id="car-1"))["items"] == [order]
     assert await small.rest.events(f"move/{order['id']}") == ["move.ordered"]
     for changes, field in WRONG:
         told = await small.rest.patch("/sites/A", changes, 422)

@@ -17,9 +17,12 @@ async def test_what_waits_is_listed_cancelled_and_forgotten(database_url: str) -
         first = await house.post("/simulations", WISH, 202)
         second = await house.post("/simulations", {**WISH, "scenario": block(), "seed": 7}, 202)
         assert (first["scenario"], first["days"], first["planner"]) == ("ydeal", 7, "plan")
+        assert first["title"] == CHANGES["title"]
         assert (second["scenario"], second["seed"], second["changes"]) == ("block", 7, CHANGES)
         page = await house.get("/simulations", limit=1)
-        assert [each["id"] for each in page["items"]] == [second["id"]]
+        assert [(each["id"], each["title"]) for each in page["items"]] == [
+            (second["id"], CHANGES["title"])
+        ]
         page = await house.get("/simulations", limit=1, cursor=page["next_cursor"])
         assert ([each["id"] for each in page["items"]], page["next_cursor"]) == (
             [first["id"]],
@@ -61,11 +64,13 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"scenario": "atlantis"}, "/scenario", "no shipped scenario 'atlantis'"),
     ({"scenario": "/etc/passwd"}, "/scenario", "no shipped scenario"),
     ({"scenario": 5}, "/scenario", "valid string"),
-    ({"scenario": {}}, "/scenario", "missing required field"),
+    ({"scenario": {}}, "/scenario/name", "missing required field"),
     ({"scenario": block(seed="x")}, "/scenario/seed", "Expected `int`"),
     ({"scenario": block(timezone="Mars/Base")}, "/scenario/timezone", "unknown time zone"),
     ({"changes": {}}, "/changes", "change nothing"),
-    ({"changes": {"sun": 1}}, "/changes", "unknown field `sun`"),
+    ({"changes": {"sun": 1}}, "/changes/sun", "unknown field `sun`"),
+    ({"changes": {"pv": [{"site": "block"}]}}, "/changes", "all is said to be as it is"),
+    ({"changes": {"pv": [{"sight": "x"}]}}, "/changes/pv/0/sight", "unknown field `sight`"),
     ({"changes": {"remove_stations": ["X"]}}, "/changes/remove_stations/0", "unknown station"),
     (
         {"changes": {"add_cars": [{"site": "block", "model": "city-145", "count": 999}]}},
