@@ -337,6 +337,14 @@ async def store_prices(work: UnitOfWork, site: Site, values: Mapping[str, Any]) 
     return row
 
 
+async def delete_prices(work: UnitOfWork, row: PriceSeries) -> None:
+    """Takes a series back, as if it had never been pushed: those before it hold again."""
+    resource = price_resource(row)
+    work.emit("prices.deleted", subject=f"prices/{row.id}", resource=resource, site_id=row.site_id)
+    work.request_plan(row.site_id, "prices deleted")
+    await work.session.delete(row)
+
+
 def _check_issued(work: UnitOfWork, values: Mapping[str, Any]) -> None:
     """Refuses what would hold before all that is issued until its time has come."""
     if values["issued_at"] > work.now + MEASURED_AHEAD:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from csms.energy.actions import store_forecast, store_prices
+from csms.energy.actions import delete_prices, store_forecast, store_prices
 from csms.energy.api.sites import PeriodQuery
 from csms.energy.counting import sources_of
 from csms.energy.queries import (
@@ -26,7 +26,7 @@ from csms.web.documents import Currency, Document, Id, Instant, Money, PowerW
 from csms.web.identity import CallerNow
 from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import bad_field
-from csms.web.reply import reply, reply_page
+from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_row
 from csms.web.services import services_of
@@ -262,6 +262,17 @@ async def get_prices(session: Reading, caller: CallerNow, series_id: str) -> Res
         raise NotFound(f"there are no prices {series_id}")
     await find_row(session, Site, row.site_id, caller.tenant)
     return reply(price_resource(row))
+
+
+@router.delete("/prices/{series_id}", status_code=204, dependencies=[may("energy")])
+async def remove_prices(work: Work, series_id: str) -> Response:
+    """Take prices back that were wrong; those issued before hold again, and its site is planned."""
+    row = await work.session.get(PriceSeries, series_id)
+    if row is None:
+        raise NotFound(f"there are no prices {series_id}")
+    await find_row(work.session, Site, row.site_id, work.tenant)
+    await delete_prices(work, row)
+    return no_content()
 
 
 def _texts(prices: Sequence[Decimal]) -> list[str]:

@@ -202,3 +202,20 @@ async def test_a_plan_of_the_service_is_judged_offline(
     problem, document = files
     code = plan_command(problem, out=None, check_file=document, time_limit=0.0, as_json=False)
     assert (code, capsys.readouterr().out) == (0, "ok: no rule is broken\n")
+
+
+async def test_prices_that_were_wrong_are_taken_back(stepped_house: RestHouse) -> None:
+    house = stepped_house
+    await furnished(house)
+    await priced(house, "A", "CHF")
+    series = {each["currency"]: each for each in (await house.get("/prices"))["items"]}
+    right, wrong = series["EUR"], series["CHF"]
+    async with house.client(await house.key("viewer")) as viewer:
+        assert (await viewer.delete(f"/api/v1/prices/{wrong['id']}")).status_code == 403
+    await house.delete(f"/prices/{wrong['id']}")
+    await house.delete(f"/prices/{wrong['id']}", 404)
+    assert (await house.get("/prices"))["items"] == [right]
+    assert await house.events(f"prices/{wrong['id']}") == ["prices.pushed", "prices.deleted"]
+    await plan_made(house)
+    told = await house.get("/plans/current/timeline")
+    assert (told["currency"], told["items"][0]["import_price_per_kwh"]) == ("EUR", 0.5)

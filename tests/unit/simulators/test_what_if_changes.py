@@ -106,7 +106,7 @@ def test_a_building_of_which_nothing_was_known_can_be_given_heat() -> None:
     [
         ({}, "", "change nothing"),
         ({"title": "x"}, "", "change nothing"),
-        ({"more_sun": True}, "", "more_sun"),
+        ({"more_sun": True}, "/more_sun", "more_sun"),
         ({"planner": "magic"}, "/planner", "magic"),
         ({"weather": ["snow"]}, "/weather/0", "snow"),
         ({"add_cars": [{"site": "x", "model": "city-145"}]}, "/add_cars/0/site", "unknown site"),
