@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 from fastapi import Query, Request
 from pydantic import AwareDatetime, Field
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from csms.booking.actions import (
     Asked,
@@ -25,6 +26,7 @@ from csms.booking.actions import (
 from csms.booking.desk import Desk
 from csms.booking.handover import Observed, give_back, start
 from csms.booking.queries import booking_resource
+from csms.ledger.work import ReadSession
 from csms.web.documents import (
     Custom,
     Document,
@@ -40,14 +42,15 @@ from csms.web.documents import (
     read_document,
 )
 from csms.web.etag import check_if_match
-from csms.web.identity import CallerNow
+from csms.web.identity import Caller, CallerNow
 from csms.web.language import language_of
-from csms.web.paging import KeptQuery, filtered, kept_page
+from csms.web.paging import LIMIT_MAX, Filter, KeptQuery, filtered, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
 from csms.web.route import BASE, api_router, may
-from csms.web.services import services_of
+from csms.web.services import Services, services_of
 from csms.web.shown import Page, ReasonShown
+from csms.web.spreadsheet import csv_lines
 from csms.web.work import Once, Reading, Work
 from models.states import BookingStatus
 from models.tables.booking import Booking
@@ -201,8 +204,8 @@ class QuoteShown(Shown):
     or more."""
 
 
-class BookingQuery(KeptQuery):
-    """Filters of the list of bookings."""
+class BookingFilter(Filter):
+    """Which bookings are wanted."""
 
     status: list[BookingStatus] = Field(default_factory=list[BookingStatus], max_length=10)
     """Several: with any of them."""
@@ -212,6 +215,13 @@ class BookingQuery(KeptQuery):
     dropoff_site_id: str | None = None
     from_: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
+
+
+class BookingQuery(KeptQuery, BookingFilter):
+    """Filters of the list of bookings."""
+
+
+_COLUMNS = [name for name in BookingShown.model_fields if name != "assigned_evse"]
 
 
 def desk_of(request: Request) -> Desk:
@@ -265,6 +275,45 @@ async def list_bookings(
     session: Reading, caller: CallerNow, query: Annotated[BookingQuery, Query()]
 ) -> Response:
     """List bookings; `from` and `to` select those that overlap that time."""
+    rows, next_cursor = await _listed(session, caller, query)
+    return reply_page([booking_resource(row) for row in rows], next_cursor)
+
+
+@router.get(
+    "/bookings.csv",
+    dependencies=[may("read")],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}}}},
+)
+async def export_bookings(
+    request: Request, caller: CallerNow, query: Annotated[BookingFilter, Query()]
+) -> Response:
+    """Download bookings as a table, all that the filters of the list select, by their start."""
+    pages = _pages(services_of(request), caller, query)
+    return StreamingResponse(
+        csv_lines(_COLUMNS, pages),
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="bookings.csv"'},
+    )
+
+
+async def _pages(
+    services: Services, caller: Caller, query: BookingFilter
+) -> AsyncIterator[list[dict[str, Any]]]:
+    page = BookingQuery.model_construct(**query.model_dump(), limit=LIMIT_MAX, sort="start")
+    cursor: str | None = None
+    while True:
+        page = page.model_copy(update={"cursor": cursor})
+        async with services.db.read() as session:
+            rows, cursor = await _listed(session, caller, page)
+        yield [booking_resource(row) for row in rows]
+        if cursor is None:
+            return
+
+
+async def _listed(
+    session: ReadSession, caller: Caller, query: BookingQuery
+) -> tuple[list[Booking], str | None]:
     statement = sa.select(Booking).where(Booking.tenant_id == caller.tenant)
     statement = filtered(
         statement,
@@ -279,10 +328,7 @@ async def list_bookings(
         statement = statement.where(Booking.end > query.from_)
     if query.to is not None:
         statement = statement.where(Booking.start < query.to)
-    rows, next_cursor = await kept_page(
-        session, statement, query, Booking, Booking.start, Booking.end
-    )
-    return reply_page([booking_resource(row) for row in rows], next_cursor)
+    return await kept_page(session, statement, query, Booking, Booking.start, Booking.end)
 
 
 @router.get("/bookings/{booking_id}", response_model=BookingShown, dependencies=[may("read")])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -23,13 +20,13 @@ from csms.messages.queries import (
     newest_message,
     stations_of,
 )
-from csms.messages.rules import cell
 from csms.web.documents import Instant
 from csms.web.identity import Caller, CallerNow
 from csms.web.paging import (
     CURSOR_LENGTH_MAX,
     LIMIT_DEFAULT,
     LIMIT_MAX,
+    Filter,
     decode_cursor,
     encode_cursor,
 )
@@ -39,13 +36,13 @@ from csms.web.route import api_router, may
 from csms.web.rows import find_row
 from csms.web.services import Services, services_of
 from csms.web.shown import Page
+from csms.web.spreadsheet import csv_lines
 from csms.web.streams import Read, frame, last_event_id, stream_of, streams_of
 from csms.web.work import Reading
 from models.errors import NotAllowed
 from models.tables.energy import Site
 from models.tables.ledger import Message
 from models.tables.stations import Station
-from models.timeline import format_rfc3339
 
 LOOK_EVERY_S = 1.0
 """How late a live message may be: messages ring no bell, so that nobody pays who does not look."""
@@ -58,13 +55,13 @@ Identity = Annotated[str, Field(min_length=1, max_length=48)]
 Action = Annotated[str, Field(max_length=64)]
 
 
-class MessageFilter(BaseModel):
+class MessageFilter(Filter):
     """Which messages of one station are wanted; no filter: all."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     direction: Literal["in", "out"] | None = None
-    action: Annotated[list[Action], Field(max_length=20)] = []
+    action: list[Action] = Field(default_factory=list[Action], max_length=20)
     outcome: Literal["result", "error", "malformed", "no-answer", "quarantined"] | None = None
     text: Annotated[
         str | None,
@@ -77,7 +74,7 @@ class MessageFilter(BaseModel):
 class FleetFilter(MessageFilter):
     """Which messages of all stations are wanted."""
 
-    station: Annotated[list[Identity], Field(max_length=50)] = []
+    station: list[Identity] = Field(default_factory=list[Identity], max_length=50)
     site_id: Annotated[str, Field(max_length=64)] | None = None
 
 
@@ -157,9 +154,11 @@ async def export_messages(
     async with services.db.read() as session:
         wanted = await _wanted(session, caller, query)
     pages = _pages(services, wanted, people=caller.sees_people)
-    lines, kind = (_csv, "text/csv") if query.format == "csv" else (_ndjson, "application/x-ndjson")
+    as_csv = query.format == "csv"
+    lines = csv_lines(list(MessageShown.model_fields), pages) if as_csv else _ndjson(pages)
+    kind = "text/csv" if as_csv else "application/x-ndjson"
     return StreamingResponse(
-        lines(pages),
+        lines,
         media_type=kind,
         headers={
             "Content-Disposition": f'attachment; filename="messages.{query.format}"',
@@ -254,22 +253,3 @@ async def _pages(
 async def _ndjson(pages: AsyncIterator[Sequence[dict[str, Any]]]) -> AsyncIterator[bytes]:
     async for page in pages:
         yield b"".join(msgspec.json.encode(each) + b"\n" for each in page)
-
-
-async def _csv(pages: AsyncIterator[Sequence[dict[str, Any]]]) -> AsyncIterator[bytes]:
-    columns = list(MessageShown.model_fields)
-    yield ",".join(columns).encode() + b"\r\n"
-    async for page in pages:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([_cell(each[name]) for name in columns] for each in page)
-        yield text.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, str):
-        return cell(value)
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return format_rfc3339(value)
-    return msgspec.json.encode(value).decode()

@@ -59,11 +59,3 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [_shown(name, item) for item in cast("list[Any]", value)]
     return MASK if isinstance(value, str) else without_tokens(value)
-
-
-def cell(text: str) -> str:
-    """Returns text for a CSV file, in which no program takes it for a formula.
-
-    A hostile station chooses what stands in a malformed frame, and a spreadsheet opens the file.
-    """
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

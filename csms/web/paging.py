@@ -35,19 +35,10 @@ KeptRow = TypeVar("KeptRow", bound=Kept)
 Column = InstrumentedAttribute[Any]
 
 
-class ListQuery(BaseModel):
-    """The query of every list; features add their filters. Unknown parameters are refused."""
+class Filter(BaseModel):
+    """What a query selects. Unknown parameters are refused, and times that run backwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
-    cursor: Annotated[str, Field(max_length=CURSOR_LENGTH_MAX)] | None = None
-    sort: Annotated[str, Field(max_length=40, description="A field; -field: descending")] | None = (
-        None
-    )
-    updated_since: Annotated[
-        Instant | None, Field(description="What was changed, or came to be known, then or later.")
-    ] = None
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -57,6 +48,19 @@ class ListQuery(BaseModel):
                 names = {name: it.alias or name for name, it in type(self).model_fields.items()}
                 raise bad_field(f"/{names[ends]}", f"lies before {names[begins]}")
         return self
+
+
+class ListQuery(Filter):
+    """The query of every list; features add their filters."""
+
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
+    cursor: Annotated[str, Field(max_length=CURSOR_LENGTH_MAX)] | None = None
+    sort: Annotated[str, Field(max_length=40, description="A field; -field: descending")] | None = (
+        None
+    )
+    updated_since: Annotated[
+        Instant | None, Field(description="What was changed, or came to be known, then or later.")
+    ] = None
 
 
 class KeptQuery(ListQuery):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from csms.messages.rules import MASK, cell, without_tokens
+from csms.messages.rules import MASK, without_tokens
+from csms.web.spreadsheet import cell
 
 
 def test_no_token_is_left_wherever_it_stands() -> None:
