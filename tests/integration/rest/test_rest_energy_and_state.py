@@ -79,7 +79,7 @@ async def test_prices_keep_every_digit(house: RestHouse) -> None:
     [
         ({"import_price_per_kwh": [0.25, 0.3]}, "/import_price_per_kwh/0"),
         ({"import_price_per_kwh": ["0.25", "NaN"]}, "/import_price_per_kwh/1"),
-        ({"import_price_per_kwh": ["0.25"]}, ""),
+        ({"import_price_per_kwh": ["0.25"]}, "/export_price_per_kwh"),
         ({"import_price_per_kwh": []}, "/import_price_per_kwh"),
         ({"currency": "euro"}, "/currency"),
         ({"step_minutes": 7}, "/step_minutes"),
