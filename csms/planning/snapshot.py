@@ -131,8 +131,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
     evses = {evse.id: evse for site in sites for evse in site.evses}
-    margins = rows.caution.margins
-    promises = read_promises(rows.bookings, grid, now, vehicles, evses, margins)
+    promises = read_promises(rows.bookings, grid, now, vehicles, evses, rows.caution.margins)
     problem = Problem(
         start=grid.start,
         step_minutes=STEP_MINUTES,
