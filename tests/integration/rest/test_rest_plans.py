@@ -55,8 +55,8 @@ async def test_a_plan_is_told_in_the_currency_of_its_prices(stepped_on_both: Res
     assert (await house.get("/plans/current"))["currency"] == "XXX", "for two there is no name"
 
 
-async def test_an_outline_of_plans_leaves_out_what_is_long(stepped_on_both: RestHouse) -> None:
-    house = stepped_on_both
+async def test_an_outline_of_plans_leaves_out_what_is_long(stepped_house: RestHouse) -> None:
+    house = stepped_house
     plan_id = await furnished(house)
     (whole,) = (await house.get("/plans"))["items"]
     (outline,) = (await house.get("/plans", outline=True))["items"]
@@ -119,9 +119,9 @@ async def unserved(house: RestHouse, **query: str) -> list[dict[str, Any]]:
 
 
 async def test_explanations_are_asked_for_by_site_and_by_booking(
-    stepped_on_both: RestHouse,
+    stepped_house: RestHouse,
 ) -> None:
-    house = stepped_on_both
+    house = stepped_house
     plan_id = await furnished(house)
     await house.site(id="B")
     (booking,) = (await house.get("/bookings"))["items"]
@@ -152,8 +152,8 @@ async def test_limits_are_found_by_site_plan_and_several_states(house: RestHouse
         assert answer.json() == {"items": [], "next_cursor": None}, answer.text
 
 
-async def test_a_plan_is_told_step_by_step(stepped_on_both: RestHouse) -> None:
-    house = stepped_on_both
+async def test_a_plan_is_told_step_by_step(stepped_house: RestHouse) -> None:
+    house = stepped_house
     plan_id = await furnished(house)
     plan = await house.get("/plans/current")
     told = await house.get("/plans/current/timeline", site_id="A")
