@@ -154,8 +154,15 @@ def bad_field(field: str, detail: str) -> BadInput:
     return BadInput(f"{field or 'the document'}: {detail}", [FieldError(field, detail)])
 
 
-def bad_input(broken: ValidationError | RequestValidationError) -> BadInput:
-    """Returns our error for what pydantic found; fields as pointers into body or query."""
+def bad_input(
+    broken: ValidationError | RequestValidationError, query: Sequence[str] = ()
+) -> BadInput:
+    """Returns our error for what pydantic found; fields as pointers into body or query.
+
+    Args:
+        broken: what it found.
+        query: the names that the query of the request may have.
+    """
     errors: list[FieldError] = []
     for found in broken.errors():
         place: tuple[str | int, ...] = tuple(found["loc"])
@@ -163,6 +170,9 @@ def bad_input(broken: ValidationError | RequestValidationError) -> BadInput:
             place = place[1:]  # drop "body", "query", "path" or "header"
         place = tuple(part for part in place if not str(part).startswith(VARIANT))
         detail = str(found["msg"]).removeprefix("Value error, ")
+        if found["type"] == "extra_forbidden":
+            in_query = found["loc"][:1] == ("query",)
+            detail = "is not known here" + (f"; allowed: {', '.join(query)}" if in_query else "")
         errors.append(FieldError(json_pointer(*place), detail))
     shown = "; ".join(f"{error.field or 'body'}: {error.detail}" for error in errors[:3])
     return BadInput(shown or "the request can't be right", errors)

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from csms.web.body import StrictRequest
 from csms.web.idempotency import AnsweredBefore
 from csms.web.identity import Scope, authenticate, needs
-from csms.web.problem import PROBLEM_TYPE, bad_field
+from csms.web.problem import PROBLEM_TYPE, bad_field, bad_input
 from csms.web.shown import Problem
 from models.errors import NotFound
 
@@ -39,7 +39,8 @@ class DoorRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Returns the handler with our door in front of it."""
         inner = super().get_route_handler()
-        many = _said_many_times(self)
+        query = _query_of(self)
+        many = frozenset(name for name, kind in query.items() if _is_list(kind))
 
         async def handle(raw: Request) -> Response:
             raw.scope["query_string"] = _BARE_PLUS.sub(rb"\1%2B", raw.scope["query_string"])
@@ -52,7 +53,7 @@ class DoorRoute(APIRoute):
             except AnsweredBefore as before:
                 return before.answer
             except RequestValidationError as broken:
-                raise await _reason(request, broken) from None
+                raise await _reason(request, broken, sorted(query)) from None
             request.state.answer = answer
             return answer
 
@@ -77,17 +78,17 @@ def may(scope: Scope) -> Any:
     return Depends(needs(scope), scope="function")
 
 
-def _said_many_times(route: APIRoute) -> frozenset[str]:
-    """Returns the names of a route's query that may be there more than once."""
-    found: set[str] = set()
+def _query_of(route: APIRoute) -> dict[str, Any]:
+    """Returns what the query of a route may hold: the type of each name."""
+    found: dict[str, Any] = {}
     for each in route.dependant.query_params:
         kind = each.field_info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             fields = kind.model_fields.items()
-            found |= {it.alias or name for name, it in fields if _is_list(it.annotation)}
-        elif _is_list(kind):
-            found.add(each.alias)
-    return frozenset(found)
+            found |= {field.alias or name: field.annotation for name, field in fields}
+        else:
+            found[each.alias] = kind
+    return found
 
 
 def _is_list(annotation: Any) -> bool:
@@ -106,7 +107,9 @@ def _check_address(request: StrictRequest, many: frozenset[str]) -> None:
             raise bad_field(f"/{name}".replace("\0", ""), "text with a NUL character")
 
 
-async def _reason(request: StrictRequest, broken: RequestValidationError) -> Exception:
+async def _reason(
+    request: StrictRequest, broken: RequestValidationError, names: list[str]
+) -> Exception:
     """Returns the true cause of a refusal: an unreadable body looks like missing fields."""
     if request.unreadable is not None:
         return request.unreadable.reason
@@ -114,4 +117,4 @@ async def _reason(request: StrictRequest, broken: RequestValidationError) -> Exc
         0
     ].strip().endswith("json"):
         return bad_field("", "a body is sent as Content-Type: application/json")
-    return broken
+    return bad_input(broken, names)

@@ -197,6 +197,17 @@ async def test_a_query_says_each_thing_once_and_forwards(small_house: RestHouse)
         assert (await house.http.get(f"/api/v1/bookings?{query}")).status_code == 200
 
 
+async def test_a_filter_that_is_not_there_is_told_which_are(small_house: RestHouse) -> None:
+    answer = await small_house.http.get("/api/v1/sites/A/moves?car=1")
+    (error,) = answer.json()["errors"]
+    allowed = "cursor, limit, sort, status, updated_since, vehicle_id"
+    assert error == {"field": "/car", "detail": f"is not known here; allowed: {allowed}"}
+    red = a_site(colour="red")
+    assert (await small_house.post("/sites", red, 422))["errors"][0]["detail"] == (
+        "is not known here"
+    )
+
+
 async def test_the_plus_of_an_offset_needs_no_escape_in_an_address(small_house: RestHouse) -> None:
     instants = ("2026-06-15T08:00:00+02:00", "2026-06-15T08%3A00%3A00.5+02%3A00")
     for text in (*instants, "2026-06-15T08:00:00%2B02:00"):
