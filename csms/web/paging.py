@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -127,8 +127,9 @@ def filtered(statement: sa.Select[Row], query: ListQuery, *columns: Column) -> s
     """
     for column in columns:
         value = getattr(query, column.key)
-        if isinstance(value, list | tuple):
-            statement = statement.where(column.in_(value)) if value else statement
+        if isinstance(value, list):
+            several = cast("list[Any]", value)
+            statement = statement.where(column.in_(several)) if several else statement
         elif value is not None:
             statement = statement.where(column == value)
     return statement

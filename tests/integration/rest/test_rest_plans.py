@@ -200,7 +200,7 @@ async def test_a_plan_of_the_service_is_judged_offline(
         files[-1].write_bytes(answer.content)
         await house.get(f"/plans/none/{name}", 404)
     problem, document = files
-    code = plan_command(problem, out=None, check_file=document, time_limit=0.0, as_json=False)
+    code = plan_command(problem, out=None, check_file=document, time_limit_s=0.0, as_json=False)
     assert (code, capsys.readouterr().out) == (0, "ok: no rule is broken\n")
 
 
