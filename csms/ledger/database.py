@@ -15,7 +15,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from csms.ledger.glance import Glances, Lookup
-from csms.ledger.inline import InlineConnection, connect_inline
+from csms.ledger.inline import InlineSession
 from csms.ledger.threaded import ThreadedConnection, connect_threaded
 from csms.ledger.work import Committed, Dialect, ReadSession, UnitOfWork, WriteSession
 from models.clocks import Clock
@@ -80,6 +80,8 @@ class Database:
             raise BadInput(
                 "database url: allowed are sqlite:///PATH and postgresql://USER:PW@HOST/DB"
             )
+        self._readers: AsyncEngine | sa.Engine
+        self._writers: AsyncEngine | sa.Engine
         if self.dialect == "sqlite":
             self._readers = self._sqlite_engine(writing=False)
             self._writers = self._sqlite_engine(writing=True)
@@ -114,6 +116,7 @@ class Database:
     @property
     def write_engine(self) -> AsyncEngine:
         """The engine of the committer on PostgreSQL."""
+        assert isinstance(self._writers, AsyncEngine)
         return self._writers
 
     def on_commit(self, listener: Callable[[Committed], None]) -> None:
@@ -134,7 +137,7 @@ class Database:
             Unavailable: if the database can't be reached.
         """
         with away(), unreachable():
-            async with self._writers.connect() as connection:
+            async with _session(self._writers) as session:
                 if self.dialect == "sqlite":
                     checks = {
                         "journal_mode": ("wal",),
@@ -146,7 +149,7 @@ class Database:
                     checks = {"synchronous_commit": tuple(_DURABLE), "fsync": ("on",)}
                     show = "SHOW"
                 for name, safe in checks.items():
-                    found = str((await connection.exec_driver_sql(f"{show} {name}")).scalar())
+                    found = str(await session.scalar(sa.text(f"{show} {name}")))
                     if found not in safe:
                         raise UnsafeDatabase(
                             f"the database has {name} = {found}, so that a power cut would lose"
@@ -157,9 +160,11 @@ class Database:
         """Closes all connections; a private database is deleted."""
         if self._glances is not None:
             self._glances.close()
-        await self._readers.dispose()
-        if self._writers is not self._readers:
-            await self._writers.dispose()
+        for engine in {self._readers, self._writers}:
+            if isinstance(engine, AsyncEngine):
+                await engine.dispose()
+            else:
+                engine.dispose()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -172,9 +177,8 @@ class Database:
         """
         options = _SNAPSHOT if self.dialect == "postgresql" else None
         with away():
-            async with AsyncSession(self._readers, expire_on_commit=False) as session:
-                with unreachable():
-                    await session.connection(execution_options=options)
+            async with _session(self._readers) as session:
+                await _begin(session, options)
                 yield ReadSession(session)
 
     async def glance(self, statement: Lookup, **parameters: Any) -> Sequence[Any]:
@@ -194,8 +198,9 @@ class Database:
         # One statement needs no transaction around it, which on PostgreSQL is two more answers.
         options = {"isolation_level": "AUTOCOMMIT"} if self.dialect == "postgresql" else {}
         with away(), unreachable():
-            async with self._readers.execution_options(**options).connect() as connection:
-                return (await connection.execute(statement, parameters)).all()
+            async with _session(self._readers) as session:
+                await _begin(session, options)
+                return (await session.execute(statement, parameters)).all()
 
     @asynccontextmanager
     async def write(
@@ -220,7 +225,7 @@ class Database:
         self, clock: Clock, ids: IdMaker, actor: str, tenant: str
     ) -> AsyncGenerator[UnitOfWork]:
         with away():
-            async with AsyncSession(self._writers, expire_on_commit=False) as session:
+            async with _session(self._writers) as session:
                 work = UnitOfWork(
                     WriteSession(ReadSession(session)),
                     clock=clock,
@@ -231,8 +236,7 @@ class Database:
                 )
                 # On SQLite the first statement takes the write lock, before it reads anything: what
                 # is read can't change any more.
-                with unreachable():
-                    await session.connection()
+                await _begin(session)
                 yield work
                 outcome = await work.finish()
                 await session.commit()
@@ -273,17 +277,33 @@ class Database:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
 
-    def _sqlite_engine(self, *, writing: bool) -> AsyncEngine:
-        engine = create_async_engine(
+    def _sqlite_engine(self, *, writing: bool) -> AsyncEngine | sa.Engine:
+        options: dict[str, Any] = {
+            # The one that was used last has pages that still hold; the others need not be filled.
+            "pool_use_lifo": True,
+            "pool_size": 1 if writing else _READERS,
+            "json_deserializer": _read_json,
+        }
+        if self.inline:
+            url, creator = sa.URL.create("sqlite", database=self._path), self._connect_inline
+            # Nobody could wait for a connection to come free.
+            engine = sa.create_engine(
+                url, creator=creator, poolclass=sa.QueuePool, max_overflow=-1, **options
+            )
+            self._prepare(engine, writing=writing)
+            return engine
+        threaded = create_async_engine(
             sa.URL.create("sqlite+aiosqlite", database=self._path),
-            async_creator=self._connect_inline if self.inline else self._connect_threaded,
-            pool_size=1 if writing else _READERS,
+            async_creator=self._connect_threaded,
             max_overflow=0,
             pool_timeout=30,
-            # The one that was used last has pages that still hold; the others need not be filled.
-            pool_use_lifo=True,
-            json_deserializer=_read_json,
+            **options,
         )
+        self._prepare(threaded.sync_engine, writing=writing)
+        return threaded
+
+    def _prepare(self, engine: sa.Engine, *, writing: bool) -> None:
+        """Has connections set up, begun and left as they are to be."""
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
 
         def set_up(connection: Any, _record: Any) -> None:
@@ -293,27 +313,48 @@ class Database:
             driver = connection.connection.driver_connection
             if isinstance(driver, ThreadedConnection):
                 driver.begin_with_next(begin)
-            elif isinstance(driver, InlineConnection):
-                driver.begin(begin)
             else:
-                connection.exec_driver_sql(begin)
+                assert isinstance(driver, sqlite3.Connection)
+                driver.execute(begin)
 
         def tidy(connection: Any, _record: Any) -> None:
             # After a COMMIT that failed, SQLite is still within the transaction and SQLAlchemy
             # believes that it is over: the write lock would be held for ever.
-            if connection is not None and connection.driver_connection.in_transaction:
+            if connection is None:
+                return
+            is_bare = isinstance(connection, sqlite3.Connection)
+            driver = connection if is_bare else connection.driver_connection
+            if driver.in_transaction:
                 connection.rollback()
 
-        event.listen(engine.sync_engine, "connect", set_up)
-        event.listen(engine.sync_engine, "checkin", tidy)
-        event.listen(engine.sync_engine, "begin", start)
-        return engine
+        event.listen(engine, "connect", set_up)
+        event.listen(engine, "checkin", tidy)
+        event.listen(engine, "begin", start)
 
     async def _connect_threaded(self) -> Any:
         return await connect_threaded(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
-    async def _connect_inline(self) -> Any:
-        return await connect_inline(self._path, timeout=_INLINE_TIMEOUT_S, isolation_level=None)
+    def _connect_inline(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._path,
+            timeout=_INLINE_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+
+def _session(engine: AsyncEngine | sa.Engine) -> AsyncSession:
+    if isinstance(engine, AsyncEngine):
+        return AsyncSession(engine, expire_on_commit=False)
+    return InlineSession(engine)
+
+
+async def _begin(session: AsyncSession, options: Mapping[str, Any] | None = None) -> None:
+    with unreachable():
+        if isinstance(session, InlineSession):
+            await session.begin_at_once()
+        else:
+            await session.connection(execution_options=options)
 
 
 def _scratch_directory() -> Path:

@@ -1,124 +1,83 @@
-"""SQLite in the calling thread, in the clothes of aiosqlite.
+"""SQLite in the calling thread, in the clothes of SQLAlchemy's asynchronous sessions.
 
 aiosqlite runs each connection in a thread of its own; a virtual event loop can't know that such a
-thread is at work, and its answers come at an unpredictable point of virtual time. This connection
-does the work at once, so that the same seed gives the same order of everything.
+thread is at work, and its answers come at an unpredictable point of virtual time. These sessions
+do the work at once, so that the same seed gives the same order of everything. Nor do they get
+ready to wait, which for a small statement takes as long as to run it.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.util import immutabledict
+
+_WHOLE: Mapping[str, Any] = immutabledict({"prebuffer_rows": True})
+"""Rows are made at once, as in any asynchronous session: they outlive it."""
+
+_TURNS = 3
+"""So many turns others take while an asynchronous session closes, which does it in a task of its
+own: with fewer, a day would be played in another order than it was before."""
 
 
-class InlineCursor:
-    """The part of `aiosqlite.Cursor` that SQLAlchemy uses."""
+class InlineSession(AsyncSession):
+    """An `AsyncSession` that never waits: what is asked for most is done without a greenlet.
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self._cursor = cursor
+    What is not here works as it does there, in more time.
+    """
 
-    async def __aenter__(self) -> Self:
-        return self
+    def __init__(self, engine: sa.Engine) -> None:
+        """Takes an engine whose driver works in the calling thread."""
+        super().__init__(expire_on_commit=False)
+        self.sync_session.bind = engine
 
-    async def __aexit__(self, *exc: object) -> None:
-        self._cursor.close()
+    async def begin_at_once(self) -> None:
+        """Begins the transaction."""
+        self.sync_session.connection()
 
-    @property
-    def description(self) -> Any:
-        """Columns of the result, as DB-API says."""
-        return self._cursor.description
+    async def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """Runs one statement; as of `AsyncSession`, and so are those below."""
+        wanted = options.pop("execution_options", None)
+        whole = _WHOLE if not wanted else immutabledict(wanted).union(_WHOLE)
+        return self.sync_session.execute(statement, params, execution_options=whole, **options)
 
-    @property
-    def rowcount(self) -> int:
-        """Rows touched, as DB-API says."""
-        return self._cursor.rowcount
+    async def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """Returns the first column of the first row, or None."""
+        return self.sync_session.scalar(statement, params, **options)
 
-    @property
-    def lastrowid(self) -> int | None:
-        """Row id of the last insert."""
-        return self._cursor.lastrowid
+    async def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """Returns the first column of each row."""
+        return (await self.execute(statement, params, **options)).scalars()
 
-    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> InlineCursor:
-        """Runs one statement."""
-        self._cursor.execute(sql, parameters)
-        return self
+    async def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """Returns a row by its key, or None."""
+        return self.sync_session.get(entity, ident, **options)
 
-    async def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> InlineCursor:
-        """Runs one statement for each row."""
-        self._cursor.executemany(sql, rows)
-        return self
+    async def get_one(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """Returns a row by its key, which has to be there."""
+        return self.sync_session.get_one(entity, ident, **options)
 
-    async def fetchall(self) -> list[Any]:
-        """Returns what is left of the result."""
-        return self._cursor.fetchall()
+    async def merge(self, instance: Any, **options: Any) -> Any:
+        """Returns the row of this session that has the same key, with the same values."""
+        return self.sync_session.merge(instance, **options)
 
-    async def fetchone(self) -> Any:
-        """Returns the next row of the result, or None."""
-        return self._cursor.fetchone()
-
-    async def fetchmany(self, size: int | None = None) -> list[Any]:
-        """Returns the next rows of the result."""
-        return self._cursor.fetchmany(self._cursor.arraysize if size is None else size)
-
-    async def close(self) -> None:
-        """Frees the statement."""
-        self._cursor.close()
-
-
-class InlineConnection:
-    """The part of `aiosqlite.Connection` that SQLAlchemy uses."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection: sqlite3.Connection | None = connection
-        self._conn = connection
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return self._conn.in_transaction
-
-    def begin(self, statement: str) -> None:
-        """Begins a transaction, without the long way through SQLAlchemy."""
-        self._conn.execute(statement)
-
-    def cursor(self) -> InlineCursor:
-        """Returns a new cursor."""
-        return InlineCursor(self._conn.cursor())
-
-    async def create_function(
-        self,
-        name: str,
-        num_params: int,
-        func: Callable[..., Any],
-        deterministic: bool = False,  # noqa: FBT001, FBT002 - aiosqlite's signature
-    ) -> None:
-        """Registers a function of Python's with SQLite."""
-        self._conn.create_function(name, num_params, func, deterministic=deterministic)
+    async def flush(self, objects: Any = None) -> None:
+        """Writes what was changed."""
+        self.sync_session.flush(objects)
 
     async def commit(self) -> None:
         """Makes the transaction durable."""
-        self._conn.commit()
-
-    async def rollback(self) -> None:
-        """Gives the transaction up."""
-        self._conn.rollback()
+        self.sync_session.commit()
 
     async def close(self) -> None:
-        """Closes the file."""
-        self._connection = None
-        self._conn.close()
+        """Gives up what is not committed, and the connection back."""
+        self.sync_session.close()
 
-    def stop(self) -> None:
-        """Closes the file, from wherever it is called."""
-        self._connection = None
-        self._conn.close()
-
-
-async def connect_inline(path: str, **options: Any) -> InlineConnection:
-    """Opens a SQLite file for use in the calling thread.
-
-    Raises:
-        sqlite3.OperationalError: if the file can't be opened.
-    """
-    return InlineConnection(sqlite3.connect(path, check_same_thread=False, **options))
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+        for _turn in range(_TURNS):
+            await asyncio.sleep(0)

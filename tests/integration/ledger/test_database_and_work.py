@@ -203,6 +203,15 @@ async def test_sqlite_syncs_each_commit_and_keeps_foreign_keys(
     await db.close()
 
 
+@pytest.mark.parametrize("inline", [False, True])
+async def test_what_was_read_outlives_its_session(sqlite_url: str, inline: bool) -> None:
+    async with small_house(sqlite_url, inline=inline) as house:
+        async with house.db.read() as session:
+            sites = await session.scalars(sa.select(Site).order_by(Site.id))
+            names = await session.execute(sa.select(Site.id).order_by(Site.id))
+        assert [site.id for site in sites] == [name for (name,) in names] != []
+
+
 async def test_a_private_database_goes_when_it_is_closed() -> None:
     house = SmallHouse("sqlite://")
     path = Path(house.db.path)
