@@ -108,8 +108,12 @@ _RUNNING = (
 )
 _RUNNING_THERE = _RUNNING.where(Station.site_id.in_(sa.bindparam("sites", expanding=True)))
 _KEY = (Reading.station, Reading.ocpp_transaction_id)
+_NO_EVSE = 0
+"""What a transaction has told before its EVSE was known."""
 _THEIRS = (
     Reading.station.in_(sa.bindparam("stations", expanding=True)),
+    # The key begins with both: without, all that a station has ever told was looked through.
+    Reading.evse_id.in_(sa.bindparam("evses", expanding=True)),
     Reading.ocpp_transaction_id.in_(sa.bindparam("transactions", expanding=True)),
     Reading.energy_wh.is_not(None),
 )
@@ -171,6 +175,7 @@ async def _registers(
     ids = {(row.station, row.ocpp_transaction_id): row.id for row in rows}
     theirs = {
         "stations": sorted({row.station for row in rows}),
+        "evses": sorted({_NO_EVSE, *(row.evse_id for row in rows)}),
         "transactions": sorted({row.ocpp_transaction_id for row in rows}),
         "since": edges[0],
     }

@@ -70,6 +70,21 @@ async def test_the_sun_of_the_running_quarter_shows_as_soon_as_it_is_measured(
         assert await solar_wh(house) == pytest.approx(200)
 
 
+async def test_what_a_transaction_told_before_its_evse_was_known_is_its_own(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+        told = [(0, 1000.0, 0), (5, 1400.0, 0), (10, 1900.0, 1), (15, 2100.0, 1)]
+        for number, (minute, wh, evse) in enumerate(told):
+            house.clock.later(minutes=minute - told[max(number - 1, 0)][0])
+            kind = "updated" if number else "started"
+            await house.submit(house.event_2x(kind, number, house.read(wh), evse=evse))
+        edges = [NOON + timedelta(minutes=each) for each in (0, 6, 16)]
+        async with house.db.read() as session:
+            drawn = await drawn_by_span(session, edges, None)
+    assert [[each.energy_wh for each in some] for some in drawn] == [[400.0], [700.0]]
+
+
 async def test_what_the_roof_does_not_cover_is_no_sun(database_url: str) -> None:
     async with sunny_house(database_url) as (house, _sun):
         await charge(house, minutes=3, power_w=4000)
