@@ -13,7 +13,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from csms.energy.sources import outside, plants_of
+from csms.energy.sources import FORECAST_KINDS, outside, plants_of
 from csms.energy.track import Meters, TrackKeeper
 from csms.ledger.database import Database
 from csms.ledger.work import ReadSession
@@ -50,6 +50,8 @@ _SAME_STEP = (
 )
 _TOO_OLD = (
     sa.delete(Forecast)
+    # By what is indexed: else all forecasts are looked through each time, megabytes a day.
+    .where(Forecast.site_id.in_(sa.select(Site.id)), Forecast.kind.in_(FORECAST_KINDS))
     .where(Forecast.issued_at < sa.bindparam("before"))
     .execution_options(synchronize_session=False)
 )
