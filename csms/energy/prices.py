@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,11 +101,19 @@ def step_prices(series: Sequence[PriceSeries], grid: StepGrid) -> StepPrices:
         source = StepGrid(each.start, each.step_minutes, len(each.import_price_per_kwh))
         steps = _steps_of(source, grid)
         inside = (steps >= 0) & (steps < source.steps)
-        buy[inside] = np.array([float(p) for p in each.import_price_per_kwh])[steps[inside]]
-        sell[inside] = np.array([float(p) for p in each.export_price_per_kwh])[steps[inside]]
+        buy[inside] = _numbers(tuple(each.import_price_per_kwh))[steps[inside]]
+        sell[inside] = _numbers(tuple(each.export_price_per_kwh))[steps[inside]]
         if each.import_co2_g_per_kwh:
-            co2[inside] = np.array([float(g) for g in each.import_co2_g_per_kwh])[steps[inside]]
+            co2[inside] = _numbers(tuple(each.import_co2_g_per_kwh))[steps[inside]]
     return StepPrices(buy, sell, co2)
+
+
+@lru_cache(maxsize=256)
+def _numbers(stored: tuple[Any, ...]) -> Floats:
+    """Returns stored prices as numbers: those of each plan are mostly those of the one before."""
+    numbers = np.array([float(each) for each in stored])
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _steps_of(source: StepGrid, grid: StepGrid) -> npt.NDArray[np.int64]:
