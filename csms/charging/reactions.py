@@ -37,6 +37,7 @@ from csms.ledger.work import ReadSession
 from models.clocks import Activity, Clock, ticks
 from models.ids import IdMaker
 from models.rounds import Rounds
+from models.tables.base import Base
 from models.tables.charging import SunShare, Transaction
 from models.timeline import floor_to_step
 
@@ -46,6 +47,19 @@ LOOKS_BACK = timedelta(days=1)
 """How much of its own absence the ledger makes good."""
 FOLLOWED = frozenset({"site.measured"})
 """What the ledger subscribes to."""
+
+_TABLE = Base.metadata.tables[SunShare.__tablename__]
+_ADD = sa.insert(_TABLE).values(
+    transaction_id=sa.bindparam("its_transaction"),
+    quarter=sa.bindparam("its_quarter"),
+    solar_wh=sa.bindparam("its_wh"),
+)
+_CHANGE = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.transaction_id == sa.bindparam("its_transaction"))
+    .where(_TABLE.c.quarter == sa.bindparam("its_quarter"))
+    .values(solar_wh=sa.bindparam("its_wh"))
+)
 
 log = structlog.get_logger()
 
@@ -151,11 +165,15 @@ class SunLedger:
             .scalar_subquery()
         )
         async with self._db.write(self._clock, self._ids, actor="sun") as work:
-            for name, solar_wh in shares.items():
-                await work.session.merge(
-                    SunShare(transaction_id=name, quarter=quarter, solar_wh=solar_wh)
-                )
-            await work.session.flush()
+            kept = await _shares(work.session, quarter, list(shares))
+            for statement, is_change in ((_ADD, False), (_CHANGE, True)):
+                rows = [
+                    {"its_transaction": name, "its_quarter": quarter, "its_wh": solar_wh}
+                    for name, solar_wh in shares.items()
+                    if (name in kept) is is_change
+                ]
+                if rows:
+                    await work.session.execute(statement, rows)
             await work.session.execute(
                 sa.update(Transaction)
                 .where(Transaction.id.in_(shares))

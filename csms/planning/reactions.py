@@ -10,13 +10,13 @@ where a station comes back after its connection was lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from csms.bus.base import EventNote
 from csms.ledger.database import Database
@@ -37,6 +37,7 @@ from models.clocks import Clock
 from models.commands import ReadLimit
 from models.errors import Unavailable
 from models.ids import IdMaker
+from models.tables.base import Base
 from models.tables.charging import ChargingLimit
 from models.tables.stations import Station
 
@@ -57,14 +58,16 @@ _UNSEEN = {"synchronize_session": False}
 _ANSWERED = select(ChargingLimit).where(
     ChargingLimit.command_id.in_(bindparam("commands", expanding=True))
 )
+_TABLE = Base.metadata.tables[ChargingLimit.__tablename__]
 _SUPERSEDED = (
-    update(ChargingLimit)
+    update(_TABLE)
     .where(
-        ChargingLimit.station == bindparam("at_station"),
-        ChargingLimit.evse_id == bindparam("at_evse"),
-        ChargingLimit.id != bindparam("but"),
-        ChargingLimit.created_at <= bindparam("until"),
-        ChargingLimit.state.in_(("accepted", "obeyed", "sent", "unknown")),
+        _TABLE.c.station == bindparam("at_station"),
+        _TABLE.c.evse_id == bindparam("at_evse"),
+        _TABLE.c.id != bindparam("but"),
+        _TABLE.c.created_at <= bindparam("until"),
+        # Spelt out, since lists can't be given for many rows at once.
+        or_(*(_TABLE.c.state == each for each in ("accepted", "obeyed", "sent", "unknown"))),
     )
     .values(state="superseded")
 )
@@ -220,10 +223,19 @@ class LimitKeeper:
                 _ANSWERED, {"commands": [command.id for command in answers]}
             )
             limits = {row.command_id: row for row in rows}
+            accepted: dict[tuple[str, int], ChargingLimit] = {}
             for command in answers:
                 limit = limits.get(command.id)
-                if limit is not None:
-                    await self._settled(work, limit, command)
+                if limit is None:
+                    continue
+                place = limit.station, limit.evse_id
+                if place in accepted:  # each in its turn: they may be of the same instant
+                    await _supersede(work, accepted.values())
+                    accepted = {}
+                await self._settled(work, limit, command)
+                if limit.state == "accepted":
+                    accepted[place] = limit
+            await _supersede(work, accepted.values())
 
     async def _settled(self, work: UnitOfWork, limit: ChargingLimit, command: _CommandNote) -> None:
         limit.settled_at = work.now
@@ -235,7 +247,7 @@ class LimitKeeper:
             limit.state = "accepted" if command.outcome == "accepted" else "rejected"
         limit.detail = command.detail
         if limit.state == "accepted":
-            await self._accept(work, limit)
+            self._watch(limit)
         elif limit.purpose != "transaction":
             return  # it is ordered again when the station boots or comes back
         elif limit.state == "rejected":
@@ -248,20 +260,6 @@ class LimitKeeper:
             station = await work.session.get(Station, limit.station)
             if station is not None and station.online:
                 self._read_back(work, [limit])
-
-    async def _accept(self, work: UnitOfWork, limit: ChargingLimit) -> None:
-        """Takes note that a limit is in the box, in the place of those before it."""
-        await work.session.execute(
-            _SUPERSEDED,
-            {
-                "at_station": limit.station,
-                "at_evse": limit.evse_id,
-                "but": limit.id,
-                "until": limit.created_at,
-            },
-            execution_options=_UNSEEN,
-        )
-        self._watch(limit)
 
     async def _came_back(self, station: _StationNote) -> None:
         """Reads back what a station holds of our plans, or has it planned for at once."""
@@ -307,7 +305,8 @@ class LimitKeeper:
                 limit.state = "accepted"
                 limit.settled_at = work.now
                 limit.detail = "read back"
-                await self._accept(work, limit)
+                self._watch(limit)
+                await _supersede(work, [limit])
             if all(other != station for _, other in self._reading.values()):
                 work.request_plan(limit.site_id, "limits-read-back")
 
@@ -406,6 +405,23 @@ class LimitKeeper:
                 {"at_station": note.station, "of": note.ocpp_transaction_id},
                 execution_options=_UNSEEN,
             )
+
+
+async def _supersede(work: UnitOfWork, accepted: Collection[ChargingLimit]) -> None:
+    """Takes note that limits are in the box, each in the place of those before it."""
+    if not accepted:
+        return
+    await work.session.flush()
+    replaced = [
+        {
+            "at_station": limit.station,
+            "at_evse": limit.evse_id,
+            "but": limit.id,
+            "until": limit.created_at,
+        }
+        for limit in accepted
+    ]
+    await work.session.execute(_SUPERSEDED, replaced)
 
 
 async def _first_rejection(work: UnitOfWork, limit: ChargingLimit) -> bool:

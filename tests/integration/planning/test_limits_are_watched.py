@@ -25,6 +25,16 @@ from models.tables.planning import PlanRequest
 from models.tables.stations import Station
 from tests.builders.small_house import NOON, SmallHouse, small_house
 
+_SAME = (
+    "site_id",
+    "station",
+    "ocpp_transaction_id",
+    "purpose",
+    "created_at",
+    "valid_to",
+    "periods",
+)
+
 
 @asynccontextmanager
 async def watched_house(url: str) -> AsyncIterator[tuple[SmallHouse, str]]:
@@ -96,6 +106,37 @@ async def test_a_limit_that_is_accepted_and_kept_is_obeyed(database_url: str) ->
         await meter(house, 3, 40.0)
         assert await state(house) == "obeyed"
         assert await house.rows(PlanRequest) == []
+
+
+async def test_limits_that_are_answered_together_replace_those_before_them_each(
+    database_url: str,
+) -> None:
+    async with watched_house(database_url) as (house, first):
+        async with house.db.write(house.clock, house.ids) as work:
+            former = await work.session.get_one(ChargingLimit, "limit-1")
+            same = {name: getattr(former, name) for name in _SAME}
+            commands = [first, *(work.ids.new() for _ in range(3))]
+            # The second is of the same instant as the first, the others of another EVSE.
+            for number, evse_id in ((2, 1), (3, 2), (4, 2)):
+                row = ChargingLimit(id=f"limit-{number}", command_id=commands[number - 1], **same)
+                row.evse_id, row.state = evse_id, "sent"
+                work.session.add(row)
+        keeper = LimitKeeper(db=house.db, clock=house.clock, ids=house.ids)
+        for command_id in (commands[0], commands[2], commands[1]):
+            told = {"id": command_id, "kind": "SetLimit", "state": "answered"}
+            resource = msgspec.json.encode({**told, "outcome": "accepted"})
+            subject = f"command/{command_id}"
+            await keeper.heard(
+                EventNote(1, NOON, "command.answered", "default", "A", subject, resource)
+            )
+        await keeper.rest()
+        states = {row.id: row.state for row in await house.rows(ChargingLimit)}
+    assert states == {
+        "limit-1": "superseded",
+        "limit-2": "accepted",
+        "limit-3": "accepted",
+        "limit-4": "superseded",
+    }
 
 
 async def test_a_limit_that_the_meter_belies_is_disobeyed_and_planned_around(
