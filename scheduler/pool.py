@@ -319,7 +319,8 @@ def _solved(problem: Problem, incumbent: Plan | None, options: PlanOptions) -> M
         made = plan_with_level(
             problem, incumbent=incumbent, options=options, monotonic=time.perf_counter
         )
-    _give_back()
+    if len(problem.vehicles) >= BESIDE_FROM_CARS:  # to look for it takes as long for small ones
+        _give_back()
     return made
 
 
