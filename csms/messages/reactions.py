@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from csms.ledger.database import Database
 from csms.messages.queries import former_stations_over
@@ -133,7 +135,7 @@ class LogKeeper:
             if kept is None:
                 continue
             forgotten = 0
-            while (gone := await self._step(table, time <= self._clock.now() - kept)) > 0:
+            while (gone := await self._step(table, time, self._clock.now() - kept)) > 0:
                 forgotten += gone
                 await self._wire.sleep(REST_S)
             _tell(table, forgotten)
@@ -141,26 +143,20 @@ class LogKeeper:
             await self._forget_former_stations()
         if self._plans_kept is None:
             return
-        for over, too_old in _over_by(self._clock.now() - self._plans_kept):
+        until = self._clock.now() - self._plans_kept
+        for over, found in _OVER.items():
             forgotten = 0
-            while (gone := await self._step_over(over, too_old)) > 0:
+            while (gone := await self._step_over(over, found, until)) > 0:
                 forgotten += gone
                 await self._wire.sleep(REST_S)
             _tell(over, forgotten)
 
     async def _step(
-        self,
-        table: type[Forgotten],
-        too_old: sa.ColumnElement[bool],
+        self, table: type[Forgotten], time: InstrumentedAttribute[datetime], until: datetime
     ) -> int:
         """Forgets the oldest rows that are too old; returns how many."""
-        oldest = sa.select(table.id).order_by(table.id).limit(STEP_ROWS).subquery()
-        found = sa.select(table.id).where(table.id.in_(sa.select(oldest.c.id)), too_old)
-        if table not in _WHOLLY:
-            newest = sa.select(sa.func.max(table.id)).scalar_subquery()
-            found = found.where(table.id != newest)
         async with self._db.read() as session:
-            numbers = list(await session.scalars(found))
+            numbers = list(await session.scalars(_too_old(table, time), {"until": until}))
         await self._forget(table, numbers)
         return len(numbers)
 
@@ -179,11 +175,10 @@ class LogKeeper:
             await self._wire.sleep(REST_S)
         _tell(FormerStation, len(keys))
 
-    async def _step_over(self, table: type[Over], too_old: sa.ColumnElement[bool]) -> int:
+    async def _step_over(self, table: type[Over], found: sa.Select[Any], until: datetime) -> int:
         """Forgets some of the rows that are too old; returns how many."""
-        most = STEP_PLANS if table is Plan else STEP_ROWS
         async with self._db.read() as session:
-            names = list(await session.scalars(sa.select(table.id).where(too_old).limit(most)))
+            names = list(await session.scalars(found, {"until": until}))
         await self._forget(table, names)
         return len(names)
 
@@ -198,20 +193,43 @@ class LogKeeper:
             )
 
 
-def _over_by(until: datetime) -> Iterator[tuple[type[Over], sa.ColumnElement[bool]]]:
-    """Tells what of the plans, and of what came of them, was over by an instant."""
+@cache
+def _too_old(table: type[Forgotten], time: InstrumentedAttribute[datetime]) -> sa.Select[Any]:
+    """Returns what finds the oldest rows as far as they are too old; put together once."""
+    oldest = sa.select(table.id).order_by(table.id).limit(STEP_ROWS).subquery()
+    found = sa.select(table.id).where(
+        table.id.in_(sa.select(oldest.c.id)), time <= sa.bindparam("until")
+    )
+    if table in _WHOLLY:
+        return found
+    newest = sa.select(sa.func.max(table.id)).scalar_subquery()
+    return found.where(table.id != newest)
+
+
+def _over() -> dict[type[Over], sa.Select[Any]]:
+    """Returns what finds some of the plans, and of what came of them, that were over by then."""
+    until: sa.BindParameter[datetime] = sa.bindparam("until")
     later = aliased(Plan)
     replaced = sa.exists().where(
         later.tenant_id == Plan.tenant_id, later.created_at > Plan.created_at
     )
-    yield Plan, (Plan.created_at <= until) & replaced
-    yield ChargingLimit, ChargingLimit.valid_to <= until
-    yield Command, Command.expires_at <= until
-    yield GridLimit, GridLimit.ended_at <= until
-    yield MoveOrder, MoveOrder.settled_at <= until
-    yield Override, Override.ended_at <= until
-    yield StationCheck, StationCheck.ended_at <= until
-    yield Simulation, Simulation.ended_at <= until
+    by_then: dict[type[Over], sa.ColumnElement[bool]] = {
+        Plan: (Plan.created_at <= until) & replaced,
+        ChargingLimit: ChargingLimit.valid_to <= until,
+        Command: Command.expires_at <= until,
+        GridLimit: GridLimit.ended_at <= until,
+        MoveOrder: MoveOrder.settled_at <= until,
+        Override: Override.ended_at <= until,
+        StationCheck: StationCheck.ended_at <= until,
+        Simulation: Simulation.ended_at <= until,
+    }
+    return {
+        table: sa.select(table.id).where(over).limit(STEP_PLANS if table is Plan else STEP_ROWS)
+        for table, over in by_then.items()
+    }
+
+
+_OVER = _over()
 
 
 def _tell(table: type[Forgotten | Over | FormerStation], rows: int) -> None:
