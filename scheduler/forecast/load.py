@@ -8,8 +8,8 @@ very start a constant. A public holiday is a Sunday. Weather is not here.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -46,6 +46,11 @@ class LoadProfile:
     """Mean load by weekday (rows, Monday first) and local quarter of an hour."""
     spread: float
     """Standard deviation of readings around it, as a share of it."""
+    places: dict[float, tuple[int, int]] = field(
+        default_factory=dict[float, tuple[int, int]], compare=False
+    )
+    """Weekday and quarter of instants that were asked for, in seconds since 1970: a forecast asks
+    for all but one of those before it."""
 
     @staticmethod
     def learn(
@@ -79,21 +84,26 @@ class LoadProfile:
 
     def forecast(self, grid: StepGrid, *, issued_at: datetime) -> QuantileForecast:
         """Returns the usual load in each step of the grid, in W."""
-        middle = timedelta(minutes=grid.step_minutes / 2)
-        places = [
-            _place(grid.instant(step) + middle, self.zone, self.holidays)
-            for step in range(grid.steps)
-        ]
-        usual_w = [float(self.week_w[place]) for place in places]
-        margin_w = [Z_90 * self.spread * abs(power_w) for power_w in usual_w]
+        step_s = 60.0 * grid.step_minutes
+        first_s = grid.start.timestamp() + step_s / 2
+        places = [self._place_at(first_s + step_s * step) for step in range(grid.steps)]
+        usual_w = self.week_w[tuple(zip(*places, strict=True))]
+        margin_w = Z_90 * self.spread * np.abs(usual_w)
         return QuantileForecast(
             issued_at,
             grid,
             "profile" if self.readings else "fallback",
-            tuple(max(0.0, w - margin) for w, margin in zip(usual_w, margin_w, strict=True)),
-            tuple(usual_w),
-            tuple(w + margin for w, margin in zip(usual_w, margin_w, strict=True)),
+            tuple(np.maximum(0.0, usual_w - margin_w).tolist()),
+            tuple(usual_w.tolist()),
+            tuple((usual_w + margin_w).tolist()),
         )
+
+    def _place_at(self, at_s: float) -> tuple[int, int]:
+        place = self.places.get(at_s)
+        if place is None:
+            at = datetime.fromtimestamp(at_s, UTC)
+            place = self.places[at_s] = _place(at, self.zone, self.holidays)
+        return place
 
 
 def _place(instant: datetime, zone: ZoneInfo, holidays: Container[date]) -> tuple[int, int]:
