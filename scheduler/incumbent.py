@@ -68,7 +68,10 @@ def _shifted(
     """Returns `charging`, counted from `start`, as counted from the problem's start."""
     by = _steps_since(problem, start)
     moved = (
-        replace(
+        # Most plans begin where the one before did, after an event in the same step.
+        each
+        if by == 0 and each.to_step <= problem.steps
+        else replace(
             each,
             from_step=max(each.from_step - by, 0),
             to_step=min(each.to_step - by, problem.steps),
