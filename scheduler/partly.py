@@ -122,7 +122,7 @@ class _Standing:
             plugged in (-1, post.index)
             and self.posts.setdefault(stay.key, post.index) == post.index
             and 0 <= entry.power_w <= post.power_w(self._car) + _TINY_W
-            and bool(post.open[begin:end].all())
+            and int(post.opened[end] - post.opened[begin]) == end - begin
             and bool(post.open[stay.start] or plugged >= 0)
         )
 

@@ -294,7 +294,6 @@ class _Bargain:
         begin, ending = cells.begins[first], reasons.stays[last]
         end = cells.begins[last] + max(ending.end - ending.start, 0)
         since = bisect_left(cells.charged_at, begin)
-        self._steps, self._up = cells.step[begin:end], cells.up[begin:end]
         self._trades = cells.gives and bool((cells.power_w[begin:end] < 0).any())
         """Whether the car gives energy back at a time that a step here can serve."""
         paid = cells.charged[since : bisect_left(cells.charged_at, end)]
@@ -307,13 +306,18 @@ class _Bargain:
         self._worth = view.problem.terminal_value_per_kwh * self._car.efficiency
         self._buy = reasons.buy(number)
         self._dearest = max(self._buy[self._stay.start : self._stay.end])
-        self._cheapest = _two_least(self._steps, self._up)
+        (self._cheapest_at, self._cheapest), (_, self._next_cheapest) = _two_least(
+            cells.step[begin:end], cells.up[begin:end]
+        )
+        post = view.posts[self._stay.post]
+        self._least_w = post.least_w(self._car) if self._stay.start < FIRST_HOUR_STEPS else 0.0
 
     def reasons(self, step: int, power_w: float) -> tuple[Why, ...]:
         """Returns the reasons of one step in which the car takes `power_w`."""
         least = self._is_least(step, power_w)
         # What can't be less does not follow prices.
-        found = [Why("OVERRIDE")] if override_at(self._car.overrides, step) else []
+        overrides = self._car.overrides
+        found = [Why("OVERRIDE")] if overrides and override_at(overrides, step) else []
         found += [why for why in self._costs(step) if not (least and why.code == "PRICE")]
         price, _ = self._reasons.prices_at(self._number, step)
         needed = self._bound is not None
@@ -359,7 +363,7 @@ class _Bargain:
 
     def _otherwise(self, step: int) -> float:
         """Returns the most that the energy of a step is worth here: the least it costs else."""
-        cheapest = next((up for at, up in self._cheapest if at != step), float("inf"))
+        cheapest = self._next_cheapest if step == self._cheapest_at else self._cheapest
         return cheapest if self._bound is not None else min(cheapest, self._worth)
 
     def _trips(self, step: int, price: float) -> tuple[int, ...]:
@@ -382,10 +386,14 @@ class _Bargain:
 
     def _dearer_wh(self, step: int, price: float) -> float:
         """Returns what the car stores at dearer times, and later at the same price."""
+        dearer = price + _NEAR_PRICE
+        # A list, which is done in half the time of a generator.
         drawn_w = sum(
-            power_w
-            for down, at, power_w in self._charged
-            if down > price + _NEAR_PRICE or (at > step and abs(down - price) <= _NEAR_PRICE)
+            [
+                power_w
+                for down, at, power_w in self._charged
+                if down > dearer or (at > step and abs(down - price) <= _NEAR_PRICE)
+            ]
         )
         return drawn_w * self._reasons.view.hours * self._car.efficiency
 
@@ -402,7 +410,7 @@ class _Bargain:
 
     def _is_least(self, step: int, power_w: float) -> bool:
         """Returns whether the EVSE could not give less but nothing."""
-        least_w = self._reasons.view.posts[self._stay.post].least_w(self._car)
+        least_w = self._least_w
         return step < FIRST_HOUR_STEPS and least_w > 0 and abs(power_w - least_w) < _NEAR_W
 
     def _wants_more(self, step: int) -> bool:
@@ -414,14 +422,21 @@ class _Bargain:
 
 
 def _two_least(steps: NDArray[np.int64], up: Floats) -> list[tuple[int, float]]:
-    """Returns the cheapest two steps with what one more kWh costs there, the earlier first."""
-    if not len(up):
-        return []
-    first = int(up.argmin())
-    others = up.copy()
-    others[first] = np.inf
-    second = int(others.argmin())
-    return [(int(steps[n]), float(up[n])) for n in (first, second)]
+    """Returns the cheapest two steps with what one more kWh costs there, the earlier first.
+
+    Where there are fewer, step -1 stands for those that lack, and costs what nobody pays.
+    """
+    found: list[tuple[int, float]] = []
+    if len(up):
+        first = int(up.argmin())
+        others = up.copy()
+        others[first] = np.inf
+        second = int(others.argmin())
+        found = [
+            (int(steps[first]), float(up[first])),
+            (int(steps[second]), float(others[second])),
+        ]
+    return [*found, (-1, math.inf), (-1, math.inf)][:2]
 
 
 def _prices(place: Place, flows: Flows) -> tuple[Floats, Floats]:
