@@ -239,6 +239,8 @@ def connection_changed(
     if station.held_by in (fact.held_by, *fact.formerly):
         if fact.epoch < station.epoch:
             return None
+        # It may have been heard since, which a row that is written whole must not take back.
+        heard_at = max(heard_at, now) if fact.online else heard_at
     elif not fact.online or _is_older(fact, station):
         return None
     return msgspec.structs.replace(

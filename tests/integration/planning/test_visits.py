@@ -100,7 +100,7 @@ async def test_no_visit_is_ordered_where_it_costs_more_than_it_saves(small: Equi
 
 async def test_the_status_page_lists_what_staff_is_to_do(small: EquippedHouse) -> None:
     plan = await small.plan()
-    asked = ("/clock", "/sites", "/stations", "/vehicles", MOVES)
+    asked = ("/clock", "/sites", "/stations", "/vehicles", "/moves")
     answers = {path: await small.rest.get(path) for path in asked}
     answers["/plans/current"] = plan
     shown = page_shows(answers)
@@ -108,7 +108,7 @@ async def test_the_status_page_lists_what_staff_is_to_do(small: EquippedHouse) -
     (line,) = shown["moves"]
     assert line[1:4] == ["car-1", "CP-1/1", "CP-1/2"]
     assert line[-1].startswith("It visits the fast charger CP-1/2")
-    assert page_shows(answers | {MOVES: {"items": [], "next_cursor": None}})["hidden"]
+    assert page_shows(answers | {"/moves": {"items": [], "next_cursor": None}})["hidden"]
 
 
 def page_shows(answers: dict[str, Any]) -> dict[str, Any]:

@@ -323,9 +323,18 @@ async def test_a_car_charges_until_the_step_of_its_start(sqlite_url: str) -> Non
 async def test_what_nobody_can_reach_stays_as_it_is(sqlite_url: str) -> None:
     async with small_house(sqlite_url) as house:
         await furnished(house, station={}, soc_pct=30.0)
+        booking, floor_wh = await only(house, a_booking(NOON + HOUR / 2, 55.0))
+        assert (booking.vehicle, floor_wh) == (None, 1600.0)
+        assert booking.reserve_km == pytest.approx(55.0 * UNSURE)
+
+
+async def test_a_free_car_goes_where_the_promised_one_can_not(sqlite_url: str) -> None:
+    """With as much of a reserve as it has: car-2 stands there with half of its battery."""
+    async with small_house(sqlite_url) as house:
+        await furnished(house, station={}, soc_pct=30.0)
         booking, floor_wh = await only(house, a_booking(NOON + HOUR / 2, 45.0))
         assert (booking.vehicle, floor_wh) == (None, 1600.0)
-        assert booking.reserve_km == pytest.approx(45.0 * UNSURE)
+        assert booking.reserve_km == pytest.approx((8000 - 1600 - 45 * 140) / 140)
 
 
 async def test_the_trips_before_are_reckoned_with(sqlite_url: str) -> None:

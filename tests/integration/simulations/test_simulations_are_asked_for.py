@@ -83,7 +83,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"start": "2026-02-30"}, "/start", "is no day"),
     ({"start": "soon"}, "/start", "pattern"),
     ({"planner": "perfect"}, "/planner", "Input should be"),
-    ({"shadow": True}, "/shadow", "not permitted"),
+    ({"shadow": True}, "/shadow", "is not known here"),
 ]
 
 
