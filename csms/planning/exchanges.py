@@ -17,6 +17,8 @@ from models.tables.booking import Booking as BookingRow
 from models.timeline import StepGrid
 from scheduler.problem import Evse, Vehicle
 
+FROZEN_BEFORE = timedelta(minutes=30)
+"""A car that leaves this soon is not swapped any more, if it can go."""
 URGENT_BEFORE = timedelta(hours=4)
 """A trip that starts later than this may still find its energy elsewhere."""
 
@@ -128,7 +130,8 @@ class _Exchanges:
         others = self._in_the_way(car, row)
         if len(others) != 1 or others[0].pickup_site_id != row.pickup_site_id:
             return None
-        return None if others[0].id in self.cars else others[0]
+        frozen = others[0].start - self._now <= FROZEN_BEFORE
+        return None if frozen or others[0].id in self.cars else others[0]
 
     def _give(self, row: BookingRow, car: Vehicle) -> None:
         if row.vehicle_id:

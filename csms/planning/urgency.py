@@ -16,18 +16,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from csms.booking.rules import FETCHED_WITHIN, OPEN
-from csms.planning.exchanges import URGENT_BEFORE, exchanged
+from csms.planning.exchanges import FROZEN_BEFORE, URGENT_BEFORE, exchanged
 from csms.planning.reaching import Before, Look
 from models.tables.booking import Booking as BookingRow
 from models.timeline import StepGrid
 from scheduler.problem import Booking, Evse, Vehicle
 from scheduler.straying import Margin
 
-FROZEN_BEFORE = timedelta(minutes=30)
-"""A car that leaves this soon is not swapped any more."""
 MORE_SHARE = 0.05
 """Another car goes in place of one that waits if it holds this part of its battery more."""
 

@@ -162,6 +162,19 @@ async def test_who_stands_there_gets_the_car_of_who_can_do_with_the_lame_one(
     assert (await house.get(f"/bookings/{near['id']}"))["vehicle_id"] == lame
 
 
+async def test_who_is_on_the_way_to_a_car_keeps_it(house: RestHouse) -> None:
+    """Though somebody's car has turned out to be lame: half an hour before a start cars stay."""
+    await house.fleet("car-1", "car-2")
+    far = await house.post("/bookings", a_trip(START + timedelta(minutes=50), distance_km=50))
+    near = await house.post("/bookings", a_trip(START + timedelta(minutes=40), distance_km=20))
+    await house.clock.advance_to(START + timedelta(minutes=11))
+    lame = {"soc_pct": 30, "plugged_evse": None}
+    await house.post(f"/vehicles/{far['vehicle_id']}/state", lame, 200)
+    seen = await snapshot(house)
+    given = {each.id: each.vehicle for each in seen.problem.bookings}
+    assert given == {near["id"]: near["vehicle_id"], far["id"]: None}
+
+
 async def test_a_lame_car_is_left_alone_where_no_other_can_go_instead(house: RestHouse) -> None:
     await house.fleet("car-1", "car-2")
     far = await house.post("/bookings", a_trip(START + timedelta(hours=1), distance_km=50))
