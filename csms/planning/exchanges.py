@@ -65,16 +65,17 @@ class _Exchanges:
     def find(self, row: BookingRow, near: Sequence[Vehicle]) -> None:
         """Notes a car for a trip whose own can't go, and one for the trip that loses its car to it.
 
-        Nothing is noted for a trip whose own car can go. A free car comes first, the one that is
-        left with most energy; then the exchange that leaves most in the emptier of its two cars.
+        Nothing is noted for a trip whose own car can go, or comes from elsewhere first. A free car
+        comes first, the one that is left with most energy; then the exchange that leaves most in
+        the emptier of its two cars.
 
         Args:
             row: the trip.
             near: the cars of its place.
         """
-        if row.id in self.cars or any(
-            car.id == row.vehicle_id and self._left_wh(car, row) is not None for car in near
-        ):
+        own = next((car for car in near if car.id == row.vehicle_id), None)
+        can_go = self._comes(row) if own is None else self._left_wh(own, row) is not None
+        if row.id in self.cars or can_go:
             return
         able = [(left_wh, car) for car in near if (left_wh := self._left_wh(car, row)) is not None]
         free = [each for each in able if not self._in_the_way(each[1], row)]
@@ -94,6 +95,12 @@ class _Exchanges:
             _, car, given, other = max(found, key=lambda each: (each[0], each[1].id, each[3].id))
             self._give(given, other)
             self._give(row, car)
+
+    def _comes(self, row: BookingRow) -> bool:
+        """Returns whether the promised car is brought to the place by a trip before."""
+        trips = self._trips.get(row.vehicle_id or "", ())
+        before = [trip for trip in trips if trip is not row and trip.end <= row.start]
+        return bool(before) and before[-1].dropoff_site_id == row.pickup_site_id
 
     def _left_wh(
         self, car: Vehicle, row: BookingRow, *, without: BookingRow | None = None

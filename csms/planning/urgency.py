@@ -65,7 +65,7 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
         at_site.setdefault(car.site, []).append(car)
     floors_wh: dict[str, float] = {}
     bookings: list[Booking] = []
-    given = exchanged(rows, grid, now, evses, at_site)
+    given = dict(exchanged(rows, grid, now, evses, at_site))
     before = Before(rows, given)
     for row in rows:
         start_step = max(0, grid.floor(row.start))
@@ -77,11 +77,13 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
         near = at_site.get(row.pickup_site_id, ())
         waiting = None
         if row.start <= now - FETCHED_WITHIN:
-            waiting = _fullest(look, near, _promised_until(row, rows)) or given.get(row.id)
+            waiting = given.get(row.id)
+            waiting = waiting or _fullest(look, near, _promised_until(row, rows, given))
         if waiting is not None and look.stands(waiting):
             most_km, floor_wh = look.relaxed([waiting], math.inf, 1)
             _lower(floors_wh, floor_wh)
             bookings.append(look.booking((1, max(end_step, 2)), most_km, waiting.id))
+            given[row.id] = waiting  # the next who waits must not get the same
             continue
         promised = cars.get(row.vehicle_id or "")
         fixed = row.id not in given and promised is not None and _is_frozen(look, promised)
@@ -161,10 +163,19 @@ def _fullest(
     return best if best is not None and look.can_go(best, look.grid.instant(1)) else None
 
 
-def _promised_until(row: BookingRow, rows: Sequence[BookingRow]) -> dict[str, datetime]:
-    """Returns when each car leaves for another booking than `row`; `rows` come in order."""
+def _promised_until(
+    row: BookingRow, rows: Sequence[BookingRow], given: Mapping[str, Vehicle]
+) -> dict[str, datetime]:
+    """Returns when each car leaves for another booking than `row`; `rows` come in order.
+
+    Args:
+        row: the booking.
+        rows: all live ones.
+        given: cars that some get in place of those that they are promised.
+    """
     found: dict[str, datetime] = {}
     for each in rows:
-        if each.vehicle_id and each.status in OPEN and each.id != row.id:
-            found.setdefault(each.vehicle_id, each.start)
+        vehicle_id = given[each.id].id if each.id in given else each.vehicle_id
+        if vehicle_id and each.status in OPEN and each.id != row.id:
+            found.setdefault(vehicle_id, each.start)
     return found

@@ -256,3 +256,59 @@ async def test_a_booking_is_at_risk_as_long_as_its_car_can_not_make_it(
     assert types == ["booking.confirmed", "booking.at_risk", "booking.confirmed"]
     assert stored is not None
     assert stored.version >= 4
+
+
+async def test_two_who_stand_there_do_not_get_the_same_car(house: RestHouse) -> None:
+    await house.fleet("car-1", "car-2")
+    far = await house.post("/bookings", a_trip(START + timedelta(minutes=5), distance_km=50))
+    near = await house.post("/bookings", a_trip(START + timedelta(minutes=5), distance_km=20))
+    await house.clock.advance_to(START + timedelta(minutes=11))
+    lame, other = far["vehicle_id"], near["vehicle_id"]
+    await house.post(f"/vehicles/{lame}/state", {"soc_pct": 30, "plugged_evse": None}, 200)
+    seen = await snapshot(house)
+    given = {each.id: each.vehicle for each in seen.problem.bookings}
+    assert given == {far["id"]: other, near["id"]: lame}
+    await published(house, seen, planned(seen))
+    shown = [await house.get(f"/bookings/{each['id']}") for each in (far, near)]
+    assert [each["vehicle_id"] for each in shown] == [other, lame]
+    assert [each["status"] for each in shown] == ["confirmed", "confirmed"]
+
+
+async def test_two_who_wait_do_not_get_the_same_free_car(house: RestHouse) -> None:
+    await house.fleet("car-1", "car-2", "car-3")
+    soon = START + timedelta(minutes=5)
+    made = [await house.post("/bookings", a_trip(soon, distance_km=50)) for _ in range(2)]
+    await house.clock.advance_to(START + timedelta(minutes=11))
+    lame = {each["vehicle_id"] for each in made}
+    for car in lame:
+        await house.post(f"/vehicles/{car}/state", {"soc_pct": 30, "plugged_evse": None}, 200)
+    (free,) = {"car-1", "car-2", "car-3"} - lame
+    seen = await snapshot(house)
+    assert [each.vehicle for each in seen.problem.bookings] == [free, None]
+
+
+async def test_who_gets_a_car_that_comes_from_elsewhere_changes_with_nobody(
+    house: RestHouse,
+) -> None:
+    await house.fleet("car-1", "car-2", "car-3")
+    await house.post("/sites", a_site(id="B", name="Bay"))
+    there = await house.post(
+        "/bookings",
+        a_trip(START + timedelta(minutes=15), hours=1, distance_km=20, dropoff_site_id="B"),
+    )
+    on = await house.post(
+        "/bookings", a_trip(START + timedelta(hours=2), distance_km=20, pickup_site_id="B")
+    )
+    assert on["vehicle_id"] == there["vehicle_id"]
+    await house.post("/vehicles", {"id": "full", "model_id": "mia", "site_id": "B"})
+    await house.post("/vehicles/full/state", {"soc_pct": 90, "plugged_evse": None}, 200)
+    short = await house.post(
+        "/bookings", a_trip(START + timedelta(hours=2), distance_km=10, pickup_site_id="B")
+    )
+    assert short["vehicle_id"] == "full"
+    await house.post("/vehicles", {"id": "low", "model_id": "mia", "site_id": "B"})
+    await house.post("/vehicles/low/state", {"soc_pct": 17, "plugged_evse": None}, 200)
+    seen = await snapshot(house)
+    reserves = {each.id: each.reserve_km for each in seen.problem.bookings}
+    assert reserves[short["id"]] > 0, "nobody needs its car"
+    assert all(car.min_soc_wh > 0.05 * car.capacity_wh for car in seen.problem.vehicles)
