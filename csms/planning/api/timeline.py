@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -85,14 +86,19 @@ async def show_timeline(
         row = await _plan(session, caller.tenant, plan_id)
     if query.site_id is not None and query.site_id not in row.site_ids:
         raise NotFound(f"the plan has no site {query.site_id}")
-    if services.db.inline:
-        rows = timeline(row, query.site_id)
-    else:
-        rows = await asyncio.to_thread(timeline, row, query.site_id)
-    if query.format == "csv":
-        name = f'attachment; filename="plan-{row.id}.csv"'
-        return Response(table(rows), media_type="text/csv", headers={"Content-Disposition": name})
-    return reply({"plan_id": row.id, "currency": row.currency, "items": documents(rows)})
+    written = partial(_csv if query.format == "csv" else _json, row, query.site_id)
+    return written() if services.db.inline else await asyncio.to_thread(written)
+
+
+def _csv(plan: Plan, site_id: str | None) -> Response:
+    name = f'attachment; filename="plan-{plan.id}.csv"'
+    text = table(timeline(plan, site_id))
+    return Response(text, media_type="text/csv", headers={"Content-Disposition": name})
+
+
+def _json(plan: Plan, site_id: str | None) -> Response:
+    items = documents(timeline(plan, site_id))
+    return reply({"plan_id": plan.id, "currency": plan.currency, "items": items})
 
 
 @router.get("/plans/{plan_id}/problem", response_model=dict[str, Any], dependencies=[may("read")])

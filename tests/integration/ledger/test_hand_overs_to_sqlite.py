@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,9 +11,17 @@ import sqlalchemy as sa
 
 from csms.ledger.threaded import ThreadedConnection
 from models.tables.ledger import HouseFact
-from tests.builders.small_house import small_house
+from tests.builders.small_house import SmallHouse, small_house
 
 _BY_NAME = sa.select(HouseFact.value).where(HouseFact.name == sa.bindparam("name"))
+
+
+@asynccontextmanager
+async def quiet_house(url: str) -> AsyncGenerator[SmallHouse]:
+    """A house that looks for no events to tell, which it would whenever it gets to it."""
+    async with small_house(url) as house:
+        await house.relay.close()
+        yield house
 
 
 @pytest.fixture
@@ -34,7 +43,7 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_statement_is_one_hand_over_and_so_is_the_end(
     sqlite_url: str, handed_over: list[str]
 ) -> None:
-    async with small_house(sqlite_url) as house:
+    async with quiet_house(sqlite_url) as house:
         async with house.db.write(house.clock, house.ids) as work:
             work.session.add_all([HouseFact(name=name, value={"a": 1}) for name in "xyz"])
         async with house.db.read():
@@ -52,7 +61,7 @@ async def test_a_statement_is_one_hand_over_and_so_is_the_end(
 async def test_a_session_that_asks_nothing_hands_nothing_over(
     sqlite_url: str, handed_over: list[str]
 ) -> None:
-    async with small_house(sqlite_url) as house:
+    async with quiet_house(sqlite_url) as house:
         async with house.db.read():
             pass
         handed_over.clear()
@@ -64,7 +73,7 @@ async def test_a_session_that_asks_nothing_hands_nothing_over(
 async def test_a_unit_of_work_begins_with_its_first_statement(
     sqlite_url: str, handed_over: list[str]
 ) -> None:
-    async with small_house(sqlite_url) as house:
+    async with quiet_house(sqlite_url) as house:
         async with house.db.write(house.clock, house.ids) as work:
             work.session.add(HouseFact(name="x", value={"a": 1}))
         handed_over.clear()
@@ -74,7 +83,7 @@ async def test_a_unit_of_work_begins_with_its_first_statement(
 
 
 async def test_a_glance_hands_nothing_over(sqlite_url: str, handed_over: list[str]) -> None:
-    async with small_house(sqlite_url) as house:
+    async with quiet_house(sqlite_url) as house:
         handed_over.clear()
         assert await house.db.glance(_BY_NAME, name="none") == []
         assert handed_over == []

@@ -258,22 +258,6 @@ async def test_a_booking_is_at_risk_as_long_as_its_car_can_not_make_it(
     assert stored.version >= 4
 
 
-async def test_two_who_stand_there_do_not_get_the_same_car(house: RestHouse) -> None:
-    await house.fleet("car-1", "car-2")
-    far = await house.post("/bookings", a_trip(START + timedelta(minutes=5), distance_km=50))
-    near = await house.post("/bookings", a_trip(START + timedelta(minutes=5), distance_km=20))
-    await house.clock.advance_to(START + timedelta(minutes=11))
-    lame, other = far["vehicle_id"], near["vehicle_id"]
-    await house.post(f"/vehicles/{lame}/state", {"soc_pct": 30, "plugged_evse": None}, 200)
-    seen = await snapshot(house)
-    given = {each.id: each.vehicle for each in seen.problem.bookings}
-    assert given == {far["id"]: other, near["id"]: lame}
-    await published(house, seen, planned(seen))
-    shown = [await house.get(f"/bookings/{each['id']}") for each in (far, near)]
-    assert [each["vehicle_id"] for each in shown] == [other, lame]
-    assert [each["status"] for each in shown] == ["confirmed", "confirmed"]
-
-
 async def test_two_who_wait_do_not_get_the_same_free_car(house: RestHouse) -> None:
     await house.fleet("car-1", "car-2", "car-3")
     soon = START + timedelta(minutes=5)
