@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.apart import Memory, handed_as, is_middling, solve
+from scheduler.breakeven import BreakEven
 from scheduler.chargeprogram import Builder, Model
 from scheduler.firsthour import decide, lies_between, with_switches
 from scheduler.options import PlanOptions
@@ -216,10 +217,14 @@ class _Solving:
         """
         slack, at, cells = self.model.slack, self.model.slack_columns, self.model.cells
         lacks = result.x[at]
+        pays = None
+        if result.duals is not None:
+            pays = BreakEven(self._view, self.model, result.x, result.duals).pays
         urgent: set[int] = set()
         for _ in range(2):
             lower, upper = program.lower.copy(), program.upper.copy()
-            decide(self._view, self._stays, cells, result.x, lower, upper, urgent=urgent)
+            x = result.x
+            decide(self._view, self._stays, cells, x, lower, upper, urgent=urgent, pays=pays)
             fixed = replace(program, lower=lower, upper=upper)
             again = self._solve(fixed, result if best else None)
             if not again.solved:

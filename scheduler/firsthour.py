@@ -24,6 +24,10 @@ from scheduler.parking import Stay
 from scheduler.solver import LinearProgram
 from scheduler.view import FIRST_HOUR_STEPS, Floats, View
 
+Pays = Callable[[int, int, float, float], bool | None]
+"""Whether it pays that a site draws, in a step, so many kW more (the last) than without so many of
+the answer (the third); None: that can't be told (`scheduler.breakeven`)."""
+
 _TINY_KW = 1e-6
 
 
@@ -65,82 +69,152 @@ def decide(  # noqa: PLR0917 - the program's own arrays
     upper: Floats,
     *,
     urgent: Collection[int] = (),
+    pays: Pays | None = None,
 ) -> None:
     """Fixes the cells of the first hour to off or on, as near to the answer `x` as is simple.
 
-    What is cut from one cell is carried to the next; the last cell of a stay that ends within the
-    hour is on if anything was. Cars that are `urgent` are not cut: what lies between is on. What is
-    cut from several cars of a site in the same step is one car's where it is enough for that: an
-    answer may share out little sun among many.
+    Where it can be told what `pays`, that decides: little sun is worth the rest of an EVSE's least
+    power, or is not. Else what is cut from one cell is carried to the next; the last cell of a stay
+    that ends within the hour is on if anything was; what is cut from several cars of a site in the
+    same step is one car's where it is enough for that. Cars that are `urgent` are not cut: what
+    lies between is on.
     """
     early = cells.early()
-    power_kw = x[cells.column[early]]
-    least_kw = cells.least_kw[early]
-    between = _between(power_kw, least_kw)
-    room = _Room(view, stays)
-    for n in np.flatnonzero(power_kw >= least_kw - _TINY_KW).tolist():
-        room.take(cells, int(early[n]))
-    spare = _spare(stays, cells, x, early[power_kw >= least_kw - _TINY_KW])
-    carried: dict[int, float] = {}
-    closing = _closing(cells, early[between])
-    most = upper[cells.column[early]]
-
-    def turned_on(n: int) -> bool:
-        cell, stay = int(early[n]), int(cells.stay[early[n]])
-        able = cells.most_kw[cell] >= least_kw[n] and spare.get(stay, least_kw[n]) >= least_kw[n]
-        if not able or not room.has(cells, cell):
-            return False
-        if stay in spare:
-            spare[stay] -= float(least_kw[n])
-        room.take(cells, cell)
-        lower[cells.column[cell]], upper[cells.column[cell]] = least_kw[n], most[n]
-        return True
-
+    power_kw, least_kw = x[cells.column[early]], cells.least_kw[early]
+    rounding = _Rounding(view, stays, cells, x, lower, upper)
     order = np.lexsort((early, cells.site[early], cells.step[early]))
     for group in _runs(order, cells.step[early] * len(view.places) + cells.site[early]):
+        on = power_kw[group] >= least_kw[group] - _TINY_KW
+        running = [n for n, runs in zip(group, on.tolist(), strict=True) if runs]
+        others = [n for n, runs in zip(group, on.tolist(), strict=True) if not runs]
+        for n in running:
+            rounding.keeps_on(n)
+        if pays is None or not rounding.by_price(running, others, urgent, pays):
+            rounding.by_carrying(others, urgent)
+
+
+class _Rounding:
+    """Cells of the first hour, numbered as `Cells.early` gives them, on their way to off or on."""
+
+    def __init__(  # noqa: PLR0917 - the program's own arrays
+        self,
+        view: View,
+        stays: Sequence[Stay],
+        cells: Cells,
+        x: Floats,
+        lower: Floats,
+        upper: Floats,
+    ) -> None:
+        self._stays, self._cells = stays, cells
+        self._lower, self._upper = lower, upper
+        self._early = cells.early()
+        self._power_kw = x[cells.column[self._early]]
+        self._least_kw = cells.least_kw[self._early]
+        self._most_kw = upper[cells.column[self._early]]
+        self._between = _between(self._power_kw, self._least_kw)
+        on = self._early[self._power_kw >= self._least_kw - _TINY_KW]
+        self._room = _Room(view, stays)
+        for cell in on.tolist():
+            self._room.take(cells, cell)
+        self._spare = _spare(stays, cells, x, on)
+        self._closing = _closing(cells, self._early[self._between])
+        self._carried: dict[int, float] = {}
+
+    def keeps_on(self, n: int) -> None:
+        """Keeps a cell at its least power or above."""
+        column = int(self._cells.column[self._early[n]])
+        self._lower[column] = max(self._lower[column], self._least_kw[n])
+
+    def by_price(
+        self, running: Sequence[int], others: Sequence[int], urgent: Collection[int], pays: Pays
+    ) -> bool:
+        """Decides for cars of a site in a step by what it costs; returns whether that is known.
+
+        What those that run can take beyond what they do is theirs; for the rest one after the
+        other is on, as long as that pays.
+        """
+        small = [n for n in others if self._between[n]]
+        if not small or any(self._car(n) in urgent for n in small):
+            return False
+        cell = int(self._early[small[0]])
+        site, step = int(self._cells.site[cell]), int(self._cells.step[cell])
+        rest_kw = sum(float(self._power_kw[n]) for n in small)
+        rest_kw -= sum(float(self._most_kw[n] - self._power_kw[n]) for n in running)
+        chosen: list[int] = []
+        for n in sorted(small, key=lambda n: (-float(self._power_kw[n]), n)):
+            if rest_kw <= _TINY_KW:
+                break
+            power_kw = max(float(self._least_kw[n]), min(rest_kw, float(self._most_kw[n])))
+            verdict = pays(site, step, rest_kw, power_kw)
+            if verdict is None:
+                return False
+            if not verdict:
+                break
+            chosen.append(n)
+            rest_kw -= power_kw
+        for n in others:
+            if n not in chosen or not self._turned_on(n):
+                self._cut(n)
+        return True
+
+    def by_carrying(self, others: Sequence[int], urgent: Collection[int]) -> None:
+        """Decides for cars of a site in a step by what was cut from them before."""
         cut: list[int] = []
-        for n in group:
-            cell = int(early[n])
-            stay, column = int(cells.stay[cell]), int(cells.column[cell])
-            if power_kw[n] >= least_kw[n] - _TINY_KW:
-                lower[column] = max(lower[column], least_kw[n])
-                continue
-            carried[stay] = carried.get(stay, 0.0) + float(power_kw[n])
-            enough = carried[stay] >= least_kw[n] / 2 or stays[stay].car in urgent
-            wanted = between[n] and (enough or (cell in closing and carried[stay] > _TINY_KW))
-            if wanted and turned_on(n):
-                carried[stay] -= float(least_kw[n])
+        for n in others:
+            stay = self._stay(n)
+            self._carried[stay] = self._carried.get(stay, 0.0) + float(self._power_kw[n])
+            carried = self._carried[stay]
+            enough = carried >= self._least_kw[n] / 2 or self._car(n) in urgent
+            closes = int(self._early[n]) in self._closing and carried > _TINY_KW
+            if self._between[n] and (enough or closes) and self._turned_on(n):
+                self._carried[stay] -= float(self._least_kw[n])
             else:
-                upper[column] = 0.0
-                cut += [n] if between[n] else []
-        _pooled(cut, power_kw, least_kw, carried, cells.stay[early], turned_on)
+                self._cut(n)
+                cut += [n] if self._between[n] else []
+        self._pool(cut)
+
+    def _pool(self, cut: Sequence[int]) -> None:
+        """Turns on one of several cut cells of a site and step where they are enough for it.
+
+        That is the one with the most; what the others lack is no longer carried, since it has it.
+        """
+        whole = sum(float(self._power_kw[n]) for n in cut)
+        chosen = max(cut, key=lambda n: (float(self._power_kw[n]), -n), default=None)
+        if chosen is None or len(cut) < 2 or whole < self._least_kw[chosen] / 2:
+            return
+        if not self._turned_on(chosen):
+            return
+        for n in cut:
+            self._carried[self._stay(n)] -= float(self._power_kw[n])
+        self._carried[self._stay(chosen)] -= float(self._least_kw[chosen]) - whole
+
+    def _stay(self, n: int) -> int:
+        return int(self._cells.stay[self._early[n]])
+
+    def _car(self, n: int) -> int:
+        return self._stays[self._stay(n)].car
+
+    def _cut(self, n: int) -> None:
+        self._upper[self._cells.column[self._early[n]]] = 0.0
+
+    def _turned_on(self, n: int) -> bool:
+        """Turns a cell on if that is possible; returns whether it is."""
+        cells, cell, least_kw = self._cells, int(self._early[n]), float(self._least_kw[n])
+        stay, column = self._stay(n), int(cells.column[cell])
+        able = cells.most_kw[cell] >= least_kw and self._spare.get(stay, least_kw) >= least_kw
+        if not able or not self._room.has(cells, cell):
+            return False
+        if stay in self._spare:
+            self._spare[stay] -= least_kw
+        self._room.take(cells, cell)
+        self._lower[column], self._upper[column] = least_kw, self._most_kw[n]
+        return True
 
 
 def _runs(order: NDArray[np.int64], key: NDArray[np.int64]) -> list[list[int]]:
     """Returns neighbours in `order` of the same `key` together."""
     edges = np.flatnonzero(np.diff(key[order])) + 1
     return [run.tolist() for run in np.split(order, edges) if len(run)]
-
-
-def _pooled(  # noqa: PLR0917 - columns of one table
-    cut: list[int],
-    power_kw: Floats,
-    least_kw: Floats,
-    carried: dict[int, float],
-    stay: NDArray[np.int64],
-    turned_on: Callable[[int], bool],
-) -> None:
-    """Turns on one of several cut cells of a site and step where they are enough for it together.
-
-    That is the one with the most; what the others lack is no longer carried, since it has it.
-    """
-    whole = sum(float(power_kw[n]) for n in cut)
-    chosen = max(cut, key=lambda n: (float(power_kw[n]), -n), default=None)
-    if chosen is None or len(cut) < 2 or whole < least_kw[chosen] / 2 or not turned_on(chosen):
-        return
-    for n in cut:
-        carried[int(stay[n])] -= float(power_kw[n])
-    carried[int(stay[chosen])] -= float(least_kw[chosen]) - whole
 
 
 def _spare(

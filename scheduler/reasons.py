@@ -102,6 +102,7 @@ class Reasons:
         self._down_at = [down.tolist() for down in self._down]
         self._up_at = [up.tolist() for up in self._up]
         self._on_sun = [_on_sun(place, flows).tolist() for place in view.places]
+        self._sunny = [_sunny(place).tolist() for place in view.places]
         self._grid_w: list[list[float]] = flows.grid_w.tolist()
         self._given_w: list[list[float]] = self._given(flows).tolist()
         self._at_peak = [
@@ -242,6 +243,10 @@ class Reasons:
             return "grid"
         return "battery" if self._given_w[site][step] > _NEAR_W else "none"
 
+    def has_sun(self, number: int, step: int) -> bool:
+        """Returns whether some of the power at a stay's site comes from the roof."""
+        return bool(self._sunny[self._stays[number].site][step])
+
     def prices_at(self, number: int, step: int) -> tuple[float, float]:
         """Returns what the last kWh costs at a stay's site, and what one more would."""
         site = self._stays[number].site
@@ -318,7 +323,9 @@ class _Bargain:
         # What can't be less does not follow prices.
         overrides = self._car.overrides
         found = [Why("OVERRIDE")] if overrides and override_at(overrides, step) else []
-        found += [why for why in self._costs(step) if not (least and why.code == "PRICE")]
+        found += [
+            why for why in self._costs(step, least=least) if not (least and why.code == "PRICE")
+        ]
         price, _ = self._reasons.prices_at(self._number, step)
         needed = self._bound is not None
         if needed and self._worth < price - _NEAR_PRICE:
@@ -332,14 +339,19 @@ class _Bargain:
             found.append(Why("MINIMUM"))
         return tuple(found) or self._either(step, price)
 
-    def _costs(self, step: int) -> list[Why]:
-        """Returns what makes the step a cheap one, where another would do else."""
+    def _costs(self, step: int, *, least: bool) -> list[Why]:
+        """Returns what makes the step a cheap one, where another would do else.
+
+        Sun that is less than the least power is a reason, too, to buy the rest.
+        """
         buy = self._buy[step]
         otherwise = self._otherwise(step)
         source = self._reasons.source(self._number, step)
         if source == "battery":
             return [Why("BATTERY")]
-        if source == "sun" or (source == "spare sun" and buy >= otherwise - _NEAR_PRICE):
+        little = least and source == "grid" and self._reasons.has_sun(self._number, step)
+        enough = buy >= otherwise - _NEAR_PRICE
+        if source == "sun" or ((source == "spare sun" or little) and enough):
             return [Why("SUN")]
         cheap = buy < self._dearest - _NEAR_PRICE and otherwise <= self._dearest + _NEAR_PRICE
         if source != "grid" or not cheap:
@@ -464,12 +476,17 @@ def _on_sun(place: Place, flows: Flows) -> Bools:
     Where nothing can be imported, the roof gives what nothing else does. Where the sun may be more
     than its median, what is charged beyond that is charged for the sun that may come.
     """
-    sunny = place.pv_w - place.load_w > _NEAR_W
     sold = np.where(place.export_w > _NEAR_W, np.maximum(place.sell, 0.0), 0.0)
     cheaper = place.buy > sold + _NEAR_PRICE
     alone = place.import_w <= _NEAR_W
     hoped_w = place.high_pv_w - place.pv_w
-    return sunny & (flows.grid_w[place.index] <= hoped_w + _NEAR_W) & (cheaper | alone)
+    hoped = flows.grid_w[place.index] <= hoped_w + _NEAR_W
+    return _sunny(place) & hoped & (cheaper | alone)
+
+
+def _sunny(place: Place) -> Bools:
+    """Returns where the roof gives more than the building takes."""
+    return place.pv_w - place.load_w > _NEAR_W
 
 
 def _site_full(place: Place, flows: Flows) -> Bools:

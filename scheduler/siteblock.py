@@ -102,7 +102,7 @@ class SiteBlock:
         imports, exports = place.import_w / 1000, place.export_w / 1000
         up_kw, down_kw = _flexible_kw(self._view, place)
         moves = (most_kw + back_kw + charge + give + up_kw + down_kw) > 0
-        more = self._hoped_kw(place)
+        more = hoped_kw(place) if self._weighs else np.zeros(self._view.steps)
         high = load - pv + most_kw + charge + up_kw
         low = load - pv - back_kw - give - down_kw - more
         buys = (low >= 0) & ((place.buy >= 0) | (pv <= 0)) & (high <= imports)
@@ -147,13 +147,6 @@ class SiteBlock:
         if len(twisted):
             self._either(bought + twisted, sold + twisted, most_in[twisted], most_out[twisted])
 
-    def _hoped_kw(self, place: Place) -> Floats:
-        """Returns how much more than its median the sun may give, by step."""
-        counts = self._weighs & (place.sell >= 0) & (place.buy > place.sell)
-        if place.metered:
-            return np.zeros(self._view.steps)
-        return np.where(counts, place.high_pv_w - place.pv_w, 0.0) / 1000
-
     def _hopes(self, place: Place, rows: Index, at: Index, most_in: Floats, more: Floats) -> Floats:
         """Adds sun beyond its median, as power that may have to be bought; returns the most of it.
 
@@ -188,6 +181,14 @@ class SiteBlock:
         self._program.entries(rows, bought, 1 / np.maximum(most_in, 1e-3))
         self._program.entries(rows, sold, 1 / np.maximum(most_out, 1e-3))
         self.ways.append(Ways(bought, sold))
+
+
+def hoped_kw(place: Place) -> Floats:
+    """Returns how much more than its median the sun may give and is weighed, by step."""
+    counts = (place.sell >= 0) & (place.buy > place.sell)
+    if place.metered:
+        counts = np.zeros_like(counts)
+    return np.where(counts, place.high_pv_w - place.pv_w, 0.0) / 1000
 
 
 def _flexible_kw(view: View, place: Place) -> tuple[Floats, Floats]:

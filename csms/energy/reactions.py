@@ -7,8 +7,10 @@ Measurements are read once and then followed, so that a refresh costs a few mill
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import cast
 
 import sqlalchemy as sa
@@ -23,6 +25,7 @@ from models.tables.energy import Forecast, Site, SiteMeasurement
 from models.timeline import StepGrid, floor_to_step
 from scheduler.forecast import QuantileForecast, Reading
 from scheduler.forecast.holidays import public_holidays
+from scheduler.forecast.lately import LOOKS_BACK
 from scheduler.forecast.load import LoadProfile
 from scheduler.forecast.sun import Location, forecast_pv
 
@@ -186,7 +189,8 @@ def _load(site: Site, history: _History, grid: StepGrid, now: datetime) -> Quant
             holidays=public_holidays(site.holiday_region),
         )
         history.profile_day = day
-    return history.profile.forecast(grid, issued_at=now)
+    since = bisect_left(history.load, now - LOOKS_BACK, key=attrgetter("measured_at"))
+    return history.profile.forecast(grid, issued_at=now, lately=history.load[since:])
 
 
 def _whole(series_w: tuple[float, ...]) -> list[int]:

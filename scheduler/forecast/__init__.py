@@ -54,3 +54,11 @@ def known_readings(
     power_w = np.fromiter((r.power_w for r in known), float, len(known))
     order = np.argsort(at_s, kind="stable")
     return at_s[order], power_w[order]
+
+
+def held_s(at_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns for how long each reading stands: since the one before, 15 minutes at most.
+
+    A meter tells the mean since it last spoke, so that it is that of the middle.
+    """
+    return np.clip(np.diff(at_s, prepend=-np.inf), 0.0, 900.0)

@@ -2,21 +2,23 @@
 
 Means of past readings by local quarter of an hour, each leaning on the next broader one while it
 has few readings of its own: this weekday, working day or weekend, any day, all hours, and at the
-very start a constant. A public holiday is a Sunday. Weather is not here.
+very start a constant. A public holiday is a Sunday. How far the load has been off its usual of late
+goes on for some hours (`scheduler.forecast.lately`). Weather is not here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.timeline import StepGrid
-from scheduler.forecast import QuantileForecast, Reading
+from scheduler.forecast import QuantileForecast, Reading, held_s, known_readings
+from scheduler.forecast.lately import DAY_SPREAD, LOOKS_BACK, day_spread, off_by
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +33,8 @@ USUAL_SPREAD = 0.3
 """Standard deviation as a share of the load, until residuals tell it."""
 ENOUGH_READINGS = 96
 """A day of quarters: from here on residuals count as much as `USUAL_SPREAD`."""
+LEAST_USUAL_SHARE = 0.05
+"""Of the mean load: shares of less than that say little."""
 Z_90 = 1.2816
 
 
@@ -46,6 +50,8 @@ class LoadProfile:
     """Mean load by weekday (rows, Monday first) and local quarter of an hour."""
     spread: float
     """Standard deviation of readings around it, as a share of it."""
+    day_spread: float = DAY_SPREAD
+    """How much of that goes on for hours."""
     places: dict[float, tuple[int, int]] = field(
         default_factory=dict[float, tuple[int, int]], compare=False
     )
@@ -71,43 +77,65 @@ class LoadProfile:
             holidays: local days that are as Sundays.
         """
         zone = ZoneInfo(timezone)
-        known = [r for r in readings if until - HISTORY <= r.measured_at <= until]
-        weekday = np.empty(len(known), dtype=np.intp)
-        slot = np.empty(len(known), dtype=np.intp)
-        for index, reading in enumerate(known):
-            weekday[index], slot[index] = _place(reading.measured_at, zone, holidays)
-        power_w = np.fromiter((r.power_w for r in known), float, len(known))
+        at_s, power_w = known_readings(readings, until, until - HISTORY)
+        at_s -= held_s(at_s) / 2
+        weekday = np.empty(len(at_s), dtype=np.intp)
+        slot = np.empty(len(at_s), dtype=np.intp)
+        for index, each_s in enumerate(at_s.tolist()):
+            weekday[index], slot[index] = _place(each_s, zone, holidays)
         week_w = _week(weekday, slot, power_w, fallback_w)
+        usual_w = week_w[weekday, slot]
         return LoadProfile(
-            zone, holidays, len(known), week_w, _spread(power_w - week_w[weekday, slot], week_w)
+            zone,
+            holidays,
+            len(at_s),
+            week_w,
+            _spread(power_w - usual_w, week_w),
+            day_spread(at_s, _shares(power_w, usual_w, week_w)),
         )
 
-    def forecast(self, grid: StepGrid, *, issued_at: datetime) -> QuantileForecast:
-        """Returns the usual load in each step of the grid, in W."""
+    def forecast(
+        self, grid: StepGrid, *, issued_at: datetime, lately: Sequence[Reading] = ()
+    ) -> QuantileForecast:
+        """Returns the load in each step of the grid, in W.
+
+        Args:
+            grid: the steps.
+            issued_at: when that is told.
+            lately: readings; those of the last hours say how far the load is off its usual.
+        """
         step_s = 60.0 * grid.step_minutes
-        first_s = grid.start.timestamp() + step_s / 2
-        places = [self._place_at(first_s + step_s * step) for step in range(grid.steps)]
-        usual_w = self.week_w[tuple(zip(*places, strict=True))]
+        steps = np.arange(grid.steps, dtype=np.float64)
+        middles_s: Floats = grid.start.timestamp() + step_s * (steps + 0.5)
+        usual_w = self._usual_w(middles_s)
         margin_w = Z_90 * self.spread * np.abs(usual_w)
+        at_s, power_w = known_readings(lately, issued_at, issued_at - LOOKS_BACK)
+        at_s -= held_s(at_s) / 2
+        shares = _shares(power_w, self._usual_w(at_s), self.week_w)
+        off = off_by(at_s, shares, spread=self.day_spread, wanted_s=middles_s)
+        likely_w = np.maximum(0.0, usual_w * (1 + off))
         return QuantileForecast(
             issued_at,
             grid,
             "profile" if self.readings else "fallback",
-            tuple(np.maximum(0.0, usual_w - margin_w).tolist()),
-            tuple(usual_w.tolist()),
-            tuple((usual_w + margin_w).tolist()),
+            tuple(np.maximum(0.0, likely_w - margin_w).tolist()),
+            tuple(likely_w.tolist()),
+            tuple((likely_w + margin_w).tolist()),
         )
+
+    def _usual_w(self, times_s: Floats) -> Floats:
+        places = np.array([self._place_at(at_s) for at_s in times_s.tolist()], dtype=np.intp)
+        return self.week_w[tuple(places.reshape(-1, 2).T)]
 
     def _place_at(self, at_s: float) -> tuple[int, int]:
         place = self.places.get(at_s)
         if place is None:
-            at = datetime.fromtimestamp(at_s, UTC)
-            place = self.places[at_s] = _place(at, self.zone, self.holidays)
+            place = self.places[at_s] = _place(at_s, self.zone, self.holidays)
         return place
 
 
-def _place(instant: datetime, zone: ZoneInfo, holidays: Container[date]) -> tuple[int, int]:
-    local = instant.astimezone(zone)
+def _place(at_s: float, zone: ZoneInfo, holidays: Container[date]) -> tuple[int, int]:
+    local = datetime.fromtimestamp(at_s, zone)
     weekday = SUNDAY if local.date() in holidays else local.weekday()
     return weekday, (60 * local.hour + local.minute) // SLOT_MINUTES
 
@@ -120,6 +148,9 @@ def _week(
     np.add.at(sums, (weekday, slot), power_w)
     np.add.at(counts, (weekday, slot), 1.0)
     overall = _leaning(sums.sum(), counts.sum(), np.asarray(fallback_w))
+    if len(power_w) < SLOTS:
+        # Of the hours to come nothing is known yet but that they go on from here.
+        return np.full((7, SLOTS), overall)
     any_day = _leaning(sums.sum(axis=0), counts.sum(axis=0), overall)
     week_w = np.empty((7, SLOTS))
     for days in (slice(0, SATURDAY), slice(SATURDAY, 7)):
@@ -130,6 +161,12 @@ def _week(
 
 def _leaning(sums: Floats, counts: Floats, broader: Floats) -> Floats:
     return (sums + PRIOR_READINGS * broader) / (counts + PRIOR_READINGS)
+
+
+def _shares(power_w: Floats, usual_w: Floats, week_w: Floats) -> Floats:
+    """Returns how far readings are off the usual, as shares of it."""
+    least_w = max(1.0, LEAST_USUAL_SHARE * float(np.abs(week_w).mean()))
+    return (power_w - usual_w) / np.maximum(np.abs(usual_w), least_w)
 
 
 def _spread(residual_w: Floats, week_w: Floats) -> float:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pvlib import clearsky, irradiance, solarposition
 
 from models.timeline import StepGrid
-from scheduler.forecast import QuantileForecast, Reading, known_readings
+from scheduler.forecast import QuantileForecast, Reading, held_s, known_readings
 
 Floats = NDArray[np.float64]
 
@@ -122,12 +122,10 @@ def forecast_pv(
     """
     at_s, power_w = known_readings(readings, issued_at, issued_at - HISTORY)
     peak_w = sum(plant.peak_power_w for plant in plants)
-    held_s = _held_s(at_s)
-    past_w = _clear_sky_at_s(location, plants, at_s - held_s / 2)
+    held = held_s(at_s)
+    past_w = _clear_sky_at_s(location, plants, at_s - held / 2)
     lit = past_w > LOW_SUN_SHARE * peak_w
-    sky = _Sky.learn(
-        issued_at.timestamp(), at_s[lit], held_s[lit], power_w[lit], past_w[lit], peak_w
-    )
+    sky = _Sky.learn(issued_at.timestamp(), at_s[lit], held[lit], power_w[lit], past_w[lit], peak_w)
     middles_s = _middles_s(grid)
     clear_w = _clear_sky_at_s(location, plants, middles_s)
     ahead_hours = np.maximum(0.0, (middles_s - issued_at.timestamp()) / 3600)
@@ -201,7 +199,7 @@ def persistence_pv(
     """
     at_s, power_w = known_readings(readings, issued_at, issued_at - HISTORY)
     peak_w = sum(plant.peak_power_w for plant in plants)
-    past_w = _clear_sky_at_s(location, plants, at_s - _held_s(at_s) / 2)
+    past_w = _clear_sky_at_s(location, plants, at_s - held_s(at_s) / 2)
     lit = np.flatnonzero(past_w > LOW_SUN_SHARE * peak_w)
     clearness = 1.0
     if len(lit):
@@ -229,13 +227,13 @@ class _Sky:
     def learn(  # noqa: PLR0917 - columns of one table
         now_s: float,
         at_s: Floats,
-        held_s: Floats,
+        stands_s: Floats,
         power_w: Floats,
         clear_w: Floats,
         peak_w: float,
     ) -> _Sky:
         """Returns the sky as lit readings tell it: mean clearness, weighted by energy and age."""
-        hours = held_s / 3600
+        hours = stands_s / 3600
         age_hours = (now_s - at_s) / 3600
         energy_wh = clear_w * hours
         # In winter the sun gives less: what is seen of the sky must weigh as much as in summer.
@@ -285,14 +283,6 @@ def _jump(at_s: Floats, clearness: Floats, age_hours: Floats) -> float:
     weight = np.exp(-age_hours[1:][follows] / JUMP_FADES_HOURS)
     whole = float(weight @ changes**2) + 4.0 * USUAL_JUMP**2
     return float(np.sqrt(whole / (float(weight.sum()) + 4.0)))
-
-
-def _held_s(at_s: Floats) -> Floats:
-    """Returns for how long each reading stands: since the one before, 15 minutes at most.
-
-    A meter tells the mean since it last spoke, so that its clear sky is that of the middle.
-    """
-    return np.clip(np.diff(at_s, prepend=-np.inf), 0.0, 900.0)
 
 
 def _middles_s(grid: StepGrid) -> Floats:

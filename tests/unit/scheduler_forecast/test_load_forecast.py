@@ -28,7 +28,7 @@ def forecast_load(
 ) -> QuantileForecast:
     """What the readings up to `issued_at` make us expect."""
     profile = LoadProfile.learn(readings, timezone, until=issued_at, fallback_w=fallback_w)
-    return profile.forecast(grid, issued_at=issued_at)
+    return profile.forecast(grid, issued_at=issued_at, lately=readings)
 
 
 def grid(start: datetime, steps: int = 96) -> StepGrid:
@@ -87,6 +87,66 @@ def test_load_that_comes_later_changes_nothing() -> None:
     known = forecast_load(history, grid(MONDAY), PARIS, issued_at=MONDAY, fallback_w=0.0)
     with_later = [*history, *later]
     assert forecast_load(with_later, grid(MONDAY), PARIS, issued_at=MONDAY, fallback_w=0.0) == known
+
+
+def lately(now: datetime, power_w: Sequence[float]) -> list[Reading]:
+    """Readings of each quarter of an hour up to `now`."""
+    count = len(power_w)
+    return [
+        Reading(now - timedelta(minutes=15 * (count - 1 - index)), watts)
+        for index, watts in enumerate(power_w)
+    ]
+
+
+def test_a_day_unlike_others_goes_on_as_it_began() -> None:
+    # An office that is closed on a Monday: 1 kW where 5 are usual.
+    noon = MONDAY + timedelta(hours=12)
+    profile = LoadProfile.learn(weeks(5), PARIS, until=MONDAY, fallback_w=0.0)
+    usual = profile.forecast(grid(noon), issued_at=noon).q50_w
+    closed = profile.forecast(grid(noon), issued_at=noon, lately=lately(noon, [1000.0] * 16)).q50_w
+    assert usual[0] > 4300
+    assert closed[0] < 1800  # the next quarter of an hour is nearly as this one
+    assert closed[0] < closed[8] < closed[20] < usual[20]
+    tomorrow = slice(84, 96)
+    assert closed[tomorrow] == pytest.approx(usual[tomorrow], rel=0.15)
+
+
+def test_on_the_first_day_the_load_goes_on_as_it_is() -> None:
+    morning = MONDAY + timedelta(hours=9)
+    told = lately(morning, [*[1000.0] * 32, *[5000.0] * 4])
+    profile = LoadProfile.learn(told, PARIS, until=morning, fallback_w=0.0)
+    forecast = profile.forecast(grid(morning), issued_at=morning, lately=told)
+    assert 3500 < forecast.q50_w[0] < 5000
+    assert forecast.q50_w[-1] < 2500
+
+
+def test_a_moment_unlike_others_is_soon_over() -> None:
+    noon = MONDAY + timedelta(hours=12)
+    profile = LoadProfile.learn(weeks(5), PARIS, until=MONDAY, fallback_w=0.0)
+    usual = profile.forecast(grid(noon), issued_at=noon).q50_w
+    kettle = lately(noon, [*[usual[0]] * 15, 1.4 * usual[0]])
+    told = profile.forecast(grid(noon), issued_at=noon, lately=kettle).q50_w
+    off = [a / b - 1 for a, b in zip(told, usual, strict=True)]
+    assert 0.1 < off[0] < 0.4
+    assert off[6] < 0.4 * off[0]
+
+
+def test_what_was_long_ago_or_comes_later_says_nothing_of_now() -> None:
+    noon = MONDAY + timedelta(hours=12)
+    profile = LoadProfile.learn(weeks(5), PARIS, until=MONDAY, fallback_w=0.0)
+    usual = profile.forecast(grid(noon), issued_at=noon)
+    old = lately(MONDAY - timedelta(minutes=15), [9000.0] * 8)
+    late = lately(noon + timedelta(hours=3), [9000.0] * 8)
+    assert profile.forecast(grid(noon), issued_at=noon, lately=[*old, *late]) == usual
+
+
+def test_a_meter_that_lies_for_once_does_not_cost_the_day() -> None:
+    noon = MONDAY + timedelta(hours=12)
+    profile = LoadProfile.learn(weeks(5), PARIS, until=MONDAY, fallback_w=0.0)
+    usual = profile.forecast(grid(noon), issued_at=noon).q50_w
+    lie = lately(noon, [*[usual[0]] * 15, 1e9])
+    told = profile.forecast(grid(noon), issued_at=noon, lately=lie).q50_w
+    assert max(told) < 3 * max(usual)
 
 
 def test_steady_weeks_narrow_the_quantiles_which_never_fall_below_zero() -> None:
