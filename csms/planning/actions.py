@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from csms.planning.rules import (
     Period,
     bears_trial,
     is_trial,
+    limit_at,
     must_send,
     read_periods,
     wanted_periods,
@@ -158,6 +159,25 @@ async def _changed_shadows(work: UnitOfWork, snapshot: Snapshot) -> set[str]:
     return {*rows} ^ {site.id for site in snapshot.rows.sites if site.shadow}
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A limit that a plan wants for a transaction."""
+
+    transaction: Transaction
+    periods: Sequence[Period]
+    until: datetime
+    site_id: str
+    held: ChargingLimit | None
+    """What its box was last sent for it."""
+
+    def rise_w(self, now: datetime) -> float:
+        """Returns by how much it is above what its box may draw now, or draws without a limit."""
+        before_w = None if self.held is None else limit_at(read_periods(self.held.periods), now)
+        if before_w is None:
+            before_w = self.transaction.power_w or 0.0
+        return self.periods[0].limit_w - before_w
+
+
 async def _order_limits(
     work: UnitOfWork, snapshot: Snapshot, plan: Plan, plan_id: str, held_back: Set[str]
 ) -> list[ChargingLimit]:
@@ -169,7 +189,7 @@ async def _order_limits(
     by_vehicle: dict[str, list[Charging]] = defaultdict(list)
     for entry in plan.charging:
         by_vehicle[entry.vehicle].append(entry)
-    ordered: list[ChargingLimit] = []
+    wishes: list[_Wish] = []
     for vehicle_id, transaction in snapshot.transactions.items():
         name = f"{transaction.station}/{transaction.evse_id}"
         station = snapshot.rows.stations.get(transaction.station)
@@ -193,18 +213,20 @@ async def _order_limits(
             periods = [each for each in periods if each.from_at < until]
         if held is not None and _suffices(held, periods, until, now):
             continue
-        ordered.append(
-            order_limit(
-                work,
-                transaction,
-                periods,
-                phases=phases.get(transaction.id, 1),
-                valid_to=until,
-                plan_id=plan_id,
-                site_id=station.site_id or "",
-            )
+        wishes.append(_Wish(transaction, periods, until, station.site_id or "", held))
+    # Each station takes one command after the other: what frees a circuit goes before what uses it.
+    return [
+        order_limit(
+            work,
+            wish.transaction,
+            wish.periods,
+            phases=phases.get(wish.transaction.id, 1),
+            valid_to=wish.until,
+            plan_id=plan_id,
+            site_id=wish.site_id,
         )
-    return ordered
+        for wish in sorted(wishes, key=lambda wish: wish.rise_w(now))
+    ]
 
 
 def _suffices(

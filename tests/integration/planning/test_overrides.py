@@ -14,9 +14,11 @@ from csms.overrides.reactions import OverrideKeeper
 from models.tables.charging import Transaction
 from models.tables.planning import Override
 from models.timeline import format_rfc3339
+from tests.builders.equipped_house import equipped_house
 from tests.builders.paying import Paying, paying
 from tests.builders.planners import keep_limits, planning
-from tests.builders.rest_house import RestHouse, a_trip, rest_house
+from tests.builders.rest_house import RestHouse, a_trip, frame, rest_house
+from tests.builders.waiting import until
 
 FULL_W = 3_700.0
 EVSES = [{"evse_id": 1, "max_power_w": FULL_W, "min_power_w": 1000.0}]
@@ -250,3 +252,34 @@ async def test_overrides_go_with_their_car(house: RestHouse) -> None:
     made = await house.post("/overrides", wish())
     await house.delete("/vehicles/car-1")
     await house.get(f"/overrides/{made['id']}", 404)
+
+
+async def test_what_frees_a_circuit_is_sent_before_what_uses_it(sqlite_url: str) -> None:
+    """A box takes one command after the other: else both cars would draw for as long as that."""
+    async with equipped_house(sqlite_url) as house:
+        await house.rest.site(id="A", timezone="UTC", import_limit_w=4_000)
+        evses = [{"evse_id": number, "max_power_w": FULL_W} for number in (1, 2)]
+        await house.furnish(evses, cars=2)
+        await house.prices(["0.30"] * 72)
+        for number in (1, 2):
+            start = {"connectorId": number, "idTag": f"T{number}", "meterStart": 0}
+            begun = {**start, "timestamp": format_rfc3339(house.now)}
+            await house.link.send(frame([2, f"s{number}", "StartTransaction", begun]))
+
+        async def charging(first: str, second: str) -> list[tuple[int, float]]:
+            for car, kind in (("car-1", first), ("car-2", second)):
+                body = {"vehicle_id": car, "kind": kind, "duration": "PT1H"}
+                await house.rest.post("/overrides", body)
+            known = {each["id"] for each in (await house.rest.get("/limits"))["items"]}
+
+            async def ordered() -> list[tuple[int, float]]:
+                await house.plan()
+                items = (await house.rest.get("/limits"))["items"]
+                new = sorted((x for x in items if x["id"] not in known), key=lambda x: x["id"])
+                return [(each["evse_id"], each["periods"][0]["limit_w"]) for each in new]
+
+            return await until(ordered, lambda found: len(found) == 2)
+
+        assert sorted(await charging("charge_now", "hold")) == [(1, FULL_W), (2, 0.0)]
+        assert await charging("hold", "charge_now") == [(1, 0.0), (2, FULL_W)]
+        assert await charging("charge_now", "hold") == [(2, 0.0), (1, FULL_W)]
