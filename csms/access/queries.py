@@ -50,6 +50,17 @@ async def find_token(session: AsyncSession, text: str, tenant: str) -> IdToken |
     return (await session.execute(query)).scalar()
 
 
+_TOKENS_OF = (
+    sa.select(IdToken)
+    .where(IdToken.tenant_id == sa.bindparam("tenant"))
+    .where(
+        IdToken.vehicle_id.in_(sa.bindparam("vehicles", expanding=True))
+        | IdToken.driver_id.in_(sa.bindparam("drivers", expanding=True))
+    )
+    .order_by(IdToken.created_at, IdToken.id)
+)
+
+
 async def tokens_of(
     session: AsyncSession,
     *,
@@ -58,14 +69,9 @@ async def tokens_of(
     drivers: Iterable[str] = (),
 ) -> dict[str, list[str]]:
     """Returns the texts of all tokens of these vehicles and drivers, by the owner's id."""
-    query = (
-        sa.select(IdToken)
-        .where(IdToken.tenant_id == tenant)
-        .where(IdToken.vehicle_id.in_(list(vehicles)) | IdToken.driver_id.in_(list(drivers)))
-        .order_by(IdToken.created_at, IdToken.id)
-    )
+    asked = {"tenant": tenant, "vehicles": list(vehicles), "drivers": list(drivers)}
     found: dict[str, list[str]] = {}
-    for row in (await session.execute(query)).scalars():
+    for row in await session.scalars(_TOKENS_OF, asked):
         for owner in (row.vehicle_id, row.driver_id):
             if owner is not None:
                 found.setdefault(owner, []).append(row.id_token)

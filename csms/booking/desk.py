@@ -206,6 +206,11 @@ _CHANGED = (
     .where(Booking.tenant_id == sa.bindparam("tenant"))
     .order_by(Booking.start, Booking.id)
 )
+_VERSIONS = (
+    sa.select(Booking.id, Booking.version)
+    .where(Booking.tenant_id == sa.bindparam("tenant"))
+    .where(Booking.status.in_(OPEN + ON_THE_ROAD) | (Booking.updated_at == sa.bindparam("newest")))
+)
 _CHANGED_SINCE = _CHANGED.where(Booking.updated_at >= sa.bindparam("since"))
 
 
@@ -261,9 +266,5 @@ async def _read_versions(
     session: ReadSession, tenant: str, newest: datetime | None
 ) -> dict[str, int]:
     """Returns those that `_changed` may find again: what changed last counts among them."""
-    rows = await session.execute(
-        sa.select(Booking.id, Booking.version)
-        .where(Booking.tenant_id == tenant)
-        .where(sa.or_(Booking.status.in_(OPEN + ON_THE_ROAD), Booking.updated_at == newest))
-    )
+    rows = await session.execute(_VERSIONS, {"tenant": tenant, "newest": newest})
     return {row.id: row.version for row in rows}

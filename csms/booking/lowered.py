@@ -30,6 +30,13 @@ LOOKED_AT_EVERY = timedelta(minutes=15)
 _LOOKS = 4 * 24 * 7
 """Of a limit that lasts for longer than a week, the next week tells what the others are like."""
 
+_LIMITS = (
+    sa.select(GridLimit)
+    .where(GridLimit.tenant_id == sa.bindparam("tenant"), GridLimit.ended_at.is_(None))
+    .where(GridLimit.end > sa.bindparam("now"))
+    .order_by(GridLimit.circuit_id.is_(None), GridLimit.id)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class GridLimits:
@@ -44,11 +51,7 @@ async def read_grid_limits(
     session: ReadSession, *, tenant: str, now: datetime, fleet: Fleet
 ) -> GridLimits:
     """Returns what the limits that are in force, or to come, leave to the cars of a tenant."""
-    rows = await session.scalars(
-        sa.select(GridLimit)
-        .where(GridLimit.tenant_id == tenant, GridLimit.ended_at.is_(None), GridLimit.end > now)
-        .order_by(GridLimit.circuit_id.is_(None), GridLimit.id)
-    )
+    rows = await session.scalars(_LIMITS, {"tenant": tenant, "now": now})
     by_site: dict[str, list[GridLimit]] = {}
     for row in rows:
         by_site.setdefault(row.site_id, []).append(row)

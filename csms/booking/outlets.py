@@ -15,6 +15,20 @@ from models.tables.energy import Site
 from models.tables.fleet import VehicleModel
 from models.tables.stations import Connector, Evse, Station
 
+_TENANT: sa.BindParameter[str] = sa.bindparam("tenant")
+_FAULTY = (
+    sa.select(Connector.station, Connector.evse_id)
+    .join(Station, Station.identity == Connector.station)
+    .where(Station.tenant_id == _TENANT, Connector.status.in_(OUT_OF_SERVICE))
+)
+_STATIONS = sa.select(Station.identity, Station.site_id, Station.online, Station.last_seen).where(
+    Station.tenant_id == _TENANT, Station.approval == "accepted"
+)
+_SITES = sa.select(Site.id, Site.move_price).where(Site.tenant_id == _TENANT)
+_EVSES = sa.select(Evse).where(
+    Evse.station.in_(sa.bindparam("stations", expanding=True)), Evse.evse_id > 0
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
@@ -56,34 +70,24 @@ async def read_outlets(session: ReadSession, *, tenant: str) -> Outlets:
     """Returns the EVSEs at the sites of a tenant."""
     faulty = {
         (station, evse_id)
-        for station, evse_id in await session.execute(
-            sa.select(Connector.station, Connector.evse_id)
-            .join(Station, Station.identity == Connector.station)
-            .where(Station.tenant_id == tenant, Connector.status.in_(OUT_OF_SERVICE))
-        )
+        for station, evse_id in await session.execute(_FAULTY, {"tenant": tenant})
     }
     stations: dict[str, str] = {}
     unheard: set[str] = set()
     for identity, site_id, online, last_seen in await session.execute(
-        sa.select(Station.identity, Station.site_id, Station.online, Station.last_seen).where(
-            Station.tenant_id == tenant, Station.approval == "accepted"
-        )
+        _STATIONS, {"tenant": tenant}
     ):
         if site_id is not None:
             stations[identity] = site_id
             if last_seen is not None and not online:
                 unheard.add(identity)
-    rows = await session.execute(
-        sa.select(Site.id, Site.move_price).where(Site.tenant_id == tenant)
-    )
+    rows = await session.execute(_SITES, {"tenant": tenant})
     prices = {row.id: row.move_price for row in rows}
     sites: dict[str, list[Outlet]] = {site_id: [] for site_id in prices}
     evses: dict[str, Outlet | None] = {}
     working: set[str] = set()
     silent = dict(stations)
-    for evse in await session.scalars(
-        sa.select(Evse).where(Evse.station.in_(list(stations)), Evse.evse_id > 0)
-    ):
+    for evse in await session.scalars(_EVSES, {"stations": list(stations)}):
         silent.pop(evse.station, None)
         outlet = Outlet(
             current_type="DC" if evse.current_type == "DC" else "AC",

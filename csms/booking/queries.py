@@ -44,6 +44,46 @@ LEARN_FROM_TRIPS = 500
 LEAST_TOLD_SHARE = 0.03
 """A trip that takes less of a battery tells nothing: charges are told in percents of it."""
 
+_TENANT: sa.BindParameter[str] = sa.bindparam("tenant")
+_PROMISES = (
+    sa.select(Booking)
+    .where(Booking.tenant_id == _TENANT, Booking.vehicle_id.is_not(None))
+    .where(Booking.status.in_(OPEN + ON_THE_ROAD))
+    .order_by(Booking.start, Booking.id)
+)
+_MODELS = sa.select(VehicleModel).where(
+    VehicleModel.id.in_(sa.select(Vehicle.model_id).where(Vehicle.tenant_id == _TENANT))
+)
+
+_CARS = (
+    sa.select(
+        Vehicle.id,
+        Vehicle.model_id,
+        Vehicle.site_id,
+        Vehicle.at_site_id,
+        Vehicle.plugged_evse,
+        Vehicle.soc_pct,
+        Vehicle.returned_at,
+    )
+    .where(Vehicle.tenant_id == _TENANT)
+    .order_by(Vehicle.id)
+)
+_OUT = (
+    sa.select(Connector.station, Connector.evse_id)
+    .where(Connector.status.in_(OUT_OF_SERVICE))
+    .subquery()
+)
+_IN_SERVICE = (
+    sa.select(Evse.station, Evse.evse_id)
+    .join(Station, Station.identity == Evse.station)
+    .outerjoin(_OUT, (_OUT.c.station == Evse.station) & (_OUT.c.evse_id == Evse.evse_id))
+    .where(Station.site_id == sa.bindparam("site"), Evse.evse_id > 0, _OUT.c.station.is_(None))
+    .order_by(Station.online.desc(), Evse.current_type, Evse.station, Evse.evse_id)
+)
+_PLUGGED = sa.select(Vehicle.plugged_evse).where(
+    Vehicle.tenant_id == _TENANT, Vehicle.plugged_evse.is_not(None)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Caution:
@@ -215,17 +255,9 @@ async def read_fleet(
     worst. One that is late is free when it will be back with the probability that the surest of
     the promises need, half an hour from now at the earliest.
     """
-    bookings = (
-        await session.scalars(
-            sa.select(Booking)
-            .where(Booking.tenant_id == tenant, Booking.vehicle_id.is_not(None))
-            .where(Booking.status.in_(OPEN + ON_THE_ROAD))
-            .order_by(Booking.start, Booking.id)
-        )
-    ).all()
+    bookings = (await session.scalars(_PROMISES, {"tenant": tenant})).all()
     known = await read_cars(session, tenant=tenant)
-    used = sa.select(Vehicle.model_id).where(Vehicle.tenant_id == tenant)
-    models = await session.scalars(sa.select(VehicleModel).where(VehicleModel.id.in_(used)))
+    models = await session.scalars(_MODELS, {"tenant": tenant})
     ground = Ground.of(models.all(), await read_outlets(session, tenant=tenant), caution)
     away = {row.id: away_of(row) for row in bookings if row.status in ON_THE_ROAD}
     trips = trips_of(away)
@@ -265,19 +297,7 @@ def trips_of(away: Mapping[str, Away]) -> dict[str, Away]:
 
 async def read_cars(session: ReadSession, *, tenant: str) -> dict[str, KnownCar]:
     """Returns what rows tell of all cars, by their ids, in that order."""
-    rows = await session.execute(
-        sa.select(
-            Vehicle.id,
-            Vehicle.model_id,
-            Vehicle.site_id,
-            Vehicle.at_site_id,
-            Vehicle.plugged_evse,
-            Vehicle.soc_pct,
-            Vehicle.returned_at,
-        )
-        .where(Vehicle.tenant_id == tenant)
-        .order_by(Vehicle.id)
-    )
+    rows = await session.execute(_CARS, {"tenant": tenant})
     return {row.id: KnownCar(*row) for row in rows}
 
 
@@ -373,28 +393,13 @@ async def evses_of_site(session: ReadSession, site_id: str) -> list[str]:
 
     Those that can be heard come first, slow ones before fast ones.
     """
-    out = (
-        sa.select(Connector.station, Connector.evse_id)
-        .where(Connector.status.in_(OUT_OF_SERVICE))
-        .subquery()
-    )
-    rows = await session.execute(
-        sa.select(Evse.station, Evse.evse_id)
-        .join(Station, Station.identity == Evse.station)
-        .outerjoin(out, (out.c.station == Evse.station) & (out.c.evse_id == Evse.evse_id))
-        .where(Station.site_id == site_id, Evse.evse_id > 0, out.c.station.is_(None))
-        .order_by(Station.online.desc(), Evse.current_type, Evse.station, Evse.evse_id)
-    )
+    rows = await session.execute(_IN_SERVICE, {"site": site_id})
     return [f"{station}/{evse_id}" for station, evse_id in rows]
 
 
 async def plugged_evses(session: ReadSession, *, tenant: str) -> list[str]:
     """Returns the EVSEs that cars are known to hold."""
-    rows = await session.scalars(
-        sa.select(Vehicle.plugged_evse).where(
-            Vehicle.tenant_id == tenant, Vehicle.plugged_evse.is_not(None)
-        )
-    )
+    rows = await session.scalars(_PLUGGED, {"tenant": tenant})
     return [each for each in rows if each is not None]
 
 

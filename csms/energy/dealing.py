@@ -52,13 +52,16 @@ def dealt(parts: Floats, needs: Floats) -> Floats:
     return result
 
 
+_BY_NEED = (
+    sa.select(Site.id, SharedPlant.id)
+    .join(SharedPlant, SharedPlant.id == Site.shared_plant_id)
+    .where(Site.tenant_id == sa.bindparam("tenant"), SharedPlant.key == BY_NEED)
+)
+
+
 async def plants_by_need(session: AsyncSession, tenant: str) -> dict[str, str]:
     """Returns the plants that are dealt by need now, by the sites that have a part of them."""
-    rows = await session.execute(
-        sa.select(Site.id, SharedPlant.id)
-        .join(SharedPlant, SharedPlant.id == Site.shared_plant_id)
-        .where(Site.tenant_id == tenant, SharedPlant.key == BY_NEED)
-    )
+    rows = await session.execute(_BY_NEED, {"tenant": tenant})
     return {row[0]: row[1] for row in rows}
 
 

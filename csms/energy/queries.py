@@ -27,6 +27,13 @@ from models.tables.energy import (
     SitePeak,
 )
 
+_OF_SITES: sa.BindParameter[str] = sa.bindparam("sites", expanding=True)
+_PEAKS = sa.select(SitePeak).where(
+    SitePeak.site_id.in_(_OF_SITES), SitePeak.month.in_(sa.bindparam("months", expanding=True))
+)
+_BATTERIES = sa.select(BatteryState).where(BatteryState.site_id.in_(_OF_SITES))
+_FLEXIBLE = sa.select(FlexibleState).where(FlexibleState.site_id.in_(_OF_SITES))
+
 
 class CircuitShown(Shown):
     """A fuse of a site."""
@@ -371,21 +378,12 @@ async def grid_powers(
 async def read_equipment(session: AsyncSession, sites: Sequence[Site], now: datetime) -> Equipment:
     """Returns what is known of the equipment of sites, for a plan that is made at `now`."""
     paying = {row.id: month_of(now, row.timezone) for row in sites if row.peak_price_per_kw}
-    peaks = await session.scalars(
-        sa.select(SitePeak).where(
-            SitePeak.site_id.in_(list(paying)), SitePeak.month.in_(sorted(set(paying.values())))
-        )
-    )
-    batteries = await session.scalars(
-        sa.select(BatteryState).where(
-            BatteryState.site_id.in_([row.id for row in sites if row.battery is not None])
-        )
-    )
-    loads = await session.scalars(
-        sa.select(FlexibleState).where(
-            FlexibleState.site_id.in_([row.id for row in sites if row.flexible_loads])
-        )
-    )
+    months = sorted(set(paying.values()))
+    peaks = await session.scalars(_PEAKS, {"sites": list(paying), "months": months})
+    owners = [row.id for row in sites if row.battery is not None]
+    batteries = await session.scalars(_BATTERIES, {"sites": owners})
+    flexible = [row.id for row in sites if row.flexible_loads]
+    loads = await session.scalars(_FLEXIBLE, {"sites": flexible})
     return Equipment(
         loads={(row.site_id, row.load_id): row for row in loads},
         peaks={row.site_id: row for row in peaks if row.month == paying[row.site_id]},

@@ -45,6 +45,14 @@ _METERED = (
     .where(SiteMeasurement.measured_at <= sa.bindparam("now"))
     .order_by(SiteMeasurement.measured_at)
 )
+_NEWS = (
+    sa.select(SiteMeasurement.site_id, sa.func.max(SiteMeasurement.measured_at))
+    .where(SiteMeasurement.measured_at > sa.bindparam("after"))
+    .where(SiteMeasurement.measured_at <= sa.bindparam("now"))
+    .where(SiteMeasurement.site_id.in_(sa.bindparam("sites", expanding=True)))
+    .group_by(SiteMeasurement.site_id)
+)
+_SITES = sa.select(Site).where(Site.tenant_id == sa.bindparam("tenant")).order_by(Site.id)
 _SAME_STEP = (
     sa.delete(Forecast)
     .where(Forecast.site_id.in_(sa.bindparam("sites", expanding=True)))
@@ -96,8 +104,7 @@ class Forecaster:
         grid = StepGrid(step, STEP_MINUTES, STEPS)
         made: list[tuple[str, str, QuantileForecast]] = []
         async with self._db.read() as session:
-            query = sa.select(Site).where(Site.tenant_id == self._tenant).order_by(Site.id)
-            sites = (await session.scalars(query)).all()
+            sites = (await session.scalars(_SITES, {"tenant": self._tenant})).all()
             for site in sites:
                 history = await self._follow(session, site.id, now)
                 made.append((site.id, "pv", _sun(site, history, grid, now)))
@@ -114,13 +121,8 @@ class Forecaster:
         Meters tell of the same instant one after the other, and the first may ask for a plan.
         """
         async with self._db.read() as session:
-            newest = await session.execute(
-                sa.select(SiteMeasurement.site_id, sa.func.max(SiteMeasurement.measured_at))
-                .where(SiteMeasurement.measured_at > now - NEWS_FOR)
-                .where(SiteMeasurement.measured_at <= now)
-                .where(SiteMeasurement.site_id.in_(list(self._histories)))
-                .group_by(SiteMeasurement.site_id)
-            )
+            asked = {"sites": list(self._histories), "after": now - NEWS_FOR, "now": now}
+            newest = await session.execute(_NEWS, asked)
             return any(at > self._histories[site_id].until for site_id, at in newest)
 
     async def _follow(self, session: ReadSession, site_id: str, now: datetime) -> _History:

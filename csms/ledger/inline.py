@@ -3,18 +3,21 @@
 aiosqlite runs each connection in a thread of its own; a virtual event loop can't know that such a
 thread is at work, and its answers come at an unpredictable point of virtual time. These sessions
 do the work at once, so that the same seed gives the same order of everything. Nor do they get
-ready to wait, which for a small statement takes as long as to run it.
+ready to wait, which for a small statement takes as long as to run it; and what they are asked again
+and again goes straight to SQLite (`csms.ledger.straight`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import immutabledict
+
+from csms.ledger.straight import NotStraight, Straight, by_key, straight_of
 
 _WHOLE: Mapping[str, Any] = immutabledict({"prebuffer_rows": True})
 """Rows are made at once, as in any asynchronous session: they outlive it."""
@@ -34,20 +37,45 @@ class InlineSession(AsyncSession):
         """Takes an engine whose driver works in the calling thread."""
         super().__init__(expire_on_commit=False)
         self.sync_session.bind = engine
+        self._dialect = engine.dialect
+        self._driver: Any = None
+        """SQLite's own connection, as long as a transaction is open."""
 
     async def begin_at_once(self) -> None:
         """Begins the transaction."""
-        self.sync_session.connection()
+        self._driver = self.sync_session.connection().connection.driver_connection
 
     async def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Runs one statement; as of `AsyncSession`, and so are those below."""
+        if not options and (straight := self._straight(statement, params)) is not None:
+            try:
+                return straight.result(self.sync_session, self._driver, params)
+            except NotStraight:
+                pass
         wanted = options.pop("execution_options", None)
         whole = _WHOLE if not wanted else immutabledict(wanted).union(_WHOLE)
         return self.sync_session.execute(statement, params, execution_options=whole, **options)
 
     async def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Returns the first column of the first row, or None."""
+        if not options and (straight := self._straight(statement, params)) is not None:
+            try:
+                return straight.first(self.sync_session, self._driver, params)
+            except NotStraight:
+                pass
         return self.sync_session.scalar(statement, params, **options)
+
+    def _straight(self, statement: Any, params: Any) -> Straight | None:
+        """Returns a statement that goes straight to SQLite, with what was changed written."""
+        if params is not None and not isinstance(params, Mapping):
+            return None
+        found = straight_of(statement, self._dialect)
+        if found is not None:
+            if self._driver is None:
+                self._driver = self.sync_session.connection().connection.driver_connection
+            if self.sync_session.autoflush:
+                self.sync_session.flush()
+        return found
 
     async def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Returns the first column of each row."""
@@ -55,11 +83,34 @@ class InlineSession(AsyncSession):
 
     async def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Returns a row by its key, or None."""
+        # SQLite locks no rows: who writes has locked all of them.
+        if not options or options == {"with_for_update": True}:
+            found = await self._by_key(entity, ident, anew=bool(options))
+            if found is not None:
+                return found
         return self.sync_session.get(entity, ident, **options)
 
     async def get_one(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Returns a row by its key, which has to be there."""
+        if not options:
+            found = await self._by_key(entity, ident)
+            if found is not None:
+                return found
         return self.sync_session.get_one(entity, ident, **options)
+
+    async def _by_key(self, entity: Any, ident: Any, *, anew: bool = False) -> Any:
+        """Returns a row by its key; None where there is none, or SQLAlchemy has to look for it.
+
+        With `anew`, what the session holds already is left to SQLAlchemy to read again.
+        """
+        key: tuple[Any, ...] = (ident,)
+        if isinstance(ident, tuple):
+            key = cast("tuple[Any, ...]", ident)
+        there = self.sync_session.identity_map.get((entity, key, None))
+        if there is not None:
+            return None if anew or sa.inspect(there).expired else there
+        names = {f"key_{number}": part for number, part in enumerate(key)}
+        return await self.scalar(by_key(entity), names)
 
     async def merge(self, instance: Any, **options: Any) -> Any:
         """Returns the row of this session that has the same key, with the same values."""
@@ -71,10 +122,17 @@ class InlineSession(AsyncSession):
 
     async def commit(self) -> None:
         """Makes the transaction durable."""
+        self._driver = None
         self.sync_session.commit()
+
+    async def rollback(self) -> None:
+        """Gives up what is not committed."""
+        self._driver = None
+        self.sync_session.rollback()
 
     async def close(self) -> None:
         """Gives up what is not committed, and the connection back."""
+        self._driver = None
         self.sync_session.close()
 
     async def __aexit__(self, *_: object) -> None:

@@ -83,14 +83,23 @@ def _reason(document: Mapping[str, Any]) -> Reason:
     return Reason(document["code"], numbers, document["says"])
 
 
+_OPEN = (
+    sa.select(MoveOrder)
+    .where(MoveOrder.tenant_id == sa.bindparam("tenant"), MoveOrder.status == "open")
+    .order_by(MoveOrder.from_at, MoveOrder.id)
+)
+_REFUSED = (
+    sa.select(MoveOrder.vehicle_id)
+    .join(Vehicle, Vehicle.id == MoveOrder.vehicle_id)
+    .where(MoveOrder.tenant_id == sa.bindparam("tenant"), MoveOrder.status == "refused")
+    .where(MoveOrder.settled_at > sa.bindparam("since"))
+    .where(sa.or_(Vehicle.returned_at.is_(None), Vehicle.returned_at < MoveOrder.settled_at))
+)
+
+
 async def open_moves(session: AsyncSession, tenant: str) -> Sequence[MoveOrder]:
     """Returns what staff still is to do."""
-    query = (
-        sa.select(MoveOrder)
-        .where(MoveOrder.tenant_id == tenant, MoveOrder.status == "open")
-        .order_by(MoveOrder.from_at, MoveOrder.id)
-    )
-    return (await session.scalars(query)).all()
+    return (await session.scalars(_OPEN, {"tenant": tenant})).all()
 
 
 async def refused_cars(
@@ -104,13 +113,6 @@ async def refused_cars(
         now: the present.
         since: only what was refused after that.
     """
-    query = (
-        sa.select(MoveOrder.vehicle_id)
-        .join(Vehicle, Vehicle.id == MoveOrder.vehicle_id)
-        .where(MoveOrder.tenant_id == tenant, MoveOrder.status == "refused")
-        .where(MoveOrder.settled_at > now - REFUSED_FOR)
-        .where(sa.or_(Vehicle.returned_at.is_(None), Vehicle.returned_at < MoveOrder.settled_at))
-    )
-    if since is not None:
-        query = query.where(MoveOrder.settled_at > since)
-    return frozenset(await session.scalars(query))
+    first = now - REFUSED_FOR
+    asked = {"tenant": tenant, "since": first if since is None else max(first, since)}
+    return frozenset(await session.scalars(_REFUSED, asked))

@@ -65,16 +65,19 @@ def override_resource(row: Override) -> dict[str, Any]:
     return {**dict(zip(_SHOWN, _values(row), strict=True)), "active": row.ended_at is None}
 
 
+_IN_FORCE = (
+    sa.select(Override)
+    .where(Override.tenant_id == sa.bindparam("tenant"), Override.ended_at.is_(None))
+    .where(Override.until > sa.bindparam("now"))
+    .order_by(Override.created_at, Override.id)
+)
+
+
 async def overrides_in_force(
     session: AsyncSession, tenant: str, now: datetime
 ) -> Sequence[Override]:
     """Returns the overrides of a tenant that a plan has to go by."""
-    query = (
-        sa.select(Override)
-        .where(Override.tenant_id == tenant, Override.ended_at.is_(None), Override.until > now)
-        .order_by(Override.created_at, Override.id)
-    )
-    return (await session.scalars(query)).all()
+    return (await session.scalars(_IN_FORCE, {"tenant": tenant, "now": now})).all()
 
 
 async def next_end(session: AsyncSession) -> datetime | None:

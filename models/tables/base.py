@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -26,8 +27,9 @@ def to_micros(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=8192)
 def from_micros(micros: int) -> datetime:
-    """Returns the instant that `to_micros` was given."""
+    """Returns the instant that `to_micros` was given; the same ones are read again and again."""
     return _EPOCH + timedelta(microseconds=micros)
 
 
