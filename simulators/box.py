@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,31 @@ FORGETS_EACH = 5
 SLOW_S = 90.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found to be allowed: it is asked for twice a minute, and changes far less often."""
+
+    profiles: tuple[Profile, ...]
+    transaction: Transaction | None
+    ocpp_id: int | None
+    """By which the transaction went then."""
+    since: datetime
+    allowed: Allowance
+
+    def holds(
+        self, profiles: tuple[Profile, ...], transaction: Transaction | None, at: datetime
+    ) -> bool:
+        """Returns whether that is still so."""
+        return (
+            self.profiles is profiles
+            and self.transaction is transaction
+            and (transaction is None or transaction.ocpp_id == self.ocpp_id)
+            and self.since <= at
+            and (self.allowed.until is None or at < self.allowed.until)
+            and all(each.kind != "Recurring" for each in profiles)
+        )
+
+
 class LimitBox:
     """The stored charging profiles of one station."""
 
@@ -44,6 +69,8 @@ class LimitBox:
         """EVSEs whose transaction has priority."""
         self.dynamic: dict[int, dict[str, Any]] = {}
         """What each dynamic profile was last told, as it came."""
+        self._found: dict[int, _Found] = {}
+        """What is allowed now, by EVSE; by 0 the cap on the whole station."""
 
     def store(self, profile: Profile, transaction: Transaction | None, at: datetime) -> bool:
         """Stores a profile that came in at `at`, for `transaction` if it is for one.
@@ -138,11 +165,21 @@ class LimitBox:
 
     def allowance(self, evse_id: int, transaction: Transaction, at: datetime) -> Allowance:
         """Returns what the station lets an EVSE draw, but for the cap on the whole station."""
-        return _allowance(self._that_count(self._applied, evse_id), evse_id, transaction, at)
+        profiles = self._that_count(self._applied, evse_id)
+        found = self._found.get(evse_id)
+        if found is None or not found.holds(profiles, transaction, at):
+            allowed = _allowance(profiles, evse_id, transaction, at)
+            found = _Found(profiles, transaction, transaction.ocpp_id, at, allowed)
+            self._found[evse_id] = found
+        return found.allowed
 
     def cap(self, at: datetime) -> Allowance:
         """Returns what the station lets all its EVSEs draw together."""
-        return allowance_of_station(self._applied, at)
+        found = self._found.get(0)
+        if found is None or not found.holds(self._applied, None, at):
+            allowed = allowance_of_station(self._applied, at)
+            found = self._found[0] = _Found(self._applied, None, None, at, allowed)
+        return found.allowed
 
     def composite(
         self, evse_id: int, transaction: Transaction | None, at: datetime, duration_s: float
