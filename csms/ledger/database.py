@@ -28,7 +28,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from csms.ledger.glance import Glances, Lookup
-from csms.ledger.inline import InlineSession
+from csms.ledger.inline import InlineSession, Lines
 from csms.ledger.threaded import ThreadedConnection, connect_threaded
 from csms.ledger.work import Committed, Dialect, ReadSession, UnitOfWork, WriteSession
 from models.clocks import Clock
@@ -80,8 +80,8 @@ class Database:
             raise BadInput(
                 "database url: allowed are sqlite:///PATH and postgresql://USER:PW@HOST/DB"
             )
-        self._readers: AsyncEngine | sa.Engine
-        self._writers: AsyncEngine | sa.Engine
+        self._readers: AsyncEngine | Lines
+        self._writers: AsyncEngine | Lines
         if self.dialect == "sqlite":
             self._readers = self._sqlite_engine(writing=False)
             self._writers = self._sqlite_engine(writing=True)
@@ -164,7 +164,7 @@ class Database:
             if isinstance(engine, AsyncEngine):
                 await engine.dispose()
             else:
-                engine.dispose()
+                engine.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -277,7 +277,7 @@ class Database:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
 
-    def _sqlite_engine(self, *, writing: bool) -> AsyncEngine | sa.Engine:
+    def _sqlite_engine(self, *, writing: bool) -> AsyncEngine | Lines:
         options: dict[str, Any] = {
             # The one that was used last has pages that still hold; the others need not be filled.
             "pool_use_lifo": True,
@@ -291,7 +291,7 @@ class Database:
                 url, creator=creator, poolclass=sa.QueuePool, max_overflow=-1, **options
             )
             self._prepare(engine, writing=writing)
-            return engine
+            return Lines(engine, _begins(writing=writing))
         threaded = create_async_engine(
             sa.URL.create("sqlite+aiosqlite", database=self._path),
             async_creator=self._connect_threaded,
@@ -304,7 +304,7 @@ class Database:
 
     def _prepare(self, engine: sa.Engine, *, writing: bool) -> None:
         """Has connections set up, begun and left as they are to be."""
-        begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+        begin = _begins(writing=writing)
 
         def set_up(connection: Any, _record: Any) -> None:
             self._set_pragmas(connection, writing=writing)
@@ -315,7 +315,8 @@ class Database:
                 driver.begin_with_next(begin)
             else:
                 assert isinstance(driver, sqlite3.Connection)
-                driver.execute(begin)
+                if not driver.in_transaction:  # a session in line has begun by itself
+                    driver.execute(begin)
 
         def tidy(connection: Any, _record: Any) -> None:
             # After a COMMIT that failed, SQLite is still within the transaction and SQLAlchemy
@@ -340,10 +341,15 @@ class Database:
             timeout=_INLINE_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
+            cached_statements=512,
         )
 
 
-def _session(engine: AsyncEngine | sa.Engine) -> AsyncSession:
+def _begins(*, writing: bool) -> str:
+    return "BEGIN IMMEDIATE" if writing else "BEGIN"
+
+
+def _session(engine: AsyncEngine | Lines) -> AsyncSession:
     if isinstance(engine, AsyncEngine):
         return AsyncSession(engine, expire_on_commit=False)
     return InlineSession(engine)

@@ -10,7 +10,9 @@ and again goes straight to SQLite (`csms.ledger.straight`).
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -27,23 +29,76 @@ _TURNS = 3
 own: with fewer, a day would be played in another order than it was before."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A connection that stays open from session to session."""
+
+    connection: sa.Connection
+    driver: sqlite3.Connection
+
+
+class Lines:
+    """The connections of an engine that sessions take in turn.
+
+    To have one from SQLAlchemy's pool, and begin and end by its events, takes half of what a small
+    session takes.
+    """
+
+    def __init__(self, engine: sa.Engine, begin: str) -> None:
+        """Takes an engine whose driver works in the calling thread, and how transactions begin."""
+        self._engine = engine
+        self._free: list[_Line] = []
+        self.begin = begin
+        self.dialect = engine.dialect
+
+    def take(self) -> _Line:
+        """Returns a line for one session alone."""
+        if self._free:
+            return self._free.pop()  # whose pages still hold
+        connection = self._engine.connect()
+        driver: Any = connection.connection.driver_connection
+        return _Line(connection, driver)
+
+    def give_back(self, line: _Line) -> None:
+        """Takes a line back; what is not committed is given up.
+
+        After a COMMIT that failed, SQLite is still within the transaction and SQLAlchemy believes
+        that it is over: the write lock would be held for ever.
+        """
+        if line.driver.in_transaction:
+            line.driver.rollback()
+        self._free.append(line)
+
+    def drop(self, line: _Line) -> None:
+        """Closes a line on which something went wrong."""
+        line.connection.invalidate()
+        line.connection.close()
+
+    def close(self) -> None:
+        """Closes the lines that are free, and the engine."""
+        while self._free:
+            self._free.pop().connection.close()
+        self._engine.dispose()
+
+
 class InlineSession(AsyncSession):
     """An `AsyncSession` that never waits: what is asked for most is done without a greenlet.
 
     What is not here works as it does there, in more time.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Takes an engine whose driver works in the calling thread."""
+    def __init__(self, lines: Lines) -> None:
+        """Takes the lines of a database whose driver works in the calling thread."""
         super().__init__(expire_on_commit=False)
-        self.sync_session.bind = engine
-        self._dialect = engine.dialect
-        self._driver: Any = None
-        """SQLite's own connection, as long as a transaction is open."""
+        self._lines = lines
+        self._line = line = lines.take()
+        self._driver = line.driver
+        self.sync_session.bind = line.connection
 
     async def begin_at_once(self) -> None:
-        """Begins the transaction."""
-        self._driver = self.sync_session.connection().connection.driver_connection
+        """Begins the transaction; SQLAlchemy finds it begun when it is asked for something."""
+        if not self._driver.in_transaction:
+            self._driver.execute(self._lines.begin)
 
     async def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Runs one statement; as of `AsyncSession`, and so are those below."""
@@ -69,10 +124,10 @@ class InlineSession(AsyncSession):
         """Returns a statement that goes straight to SQLite, with what was changed written."""
         if params is not None and not isinstance(params, Mapping):
             return None
-        found = straight_of(statement, self._dialect)
+        found = straight_of(statement, self._lines.dialect)
         if found is not None:
-            if self._driver is None:
-                self._driver = self.sync_session.connection().connection.driver_connection
+            if not self._driver.in_transaction:
+                self._driver.execute(self._lines.begin)
             if self.sync_session.autoflush:
                 self.sync_session.flush()
         return found
@@ -122,18 +177,24 @@ class InlineSession(AsyncSession):
 
     async def commit(self) -> None:
         """Makes the transaction durable."""
-        self._driver = None
         self.sync_session.commit()
+        if self._driver.in_transaction:  # of which SQLAlchemy knows nothing
+            self._driver.commit()
 
     async def rollback(self) -> None:
         """Gives up what is not committed."""
-        self._driver = None
         self.sync_session.rollback()
+        if self._driver.in_transaction:
+            self._driver.rollback()
 
     async def close(self) -> None:
         """Gives up what is not committed, and the connection back."""
-        self._driver = None
-        self.sync_session.close()
+        try:
+            self.sync_session.close()
+        except BaseException:
+            self._lines.drop(self._line)
+            raise
+        self._lines.give_back(self._line)
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()

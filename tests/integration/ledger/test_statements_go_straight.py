@@ -65,9 +65,9 @@ def _site(key: str, **values: Any) -> Site:
 @asynccontextmanager
 async def _two_sites() -> AsyncGenerator[Database]:
     db = Database.open("sqlite://", inline=True)
-    Base.metadata.create_all(db._writers)
+    Base.metadata.create_all(_engine(db, "_writers"))
     try:
-        with Session(db._writers) as session:
+        with Session(_engine(db, "_writers")) as session:
             roofs = [{"peak_power_w": 1.5e3, "tilt_deg": 30.0, "azimuth_deg": 180.0}]
             session.add(_site("A", move_price=Decimal("0.10"), shadow=True, pv_plants=roofs))
             session.add(_site("B", peak_price_per_kw=Decimal("1.230")))
@@ -121,13 +121,13 @@ async def test_what_comes_straight_is_what_sqlalchemy_returns(
                 async with db.read() as session:
                     found = (await session.execute(statement, parameters)).all()
                     first = await session.scalar(statement, parameters)
-                with Session(db._readers) as session:
+                with Session(_engine(db, "_readers")) as session:
                     expected = session.execute(statement, parameters).all()
                     assert [_plain(row) for row in found] == [_plain(row) for row in expected]
                     assert [row._fields for row in found] == [row._fields for row in expected]
                     wanted = expected[0][0] if expected else None
                     assert _plain([first]) == _plain([wanted])
-        assert straight_of(statement, db._readers.dialect) is not None
+        assert straight_of(statement, _engine(db, "_readers").dialect) is not None
 
 
 async def test_objects_are_those_that_the_session_knows_and_changes_are_written_first() -> None:
@@ -145,7 +145,7 @@ async def test_objects_are_those_that_the_session_knows_and_changes_are_written_
                 key = ("A", NOON + timedelta(minutes=1, microseconds=1))
                 measured = await session.get_one(SiteMeasurement, key)
                 assert (measured.measured_at, measured.pv_power_w) == (key[1], 1.0)
-        with Session(db._writers) as before:
+        with Session(_engine(db, "_writers")) as before:
             before.execute(sa.update(Site).where(Site.id == "B").values(name="b"))
             before.commit()
         session = InlineSession(db._writers)
@@ -178,7 +178,7 @@ async def test_what_is_not_understood_is_left_to_sqlalchemy() -> None:
             for _ in range(3):
                 async with db.read() as session:
                     assert [row.id for row in await session.scalars(statement)] == ["A", "B"]
-            assert straight_of(statement, db._readers.dialect) is None
+            assert straight_of(statement, _engine(db, "_readers").dialect) is None
         whole, part = sa.select(Site.id).order_by(Site.id), None
         for _ in range(3):
             async with db.read() as session:
@@ -201,3 +201,7 @@ def _clock() -> Any:
 
 def _ids() -> Any:
     return None
+
+
+def _engine(db: Database, which: str) -> sa.Engine:
+    return getattr(db, which)._engine
