@@ -130,43 +130,48 @@ class Worth:
     def _past(self, leaving: Sequence[Sequence[Stay]], segments: Floats) -> Floats:
         held = np.array([car.soc_wh for car in self.view.cars])[:, None] / 1000
         begin = WALL_COST * np.maximum(self.grid[None, :] - held, 0.0)
-        first, slopes = begin[:, :1].copy(), np.diff(begin, axis=1)
-        size, steps = slopes.shape[1], self.view.steps
         # The first column holds the value of an empty battery, the others slopes.
+        steps = self.view.steps
         rows = np.empty((steps + 1, *begin.shape))
-        merged = np.concatenate([slopes, segments[0]], axis=1)
-        for step in range(steps + 1):
-            rows[step, :, :1], rows[step, :, 1:] = first, slopes
+        rows[0, :, :1], rows[0, :, 1:] = begin[:, :1], np.diff(begin, axis=1)
+        size = rows.shape[2] - 1
+        merged = np.empty((len(begin), size + segments.shape[2]))
+        kept, added = merged[:, :size], merged[:, size:]
+        for step in range(steps):
+            kept[:], added[:] = rows[step, :, 1:], segments[step]
+            after = rows[step + 1]
+            after[:, 0] = rows[step, :, 0]
             if leaving[step]:
                 cars, need, drive = self.trip_kwh(leaving[step])
                 back = self.driven(np.cumsum(rows[step, cars], axis=1), cars, need, drive)
-                first[cars], slopes[cars] = back[:, :1], np.diff(back, axis=1)
-            if step < steps:
-                merged[:, :size], merged[:, size:] = slopes, segments[step]
-                merged.sort(axis=1)
-                slopes = merged[:, :size].copy()
+                after[cars, 0], kept[cars] = back[:, 0], np.diff(back, axis=1)
+            merged.sort(axis=1)
+            after[:, 1:] = kept
         return np.cumsum(rows, axis=2, out=rows)
 
     def _future(self, leaving: Sequence[Sequence[Stay]], segments: Floats) -> Floats:
         """Goes back from the end; the value of a full battery is what stays in place."""
         end = self._beyond - self.view.problem.terminal_value_per_kwh * self.grid
-        last, slopes = end[:, -1:].copy(), np.diff(end, axis=1)
-        size, steps = slopes.shape[1], self.view.steps
+        last, steps = end[:, -1:].copy(), self.view.steps
         # Turned round: the first column holds the value of a full battery.
         rows = np.empty((steps + 1, *end.shape))
-        added = np.where(np.isinf(segments), -np.inf, -segments)
-        merged = np.concatenate([added[0], slopes], axis=1)
+        turned = np.negative(segments)
+        size = end.shape[1] - 1
+        merged = np.empty((len(end), segments.shape[2] + size))
+        added, slopes = merged[:, : segments.shape[2]], merged[:, segments.shape[2] :]
+        backwards = slopes[:, ::-1]
+        slopes[:] = np.diff(end, axis=1)
         for step in range(steps, -1, -1):
             if step < steps:
-                merged[:, :-size], merged[:, -size:] = added[step], slopes
+                added[:] = turned[step]
                 merged.sort(axis=1)
-                slopes = merged[:, -size:].copy()
             if leaving[step]:
                 cars, need, drive = self.trip_kwh(leaving[step])
                 back = np.concatenate([last[cars], -slopes[cars, ::-1]], axis=1)
                 before = self.ahead(np.cumsum(back, axis=1)[:, ::-1], cars, need, drive)
                 last[cars], slopes[cars] = before[:, -1:], np.diff(before, axis=1)
-            rows[step, :, :1], rows[step, :, 1:] = last, -slopes[:, ::-1]
+            rows[step, :, :1] = last
+            np.negative(backwards, out=rows[step, :, 1:])
         return np.cumsum(rows, axis=2, out=rows)[:, :, ::-1]
 
 

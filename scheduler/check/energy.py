@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -77,6 +77,7 @@ def _judge_charging(
             if stay.evse is not None:
                 stays[stay.vehicle, stay.evse].append(stay)
     sound: list[Charging] = []
+    bounds: dict[tuple[str, str], _Bounds] = {}
     spans: dict[str, list[Charging]] = defaultdict(list)
     for entry in plan.charging:
         vehicle, known = names.vehicles.get(entry.vehicle), names.evses.get(entry.evse)
@@ -87,7 +88,10 @@ def _judge_charging(
             findings.add("unknown-evse", entry.vehicle, detail, entry.from_step)
         elif _makes_sense(problem, entry, findings):
             _judge_place(entry, stays[entry.vehicle, entry.evse], findings)
-            _judge_power(entry, vehicle, known[1], findings)
+            pair = entry.vehicle, entry.evse
+            if pair not in bounds:
+                bounds[pair] = _bounds(vehicle, known[1])
+            _judge_power(entry, bounds[pair], vehicle, known[1], findings)
             sound.append(entry)
             spans[entry.vehicle].append(entry)
     for name, entries in spans.items():
@@ -140,26 +144,43 @@ def _judge_place(entry: Charging, stays: list[Stay], findings: Findings) -> None
     findings.add("charging-stay", entry.vehicle, detail, entry.from_step)
 
 
-def _judge_power(entry: Charging, vehicle: Vehicle, evse: Evse, findings: Findings) -> None:
-    power_w, step = entry.power_w, entry.from_step
+class _Bounds(NamedTuple):
+    """Between what a car may charge and give back at an EVSE."""
+
+    most_w: float
+    give_w: float
+    least_w: float
+
+
+def _bounds(vehicle: Vehicle, evse: Evse) -> _Bounds:
     of_car_w = vehicle.max_ac_power_w if evse.current_type == "AC" else vehicle.max_dc_power_w
     used = phases_used(vehicle, evse)
     share = len(used) / len(evse.phases) if used else 1.0
-    most_w = min(evse.max_power_w * share, of_car_w)
+    can_give = evse.bidirectional and vehicle.max_discharge_w > 0
+    return _Bounds(
+        most_w=min(evse.max_power_w * share, of_car_w),
+        give_w=min(evse.max_power_w * share, vehicle.max_discharge_w) if can_give else 0.0,
+        least_w=evse.min_power_w * share,
+    )
+
+
+def _judge_power(
+    entry: Charging, bounds: _Bounds, vehicle: Vehicle, evse: Evse, findings: Findings
+) -> None:
+    power_w, step = entry.power_w, entry.from_step
+    most_w, give_w, least_w = bounds
     if power_w > most_w + TOLERANCE_W:
         detail = f"{power_w:.6g} W on {evse.id!r} is above {most_w:.6g} W"
         findings.add("charging-power", vehicle.id, detail, step)
-    can_give = evse.bidirectional and vehicle.max_discharge_w > 0
-    give_w = min(evse.max_power_w * share, vehicle.max_discharge_w) if can_give else 0.0
     if power_w < -give_w - TOLERANCE_W:
         detail = f"{power_w:.6g} W on {evse.id!r} is below {-give_w:.6g} W"
         findings.add("discharging-power", vehicle.id, detail, step)
-    least_w = evse.min_power_w * share
     if step < FIRST_STEPS and TOLERANCE_W < power_w < least_w - TOLERANCE_W:
         detail = f"{power_w:.6g} W on {evse.id!r} is below its least, {least_w:.6g} W"
         findings.add("charging-minimum", vehicle.id, detail, step)
-    _judge_overrides(entry, vehicle, findings)
-    if abs(power_w) > TOLERANCE_W:
+    if vehicle.overrides:
+        _judge_overrides(entry, vehicle, findings)
+    if evse.unavailable and abs(power_w) > TOLERANCE_W:
         for start, end in evse.unavailable:
             if start < entry.to_step and step < end:
                 detail = f"{power_w:.6g} W while unavailable in [{start}, {end})"
