@@ -8,6 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from csms.energy.sources import (
     FORECAST_KINDS,
@@ -19,7 +20,7 @@ from csms.energy.sources import (
     outside,
     shares_of,
 )
-from models.tables.energy import Forecast, ForecastSource
+from models.tables.energy import Forecast, ForecastSource, Site
 from scheduler.forecast.mixing import mixed
 
 _SITES: sa.BindParameter[str] = sa.bindparam("sites", expanding=True)
@@ -40,12 +41,26 @@ _SOURCES = (
     .where(ForecastSource.site_id.in_(_SITES))
     .order_by(ForecastSource.source)
 )
-_LAST = (
-    sa.select(Forecast.site_id, Forecast.kind, sa.func.max(Forecast.issued_at).label("issued_at"))
-    .where(Forecast.site_id.in_(_SITES))
-    .group_by(Forecast.site_id, Forecast.kind)
-    .subquery()
-)
+
+
+def _last_of(kind: str) -> sa.Select[str, str, datetime]:
+    """Returns the newest instant of each site, each found by one step into the index.
+
+    Grouped by site, the index was gone through for all forecasts that are kept.
+    """
+    each = aliased(Forecast)
+    newest = (
+        sa.select(sa.func.max(each.issued_at))
+        .where(each.site_id == Site.id, each.kind == kind)
+        .scalar_subquery()
+    )
+    named = sa.literal(kind).label("kind")
+    return sa.select(Site.id.label("site_id"), named, newest.label("issued_at")).where(
+        Site.id.in_(_SITES)
+    )
+
+
+_LAST = sa.union_all(*(_last_of(kind) for kind in FORECAST_KINDS)).subquery()
 _NEWEST = (
     sa.select(Forecast)
     .join(

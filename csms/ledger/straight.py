@@ -41,7 +41,7 @@ def straight_of(statement: Any, dialect: Any) -> Straight | None:
     try:
         known = _known[statement]
     except KeyError:
-        if isinstance(statement, sa.SelectBase):
+        if isinstance(statement, sa.SelectBase | sa.Update | sa.Delete):
             _known[statement] = None
         return None
     except TypeError:  # no object that can be remembered
@@ -83,6 +83,13 @@ class _Words:
     """By place: which parameter, which one of its list, and what converts it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a change has come to, as SQLAlchemy calls it."""
+
+    rowcount: int
+
+
 class Straight:
     """A statement whose meaning is known."""
 
@@ -102,6 +109,8 @@ class Straight:
         self._wanted = frozenset(
             name for bind, name in compiled.bind_names.items() if bind.required
         )
+        self._names = frozenset(compiled.bind_names.values())
+        self._changes = not makes
         self._words: dict[tuple[int, ...], _Words] = {}
         self._columns = tuple(
             (each.place, each.convert) for each in makes if isinstance(each, _Column)
@@ -119,6 +128,11 @@ class Straight:
         Raises:
             NotStraight: if a parameter lacks, or a row is of an object that has to be read anew.
         """
+        if self._changes:
+            cursor = self._cursor(driver, params)
+            changed = Changed(cursor.rowcount)
+            cursor.close()
+            return changed
         made = self._made(session, self._cursor(driver, params).fetchall())
         return _result(self._metadata, iter(made), _source_supports_scalars=self._is_single)
 
@@ -130,6 +144,8 @@ class Straight:
         Raises:
             NotStraight: as `result`.
         """
+        if self._changes:
+            raise NotStraight
         cursor = self._cursor(driver, params)
         row = cursor.fetchone()
         cursor.close()
@@ -139,8 +155,9 @@ class Straight:
         self, driver: sqlite3.Connection, params: Mapping[str, Any] | None
     ) -> sqlite3.Cursor:
         given = self._usual if params is None else {**self._usual, **params}
-        if not self._wanted <= (params or {}).keys():
-            raise NotStraight  # SQLAlchemy says what lacks
+        names = (params or {}).keys()
+        if not self._wanted <= names or (self._changes and not names <= self._names):
+            raise NotStraight  # SQLAlchemy says what lacks, or sets columns by their names
         for name in self._lists:
             if not isinstance(given[name], list | tuple):
                 given = {**given, name: list(given[name])}
@@ -261,9 +278,13 @@ def _understood(statement: Any, dialect: Any) -> Straight:
     """
     if statement._execution_options or statement._with_options:
         raise NotStraight
+    if not isinstance(statement, sa.SelectBase) and (
+        statement._returning or statement._propagate_attrs
+    ):
+        raise NotStraight  # objects of the session may have to be changed, too
     compiled = statement.compile(dialect=dialect)
     columns = compiled._result_columns
-    if compiled.literal_execute_params:
+    if compiled.literal_execute_params or compiled.update_prefetch:
         raise NotStraight
     if any(bind.callable is not None for bind in compiled.binds.values()):
         raise NotStraight

@@ -41,6 +41,7 @@ from csms.planning.staffed import tell_staff
 from csms.stations.rules import PLAN_STACK_LEVEL, plan_profile_id
 from csms.web.rows import change_row
 from models.commands import ClearLimit, LimitPeriod, SetLimit
+from models.tables.base import Base
 from models.tables.charging import ChargingLimit, Transaction
 from models.tables.energy import Site
 from models.tables.planning import Plan as PlanRow
@@ -53,8 +54,8 @@ COMMAND_EXPIRES_S = 600
 GRID_LIMITS = "grid limits"
 """What units of work take turns at, so that no plan lifts what a limit of the grid has cut."""
 
-_ANSWERED = delete(PlanRequest).where(PlanRequest.requested_at <= bindparam("until"))
-_UNSEEN = {"synchronize_session": False}
+_REQUESTS = Base.metadata.tables[PlanRequest.__tablename__]
+_ANSWERED = delete(_REQUESTS).where(_REQUESTS.c.requested_at <= bindparam("until"))
 """No request is among the rows at hand."""
 _SHADOWS = select(Site.id).where(Site.tenant_id == bindparam("tenant"), Site.shadow.is_(True))
 
@@ -101,7 +102,7 @@ async def publish(
     held_back = await _note_grid_limits(work, snapshot, plan, row.id)
     held_back |= await _changed_shadows(work, snapshot)
     limits = await _order_limits(work, snapshot, plan, row.id, held_back)
-    await work.session.execute(_ANSWERED, {"until": snapshot.now}, execution_options=_UNSEEN)
+    await work.session.execute(_ANSWERED, {"until": snapshot.now})
     await tell_staff(work, problem, snapshot.rows, plan, plan_id=row.id, seen_at=snapshot.now)
     work.emit(
         "plan.published",

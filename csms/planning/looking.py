@@ -15,7 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from csms.energy.queries import Equipment
 from csms.ledger.database import Database
-from csms.planning.queries import Rows, current_plan, plans_asked_for, read_rows
+from csms.planning.queries import (
+    Rows,
+    document_of,
+    newest_plan,
+    plans_asked_for,
+    read_rows,
+)
 from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
 from models.errors import Unavailable
 from scheduler.plan import Plan, read_plan
@@ -70,15 +76,17 @@ async def look(
         known: the plan that the caller has at hand, by its id.
     """
     rows = await read_rows(session, tenant=tenant, now=now, horizon=HORIZON)
-    last = await current_plan(session, tenant=tenant)
+    last = await newest_plan(session, tenant=tenant)
     asked_for = await plans_asked_for(session, tenant=tenant)
     if not rows.sites or not rows.vehicles:
         return None
     snapshot = snapshot_of(rows, now)
     former = None
     if last is not None:
-        plan = None if last.id == known else read_plan(last.document.encode())
-        former = Former(last.id, last.start, plan)
+        plan = None
+        if last[0] != known:  # a document is large, and mostly at hand where it was made
+            plan = read_plan((await document_of(session, last[0])).encode())
+        former = Former(*last, plan)
     written = write_problem(snapshot.problem).decode()
     return Look(
         replace(snapshot, rows=_needed_later(rows), document=written),

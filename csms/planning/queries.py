@@ -133,6 +133,13 @@ _CAUGHT = (
 )
 _NEWEST = select(Plan).where(Plan.tenant_id == _TENANT).order_by(Plan.created_at.desc()).limit(1)
 _NEWEST_WITHOUT_PROBLEM = _NEWEST.options(defer(Plan.problem, raiseload=True))
+_NEWEST_ID = (
+    select(Plan.id, Plan.start)
+    .where(Plan.tenant_id == _TENANT)
+    .order_by(Plan.created_at.desc())
+    .limit(1)
+)
+_DOCUMENT = select(Plan.document).where(Plan.id == bindparam("plan"))
 _ASKED_FOR = (
     select(PlanRequest).join(Site, Site.id == PlanRequest.site_id).where(Site.tenant_id == _TENANT)
 )
@@ -329,6 +336,19 @@ async def current_plan(
     """Returns the newest plan of a tenant, else but for its problem; None before the first."""
     newest = _NEWEST if with_problem else _NEWEST_WITHOUT_PROBLEM
     return await session.scalar(newest, {"tenant": tenant})
+
+
+async def newest_plan(session: AsyncSession, *, tenant: str) -> tuple[str, datetime] | None:
+    """Returns id and start of the newest plan of a tenant; None before the first."""
+    row = (await session.execute(_NEWEST_ID, {"tenant": tenant})).first()
+    return None if row is None else (row.id, row.start)
+
+
+async def document_of(session: AsyncSession, plan_id: str) -> str:
+    """Returns a plan that is there, as it is stored."""
+    document = await session.scalar(_DOCUMENT, {"plan": plan_id})
+    assert document is not None
+    return document
 
 
 async def whole_plans(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Plan]:

@@ -53,7 +53,6 @@ FOLLOWED = frozenset(
 IN_BOX = ("accepted", "obeyed", "disobeyed")
 _MAY_BE_IN_BOX = ("accepted", "obeyed", "unknown")
 _READ_EXPIRES_S = 60.0
-_UNSEEN = {"synchronize_session": False}
 """What a statement changes is not looked for among the rows at hand: none is looked at again."""
 _ANSWERED = select(ChargingLimit).where(
     ChargingLimit.command_id.in_(bindparam("commands", expanding=True))
@@ -72,18 +71,16 @@ _SUPERSEDED = (
     .values(state="superseded")
 )
 _OBEYED = (
-    update(ChargingLimit)
-    .where(
-        ChargingLimit.id.in_(bindparam("kept", expanding=True)), ChargingLimit.state == "accepted"
-    )
+    update(_TABLE)
+    .where(_TABLE.c.id.in_(bindparam("kept", expanding=True)), _TABLE.c.state == "accepted")
     .values(state="obeyed", obeyed_at=bindparam("at"))
 )
 _OVER = (
-    update(ChargingLimit)
+    update(_TABLE)
     .where(
-        ChargingLimit.station == bindparam("at_station"),
-        ChargingLimit.ocpp_transaction_id == bindparam("of"),
-        ChargingLimit.state.in_(("queued", "sent", "accepted", "obeyed", "unknown")),
+        _TABLE.c.station == bindparam("at_station"),
+        _TABLE.c.ocpp_transaction_id == bindparam("of"),
+        _TABLE.c.state.in_(("queued", "sent", "accepted", "obeyed", "unknown")),
     )
     .values(state="superseded")
 )
@@ -387,9 +384,7 @@ class LimitKeeper:
             return
         obeyed = tuple(self._obeyed)
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
-            await work.session.execute(
-                _OBEYED, {"kept": obeyed, "at": work.now}, execution_options=_UNSEEN
-            )
+            await work.session.execute(_OBEYED, {"kept": obeyed, "at": work.now})
         del self._obeyed[: len(obeyed)]
 
     async def _ended(self, note: _TransactionNote) -> None:
@@ -400,11 +395,8 @@ class LimitKeeper:
         if self._unsure.get(key) == note.ocpp_transaction_id:
             del self._unsure[key]
         async with self._db.write(self._clock, self._ids, actor="planner") as work:
-            await work.session.execute(
-                _OVER,
-                {"at_station": note.station, "of": note.ocpp_transaction_id},
-                execution_options=_UNSEEN,
-            )
+            of = {"at_station": note.station, "of": note.ocpp_transaction_id}
+            await work.session.execute(_OVER, of)
 
 
 async def _supersede(work: UnitOfWork, accepted: Collection[ChargingLimit]) -> None:

@@ -205,3 +205,30 @@ def _ids() -> Any:
 
 def _engine(db: Database, which: str) -> sa.Engine:
     return getattr(db, which)._engine
+
+
+async def test_changes_go_straight_and_tell_how_many_rows_they_were() -> None:
+    table = Base.metadata.tables[Site.__tablename__]
+    rename = (
+        sa.update(table)
+        .where(table.c.id.in_(sa.bindparam("sites", expanding=True)))
+        .values(name=sa.bindparam("to"), updated_at=sa.bindparam("at"))
+    )
+    forget = sa.delete(table).where(table.c.name == sa.bindparam("called"))
+    later = NOON + timedelta(hours=1)
+    async with _two_sites() as db:
+        for number, sites in enumerate((["A"], ["A", "B"], [], ["A", "B"])):
+            async with db.write(_clock(), _ids()) as work:
+                work.session.add(_site(f"N{number}", name="new"))
+                asked = {"sites": [*sites, f"N{number}"], "to": f"to {number}", "at": later}
+                # What was added is there before it is changed.
+                assert (await work.session.execute(rename, asked)).rowcount == len(sites) + 1
+        assert straight_of(rename, _engine(db, "_readers").dialect) is not None
+        async with db.read() as session:
+            rows = (await session.scalars(SITES)).all()
+            assert [row.name for row in rows] == ["to 3", "to 3", "to 0", "to 1", "to 2", "to 3"]
+            assert {row.updated_at for row in rows} == {later}
+        for many in (3, 0, 1):
+            async with db.write(_clock(), _ids()) as work:
+                called = {"called": "to 1" if many == 1 else "to 3"}
+                assert (await work.session.execute(forget, called)).rowcount == many
