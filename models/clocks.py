@@ -175,14 +175,23 @@ class LoopClock:
     def __init__(self, start: datetime) -> None:
         assert start.tzinfo is not None
         self._start = start
+        self._read_s: float | None = None
+        """What the loop said last: it is asked hundreds of times before it goes on."""
+        self._seconds = 0.0
+        self._now = start
 
     def now(self) -> datetime:
         """Returns the start plus the loop's virtual time, to the microsecond."""
-        return self._start + timedelta(seconds=self.monotonic())
+        self.monotonic()
+        return self._now
 
     def monotonic(self) -> float:
         """Returns the loop's virtual seconds."""
-        return round(asyncio.get_running_loop().time(), 6)
+        read_s = asyncio.get_running_loop().time()
+        if read_s != self._read_s:
+            self._read_s, self._seconds = read_s, round(read_s, 6)
+            self._now = self._start + timedelta(seconds=self._seconds)
+        return self._seconds
 
     async def sleep(self, seconds: float) -> None:
         """Returns after `seconds` of virtual time."""

@@ -99,16 +99,18 @@ async def _car_for(work: UnitOfWork, desk: Desk, booking: Booking) -> Vehicle:
     raise Refused("no car is there that could go on this trip", code="no-vehicle")
 
 
+_ON_THE_ROAD = (
+    sa.select(sa.func.count())
+    .select_from(Booking)
+    .where(Booking.vehicle_id == sa.bindparam("vehicle"), Booking.status.in_(ON_THE_ROAD))
+)
+
+
 async def _standing(work: UnitOfWork, vehicle_id: str | None, site_id: str) -> Vehicle | None:
     """Returns the car, locked, if it stands at a site and is on no trip."""
     if vehicle_id is None:
         return None
-    on_the_road = await work.session.scalar(
-        sa.select(sa.func.count())
-        .select_from(Booking)
-        .where(Booking.vehicle_id == vehicle_id, Booking.status.in_(ON_THE_ROAD))
-    )
-    if on_the_road:
+    if await work.session.scalar(_ON_THE_ROAD, {"vehicle": vehicle_id}):
         return None
     vehicle = await work.session.get(Vehicle, vehicle_id, with_for_update=True)
     if vehicle is None or vehicle.at_site_id != site_id:

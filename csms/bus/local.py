@@ -104,6 +104,9 @@ class LocalBus:
     def __init__(self, activity: Activity) -> None:
         self.activity = activity
         self._subscribers: list[_Subscriber] = []
+        self._wanting: dict[tuple[str, bool], tuple[_Subscriber, ...]] = {}
+        """Those who want a note, by its type and whether it is but a wake-up; found when first
+        asked for, since there are two dozen of them and thousands of notes."""
 
     def subscribe(
         self,
@@ -115,18 +118,24 @@ class LocalBus:
         """Calls `handler` for each later note of these types (None: all events)."""
         subscriber = _Subscriber(self, name, types, handler, rest)
         self._subscribers.append(subscriber)
+        self._wanting.clear()
         return subscriber
 
     def forget(self, subscriber: _Subscriber) -> None:
         """Takes a subscriber off the list."""
         self._subscribers.remove(subscriber)
+        self._wanting.clear()
 
     async def publish(self, notes: Sequence[EventNote]) -> None:
         """Queues notes for their subscribers in order; waits while a queue is full."""
         for note in notes:
-            for subscriber in tuple(self._subscribers):
-                if subscriber.wants(note):
-                    await subscriber.put(note)
+            kind = note.type, note.id == 0
+            wanting = self._wanting.get(kind)
+            if wanting is None:
+                wanting = tuple(each for each in self._subscribers if each.wants(note))
+                self._wanting[kind] = wanting
+            for subscriber in wanting:
+                await subscriber.put(note)
 
     async def close(self) -> None:
         """Ends all subscriptions."""

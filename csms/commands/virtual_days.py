@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx
 from pydantic import SecretStr
 
 from csms.app import House, calm_collector, virtual_times
+from csms.commands.inside import InsideClient
 from csms.commands.playing import WaitingPacer, everything, view_of
 from csms.commands.report.figures import ServiceView
 from csms.config import Settings
@@ -83,12 +83,8 @@ async def _play(
         except HandshakeRefused as refused:
             raise LinkRefused(str(refused)) from None
 
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(house.api),
-        base_url="http://replay",
-        headers={"Authorization": f"Bearer {_KEY}"},
-        timeout=1e9,
-    ) as api:
+    key = {"Authorization": f"Bearer {_KEY}"}
+    async with InsideClient(house.api, name="replay", headers=key) as api:
         truth = await play(
             world,
             pacer=WaitingPacer(times.clock),

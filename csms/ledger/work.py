@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal, NewType, cast
 
 import msgspec
@@ -40,6 +41,15 @@ TURN_LOCK = 5_201_101
 _JSON = msgspec.json.Encoder()
 _LAST_EVENT = sa.select(sa.func.coalesce(sa.func.max(Event.id), 0))
 _TELL = sa.insert(cast("sa.Table", Event.__table__))
+
+
+@cache
+def _asking(dialect: Dialect, names: tuple[str, ...]) -> Any:
+    """Returns the statement that asks for a plan, setting these columns; made once."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    made = insert(cast("sa.Table", PlanRequest.__table__))
+    changed = {name: made.excluded[name] for name in names}
+    return made.on_conflict_do_update(index_elements=["site_id"], set_=changed)
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -174,15 +184,11 @@ class UnitOfWork:
     async def _upsert_plan_request(
         self, site_id: str, reason: str, time_limit_s: float | None
     ) -> None:
-        insert = postgresql.insert if self._dialect == "postgresql" else sqlite.insert
         row: dict[str, Any] = {"reason": reason, "requested_at": self.now}
         if time_limit_s is not None:  # else one that was asked for before stays
             row["time_limit_s"] = time_limit_s
-        await self.session.execute(
-            insert(PlanRequest)
-            .values(site_id=site_id, **row)
-            .on_conflict_do_update(index_elements=["site_id"], set_=row)
-        )
+        asking = _asking(self._dialect, tuple(row))
+        await self.session.execute(asking, {"site_id": site_id, **row})
 
     async def _number_events(self) -> tuple[EventNote, ...]:
         if not self._events:
