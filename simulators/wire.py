@@ -16,21 +16,26 @@ from typing import Any, cast
 
 from ocpp.charge_point import camel_to_snake_case, snake_to_camel_case
 
+_LEAVES: frozenset[type] = frozenset({str, int, float, bool})
+"""Most of what is in a message."""
+
 
 def to_wire(value: Any) -> Any:
     """Returns a call or answer of the package as its payload: keys in camel case, no nulls."""
+    kind: type = type(value)
+    if kind in _LEAVES:
+        return value
     if isinstance(value, dict):
         pairs = cast("dict[str, Any]", value).items()
         return {_camel(key): to_wire(each) for key, each in pairs if each is not None}
     if isinstance(value, list):
         return [to_wire(each) for each in cast("list[Any]", value) if each is not None]
-    if is_dataclass(value):
-        return {
-            camel: to_wire(each)
-            for name, camel in _fields(type(value))
-            if (each := getattr(value, name)) is not None
-        }
-    return value
+    known = _fields(kind)
+    if known is None:
+        return value
+    return {
+        camel: to_wire(each) for name, camel in known if (each := getattr(value, name)) is not None
+    }
 
 
 def from_wire(value: Any) -> Any:
@@ -44,7 +49,10 @@ def from_wire(value: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _fields(kind: type) -> tuple[tuple[str, str], ...]:
+def _fields(kind: type) -> tuple[tuple[str, str], ...] | None:
+    """Returns the names of a dataclass and what they are on the wire; None for other types."""
+    if not is_dataclass(kind):
+        return None
     return tuple((field.name, _camel(field.name)) for field in fields(kind))
 
 

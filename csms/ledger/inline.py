@@ -91,9 +91,9 @@ class InlineSession(AsyncSession):
         """Takes the lines of a database whose driver works in the calling thread."""
         super().__init__(expire_on_commit=False)
         self._lines = lines
-        self._line = line = lines.take()
-        self._driver = line.driver
-        self.sync_session.bind = line.connection
+        self._line: _Line | None = lines.take()
+        self._driver = self._line.driver
+        self.sync_session.bind = self._line.connection
 
     async def begin_at_once(self) -> None:
         """Begins the transaction; SQLAlchemy finds it begun when it is asked for something."""
@@ -124,6 +124,7 @@ class InlineSession(AsyncSession):
         """Returns a statement that goes straight to SQLite, with what was changed written."""
         if params is not None and not isinstance(params, Mapping):
             return None
+        assert self._line is not None, "this session is closed"
         found = straight_of(statement, self._lines.dialect)
         if found is not None:
             if not self._driver.in_transaction:
@@ -188,13 +189,18 @@ class InlineSession(AsyncSession):
             self._driver.rollback()
 
     async def close(self) -> None:
-        """Gives up what is not committed, and the connection back."""
+        """Gives up what is not committed, and the connection back, for others to use."""
+        line, self._line = self._line, None
+        if line is None:
+            return
         try:
             self.sync_session.close()
         except BaseException:
-            self._lines.drop(self._line)
+            self._lines.drop(line)
             raise
-        self._lines.give_back(self._line)
+        finally:
+            self.sync_session.bind = None
+        self._lines.give_back(line)
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
