@@ -344,7 +344,7 @@ class Database:
             timeout=_INLINE_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
-            cached_statements=512,
+            cached_statements=256,
         )
 
 
