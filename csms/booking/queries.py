@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
@@ -229,7 +230,17 @@ _PROMISED = (
 async def read_caution(session: AsyncSession, *, tenant: str, now: datetime) -> Caution:
     """Returns how trips stray, by those that are over, and what the sites' promises keep free."""
     trips = await session.execute(_DRIVEN, {"tenant": tenant, "since": now - LEARN_FROM})
-    straying = learn(
+    straying = _straying(tuple([tuple(row) for row in trips]))
+    sites = await session.execute(_PROMISED, {"tenant": tenant})
+    asked = {site_id: probability for site_id, probability in sites}  # noqa: C416 - Rows
+    margins = {each: straying.margin(each) for each in sorted(set(asked.values()))}
+    return Caution(straying, {site_id: margins[each] for site_id, each in asked.items()})
+
+
+@lru_cache(maxsize=8)
+def _straying(trips: tuple[tuple[Any, ...], ...]) -> Straying:
+    """Returns how trips stray; a few are over between two plans, and hundreds are learnt from."""
+    return learn(
         DrivenTrip(
             vehicle_id=vehicle_id,
             used_ratio=used_wh / trip_wh
@@ -240,10 +251,6 @@ async def read_caution(session: AsyncSession, *, tenant: str, now: datetime) -> 
         for vehicle_id, used_wh, trip_wh, capacity_wh, end, returned_at in trips
         if vehicle_id is not None
     )
-    sites = await session.execute(_PROMISED, {"tenant": tenant})
-    asked = {site_id: probability for site_id, probability in sites}  # noqa: C416 - Rows
-    margins = {each: straying.margin(each) for each in sorted(set(asked.values()))}
-    return Caution(straying, {site_id: margins[each] for site_id, each in asked.items()})
 
 
 async def read_fleet(

@@ -53,20 +53,20 @@ _NEWS = (
     .group_by(SiteMeasurement.site_id)
 )
 _SITES = sa.select(Site).where(Site.tenant_id == sa.bindparam("tenant")).order_by(Site.id)
+_TABLE = cast("sa.Table", Forecast.__table__)
+_SITE_IDS = cast("sa.Table", Site.__table__).c.id
 _SAME_STEP = (
-    sa.delete(Forecast)
-    .where(Forecast.site_id.in_(sa.bindparam("sites", expanding=True)))
-    .where(Forecast.issued_at >= sa.bindparam("step"), ~outside())
-    .execution_options(synchronize_session=False)
+    sa.delete(_TABLE)
+    .where(_TABLE.c.site_id.in_(sa.bindparam("sites", expanding=True)))
+    .where(_TABLE.c.issued_at >= sa.bindparam("step"), ~outside())
 )
 _TOO_OLD = (
-    sa.delete(Forecast)
+    sa.delete(_TABLE)
     # By what is indexed: else all forecasts are looked through each time, megabytes a day.
-    .where(Forecast.site_id.in_(sa.select(Site.id)), Forecast.kind.in_(FORECAST_KINDS))
-    .where(Forecast.issued_at < sa.bindparam("before"))
-    .execution_options(synchronize_session=False)
+    .where(_TABLE.c.site_id.in_(sa.select(_SITE_IDS)), _TABLE.c.kind.in_(FORECAST_KINDS))
+    .where(_TABLE.c.issued_at < sa.bindparam("before"))
 )
-_ISSUE = sa.insert(cast("sa.Table", Forecast.__table__))
+_ISSUE = sa.insert(_TABLE)
 
 
 @dataclass(slots=True)
@@ -137,8 +137,8 @@ class Forecaster:
                 history.load.append(Reading(measured_at, load_w))
             history.until = measured_at
         sun_since, since = now - SUN_HISTORY, now - HISTORY
-        history.pv = [r for r in history.pv if r.measured_at >= sun_since]
-        history.load = [r for r in history.load if r.measured_at >= since]
+        _forget(history.pv, sun_since)
+        _forget(history.load, since)
         return history
 
     async def _store(
@@ -169,6 +169,11 @@ class Forecaster:
                 ],
             )
             await work.session.execute(_TOO_OLD, {"before": now - KEPT_FOR})
+
+
+def _forget(readings: list[Reading], before: datetime) -> None:
+    """Takes away what was measured earlier; readings are in the order of their instants."""
+    del readings[: bisect_left(readings, before, key=lambda reading: reading.measured_at)]
 
 
 def _sun(site: Site, history: _History, grid: StepGrid, now: datetime) -> QuantileForecast:

@@ -97,7 +97,8 @@ def is_outside(source: str) -> bool:
 
 def outside() -> sa.ColumnElement[bool]:
     """Returns the same as a condition on forecasts."""
-    return sa.or_(Forecast.source.startswith(PUSHED), Forecast.source.startswith(FETCHED))
+    source = Forecast.__table__.c.source
+    return sa.or_(source.startswith(PUSHED), source.startswith(FETCHED))
 
 
 def shares_of(rows: Iterable[ForecastSource], now: datetime) -> dict[str, float]:

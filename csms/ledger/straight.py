@@ -22,7 +22,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.orm import Mapper, Session
 
+from models.tables.base import UtcInstant, from_micros
+
 _Convert = Callable[[Any], Any]
+"""What makes a value of SQLite's one of ours, or the other way; no type of ours makes something of
+NULL."""
 _result: Any = IteratorResult
 _LENGTHS = 64
 """Of so many lengths of its lists a statement is kept in SQLite's words."""
@@ -202,7 +206,8 @@ class Straight:
     def _flat(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         values = list(row)
         for at, convert in self._converted:
-            values[at] = convert(values[at])
+            if (value := values[at]) is not None:
+                values[at] = convert(value)
         return tuple(values)
 
 
@@ -214,7 +219,7 @@ class _Column:
 
     def __call__(self, session: Any, row: tuple[Any, ...]) -> Any:  # noqa: ARG002
         value = row[self.place]
-        return value if self.convert is None else self.convert(value)
+        return value if self.convert is None or value is None else self.convert(value)
 
 
 class _Object:
@@ -233,7 +238,6 @@ class _Object:
         self._slice = slice(first, first + len(names))
         self._names = tuple(names)
         self._all = frozenset(names)
-        # No type of ours makes something of NULL.
         self._converts = [
             (name, convert) for name, convert in zip(names, converts, strict=True) if convert
         ]
@@ -241,9 +245,13 @@ class _Object:
         self._keys = [
             (first + names.index(name), converts[names.index(name)]) for name in key_names
         ]
+        ((place, converted), *more) = self._keys
+        self._key_at = place if converted is None and not more else None
+        """Of most tables the key is one column, as it is."""
 
     def __call__(self, session: Any, row: tuple[Any, ...]) -> Any:
-        key = (self._class, self._key(row), None)
+        at = self._key_at
+        key = (self._class, self._key(row) if at is None else (row[at],), None)
         there = session.identity_map
         instance = there.get(key)
         if instance is not None:
@@ -266,7 +274,10 @@ class _Object:
 
     def _key(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(
-            [row[at] if convert is None else convert(row[at]) for at, convert in self._keys]
+            [
+                value if convert is None or value is None else convert(value)
+                for value, convert in [(row[at], convert) for at, convert in self._keys]
+            ]
         )
 
 
@@ -292,7 +303,7 @@ def _understood(statement: Any, dialect: Any) -> Straight:
         raise NotStraight
     makes: list[_Make] = []
     names: list[tuple[str, Any]] = []
-    converts = [each.type.dialect_impl(dialect).result_processor(dialect, None) for each in columns]
+    converts = [_reader(each.type, dialect) for each in columns]
     at = 0
     parts = getattr(compiled.compile_state, "_entities", None)
     if parts is None:  # of columns alone
@@ -317,6 +328,13 @@ def _understood(statement: Any, dialect: Any) -> Straight:
     if at != len(columns):
         raise NotStraight
     return Straight(compiled, makes, names)
+
+
+def _reader(kind: Any, dialect: Any) -> _Convert | None:
+    """Returns what makes values of a type; most are instants, of which the latest are kept."""
+    if isinstance(kind, UtcInstant):
+        return from_micros
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
 def _is_plain(mapper: Any) -> bool:
