@@ -159,6 +159,8 @@ class InlineSession(AsyncSession):
 
         With `anew`, what the session holds already is left to SQLAlchemy to read again.
         """
+        if isinstance(ident, dict | list):
+            return None
         key: tuple[Any, ...] = (ident,)
         if isinstance(ident, tuple):
             key = cast("tuple[Any, ...]", ident)

@@ -138,6 +138,7 @@ async def test_objects_are_those_that_the_session_knows_and_changes_are_written_
                 (one, other) = (await session.scalars(SITES)).all()
                 assert await session.get(Site, "A") is one
                 assert await session.get_one(Site, "B") is other
+                assert await session.get(Site, {"id": "B"}) is other
                 assert await session.scalar(NEWEST) is other
                 assert await session.get(Site, "C") is None
                 with pytest.raises(NoResultFound):
