@@ -66,19 +66,23 @@ def _shifted(
     problem: Problem, start: datetime, charging: tuple[Charging, ...]
 ) -> tuple[Charging, ...]:
     """Returns `charging`, counted from `start`, as counted from the problem's start."""
-    by = _steps_since(problem, start)
-    moved = (
-        # Most plans begin where the one before did, after an event in the same step.
+    by, last = _steps_since(problem, start), problem.steps
+    return tuple(
+        # Most plans begin where the one before did, after an event in the same step. There are
+        # hundreds of entries, which `replace` copies in twice the time.
         each
-        if by == 0 and each.to_step <= problem.steps
-        else replace(
-            each,
-            from_step=max(each.from_step - by, 0),
-            to_step=min(each.to_step - by, problem.steps),
+        if by == 0 and each.to_step <= last
+        else Charging(
+            each.vehicle,
+            each.evse,
+            max(each.from_step - by, 0),
+            min(each.to_step - by, last),
+            each.power_w,
+            each.reasons,
         )
         for each in charging
+        if max(each.from_step - by, 0) < min(each.to_step - by, last)
     )
-    return tuple(each for each in moved if each.from_step < each.to_step)
 
 
 def _still_to_make(problem: Problem, start: datetime, moves: tuple[Move, ...]) -> tuple[Move, ...]:

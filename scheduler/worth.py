@@ -134,7 +134,7 @@ class Worth:
         steps = self.view.steps
         rows = np.empty((steps + 1, *begin.shape))
         rows[0, :, :1], rows[0, :, 1:] = begin[:, :1], np.diff(begin, axis=1)
-        size = rows.shape[2] - 1
+        size = begin.shape[1] - 1
         merged = np.empty((len(begin), size + segments.shape[2]))
         kept, added = merged[:, :size], merged[:, size:]
         for step in range(steps):
