@@ -294,7 +294,7 @@ class Database:
                 url, creator=creator, poolclass=sa.QueuePool, max_overflow=-1, **options
             )
             self._prepare(engine, writing=writing)
-            return Lines(engine, _begins(writing=writing))
+            return Lines(engine)
         threaded = create_async_engine(
             sa.URL.create("sqlite+aiosqlite", database=self._path),
             async_creator=self._connect_threaded,
@@ -307,7 +307,7 @@ class Database:
 
     def _prepare(self, engine: sa.Engine, *, writing: bool) -> None:
         """Has connections set up, begun and left as they are to be."""
-        begin = _begins(writing=writing)
+        begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
 
         def set_up(connection: Any, _record: Any) -> None:
             self._set_pragmas(connection, writing=writing)
@@ -318,8 +318,7 @@ class Database:
                 driver.begin_with_next(begin)
             else:
                 assert isinstance(driver, sqlite3.Connection)
-                if not driver.in_transaction:  # a session in line has begun by itself
-                    driver.execute(begin)
+                driver.execute(begin)
 
         def tidy(connection: Any, _record: Any) -> None:
             # After a COMMIT that failed, SQLite is still within the transaction and SQLAlchemy
@@ -346,10 +345,6 @@ class Database:
             check_same_thread=False,
             cached_statements=256,
         )
-
-
-def _begins(*, writing: bool) -> str:
-    return "BEGIN IMMEDIATE" if writing else "BEGIN"
 
 
 def _session(engine: AsyncEngine | Lines) -> AsyncSession:

@@ -53,7 +53,6 @@ FOLLOWED = frozenset(
 IN_BOX = ("accepted", "obeyed", "disobeyed")
 _MAY_BE_IN_BOX = ("accepted", "obeyed", "unknown")
 _READ_EXPIRES_S = 60.0
-"""What a statement changes is not looked for among the rows at hand: none is looked at again."""
 _ANSWERED = select(ChargingLimit).where(
     ChargingLimit.command_id.in_(bindparam("commands", expanding=True))
 )
