@@ -22,6 +22,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OutDirectory = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Where the report goes; made when missing.")
 ]
+LanguageOption = Annotated[
+    str, typer.Option("--language", metavar="LANGUAGE", help="Of what people read: en, fr or de.")
+]
 _FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 """What no other place on the same disk would mend."""
 DEFAULT_OUT = Path("heliofleet-run")

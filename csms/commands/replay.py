@@ -18,15 +18,17 @@ from typing import Annotated
 import typer
 
 from csms import log
-from csms.commands.options import DEFAULT_OUT, AsJson, OutDirectory
+from csms.commands.options import DEFAULT_OUT, AsJson, LanguageOption, OutDirectory
 from csms.commands.playing import progress_bar
 from csms.commands.report.comparing import Side, compare_sides
-from csms.commands.report.comparison_page import comparison_page, show_comparison
+from csms.commands.report.comparison_table import show_comparison
 from csms.commands.report.figures import write_json
 from csms.commands.report.page import show_report
 from csms.commands.report.writing import make_directory, write_report
 from csms.commands.virtual_days import Played, play_days
+from csms.readable.comparisons.page import comparison_page
 from models.errors import BadInput
+from scheduler.explaining.words import Language, check_language
 from simulators.changes import Changes, changed, load_changes
 from simulators.scenario import Scenario, load_scenario
 from simulators.world import World
@@ -52,6 +54,7 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
         Path | None,
         typer.Option(metavar="FILE", help="TOML file of changes: play both, and compare."),
     ] = None,
+    language: LanguageOption = "en",
     progress: Annotated[bool, typer.Option(help="Print the share done, a line each.")] = False,  # noqa: FBT002
     out: OutDirectory = DEFAULT_OUT,
     as_json: AsJson = False,  # noqa: FBT002
@@ -62,6 +65,7 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     """
     if planner not in PLANNERS:
         raise BadInput(f"--planner: {planner} is no planner; allowed are {', '.join(PLANNERS)}")
+    spoken = check_language(language, "--language")
     known = load_scenario(scenario)
     begin = None if start is None else first_midnight(known, start)
     days = days or (1 if known.history is None else known.days)
@@ -96,7 +100,7 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
         _report(out, known, played[0], days=days, planner=planner, as_json=as_json)
     else:
         sides = [Side(*each) for each in zip(towns, planners, played, strict=True)]
-        _compare(out, changes, sides, days=days, as_json=as_json)
+        _compare(out, changes, sides, days=days, language=spoken, as_json=as_json)
 
 
 def first_midnight(scenario: Scenario, day: datetime) -> datetime:
@@ -127,13 +131,19 @@ def _report(
 
 
 def _compare(
-    out: Path, changes: Changes, sides: Sequence[Side], *, days: int, as_json: bool
+    out: Path,
+    changes: Changes,
+    sides: Sequence[Side],
+    *,
+    days: int,
+    language: Language,
+    as_json: bool,
 ) -> None:
     comparison = compare_sides(changes, sides[0], sides[1], days=days)
     (out / "comparison.json").write_bytes(write_json(comparison))
-    page = comparison_page(comparison, sides[0].scenario.zone)
+    page = comparison_page(comparison, language)
     (out / "comparison.html").write_text(page, encoding="utf-8")
-    show_comparison(comparison, as_json=as_json)
+    show_comparison(comparison, language, as_json=as_json)
     typer.echo(str(out / "comparison.html"), err=as_json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from fastapi import Query
 from pydantic import Discriminator, Field, Tag
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from csms.readable.comparisons.table import COLUMNS, figure_rows
 from csms.simulations.actions import (
     Wish,
     delete_simulation,
@@ -24,6 +25,7 @@ from csms.simulations.history import Rows, read_history
 from csms.simulations.queries import (
     SimulationListed,
     SimulationShown,
+    figures_of,
     places,
     report_of,
     shown_simulation,
@@ -34,6 +36,7 @@ from csms.simulations.rules import DAYS_MAX, Span, span_of, too_large
 from csms.web.documents import Document, Instant, Name
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
+from csms.web.language import LanguageQuery, language_of, spoken
 from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import VARIANT, bad_field
 from csms.web.reply import no_content, reply, reply_page
@@ -41,6 +44,7 @@ from csms.web.route import BASE, api_router, may
 from csms.web.rows import find_for_change, find_row
 from csms.web.services import services_of
 from csms.web.shown import Page
+from csms.web.spreadsheet import csv_lines
 from csms.web.work import Once, Reading, Work, begin_work
 from models.errors import BadInput, Conflict, FieldError
 from models.states import SimulationState
@@ -148,12 +152,40 @@ async def get_simulation(session: Reading, caller: CallerNow, simulation_id: str
     responses={200: {"content": {"text/html": {}}}},
 )
 async def get_simulation_report(
+    request: Request,
+    session: Reading,
+    caller: CallerNow,
+    simulation_id: str,
+    query: Annotated[LanguageQuery, Query()],
+) -> Response:
+    """Show what a simulation came to on one page, as HTML for people, in their language."""
+    row = await find_row(session, Simulation, simulation_id, caller.tenant)
+    page, language = await report_of(session, row, language_of(request, query.language))
+    return spoken(Response(page, media_type="text/html", headers=_PAGE_HEADERS), language)
+
+
+@router.get(
+    "/{simulation_id}/figures.csv",
+    dependencies=[may("read")],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}}}},
+)
+async def export_simulation_figures(
     session: Reading, caller: CallerNow, simulation_id: str
 ) -> Response:
-    """Show what a simulation came to on one page, as HTML for people."""
+    """Download what a simulation came to as a table: today, changed, difference, also by site."""
     row = await find_row(session, Simulation, simulation_id, caller.tenant)
-    page = await report_of(session, row)
-    return Response(page, media_type="text/html", headers=_PAGE_HEADERS)
+    figures = figure_rows(await figures_of(session, row))
+    name = f'attachment; filename="simulation-{row.id}.csv"'
+    return StreamingResponse(
+        csv_lines(COLUMNS, _one_page(figures)),
+        media_type="text/csv",
+        headers={"Content-Disposition": name},
+    )
+
+
+async def _one_page(rows: list[dict[str, Any]]) -> AsyncIterator[list[dict[str, Any]]]:
+    yield rows
 
 
 @router.post(

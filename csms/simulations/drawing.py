@@ -23,6 +23,7 @@ from csms.energy.prices import (
     StepPrices,
     step_prices,
 )
+from csms.readable.comparisons.facts import ODD, SOC_TOLD
 from csms.simulations.drawn_places import (
     Places,
     draw_kinds,
@@ -104,7 +105,10 @@ def draw_scenario(rows: Rows, span: Span) -> Scenario:
     zone = Counter(site.timezone for site in rows.sites).most_common(1)[0][0]
     prices = _prices([each.prices for each in series.values()], span.grid, ZoneInfo(zone))
     soc_pct = start_soc_pct(rows)
-    counts = _counts(rows, places, trips, list(series.values()))
+    counts = {
+        **_counts(rows, places, trips, list(series.values())),
+        SOC_TOLD: int(soc_pct is not None),
+    }
     scenario = Scenario(
         name=NAME,
         title=f"What was from {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC",
@@ -129,7 +133,7 @@ def draw_scenario(rows: Rows, span: Span) -> Scenario:
             bookings=trips.bookings,
             counts={name: float(count) for name, count in sorted(counts.items())},
             taken=told_taken(counts),
-            assumed=told_assumed(counts, places.odd, told_soc=soc_pct is not None, days=span.days),
+            assumed=told_assumed(counts, span.days),
         ),
     )
     return _checked(scenario)
@@ -271,6 +275,7 @@ def _counts(
         "price_steps_assumed": steps - sum(each.priced for each in series),
         "names_changed": places.names.changed,
         "time_zones": len({site.timezone for site in rows.sites}),
+        **{f"{ODD}{name}": count for name, count in sorted(places.odd.items()) if count},
     }
 
 

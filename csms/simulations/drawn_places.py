@@ -190,10 +190,10 @@ def _stations(
         )
     places.stations += bool(found)
     places.evses += len(evses)
-    places.odd["stations without an EVSE"] += not found
-    places.odd["stations with unlike EVSEs"] += len(found) > 1
-    places.odd["stations whose version of OCPP is not known"] += row.ocpp_version is None
-    places.odd["stations without a safe limit"] += row.safe_limit_w is None
+    places.odd["stations_without_evse"] += not found
+    places.odd["stations_with_unlike_evses"] += len(found) > 1
+    places.odd["stations_of_unknown_version"] += row.ocpp_version is None
+    places.odd["stations_without_safe_limit"] += row.safe_limit_w is None
     return found
 
 
@@ -236,9 +236,9 @@ def _battery(battery: Mapping[str, Any] | None, places: Places) -> BatterySpec |
         return None
     power_w = min(battery["max_charge_w"], battery["max_discharge_w"])
     if power_w <= 0 or battery["capacity_wh"] <= 0:
-        places.odd["batteries that can't do both"] += 1
+        places.odd["batteries_of_one_way"] += 1
         return None
-    places.odd["batteries, empty at the start"] += 1
+    places.odd["batteries_emptied"] += 1
     return BatterySpec(
         capacity_wh=battery["capacity_wh"],
         max_power_w=power_w,
@@ -248,8 +248,6 @@ def _battery(battery: Mapping[str, Any] | None, places: Places) -> BatterySpec |
 
 def _count_odd(row: Site, circuits: Sequence[Circuit], places: Places) -> None:
     phased = [row.phase_limits_w, *(each.phase_limits_w for each in circuits)]
-    places.odd["limits of single phases"] += sum(each is not None for each in phased)
-    places.odd["loads with a store"] += len(row.flexible_loads)
-    places.odd["sites with a price of the peak or of CO2"] += bool(
-        row.peak_price_per_kw or row.co2_price_per_kg
-    )
+    places.odd["phase_limits"] += sum(each is not None for each in phased)
+    places.odd["loads_with_store"] += len(row.flexible_loads)
+    places.odd["peak_or_co2_prices"] += bool(row.peak_price_per_kw or row.co2_price_per_kg)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from csms.readable.comparisons.page import comparison_page
 from csms.web.documents import Shown
 from models.errors import Conflict
 from models.states import SimulationState
 from models.tables.simulations import Simulation
+from scheduler.explaining.words import Language
+
+T = TypeVar("T")
 
 
 class SimulationListed(Shown):
@@ -104,17 +108,40 @@ def without_figures(row: Simulation, queue: Mapping[str, int]) -> dict[str, Any]
     }
 
 
-async def report_of(session: AsyncSession, row: Simulation) -> str:
-    """Returns the page of a simulation that is done.
+async def report_of(
+    session: AsyncSession, row: Simulation, language: Language
+) -> tuple[str, Language]:
+    """Returns the page of a simulation that is done, and its language.
+
+    It is the one that was asked for, but for simulations of an older version, which spoke English.
 
     Raises:
         Conflict: `simulation-not-done`.
     """
-    page = await session.scalar(sa.select(Simulation.report).where(Simulation.id == row.id))
-    if page is None:
+    query = sa.select(Simulation.report).where(Simulation.id == row.id)
+    if language == "en":
+        return _done(row, await session.scalar(query)), language
+    figures = await figures_of(session, row)
+    if "told" not in figures:
+        return _done(row, await session.scalar(query)), "en"
+    return comparison_page(figures, language), language
+
+
+async def figures_of(session: AsyncSession, row: Simulation) -> dict[str, Any]:
+    """Returns the figures of a simulation that is done, as `comparison.json` has them.
+
+    Raises:
+        Conflict: `simulation-not-done`.
+    """
+    query = sa.select(Simulation.figures).where(Simulation.id == row.id)
+    return _done(row, await session.scalar(query))
+
+
+def _done(row: Simulation, result: T | None) -> T:
+    if result is None:
         detail = f"the simulation has no report: it is {row.state}"
         raise Conflict(detail, code="simulation-not-done")
-    return page
+    return result
 
 
 async def count_open(session: AsyncSession, tenant: str) -> int:

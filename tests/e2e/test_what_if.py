@@ -77,6 +77,7 @@ def replayed(folder: Path, **fields: Any) -> subprocess.Popen[bytes]:
         (folder / f"{name}.json").write_bytes(msgspec.json.encode(asked[name]))
     told = ("--days", "1", "--start", APRIL, "--planner", asked["planner"])
     files = ("scenario.json", "--what-if", "changes.json", "--out", "out", "--json")
+    told = (*told, "--language", "fr")
     return subprocess.Popen(
         [*HELIOFLEET, "replay", *files, *told],
         cwd=folder,
@@ -108,6 +109,9 @@ def test_a_renovated_building_is_judged_before_it_is_renovated(tmp_path: Path) -
         listed = service.get("/simulations")["items"]
         assert [each["id"] for each in listed] == [asked, unplayed, stopped, lost]
         page = service.api.get(f"/api/v1/simulations/{asked}/report")
+        french = service.api.get(
+            f"/api/v1/simulations/{asked}/report", headers={"Accept-Language": "fr-FR, en;q=0.3"}
+        )
         again = service.api.post(f"/api/v1/simulations/{asked}/cancel", json={})
     assert told["progress"] == 1.0
     assert (again.status_code, again.json()["code"]) == (409, "simulation-over")
@@ -115,7 +119,9 @@ def test_a_renovated_building_is_judged_before_it_is_renovated(tmp_path: Path) -
     printed, _ = played.communicate(timeout=WAIT_S)
     assert printed == (tmp_path / "out" / "comparison.json").read_bytes()
     assert msgspec.json.decode(printed) == told["figures"], "the same seed, the same answer"
-    assert page.text == (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+    assert french.headers["content-language"] == "fr"
+    assert french.text == (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+    assert "Combien cela coûte-t-il, ou fait-il gagner" in french.text
     a_councillor_reads(told["figures"], page.text)
 
 
@@ -143,7 +149,7 @@ def a_councillor_reads(figures: Any, page: str) -> None:
         assert words in text
     for code in ("policy", "soc", "_", "null", "None", "nan"):
         assert code not in text.replace("comparison.json", "")
-    assert page.count("<svg") == 1
+    assert page.count("<ul class=bars>") == 1
 
 
 @pytest.mark.soak

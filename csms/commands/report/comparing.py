@@ -15,9 +15,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from csms.commands.report.comparison_words import assumptions, headline, sentences
 from csms.commands.report.figures import judge
 from csms.commands.virtual_days import Played
+from csms.readable.comparisons.facts import assumptions, taken, what_changes
+from csms.readable.comparisons.words import headline, sentence, speech_of
 from models.timeline import format_rfc3339
 from simulators.changes import Changes
 from simulators.scenario import Scenario
@@ -46,6 +47,15 @@ def compare_sides(changes: Changes, today: Side, other: Side, *, days: int) -> d
         days: length of both.
     """
     truth = today.played.truth
+    past = today.scenario.history
+    told = {
+        "what_changes": what_changes(today.scenario, changes),
+        "taken": [] if past is None else taken(past),
+        "assumptions": assumptions(today.scenario, other.scenario, seed=truth.seed, days=days),
+    }
+    in_english = {
+        name: [sentence(each, speech_of("en")) for each in said] for name, said in told.items()
+    }
     both = {"today": _told(today, days), "changed": _told(other, days)}
     comparison: dict[str, Any] = {
         "scenario": truth.scenario,
@@ -56,19 +66,19 @@ def compare_sides(changes: Changes, today: Side, other: Side, *, days: int) -> d
         "timezone": today.scenario.timezone,
         "currency": truth.currency,
         "changes": msgspec.to_builtins(changes),
-        "what_changes": sentences(today.scenario, changes),
+        "what_changes": in_english["what_changes"],
         **both,
         "difference": _difference(both["today"], both["changed"]),
     }
-    past = today.scenario.history
     if past is not None:
         comparison["history"] = {
             "counts": past.counts,
             "taken": list(past.taken),
             "assumed": list(past.assumed),
         }
-    comparison["headline"] = headline(comparison)
-    comparison["assumptions"] = assumptions(today.scenario, other.scenario, comparison)
+    comparison["headline"] = headline(comparison, speech_of("en"))
+    comparison["assumptions"] = in_english["assumptions"]
+    comparison["told"] = msgspec.to_builtins(told)
     return comparison
 
 

@@ -54,15 +54,6 @@ class SiteSeries:
     """What the plan in force let the cars draw."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of a stacked bar."""
-
-    name: str
-    kwh: float
-    colour: str
-
-
 def site_picture(truth: Truth, site: SiteTruth, series: SiteSeries, zone: ZoneInfo) -> str:
     """Returns one site's days: above sun and building, below the cars against plan and limit.
 
@@ -183,28 +174,6 @@ def policy_picture(
         axes.margins(x=0.25)
     _yardstick(panels[0])
     return _svg(figure, "Policies on the same days")
-
-
-def balance_picture(bars: Mapping[str, Sequence[Piece]]) -> str:
-    """Returns stacked bars, one for each name: where energy came from, or where it went."""
-    figure = Figure(figsize=(WIDTH, 0.9 + 0.55 * len(bars)), layout="constrained")
-    axes = figure.subplots()
-    names = list(bars)
-    legend: dict[str, str] = {}
-    for row, name in enumerate(names):
-        left_kwh = 0.0
-        for piece in bars[name]:
-            legend.setdefault(piece.name, piece.colour)
-            axes.barh(row, piece.kwh, left=left_kwh, color=piece.colour, height=0.62)
-            left_kwh += piece.kwh
-    axes.set_yticks(range(len(names)), names, fontsize=9)
-    axes.invert_yaxis()
-    axes.set_xlabel("kWh", fontsize=9)
-    axes.tick_params(labelsize=8.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    patches = [Patch(color=colour, label=name) for name, colour in legend.items()]
-    figure.legend(handles=patches, loc="outside upper center", ncols=4, fontsize=8.5, frameon=False)
-    return _svg(figure, "Where the energy comes from and where the sun goes")
 
 
 def _yardstick(axes: Axes) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -14,7 +14,7 @@ from csms.planning.explaining import Asked, booking_explained, explained, vehicl
 from csms.planning.queries import current_plan
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
-from csms.web.language import language_of
+from csms.web.language import LanguageQuery, language_of, spoken
 from csms.web.reply import reply
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -110,14 +110,6 @@ class BookingWithCharging(BookingExplained):
     """What the car charges between its trip before and this one."""
 
 
-class LanguageQuery(BaseModel):
-    """In which language; null: as `Accept-Language` says, else English."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    language: Language | None = None
-
-
 class ExplanationQuery(LanguageQuery):
     """What to show of an explanation."""
 
@@ -207,7 +199,4 @@ async def _in_force(session: AsyncSession, tenant: str) -> Plan:
 
 
 def _reply(document: dict[str, Any]) -> Response:
-    answer = reply(document)
-    answer.headers["Content-Language"] = document["language"]
-    answer.headers["Vary"] = "Accept-Language"
-    return answer
+    return spoken(reply(document), document["language"])

@@ -48,6 +48,7 @@ def refused(
         (("confluence", "--start", "soon"), "Invalid value for '--start'"),
         (("confluence", "--start", "1970-01-01"), "--start: 1970-01-01 is not from 2000 to 2099"),
         (("confluence", "--seed", "one"), "Invalid value for '--seed'"),
+        (("confluence", "--language", "it"), "--language: must be one of en, fr, de, not 'it'"),
         ((), "Missing argument 'scenario'"),
     ],
 )
