@@ -114,9 +114,12 @@ class Refused(Conflict):
         code: str | None = None,
         reasons: Sequence[str] = (),
         explanation: Sequence[Mapping[str, Any]] = (),
+        language: str | None = None,
         alternatives: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(detail, code=code)
+        self.language = language
+        """Of the explanation; None where there is none."""
         self.reasons = tuple(reasons)
         self.explanation = tuple(explanation)
         self.alternatives = tuple(alternatives)

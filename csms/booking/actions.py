@@ -20,15 +20,18 @@ from csms.booking.rules import (
     check_times,
     expected_solar_share,
     pause_before,
-    promise_reasons,
-    refusal_reasons,
     step,
     stops_extension,
-    told_answer,
     told_chance,
-    told_extension,
 )
 from csms.booking.sunshine import Sunshine, hungry_cars, look_for_sunshine, money
+from csms.booking.told import (
+    in_words,
+    promise_reasons,
+    refusal_reasons,
+    told_answer,
+    told_extension,
+)
 from csms.ledger.work import ReadSession, UnitOfWork
 from models.errors import BadInput, Conflict, FieldError, NotFound, Refused
 from models.states import BookingStatus
@@ -106,7 +109,7 @@ async def quote(
     if answer.bookable:
         solar_share = await _solar_share(session, calendar, answer, asked.wish(), now)
         sunshine = await look_for_sunshine(session, calendar, asked.wish(), answer, now)
-        reasons = promise_reasons(answer, solar_share)
+        reasons = in_words(promise_reasons(answer, solar_share))
     return {
         "bookable": answer.bookable,
         "promise_probability": asked_chance,
@@ -164,6 +167,7 @@ async def book(
             code="no-vehicle",
             reasons=refusal_reasons(answer),
             explanation=told_answer(answer, asked.wish(), calendar.rules, None, language),
+            language=language,
             alternatives=_alternatives(asked, answer),
         )
     offer = answer.offers[0]
@@ -360,6 +364,7 @@ def _check_extension(
         code="no-vehicle",
         reasons=[f"PROMISED: the car's next trip begins at {format_rfc3339(stopped.start)}"],
         explanation=told_extension(stopped, language),
+        language=language,
         alternatives=[{"end": format_rfc3339(latest)}] if possible else [],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,7 +25,7 @@ from csms.booking.actions import (
 )
 from csms.booking.desk import Desk
 from csms.booking.handover import Observed, give_back, start
-from csms.booking.queries import booking_resource
+from csms.booking.queries import booking_fields, booking_resource
 from csms.ledger.work import ReadSession
 from csms.web.documents import (
     Custom,
@@ -43,7 +43,7 @@ from csms.web.documents import (
 )
 from csms.web.etag import check_if_match
 from csms.web.identity import Caller, CallerNow
-from csms.web.language import language_of
+from csms.web.language import CallersLanguage, LanguageQuery, language_of
 from csms.web.paging import LIMIT_MAX, Filter, KeptQuery, filtered, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
@@ -55,6 +55,7 @@ from csms.web.work import Once, Reading, Work
 from models.states import BookingStatus
 from models.tables.booking import Booking
 from models.tables.planning import Plan
+from scheduler.explaining.words import Language
 
 router = api_router("bookings")
 
@@ -144,6 +145,9 @@ class BookingShown(KeptShown):
     solar_share: float | None
     """Expected share of sun in what the car charges for the trip; null: it charges nothing."""
     reasons: list[str]
+    """In English words, each with a code before."""
+    explanation: list[ReasonShown]
+    """The reasons in the caller's language, with their numbers."""
     started_at: AwareDatetime | None
     returned_at: AwareDatetime | None
     cancelled_at: AwareDatetime | None
@@ -193,7 +197,7 @@ class QuoteShown(Shown):
     solar_share: float | None
     reasons: list[str]
     explanation: list[ReasonShown]
-    """The reasons in the language of `Accept-Language`, with their numbers."""
+    """The reasons in the caller's language, with their numbers."""
     alternatives: list[dict[str, Any]]
     energy_cost: str | None
     """Expected, in `currency`: of what the trip takes, charged before it or after it; null: it
@@ -217,11 +221,13 @@ class BookingFilter(Filter):
     to: Instant | None = None
 
 
-class BookingQuery(KeptQuery, BookingFilter):
-    """Filters of the list of bookings."""
+class BookingQuery(KeptQuery, BookingFilter, LanguageQuery):
+    """Filters of the list of bookings, and the language of their reasons."""
 
 
-_COLUMNS = [name for name in BookingShown.model_fields if name != "assigned_evse"]
+_COLUMNS = [
+    name for name in BookingShown.model_fields if name not in {"assigned_evse", "explanation"}
+]
 
 
 def desk_of(request: Request) -> Desk:
@@ -235,7 +241,12 @@ def desk_of(request: Request) -> Desk:
     "/booking-quotes", response_model=QuoteShown, dependencies=[may("book")], tags=["bookings"]
 )
 async def quote_booking(
-    request: Request, _: Once, session: Reading, caller: CallerNow, body: NewBooking
+    request: Request,
+    _: Once,
+    session: Reading,
+    caller: CallerNow,
+    body: NewBooking,
+    language: CallersLanguage,
 ) -> Response:
     """Say whether a booking would be accepted now; reserves nothing."""
     now = services_of(request).clock.now()
@@ -245,13 +256,15 @@ async def quote_booking(
         body.asked(),
         tenant=caller.tenant,
         now=now,
-        language=language_of(request),
+        language=language,
     )
-    return reply(answer)
+    return reply(answer, language=language)
 
 
 @router.post("/bookings", status_code=201, response_model=BookingShown, dependencies=[may("book")])
-async def create_booking(request: Request, work: Work, body: NewBooking) -> Response:
+async def create_booking(
+    request: Request, work: Work, body: NewBooking, language: CallersLanguage
+) -> Response:
     """Book a car; 409 `no-vehicle` brings alternatives that would be accepted."""
     row = await book(
         work,
@@ -260,23 +273,27 @@ async def create_booking(request: Request, work: Work, body: NewBooking) -> Resp
         booking_id=body.id,
         external_id=body.external_id,
         custom=body.custom,
-        language=language_of(request),
+        language=language,
     )
     return reply(
-        booking_resource(row),
+        booking_resource(row, language),
         status=201,
         version=row.version,
         location=f"{BASE}/bookings/{row.id}",
+        language=language,
     )
 
 
 @router.get("/bookings", response_model=Page[BookingShown], dependencies=[may("read")])
 async def list_bookings(
-    session: Reading, caller: CallerNow, query: Annotated[BookingQuery, Query()]
+    request: Request, session: Reading, caller: CallerNow, query: Annotated[BookingQuery, Query()]
 ) -> Response:
     """List bookings; `from` and `to` select those that overlap that time."""
     rows, next_cursor = await _listed(session, caller, query)
-    return reply_page([booking_resource(row) for row in rows], next_cursor)
+    language = language_of(request, query.language)
+    return reply_page(
+        [booking_resource(row, language) for row in rows], next_cursor, language=language
+    )
 
 
 @router.get(
@@ -306,7 +323,7 @@ async def _pages(
         page = page.model_copy(update={"cursor": cursor})
         async with services.db.read() as session:
             rows, cursor = await _listed(session, caller, page)
-        yield [booking_resource(row) for row in rows]
+        yield [booking_fields(row) for row in rows]
         if cursor is None:
             return
 
@@ -332,15 +349,17 @@ async def _listed(
 
 
 @router.get("/bookings/{booking_id}", response_model=BookingShown, dependencies=[may("read")])
-async def show_booking(session: Reading, caller: CallerNow, booking_id: str) -> Response:
+async def show_booking(
+    session: Reading, caller: CallerNow, booking_id: str, language: CallersLanguage
+) -> Response:
     """Show one booking."""
     row = await find(session, booking_id, tenant=caller.tenant)
-    return reply(booking_resource(row), version=row.version)
+    return _reply(row, language)
 
 
 @router.patch("/bookings/{booking_id}", response_model=BookingShown, dependencies=[may("book")])
 async def change_booking(
-    request: Request, work: Work, booking_id: str, body: BookingChange
+    request: Request, work: Work, booking_id: str, body: BookingChange, language: CallersLanguage
 ) -> Response:
     """Change what is attached to a booking; times change by `extend`, or cancel and book anew."""
     row = await find_for_change(work, booking_id)
@@ -352,7 +371,7 @@ async def change_booking(
     row.custom = document.custom or {}
     touch(work, row)
     announce(work, row, "booking.updated")
-    return reply(booking_resource(row), version=row.version)
+    return _reply(row, language)
 
 
 @router.delete("/bookings/{booking_id}", status_code=204, dependencies=[may("book")])
@@ -368,7 +387,11 @@ async def delete_booking(request: Request, work: Work, booking_id: str) -> Respo
     "/bookings/{booking_id}/start", response_model=BookingShown, dependencies=[may("book")]
 )
 async def start_booking(
-    request: Request, work: Work, booking_id: str, body: CarSeen | None = None
+    request: Request,
+    work: Work,
+    booking_id: str,
+    language: CallersLanguage,
+    body: CarSeen | None = None,
 ) -> Response:
     """Hand the car over: the trip has begun. The answer names the car that goes."""
     row = await find_for_change(work, booking_id)
@@ -377,45 +400,56 @@ async def start_booking(
     if seen.plugged_evse is not None:
         raise bad_field("/plugged_evse", "a car that leaves is not plugged in")
     await start(work, desk_of(request), row, seen)
-    return reply(booking_resource(row), version=row.version)
+    return _reply(row, language)
 
 
 @router.post(
     "/bookings/{booking_id}/return", response_model=BookingShown, dependencies=[may("book")]
 )
 async def return_booking(
-    request: Request, work: Work, booking_id: str, body: CarSeen | None = None
+    request: Request,
+    work: Work,
+    booking_id: str,
+    language: CallersLanguage,
+    body: CarSeen | None = None,
 ) -> Response:
     """Take the car back. `assigned_evse` in the answer says where it should plug in."""
     row = await find_for_change(work, booking_id)
     check_if_match(request, row.version)
     planned = await _planned_evse(work, row)
     row, assigned = await give_back(work, row, (body or CarSeen()).observed(), planned_evse=planned)
-    return reply({**booking_resource(row), "assigned_evse": assigned}, version=row.version)
+    return _reply(row, language, {"assigned_evse": assigned})
 
 
 @router.post(
     "/bookings/{booking_id}/extend", response_model=BookingShown, dependencies=[may("book")]
 )
 async def extend_booking(
-    request: Request, work: Work, booking_id: str, body: Extension
+    request: Request, work: Work, booking_id: str, body: Extension, language: CallersLanguage
 ) -> Response:
     """Move the end of a booking, if the car is free that long."""
     row = await find_for_change(work, booking_id)
     check_if_match(request, row.version)
-    await extend(work, desk_of(request), row, body.end, language_of(request))
-    return reply(booking_resource(row), version=row.version)
+    await extend(work, desk_of(request), row, body.end, language)
+    return _reply(row, language)
 
 
 @router.post(
     "/bookings/{booking_id}/cancel", response_model=BookingShown, dependencies=[may("book")]
 )
-async def cancel_booking(request: Request, work: Work, booking_id: str) -> Response:
+async def cancel_booking(
+    request: Request, work: Work, booking_id: str, language: CallersLanguage
+) -> Response:
     """Give up a booking that has not begun."""
     row = await find_for_change(work, booking_id)
     check_if_match(request, row.version)
     await cancel(work, row)
-    return reply(booking_resource(row), version=row.version)
+    return _reply(row, language)
+
+
+def _reply(row: Booking, language: Language, more: Mapping[str, Any] | None = None) -> Response:
+    shown = {**booking_resource(row, language), **(more or {})}
+    return reply(shown, version=row.version, language=language)
 
 
 class _Stay(msgspec.Struct):

@@ -21,6 +21,7 @@ from csms.booking.rules import (
     Surplus,
     outlet_power_w,
 )
+from csms.booking.told import in_words, told_kept
 from csms.energy.counting import forecasts_that_count
 from csms.ledger.work import ReadSession
 from csms.stations.rules import OUT_OF_SERVICE
@@ -29,6 +30,7 @@ from models.tables.charging import Transaction
 from models.tables.energy import Forecast, Site
 from models.tables.fleet import Vehicle, VehicleModel
 from models.tables.stations import Connector, Evse, Station
+from scheduler.explaining.words import Language
 from scheduler.reach import CarState, Promise
 from scheduler.straying import DrivenTrip, Margin, Straying, learn
 
@@ -174,8 +176,14 @@ class Fleet:
     """As `full_sites`."""
 
 
-def booking_resource(row: Booking) -> dict[str, Any]:
-    """Returns a booking as the REST door and the events show it."""
+def booking_resource(row: Booking, language: Language = "en") -> dict[str, Any]:
+    """Returns a booking as the REST door and the events show it, told in a language."""
+    why = told_kept(row.reasons, row.bound_by, row.probability_ready, language)
+    return {**booking_fields(row), "explanation": why}
+
+
+def booking_fields(row: Booking) -> dict[str, Any]:
+    """Returns a booking without its explanation."""
     return {
         "id": row.id,
         "external_id": row.external_id,
@@ -196,7 +204,7 @@ def booking_resource(row: Booking) -> dict[str, Any]:
         "probability": row.probability,
         "bound_by": row.bound_by,
         "solar_share": row.solar_share,
-        "reasons": row.reasons,
+        "reasons": in_words(row.reasons),
         "started_at": row.started_at,
         "returned_at": row.returned_at,
         "cancelled_at": row.cancelled_at,

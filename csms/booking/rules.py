@@ -1,4 +1,4 @@
-"""Pure decisions about bookings: what may follow what, which wishes make no sense, what to say."""
+"""Pure decisions about bookings: what may follow what, which wishes make no sense."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from csms.fleet.rules import Taper, mean_power_w
 from models.errors import BadInput, Conflict, FieldError
 from models.states import BOOKING, BookingStatus, allowed
 from models.timeline import format_rfc3339
 from scheduler.admit import Answer, Calendar, Wish
-from scheduler.explaining.bookings import promise_whys, refusal_whys
-from scheduler.explaining.picture import Reason
-from scheduler.explaining.told import Teller
-from scheduler.explaining.words import Language
-from scheduler.reach import AdmissionRules, CarState, Promise
+from scheduler.reach import CarState, Promise
 
 NO_SHOW_AFTER = timedelta(minutes=60)
 """A car that nobody fetched by then is free again."""
@@ -190,71 +186,6 @@ def expected_solar_share(
     sun_wh = min(sun_wh, room_wh)
     charged_wh = max(sun_wh, lacking_wh)
     return round(sun_wh / charged_wh, 3) if charged_wh > 0 else None
-
-
-def promise_reasons(answer: Answer, solar_share: float | None) -> list[str]:
-    """Returns why a booking is accepted on the first car offered, in words with a code before."""
-    offer = answer.offers[0]
-    others = len(answer.offers) - 1
-    ready = (
-        f"READY: {offer.vehicle_id} can hold {offer.expected_soc_pct:.0f} % at the start,"
-        f" {offer.slack_wh / 1000:.1f} kWh more than this trip and those after it need"
-    )
-    reasons = [ready]
-    if offer.slack_minutes is not None:
-        reasons.append(f"PAUSE: {offer.slack_minutes:.0f} minutes to spare between its trips")
-    if others:
-        plural = "s" if others > 1 else ""
-        reasons.append(f"CHOICE: surer or better used than {others} other car{plural}")
-    return [*reasons, *_sun_reasons(solar_share)]
-
-
-def planned_reasons(
-    vehicle_id: str, soc_pct: float, slack_wh: float, solar_share: float | None
-) -> list[str]:
-    """Returns how the plan serves a booking, in words with a code before.
-
-    Args:
-        vehicle_id: the car that the plan gives it.
-        soc_pct: its charge at the start.
-        slack_wh: what is left of it after the trip, beyond what the car always keeps.
-        solar_share: of what it charges for the trip.
-    """
-    ready = (
-        f"READY: {vehicle_id} is planned to hold {soc_pct:.0f} % at the start,"
-        f" {slack_wh / 1000:.1f} kWh more than the trip takes"
-    )
-    return [ready, *_sun_reasons(solar_share)]
-
-
-def _sun_reasons(solar_share: float | None) -> list[str]:
-    if solar_share is None:
-        return []
-    return [f"SUN: {solar_share:.0%} of what it charges for the trip comes from the roof"]
-
-
-def refusal_reasons(answer: Answer) -> list[str]:
-    """Returns why no car can be promised, in words with a code before."""
-    return [f"{reason.code}: {reason.detail}" for reason in answer.reasons]
-
-
-def told_answer(
-    answer: Answer,
-    wish: Wish,
-    rules: AdmissionRules,
-    solar_share: float | None,
-    language: Language,
-) -> list[dict[str, Any]]:
-    """Returns why a booking is accepted or refused: codes, numbers, sentences in a language."""
-    whys = (
-        promise_whys(answer, solar_share) if answer.bookable else refusal_whys(answer, wish, rules)
-    )
-    return Teller(language, "").reasons(whys)
-
-
-def told_extension(stopped: Promise, language: Language) -> list[dict[str, Any]]:
-    """Returns why a trip can't last as long, told like `told_answer`: `stopped` is what follows."""
-    return Teller(language, "").reasons([Reason("PROMISED", {"next_at": stopped.start})])
 
 
 def stops_extension(

@@ -13,7 +13,7 @@ from csms.moves.actions import MOVES, finish_move, refuse_move
 from csms.moves.queries import MoveShown, move_resource
 from csms.web.documents import Document, Text
 from csms.web.identity import CallerNow
-from csms.web.language import language_of
+from csms.web.language import CallersLanguage, LanguageQuery, language_of
 from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
@@ -24,6 +24,7 @@ from models.errors import NotFound
 from models.states import MoveStatus
 from models.tables.energy import Site
 from models.tables.moves import MoveOrder
+from scheduler.explaining.words import Language
 
 router = api_router("moves", prefix="/sites")
 everywhere = api_router("moves", prefix="/moves")
@@ -35,7 +36,7 @@ class MoveTold(Document):
     note: Text | None = None
 
 
-class MoveQuery(ListQuery):
+class MoveQuery(ListQuery, LanguageQuery):
     """Filters of the list of moves."""
 
     status: MoveStatus | None = None
@@ -87,41 +88,57 @@ async def _page(
         key=(MoveOrder.id,),
         updated=(MoveOrder.updated_at,),
     )
-    language = language_of(request)
-    return reply_page([move_resource(row, language) for row in rows], cursor)
+    language = language_of(request, query.language)
+    return reply_page([move_resource(row, language) for row in rows], cursor, language=language)
 
 
 @router.get("/{site_id}/moves/{move_id}", response_model=MoveShown, dependencies=[may("read")])
 async def get_move(
-    request: Request, session: Reading, caller: CallerNow, site_id: str, move_id: str
+    session: Reading,
+    caller: CallerNow,
+    site_id: str,
+    move_id: str,
+    language: CallersLanguage,
 ) -> Response:
     """Show a move, and why it is wanted."""
     row = _here(await find_row(session, MoveOrder, move_id, caller.tenant), site_id)
-    return reply(move_resource(row, language_of(request)), version=row.version)
+    return _reply(row, language)
 
 
 @router.post(
     "/{site_id}/moves/{move_id}/done", response_model=MoveShown, dependencies=[may("operate")]
 )
 async def post_done(
-    request: Request, work: Work, site_id: str, move_id: str, body: MoveTold | None = None
+    work: Work,
+    site_id: str,
+    move_id: str,
+    language: CallersLanguage,
+    body: MoveTold | None = None,
 ) -> Response:
     """Say that a car was moved: from now on it stands on `to_evse`."""
     row = await _in_turn(work, site_id, move_id)
     await finish_move(work, row, None if body is None else body.note)
-    return reply(move_resource(row, language_of(request)), version=row.version)
+    return _reply(row, language)
 
 
 @router.post(
     "/{site_id}/moves/{move_id}/refused", response_model=MoveShown, dependencies=[may("operate")]
 )
 async def post_refused(
-    request: Request, work: Work, site_id: str, move_id: str, body: MoveTold | None = None
+    work: Work,
+    site_id: str,
+    move_id: str,
+    language: CallersLanguage,
+    body: MoveTold | None = None,
 ) -> Response:
     """Say that a car can't be moved: for a day, or until it has been away, no plan asks again."""
     row = await _in_turn(work, site_id, move_id)
     refuse_move(work, row, None if body is None else body.note)
-    return reply(move_resource(row, language_of(request)), version=row.version)
+    return _reply(row, language)
+
+
+def _reply(row: MoveOrder, language: Language) -> Response:
+    return reply(move_resource(row, language), version=row.version, language=language)
 
 
 async def _in_turn(work: Work, site_id: str, move_id: str) -> MoveOrder:

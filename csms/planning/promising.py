@@ -16,7 +16,8 @@ from sqlalchemy import bindparam, select, update
 
 from csms.booking.actions import BOOKINGS
 from csms.booking.queries import booking_resource
-from csms.booking.rules import ON_THE_ROAD, planned_reasons, told_chance
+from csms.booking.rules import ON_THE_ROAD, told_chance
+from csms.booking.told import Kept, planned_reasons, unserved_reasons
 from csms.ledger.work import UnitOfWork
 from csms.planning.queries import LIVE_BOOKINGS
 from csms.planning.snapshot import HORIZON, Snapshot
@@ -40,7 +41,7 @@ class _Live(msgspec.Struct):
     probability_ready: float | None
     bound_by: str | None
     solar_share: float | None
-    reasons: list[str]
+    reasons: list[Kept]
 
 
 _LIVE = (
@@ -159,7 +160,7 @@ def _promise(
 def _endanger(booking: _Live, unserved: Unserved) -> bool:
     changed = booking.status != "at_risk"
     booking.status = "at_risk"
-    booking.reasons = [f"{unserved.code}: {unserved.detail}"]
+    booking.reasons = unserved_reasons(unserved)
     booking.probability_ready, booking.bound_by = 0.0, None
     return changed
 

@@ -36,7 +36,7 @@ from csms.simulations.rules import DAYS_MAX, Span, span_of, too_large
 from csms.web.documents import Document, Instant, Name
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.language import LanguageQuery, language_of, spoken
+from csms.web.language import CallersLanguage, spoken_headers
 from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import VARIANT, bad_field
 from csms.web.reply import no_content, reply, reply_page
@@ -152,16 +152,16 @@ async def get_simulation(session: Reading, caller: CallerNow, simulation_id: str
     responses={200: {"content": {"text/html": {}}}},
 )
 async def get_simulation_report(
-    request: Request,
     session: Reading,
     caller: CallerNow,
     simulation_id: str,
-    query: Annotated[LanguageQuery, Query()],
+    language: CallersLanguage,
 ) -> Response:
     """Show what a simulation came to on one page, as HTML for people, in their language."""
     row = await find_row(session, Simulation, simulation_id, caller.tenant)
-    page, language = await report_of(session, row, language_of(request, query.language))
-    return spoken(Response(page, media_type="text/html", headers=_PAGE_HEADERS), language)
+    page, spoken = await report_of(session, row, language)
+    headers = _PAGE_HEADERS | spoken_headers(spoken)
+    return Response(page, media_type="text/html", headers=headers)
 
 
 @router.get(

@@ -27,7 +27,7 @@ from models.tables.access import IdempotentAnswer
 KEPT_FOR = timedelta(hours=24)
 KEY_LENGTH_MAX = 200
 _UNDER_WAY = 0
-_KEPT_HEADERS = ("content-type", "location", "etag", "retry-after")
+_KEPT_HEADERS = ("content-type", "location", "etag", "retry-after", "content-language", "vary")
 _DECIDED = (Conflict, NotFound, StationFault, NoAnswer)
 
 

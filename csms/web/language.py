@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
-from starlette.responses import Response
 
 from scheduler.explaining.words import Language, accepted_language
-
-AnyResponse = TypeVar("AnyResponse", bound=Response)
 
 
 class LanguageQuery(BaseModel):
@@ -26,8 +23,17 @@ def language_of(request: Request, asked: Language | None = None) -> Language:
     return asked or accepted_language(request.headers.get("accept-language"))
 
 
-def spoken(answer: AnyResponse, language: Language) -> AnyResponse:
-    """Returns an answer that says its language, and to caches that another caller gets another."""
-    answer.headers["Content-Language"] = language
-    answer.headers["Vary"] = "Accept-Language"
-    return answer
+def callers_language(request: Request, query: Annotated[LanguageQuery, Query()]) -> Language:
+    """Returns the language of a request that says nothing else in its query."""
+    return language_of(request, query.language)
+
+
+CallersLanguage = Annotated[Language, Depends(callers_language)]
+
+
+def spoken_headers(language: str) -> dict[str, str]:
+    """Returns what says the language of an answer, and to caches that others get another one.
+
+    RFC 9110, sections 8.5 and 12.5.5.
+    """
+    return {"Content-Language": language, "Vary": "Accept-Language"}

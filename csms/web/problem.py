@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from csms.web.language import spoken_headers
 from models.errors import (
     BadInput,
     Conflict,
@@ -131,6 +132,8 @@ def problem_of(error: FleetError) -> Response:
             "explanation": list(error.explanation),
             "alternatives": list(error.alternatives),
         }
+        if error.language is not None:
+            headers |= spoken_headers(error.language)
     if isinstance(error, StillReferenced):
         extra = {
             "references": [

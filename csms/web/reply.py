@@ -9,6 +9,8 @@ import msgspec
 from starlette.responses import Response
 
 from csms.web.etag import etag_of
+from csms.web.language import spoken_headers
+from scheduler.explaining.words import Language
 
 _JSON = "application/json"
 
@@ -27,6 +29,7 @@ def reply(
     version: int | None = None,
     location: str | None = None,
     secrets: Mapping[str, str] | None = None,
+    language: Language | None = None,
 ) -> Response:
     """Returns a resource as a response.
 
@@ -36,10 +39,13 @@ def reply(
         version: of the row, where it has one; becomes the `ETag`.
         location: path of what was created.
         secrets: fields that only this answer shows.
+        language: of its sentences, where it has some.
     """
     headers: dict[str, str] = {}
     if version is not None:
-        headers["ETag"] = etag_of(version)
+        headers["ETag"] = etag_of(version, language or "en")
+    if language is not None:
+        headers |= spoken_headers(language)
     if location is not None:
         headers["Location"] = location
     if secrets is None:
@@ -57,10 +63,14 @@ def _made(body: bytes, remembered: bytes, status: int, headers: dict[str, str]) 
     return answer
 
 
-def reply_page(items: Sequence[Mapping[str, Any]], next_cursor: str | None) -> Response:
-    """Returns one page of a list."""
+def reply_page(
+    items: Sequence[Mapping[str, Any]], next_cursor: str | None, *, language: Language | None = None
+) -> Response:
+    """Returns one page of a list; `language` is that of its sentences, where it has some."""
     return Response(
-        msgspec.json.encode({"items": items, "next_cursor": next_cursor}), media_type=_JSON
+        msgspec.json.encode({"items": items, "next_cursor": next_cursor}),
+        headers=None if language is None else spoken_headers(language),
+        media_type=_JSON,
     )
 
 

@@ -50,7 +50,7 @@ class Problem(BaseModel):
     errors: list[FieldProblem]
     reasons: list[str] | None = None
     explanation: list[ReasonShown] | None = None
-    """The reasons as codes, numbers and sentences in the language of `Accept-Language`."""
+    """The reasons as codes, numbers and sentences in the caller's language (`Content-Language`)."""
     alternatives: list[dict[str, Any]] | None = None
     references: list[ReferenceShown] | None = None
     """What still refers to the thing, kind by kind."""

@@ -34,6 +34,7 @@ class Booking(Kept, Base):
     """What stands against `probability_ready` most: `energy` or `return`."""
     solar_share: Mapped[float | None]
     reasons: Mapped[list[Any]] = mapped_column(default=list)
+    """As `csms.booking.told.Kept` says."""
     started_at: Mapped[datetime | None]
     returned_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]

@@ -6,6 +6,7 @@ is follows from its name's unit, so that a template only says where it stands.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,6 +138,8 @@ def _measured(name: str, number: float, speech: _Speech, currency: str) -> str:
         small = abs(number) < _KILO - 0.5
         scaled = _written(number, 0, speech) if small else _written(number / _KILO, 1, speech)
         return f"{scaled} {unit}" if small else f"{scaled} k{unit}"
+    if name == "probability_pct":  # never more than it is: 99.96 % is not sure
+        return f"{_written(math.floor(number * 10 + 1e-6) / 10, 1, speech)} %"
     return _written(number, 0, speech) + (" %" if name.endswith("_pct") else "")
 
 

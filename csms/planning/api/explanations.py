@@ -14,7 +14,7 @@ from csms.planning.explaining import Asked, booking_explained, explained, vehicl
 from csms.planning.queries import current_plan
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
-from csms.web.language import LanguageQuery, language_of, spoken
+from csms.web.language import LanguageQuery, language_of
 from csms.web.reply import reply
 from csms.web.route import api_router, may
 from csms.web.rows import find_row
@@ -199,4 +199,4 @@ async def _in_force(session: AsyncSession, tenant: str) -> Plan:
 
 
 def _reply(document: dict[str, Any]) -> Response:
-    return spoken(reply(document), document["language"])
+    return reply(document, language=document["language"])

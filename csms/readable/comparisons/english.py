@@ -125,7 +125,7 @@ SENTENCES: Mapping[str, str] = {
     "answer.sun": "{into} of the roofs' sun goes straight into cars (today {into_today}): that is"
     " {of_cars} of what the cars charge (today {of_cars_today}). Buildings, cars and batteries"
     " together use {used} of the sun on the spot (today {used_today}).",
-    "answer.cars.none": "Nobody to whom a car was promised ({served} bookings served, today"
+    "answer.cars.none": "Every promised car was there: {served} bookings served (today"
     " {served_today}).",
     "answer.cars.missed": "Promised cars that were not there: {missed} (today {missed_today});"
     " bookings served: {served} (today {served_today}).",

@@ -139,8 +139,8 @@ SENTENCES: Mapping[str, str] = {
     " {into_today}) : c'est {of_cars} de ce qu'elles chargent (aujourd'hui {of_cars_today})."
     " Bâtiments, voitures et batteries ensemble utilisent {used} du soleil sur place (aujourd'hui"
     " {used_today}).",
-    "answer.cars.none": "Personne à qui une voiture était promise (réservations honorées :"
-    " {served}, aujourd'hui {served_today}).",
+    "answer.cars.none": "Toutes les voitures promises étaient là ; réservations honorées :"
+    " {served} (aujourd'hui {served_today}).",
     "answer.cars.missed": "Voitures promises qui n'étaient pas là : {missed} (aujourd'hui"
     " {missed_today}) ; réservations honorées : {served} (aujourd'hui {served_today}).",
     "answer.cars.refused": "Demandes qui n'ont pas pu être satisfaites : {refused} sur {wishes}"

@@ -133,7 +133,7 @@ SENTENCES: Mapping[str, str] = {
     "answer.sun": "{into} der Sonne von den Dächern gehen direkt in Autos (heute {into_today}):"
     " das sind {of_cars} von dem, was die Autos laden (heute {of_cars_today}). Gebäude, Autos und"
     " Batterien zusammen nutzen {used} der Sonne vor Ort (heute {used_today}).",
-    "answer.cars.none": "Niemand, dem ein Auto zugesagt war ({served} Buchungen bedient, heute"
+    "answer.cars.none": "Alle zugesagten Autos waren da: {served} Buchungen bedient (heute"
     " {served_today}).",
     "answer.cars.missed": "Zugesagte Autos, die nicht da waren: {missed} (heute {missed_today});"
     " bediente Buchungen: {served} (heute {served_today}).",

@@ -20,6 +20,8 @@ SMALL = 100
 """Below so many EUR, kWh or kg, a line shows parts of them."""
 _FINER = {"kWh": 1, "kg": 1}
 """With how many digits a line shows parts of them; of money with two."""
+_FEW = 0.1
+"""A smaller share is told in tenths of a percent."""
 _KILO = 1000
 
 
@@ -208,7 +210,8 @@ def _sun(today: Mapping[str, Any], other: Mapping[str, Any], speech: Speech) -> 
 
 
 def _share(part: float, whole: float, speech: Speech) -> str:
-    return speech.percent(part / whole if whole > 0 else 0.0)
+    share = part / whole if whole > 0 else 0.0
+    return speech.percent(share, 1 if 0 < share < _FEW else 0)
 
 
 def _cars(today: Mapping[str, Any], other: Mapping[str, Any], speech: Speech) -> Reply:

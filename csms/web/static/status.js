@@ -239,7 +239,7 @@ function bookingLine(booking) {
   const [from, to] = [name(booking.pickup_site_id), name(booking.dropoff_site_id)];
   const ahead = booking.status === "confirmed" || booking.status === "at_risk";
   const car = house.vehicle.get(booking.vehicle_id);
-  line.title = booking.reasons.join("\n");
+  line.title = booking.explanation.map((each) => each.sentence).join("\n");
   line.append(
     make("td", booking.status.replace("_", " "), { late: "bad", at_risk: "bad", active: "charging" }[booking.status] || ""),
     make("td", shortTime(booking.start)), make("td", shortTime(booking.end)), make("td", from === to ? from : `${from} → ${to}`),

@@ -70,6 +70,20 @@ SENTENCES: Mapping[str, str] = {
     "ENOUGH_FOR": "It holds {soc_wh}; {booking} at {pickup_at} needs {need_wh}.",
     "READY.promise": "{vehicle} can hold {soc_pct} at the start, {slack_wh} more than this trip"
     " and those after it need.",
+    "READY.planned": "{vehicle} is planned to hold {soc_pct} at the start, {slack_wh} more than the"
+    " trip takes.",
+    "BOUND.energy": "It is ready with a probability of {probability_pct}; what stands against that"
+    " most is too little energy.",
+    "BOUND.return": "It is ready with a probability of {probability_pct}; what stands against that"
+    " most is that the trip before may end late.",
+    "NO_VEHICLE.at_risk": "At risk: the plan finds no car of its class that is free then and"
+    " there.",
+    "NOT_ENOUGH_ENERGY.at_risk": "At risk: cars are there, but none can be charged enough for it"
+    " and for what follows.",
+    "LIMIT.at_risk": "At risk: a limit of circuit or site leaves too little energy for it.",
+    "NO_EVSE.at_risk": "At risk: no EVSE is free to charge a car for it.",
+    "FIXED_VEHICLE.at_risk": "At risk: it is for one car alone, which can't serve it.",
+    "BEYOND_CAPACITY.at_risk": "At risk: it takes more than the largest battery holds.",
     "PAUSE": "Minutes to spare between its trips: {pause_minutes}.",
     "CHOICE.promise": "Other cars that could drive it, less surely or less well used: {others}.",
     "SUN.promise": "{solar_pct} of what it charges for the trip comes from the roof.",

@@ -56,6 +56,22 @@ SENTENCES: Mapping[str, str] = {
     "ENOUGH_FOR": "Elle a {soc_wh} ; {booking}, le {pickup_at}, demande {need_wh}.",
     "READY.promise": "{vehicle} peut avoir {soc_pct} au départ, {slack_wh} de plus qu'il n'en"
     " faut pour ce trajet et les suivants.",
+    "READY.planned": "{vehicle} doit avoir {soc_pct} au départ, {slack_wh} de plus que n'en prend"
+    " le trajet.",
+    "BOUND.energy": "Elle est prête avec une probabilité de {probability_pct} ; ce qui s'y oppose"
+    " le plus, c'est le manque d'énergie.",
+    "BOUND.return": "Elle est prête avec une probabilité de {probability_pct} ; ce qui s'y oppose"
+    " le plus, c'est que le trajet d'avant peut finir en retard.",
+    "NO_VEHICLE.at_risk": "En danger : le plan ne trouve aucune voiture de sa classe libre en ce"
+    " lieu à cette heure.",
+    "NOT_ENOUGH_ENERGY.at_risk": "En danger : des voitures sont là, mais aucune ne peut être assez"
+    " chargée pour ce trajet et pour la suite.",
+    "LIMIT.at_risk": "En danger : une limite du circuit ou du site lui laisse trop peu d'énergie.",
+    "NO_EVSE.at_risk": "En danger : aucune borne n'est libre pour charger une voiture.",
+    "FIXED_VEHICLE.at_risk": "En danger : elle est pour une seule voiture, qui ne peut pas la"
+    " servir.",
+    "BEYOND_CAPACITY.at_risk": "En danger : il faut plus que ce que contient la plus grande"
+    " batterie.",
     "PAUSE": "Minutes libres entre ses trajets : {pause_minutes}.",
     "CHOICE.promise": "Autres voitures possibles, moins sûres ou moins bien employées : {others}.",
     "SUN.promise": "{solar_pct} de ce qu'elle charge pour le trajet vient du toit.",

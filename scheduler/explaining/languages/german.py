@@ -51,6 +51,21 @@ SENTENCES: Mapping[str, str] = {
     "ENOUGH_FOR": "Es hat {soc_wh}; {booking} am {pickup_at} braucht {need_wh}.",
     "READY.promise": "{vehicle} kann am Start {soc_pct} haben, {slack_wh} mehr, als diese Fahrt"
     " und die folgenden brauchen.",
+    "READY.planned": "{vehicle} soll am Start {soc_pct} haben, {slack_wh} mehr, als die Fahrt"
+    " braucht.",
+    "BOUND.energy": "Es ist mit einer Wahrscheinlichkeit von {probability_pct} bereit; am meisten"
+    " steht dem zu wenig Energie entgegen.",
+    "BOUND.return": "Es ist mit einer Wahrscheinlichkeit von {probability_pct} bereit; am meisten"
+    " steht dem entgegen, dass die Fahrt davor spät enden kann.",
+    "NO_VEHICLE.at_risk": "Gefährdet: der Plan findet kein Auto der Klasse, das dann und dort frei"
+    " ist.",
+    "NOT_ENOUGH_ENERGY.at_risk": "Gefährdet: Autos sind da, aber keines kann genug geladen werden"
+    " für diese Fahrt und was folgt.",
+    "LIMIT.at_risk": "Gefährdet: eine Grenze von Stromkreis oder Standort lässt zu wenig Energie.",
+    "NO_EVSE.at_risk": "Gefährdet: kein Ladepunkt ist frei, um ein Auto zu laden.",
+    "FIXED_VEHICLE.at_risk": "Gefährdet: die Buchung gilt nur für ein Auto, das sie nicht bedienen"
+    " kann.",
+    "BEYOND_CAPACITY.at_risk": "Gefährdet: sie braucht mehr, als der größte Akku fasst.",
     "PAUSE": "Minuten Luft zwischen seinen Fahrten: {pause_minutes}.",
     "CHOICE.promise": "Andere mögliche Autos, weniger sicher oder weniger gut genutzt: {others}.",
     "SUN.promise": "{solar_pct} von dem, was es für die Fahrt lädt, kommt vom Dach.",

@@ -62,6 +62,10 @@ async def test_a_plan_orders_moves_and_staff_makes_them(house: EquippedHouse) ->
         f"/api/v1{MOVES}/{turn['id']}", headers={"Accept-Language": "fr"}
     )
     assert "un déplacement coûte 3,50 EUR" in answer.json()["reasons"][0]["sentence"]
+    headers = answer.headers
+    assert (headers["content-language"], headers["vary"]) == ("fr", "Accept-Language")
+    german = await house.rest.get(MOVES, language="de")
+    assert "ein Umstellen kostet 3,50 EUR" in str(german["items"])
     told = await house.rest.get("/plans/current/explanation", vehicle_id="car-2")
     assert [each["reasons"][0]["code"] for each in told["moves"]] == ["TURN"]
     # The next plan means the same orders, whatever their time.

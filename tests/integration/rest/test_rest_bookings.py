@@ -19,7 +19,7 @@ ANSWERED = {
     "id", "external_id", "custom", "created_at", "updated_at", "driver_id", "pickup_site_id",
     "dropoff_site_id", "start", "end", "distance_km", "vehicle_class", "status", "vehicle_id",
     "expected_soc_pct", "probability_ready", "solar_share", "reasons", "started_at",
-    "returned_at", "cancelled_at", "probability", "bound_by", "used_wh",
+    "returned_at", "cancelled_at", "probability", "bound_by", "used_wh", "explanation",
 }  # fmt: skip
 
 

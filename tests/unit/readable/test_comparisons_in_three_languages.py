@@ -132,7 +132,7 @@ def test_answers_are_those_of_the_figures() -> None:
     assert cars.sentences[0].startswith("Voitures promises qui n'étaient pas là\u00a0: 1")
     assert cars.sentences[1].startswith("Demandes qui n'ont pas pu être satisfaites\u00a0: 1 sur 3")
     nobody = answers(renovated(), speech_of("fr"))[2]
-    assert (nobody.figure, nobody.sentences[0][:19]) == ("Personne", "Personne à qui une ")
+    assert (nobody.figure, nobody.sentences[0][:19]) == ("Personne", "Toutes les voitures")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
