@@ -24,13 +24,14 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from csms.commands.options import DEFAULT_OUT, AsJson, OutDirectory
+from csms.commands.options import DEFAULT_OUT, AsJson, LanguageOption, OutDirectory
 from csms.commands.playing import SteppingPacer, everything, progress_bar, view_of
 from csms.commands.report.figures import ServiceView, write_json
 from csms.commands.report.page import show_report
 from csms.commands.report.writing import make_directory, write_report
 from models.errors import Unavailable
 from models.timeline import format_rfc3339
+from scheduler.explaining.words import Language, check_language
 from simulators.driver import play
 from simulators.link import websocket_door
 from simulators.scenario import load_scenario
@@ -64,6 +65,7 @@ def demo(
     leave: Annotated[  # noqa: FBT002
         bool, typer.Option("--exit", help="End after the report; default: the service stays up.")
     ] = False,
+    language: LanguageOption = "en",
     out: OutDirectory = DEFAULT_OUT,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -71,15 +73,22 @@ def demo(
 
     Example: heliofleet demo --exit --out heliofleet-run
     """
+    spoken = check_language(language, "--language")
     make_directory(out)
     scenario = load_scenario(SCENARIO)
     world = World(scenario)
     began_s = time.perf_counter()
     with _service(out, world) as served:
         with progress_bar("demo", world.days * 24 * 60) as show:
-            played = asyncio.run(_play(world, served, show))
+            played = asyncio.run(_play(world, served, show, spoken))
         outcome = write_report(
-            out, played.truth, scenario, played.service, days=world.days, plans=played.plans
+            out,
+            played.truth,
+            scenario,
+            played.service,
+            days=world.days,
+            plans=played.plans,
+            language=spoken,
         )
         solve_seconds = [float(plan["solve_seconds"]) for plan in played.plans] or [0.0]
         timings = {
@@ -91,7 +100,7 @@ def demo(
             "plans": len(played.plans),
         }
         (out / "timings.json").write_bytes(write_json(timings))
-        show_report(outcome.report, as_json=as_json)
+        show_report(outcome.report, spoken, as_json=as_json)
         # For programs stdout is the report alone.
         typer.echo(f"report: {(out / 'report.html').resolve().as_uri()}", err=as_json)
         if not leave:
@@ -100,7 +109,9 @@ def demo(
             served.process.wait()
 
 
-async def _play(world: World, served: Served, show: Callable[[float], None]) -> Played:
+async def _play(
+    world: World, served: Served, show: Callable[[float], None], language: Language
+) -> Played:
     async with httpx.AsyncClient(
         base_url=served.api_url,
         headers={"Authorization": f"Bearer {served.api_key}"},
@@ -113,7 +124,9 @@ async def _play(world: World, served: Served, show: Callable[[float], None]) -> 
             connect=websocket_door(served.ocpp_url),
             progress=show,
         )
-        return Played(truth, await view_of(api, truth.grid.end), await everything(api, "/plans"))
+        return Played(
+            truth, await view_of(api, truth.grid.end, language), await everything(api, "/plans")
+        )
 
 
 @contextmanager

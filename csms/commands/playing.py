@@ -17,6 +17,7 @@ from csms.commands.report.figures import ServiceView
 from models.clocks import Clock
 from models.errors import Unavailable
 from models.timeline import format_rfc3339, parse_rfc3339
+from scheduler.explaining.words import Language
 
 API = "/api/v1"
 PAGE = 500
@@ -83,8 +84,8 @@ async def everything(api: httpx.AsyncClient, path: str, **query: str) -> list[di
             return items
 
 
-async def view_of(api: httpx.AsyncClient, ends_at: datetime) -> ServiceView:
-    """Returns what only the service knows of a run that ends at `ends_at`."""
+async def view_of(api: httpx.AsyncClient, ends_at: datetime, language: Language) -> ServiceView:
+    """Returns what only the service knows of a run that ends at `ends_at`, told in `language`."""
     forecasts = await everything(api, "/forecasts/pv")
     hourly = [each for each in forecasts if parse_rfc3339(each["start"]).minute == 0]
     sites = [site["id"] for site in await everything(api, "/sites")]
@@ -92,11 +93,11 @@ async def view_of(api: httpx.AsyncClient, ends_at: datetime) -> ServiceView:
         forecasts=hourly,
         limits=await everything(api, "/limits"),
         measured={site: await everything(api, f"/sites/{site}/measurements") for site in sites},
-        why=await _why(api, ends_at - _MIDDLE_OF_THE_DAY),
+        why=await _why(api, ends_at - _MIDDLE_OF_THE_DAY, language),
     )
 
 
-async def _why(api: httpx.AsyncClient, at: datetime) -> dict[str, Any] | None:
+async def _why(api: httpx.AsyncClient, at: datetime, language: Language) -> dict[str, Any] | None:
     """Returns why the first plan from an instant on was so; None where there is no such plan."""
     first = {"from": format_rfc3339(at), "limit": "1", "sort": "created_at"}
     plans = await api.get(f"{API}/plans", params=first)
@@ -104,7 +105,7 @@ async def _why(api: httpx.AsyncClient, at: datetime) -> dict[str, Any] | None:
     if not found.get("items"):
         return None
     path = f"{API}/plans/{found['items'][0]['id']}/explanation"
-    answer = await api.get(path, params={"language": "en"})
+    answer = await api.get(path, params={"language": language})
     return msgspec.json.decode(answer.content) if answer.is_success else None
 
 

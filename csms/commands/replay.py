@@ -92,12 +92,12 @@ def replay(  # noqa: PLR0917 - each is an option of the command line
     began_s = time.perf_counter()
     with _shown(days, progress=progress) as show:
         played = [
-            play_days(world, rule, _part(show, number, len(worlds)))
+            play_days(world, rule, _part(show, number, len(worlds)), spoken)
             for number, (world, rule) in enumerate(zip(worlds, planners, strict=True))
         ]
     _write_timings(out, played, time.perf_counter() - began_s)
     if changes is None:
-        _report(out, known, played[0], days=days, planner=planner, as_json=as_json)
+        _report(out, known, played[0], days=days, planner=planner, language=spoken, as_json=as_json)
     else:
         sides = [Side(*each) for each in zip(towns, planners, played, strict=True)]
         _compare(out, changes, sides, days=days, language=spoken, as_json=as_json)
@@ -115,7 +115,14 @@ def first_midnight(scenario: Scenario, day: datetime) -> datetime:
 
 
 def _report(
-    out: Path, scenario: Scenario, played: Played, *, days: int, planner: str, as_json: bool
+    out: Path,
+    scenario: Scenario,
+    played: Played,
+    *,
+    days: int,
+    planner: str,
+    language: Language,
+    as_json: bool,
 ) -> None:
     outcome = write_report(
         out,
@@ -125,8 +132,9 @@ def _report(
         days=days,
         planner=planner,
         plans=played.plans,
+        language=language,
     )
-    show_report(outcome.report, as_json=as_json)
+    show_report(outcome.report, language, as_json=as_json)
     typer.echo(str(out / "report.html"), err=as_json)
 
 

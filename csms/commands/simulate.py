@@ -13,13 +13,14 @@ import httpx
 import msgspec
 import typer
 
-from csms.commands.options import DEFAULT_OUT, AsJson, OutDirectory, check_ocpp_url
+from csms.commands.options import DEFAULT_OUT, AsJson, LanguageOption, OutDirectory, check_ocpp_url
 from csms.commands.playing import API, SteppingPacer, WaitingPacer, progress_bar, view_of
 from csms.commands.report.figures import ServiceView
 from csms.commands.report.page import show_report
 from csms.commands.report.writing import make_directory, write_report
 from models.clocks import RealClock
 from models.errors import BadInput, Unavailable
+from scheduler.explaining.words import Language, check_language
 from simulators.driver import play
 from simulators.link import websocket_door
 from simulators.logs import by_http
@@ -38,6 +39,7 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     speed: Annotated[
         float, typer.Option(help="1 against a real clock; a simulated one is stepped.")
     ] = 1.0,
+    language: LanguageOption = "en",
     out: OutDirectory = DEFAULT_OUT,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -48,6 +50,7 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
     if not speed > 0:
         raise BadInput(f"--speed: {speed:g} is no speed; allowed is 1")
     check_ocpp_url(ocpp_url)
+    spoken = check_language(language, "--language")
     known = load_scenario(scenario)
     make_directory(out)
     door = _RestDoor(api_url, {"Authorization": f"Bearer {api_key}"})
@@ -60,11 +63,13 @@ def simulate(  # noqa: PLR0917 - each is an option of the command line
         start += timedelta(minutes=1)
     world = World(known, start=start)
     try:
-        played = asyncio.run(_play(world, door, ocpp_url, real=real))
+        played = asyncio.run(_play(world, door, ocpp_url, spoken, real=real))
     except httpx.HTTPError as error:
         raise Unavailable(f"{api_url}: {error or type(error).__name__}") from None
-    outcome = write_report(out, played.truth, known, played.service, days=world.days)
-    show_report(outcome.report, as_json=as_json)
+    outcome = write_report(
+        out, played.truth, known, played.service, days=world.days, language=spoken
+    )
+    show_report(outcome.report, spoken, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,9 @@ def _clock_of(door: _RestDoor) -> _Clock:
     raise BadInput(f"--api-url: {door.url} is no Heliofleet: {detail}")
 
 
-async def _play(world: World, door: _RestDoor, ocpp_url: str, *, real: bool) -> _Played:
+async def _play(
+    world: World, door: _RestDoor, ocpp_url: str, language: Language, *, real: bool
+) -> _Played:
     async with httpx.AsyncClient(base_url=door.url, headers=door.headers, timeout=120.0) as api:
         pacer = WaitingPacer(RealClock()) if real else SteppingPacer(api, world.start)
         with progress_bar("simulate", world.days * 24 * 60) as show:
@@ -122,4 +129,4 @@ async def _play(world: World, door: _RestDoor, ocpp_url: str, *, real: bool) -> 
                 progress=show,
                 upload=by_http(),
             )
-        return _Played(truth, await view_of(api, truth.grid.end))
+        return _Played(truth, await view_of(api, truth.grid.end, language))

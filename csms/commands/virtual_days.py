@@ -22,6 +22,7 @@ from csms.keyring import Keyring
 from csms.ledger import migrate
 from csms.ledger.fast_folder import fast_directory
 from models.virtual_loop import run_virtually
+from scheduler.explaining.words import Language
 from scheduler.options import PlanOptions
 from simulators.driver import play
 from simulators.faults import solver_deaths
@@ -42,13 +43,16 @@ class Played:
     solve_seconds: list[float]
 
 
-def play_days(world: World, planner: str, show: Callable[[float], None]) -> Played:
+def play_days(
+    world: World, planner: str, show: Callable[[float], None], language: Language = "en"
+) -> Played:
     """Plays a world against a house of its own.
 
     Args:
         world: freshly built.
         planner: one of `csms.commands.replay.PLANNERS`.
         show: told the share that is done.
+        language: of the reasons that the service gives.
     """
     with tempfile.TemporaryDirectory(prefix="heliofleet-", dir=fast_directory()) as folder:
         settings = Settings(
@@ -58,11 +62,15 @@ def play_days(world: World, planner: str, show: Callable[[float], None]) -> Play
         )
         migrate.upgrade(settings.database_url)
         calm_collector()
-        return run_virtually(_play(world, settings, planner, show))
+        return run_virtually(_play(world, settings, planner, show, language))
 
 
 async def _play(
-    world: World, settings: Settings, planner: str, show: Callable[[float], None]
+    world: World,
+    settings: Settings,
+    planner: str,
+    show: Callable[[float], None],
+    language: Language,
 ) -> Played:
     """Builds the house around the world, plays, and asks it what it knows."""
     times = virtual_times(world.start, world.seed)
@@ -95,7 +103,7 @@ async def _play(
             planned=planner in ("plan", "perfect_foresight"),
         )
         service = replace(
-            await view_of(api, truth.grid.end),
+            await view_of(api, truth.grid.end, language),
             planned=dict(sorted(house.planner.levels.items())),
             violations=house.planner.violations,
         )

@@ -111,11 +111,15 @@ class Speech:
 
     def day(self, day: date) -> str:
         """Returns a date in words."""
+        return f"{self.day_of_year(day)} {day.year}"
+
+    def day_of_year(self, day: date) -> str:
+        """Returns a date in words without its year."""
         month = _MONTHS[self.language].split()[day.month - 1]
         match self.language:
             case "en":
-                return f"{day.day:02} {month} {day.year}"
+                return f"{day.day:02} {month}"
             case "fr":
-                return f"{'1er' if day.day == 1 else day.day} {month} {day.year}"
+                return f"{'1er' if day.day == 1 else day.day} {month}"
             case "de":
-                return f"{day.day}. {month} {day.year}"
+                return f"{day.day}. {month}"

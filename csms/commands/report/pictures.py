@@ -19,7 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from csms.commands.report.words import SUNMOOV_MEAN, SUNMOOV_SUMMER
+from csms.commands.report.words import SUNMOOV_MEAN, SUNMOOV_SUMMER, sunmoov
+from csms.readable.speech import Speech
 from models.timeline import StepGrid
 from scheduler.baselines import Figures
 from simulators.scorecard import CarTruth, SiteTruth, Truth
@@ -54,7 +55,9 @@ class SiteSeries:
     """What the plan in force let the cars draw."""
 
 
-def site_picture(truth: Truth, site: SiteTruth, series: SiteSeries, zone: ZoneInfo) -> str:
+def site_picture(
+    truth: Truth, site: SiteTruth, series: SiteSeries, zone: ZoneInfo, speech: Speech
+) -> str:
     """Returns one site's days: above sun and building, below the cars against plan and limit.
 
     Args:
@@ -62,12 +65,16 @@ def site_picture(truth: Truth, site: SiteTruth, series: SiteSeries, zone: ZoneIn
         site: which site.
         series: what the service thought.
         zone: of the place, for the hours shown.
+        speech: of the language.
     """
+    say = speech.say
     instants = _instants(truth.grid)
     figure = Figure(figsize=(WIDTH, 5.0), layout="constrained")
     sky, cars = figure.subplots(2, 1, sharex=True)
     sky.fill_between(instants, _kw(site.pv_power_w), step="post", color=SUN, alpha=0.4, lw=0)
-    sky.step(instants, _kw(site.pv_power_w), where="post", color=SUN, lw=1.4, label="sun, real")
+    sky.step(
+        instants, _kw(site.pv_power_w), where="post", color=SUN, lw=1.4, label=say("picture.sun")
+    )
     sky.step(
         instants,
         _kw(series.forecast_w),
@@ -75,15 +82,26 @@ def site_picture(truth: Truth, site: SiteTruth, series: SiteSeries, zone: ZoneIn
         color=DARK_SUN,
         lw=1.3,
         ls=(0, (2, 1.5)),
-        label="sun, forecast an hour before at most",
+        label=say("picture.forecast"),
     )
-    sky.step(instants, _kw(site.load_power_w), where="post", color=BUILDING, label="building")
+    sky.step(
+        instants,
+        _kw(site.load_power_w),
+        where="post",
+        color=BUILDING,
+        label=say("picture.building"),
+    )
     left_kw = np.maximum(0.0, np.subtract(site.pv_power_w, site.load_power_w)) / 1000
     cars.fill_between(
-        instants, left_kw, step="post", color=SUN, alpha=0.3, lw=0, label="sun less building"
+        instants, left_kw, step="post", color=SUN, alpha=0.3, lw=0, label=say("picture.left")
     )
     cars.step(
-        instants, _kw(site.charging_power_w), where="post", color=CARS, lw=1.6, label="cars, real"
+        instants,
+        _kw(site.charging_power_w),
+        where="post",
+        color=CARS,
+        lw=1.6,
+        label=say("picture.cars"),
     )
     cars.step(
         instants,
@@ -92,18 +110,18 @@ def site_picture(truth: Truth, site: SiteTruth, series: SiteSeries, zone: ZoneIn
         color=PLAN,
         lw=1.2,
         ls=(0, (3, 1.5)),
-        label="cars, planned",
+        label=say("picture.planned"),
     )
-    _limit_line(cars, site.import_limit_w / 1000)
-    for axes, label in ((sky, "sun and building, kW"), (cars, "cars, kW")):
+    _limit_line(cars, site.import_limit_w / 1000, speech)
+    for axes, label in ((sky, say("picture.sky_kw")), (cars, say("picture.cars_kw"))):
         axes.set_ylabel(label, fontsize=9)
         axes.set_ylim(bottom=0)
-        _time_axis(axes, truth.grid, zone)
+        _time_axis(axes, truth.grid, zone, speech)
         _legend(axes)
-    return _svg(figure, f"{site.name}: sun, building and cars")
+    return _svg(figure, say("picture.site", name=site.name))
 
 
-def timeline_picture(truth: Truth, zone: ZoneInfo) -> str:
+def timeline_picture(truth: Truth, zone: ZoneInfo, speech: Speech) -> str:
     """Returns the timeline of all cars: bookings, trips and charging, over the sun of all sites."""
     figure = Figure(figsize=(WIDTH, 1.3 + 0.22 * len(truth.cars)), layout="constrained")
     sky = figure.add_subplot()
@@ -113,7 +131,7 @@ def timeline_picture(truth: Truth, zone: ZoneInfo) -> str:
     axes = sky.twinx()
     sky.yaxis.tick_right()
     sky.yaxis.set_label_position("right")
-    sky.set_ylabel("sun of all sites, kW (pale area)", fontsize=9)
+    sky.set_ylabel(speech.say("picture.all_sun"), fontsize=9)
     sky.tick_params(labelsize=8)
     axes.yaxis.tick_left()
     sun_share = _sun_shares(truth)
@@ -121,41 +139,45 @@ def timeline_picture(truth: Truth, zone: ZoneInfo) -> str:
         _car_row(axes, truth, car, row, sun_share)
     axes.set_yticks(range(len(truth.cars)), [car.id for car in truth.cars], fontsize=8)
     axes.set_ylim(len(truth.cars) - 0.4, -0.6)
-    _time_axis(axes, truth.grid, zone)
+    _time_axis(axes, truth.grid, zone, speech)
     figure.legend(
         handles=[
-            Patch(facecolor="none", edgecolor=TRIP, label="booked"),
-            Patch(color=TRIP, label="on a trip"),
-            Patch(color=SUN, label="charging, mostly sun"),
-            Patch(color=CARS, label="charging, mostly grid"),
+            Patch(facecolor="none", edgecolor=TRIP, label=speech.say("picture.booked")),
+            Patch(color=TRIP, label=speech.say("picture.trip")),
+            Patch(color=SUN, label=speech.say("picture.by_sun")),
+            Patch(color=CARS, label=speech.say("picture.by_grid")),
         ],
         loc="outside upper center",
         ncols=4,
         fontsize=8,
         frameon=False,
     )
-    return _svg(figure, "Cars: bookings, trips and charging over the sun")
+    return _svg(figure, speech.say("picture.timeline"))
 
 
 def policy_picture(
-    policies: Mapping[str, Figures], names_shown: Mapping[str, str], currency: str
+    policies: Mapping[str, Figures],
+    names_shown: Mapping[str, str],
+    currency: str,
+    speech: Speech,
 ) -> str:
     """Returns the policies side by side: sun in cars, cost, highest import of a site."""
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
-    names = list(policies)
+    names, money = list(policies), speech.currency(currency)
     panels = figure.subplots(1, 3)
-    for place, (axes, (field, title, factor, form)) in enumerate(
+    for place, (axes, (field, title, factor, digits, unit)) in enumerate(
         zip(
             panels,
             (
                 (
                     "pv_to_cars_utilisation",
-                    "share of the sun left over\nthat went into cars, %",
+                    speech.say("picture.share"),
                     100.0,
-                    "%.1f %%",
+                    1,
+                    " %",
                 ),
-                ("energy_cost", f"energy cost of the cars,\n{currency}", 1.0, "%.2f"),
-                ("peak_import_w", "highest import of any site,\nkW", 1e-3, "%.1f kW"),
+                ("energy_cost", speech.say("picture.cost", currency=money), 1.0, 2, ""),
+                ("peak_import_w", speech.say("picture.peak"), 1e-3, 1, " kW"),
             ),
             strict=True,
         )
@@ -166,34 +188,36 @@ def policy_picture(
             values,
             color=[POLICY_COLOURS[name] for name in names],
         )
-        axes.bar_label(bars, fmt=form, fontsize=8, padding=3)
+        labels = [f"{speech.number(value, digits)}{unit}" for value in values]
+        axes.bar_label(bars, labels, fontsize=8, padding=3)
         axes.set_title(title, fontsize=9)
         axes.invert_yaxis()
         axes.tick_params(labelsize=8.5, labelleft=place == 0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.25)
-    _yardstick(panels[0])
-    return _svg(figure, "Policies on the same days")
+    _yardstick(panels[0], speech)
+    return _svg(figure, speech.say("picture.policies"))
 
 
-def _yardstick(axes: Axes) -> None:
+def _yardstick(axes: Axes, speech: Speech) -> None:
     """Marks what Sunmoov' published."""
     for share in (SUNMOOV_MEAN, SUNMOOV_SUMMER):
         axes.axvline(100 * share, color="black", lw=0.9, ls=(0, (3, 2)))
     axes.set_xlabel(
-        f"dashed: Sunmoov' 2013 to 2015,\n{SUNMOOV_MEAN:.0%} on average,"
-        f" {SUNMOOV_SUMMER:.0%} on long summer days",
+        speech.say("picture.yardstick", **sunmoov(speech)),
         fontsize=7.5,
     )
 
 
-def _limit_line(axes: Axes, limit_kw: float) -> None:
+def _limit_line(axes: Axes, limit_kw: float, speech: Speech) -> None:
     """Draws the grid limit where it is near; else says where it would be."""
+    limit = speech.measure(limit_kw, "kW")
     if limit_kw < 1.6 * axes.get_ylim()[1]:
-        axes.axhline(limit_kw, color=LIMIT, lw=1.2, label=f"grid limit, {limit_kw:.0f} kW")
+        near = speech.say("picture.limit", limit=limit)
+        axes.axhline(limit_kw, color=LIMIT, lw=1.2, label=near)
         return
     axes.annotate(
-        f"grid limit {limit_kw:.0f} kW, far above",
+        speech.say("picture.limit_far", limit=limit),
         (1.0, 1.0),
         xycoords="axes fraction",
         xytext=(-4, -3),
@@ -262,13 +286,14 @@ def _kw(series_w: Sequence[float | None]) -> list[float]:
     return [float("nan") if power_w is None else power_w / 1000 for power_w in series_w]
 
 
-def _time_axis(axes: Axes, grid: StepGrid, zone: ZoneInfo) -> None:
+def _time_axis(axes: Axes, grid: StepGrid, zone: ZoneInfo, speech: Speech) -> None:
     axes.set_xlim(float(dates.date2num(grid.start)), float(dates.date2num(grid.end)))
     days = (grid.end - grid.start).total_seconds() / 86_400
     hours = (0, 6, 12, 18) if days <= 3 else (0,)
+    day = speech.say("picture.day")
     axes.xaxis.set_major_locator(dates.HourLocator(byhour=hours, tz=zone))
     axes.xaxis.set_major_formatter(
-        dates.DateFormatter("%H:%M\n%d %b" if days <= 3 else "%d %b", tz=zone)
+        dates.DateFormatter(f"%H:%M\n{day}" if days <= 3 else day, tz=zone)
     )
     axes.tick_params(labelsize=8)
     axes.grid(axis="x", color="#00000018", lw=0.8)

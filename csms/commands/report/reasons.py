@@ -10,29 +10,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from models.timeline import parse_rfc3339
+from csms.commands.report.words import local
+from csms.readable.speech import Speech
 
 _MOST_ROWS = 40
 
 
-def explained(why: Mapping[str, Any] | None, zone: ZoneInfo) -> str:
+def explained(why: Mapping[str, Any] | None, zone: ZoneInfo, speech: Speech) -> str:
     """Returns the section about a plan, as markup; nothing where there is no plan.
 
     Args:
         why: a plan's explanation, as `/plans/{plan_id}/explanation` shows it.
         zone: of the place.
+        speech: of the language, which is that of the explanation.
     """
     if why is None or not why["vehicles"]:
         return ""
-    at = parse_rfc3339(why["vehicles"][0]["at"]).astimezone(zone)
+    at = local(why["vehicles"][0]["at"], zone)
     rows = [
-        (each["vehicle"], each["state"], each["reasons"]) for each in why["vehicles"][:_MOST_ROWS]
+        (each["vehicle"], speech.say(f"why.{each['state']}"), each["reasons"])
+        for each in why["vehicles"][:_MOST_ROWS]
     ]
-    rows += [(each["booking"], "no car", each["reasons"]) for each in why["unserved"][:_MOST_ROWS]]
+    no_car = speech.say("why.no_car")
+    rows += [(each["booking"], no_car, each["reasons"]) for each in why["unserved"][:_MOST_ROWS]]
+    note = speech.say("note.why", day=speech.day_of_year(at.date()), hour=f"{at:%H:%M}")
     return (
-        "<h2>One plan, and why it was so</h2>"
-        f"<p class=note>What each car did on {at:%d %B at %H:%M} and the reasons that the service"
-        " gave for it; times in them are UTC.</p>"
+        f"<h2>{html.escape(speech.say('heading.why'))}</h2>"
+        f"<p class=note>{html.escape(note)}</p>"
         f"<div class=scroll><table class=facts>{''.join(_row(*row) for row in rows)}</table></div>"
     )
 

@@ -17,8 +17,9 @@ from csms.commands.report.pictures import (
     site_picture,
     timeline_picture,
 )
-from csms.commands.report.words import policy_row, site_caption
+from csms.commands.report.words import policy_row, site_caption, speech_of
 from models.timeline import StepGrid, parse_rfc3339
+from scheduler.explaining.words import Language
 from simulators.scenario import Scenario
 from simulators.scorecard import SiteTruth, Truth
 
@@ -47,6 +48,7 @@ def write_report(
     days: int,
     planner: str = "plan",
     plans: Sequence[dict[str, Any]] = (),
+    language: Language = "en",
 ) -> Outcome:
     """Judges a run and writes everything but the timings.
 
@@ -58,22 +60,24 @@ def write_report(
         days: length of the run.
         planner: who planned.
         plans: the plans that were in force, for the pictures.
+        language: of the page and the pictures.
     """
+    speech = speech_of(language)
     outcome = judge(truth, scenario, service, days=days, planner=planner)
     (directory / "report.json").write_bytes(write_json(outcome.report))
-    names = {name: policy_row(outcome.report, name)[0] for name in outcome.policies}
+    names = {name: policy_row(outcome.report, name, speech)[0] for name in outcome.policies}
     zone = ZoneInfo(scenario.timezone)
     hours = truth.grid.step_minutes / 60
     pictures = [
         Picture(
-            "The policies, on the same days and bookings",
+            speech.say("heading.policies"),
             "",
-            policy_picture(outcome.policies, names, truth.currency),
+            policy_picture(outcome.policies, names, truth.currency, speech),
         ),
         Picture(
-            "Cars, bookings and charging",
-            "Each row is a car. What it charges is coloured by where most of it came from.",
-            timeline_picture(truth, zone),
+            speech.say("heading.cars"),
+            speech.say("caption.cars"),
+            timeline_picture(truth, zone, speech),
         ),
     ]
     for site in truth.sites:
@@ -81,11 +85,11 @@ def write_report(
             forecast_w=_forecast_w(truth.grid, site, service),
             planned_w=_planned_w(truth.grid, site, plans),
         )
-        svg = site_picture(truth, site, series, zone)
-        pictures.append(Picture(site.name, site_caption(site, hours), svg))
+        svg = site_picture(truth, site, series, zone, speech)
+        pictures.append(Picture(site.name, site_caption(site, hours, speech), svg))
     for number, picture in enumerate(pictures):
         (directory / f"picture-{number:02}.svg").write_text(picture.svg, encoding="utf-8")
-    shown = page(outcome.report, pictures, zone, service.why)
+    shown = page(outcome.report, pictures, zone, service.why, speech)
     (directory / "report.html").write_text(shown, encoding="utf-8")
     return outcome
 

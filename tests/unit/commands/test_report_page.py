@@ -16,9 +16,10 @@ from rich.console import Console
 from csms.commands.report.figures import ServiceView
 from csms.commands.report.page import print_table
 from csms.commands.report.pictures import SiteSeries, site_picture
-from csms.commands.report.words import headline, site_caption, story
+from csms.commands.report.words import TABLES, headline, site_caption, speech_of, story
 from csms.commands.report.writing import write_report
 from models.timeline import format_rfc3339
+from scheduler.explaining.words import LANGUAGES, Language
 from simulators.scorecard import Truth
 from tests.builders.truths import (
     NOTHING,
@@ -34,6 +35,7 @@ from tests.builders.truths import (
 )
 
 PARIS = ZoneInfo("Europe/Paris")
+ENGLISH = speech_of("en")
 SUNNY = tuple(4_000.0 if 40 <= step < 72 else 0.0 for step in range(WORLD.steps))
 CHARGED_W = tuple(3_000.0 if 44 <= step < 56 else 0.0 for step in range(WORLD.steps))
 
@@ -123,9 +125,9 @@ def test_faults_quirks_and_complaints_are_told_where_there_are_any(tmp_path: Pat
 def test_a_run_without_sun_or_bookings_has_a_report_too(tmp_path: Path) -> None:
     report, page = report_of(tmp_path, truth_of(site_truth(NOTHING)), service=view())
     assert report["policies"]["plan"]["pv_to_cars_utilisation"] is None
-    assert headline(report) == "There was no sun left over for the cars."
+    assert headline(report, ENGLISH) == "There was no sun left over for the cars."
     assert "no sun left over" in page
-    assert not any("Sunmoov" in paragraph for paragraph in story(report))
+    assert not any("Sunmoov" in paragraph for paragraph in story(report, ENGLISH))
 
 
 def curves(svg: str) -> list[str]:
@@ -158,7 +160,7 @@ def test_of_each_step_the_newest_forecast_and_plan_are_shown(tmp_path: Path) -> 
         planned_w=[3_000.0 if 44 <= step < 56 else 0.0 for step in range(96)],
     )
     truth = played()
-    assert curves(site_picture(truth, truth.sites[0], shown, PARIS)) == curves(pictures[0])
+    assert curves(site_picture(truth, truth.sites[0], shown, PARIS, ENGLISH)) == curves(pictures[0])
 
 
 @pytest.mark.parametrize(
@@ -167,12 +169,12 @@ def test_of_each_step_the_newest_forecast_and_plan_are_shown(tmp_path: Path) -> 
 def test_the_grid_limit_is_shown_near_or_far(limit_w: float, words: str) -> None:
     site = site_truth(SUNNY, charging_power_w=CHARGED_W, import_limit_w=limit_w)
     series = SiteSeries(forecast_w=SUNNY, planned_w=CHARGED_W)
-    assert words in site_picture(truth_of(site), site, series, PARIS)
+    assert words in site_picture(truth_of(site), site, series, PARIS, ENGLISH)
 
 
 def test_a_sites_days_in_a_sentence() -> None:
     site = site_truth(SUNNY, load_power_w=(1_000.0,) * WORLD.steps, charging_power_w=CHARGED_W)
-    assert site_caption(site, 0.25) == (
+    assert site_caption(site, 0.25, ENGLISH) == (
         "Sun 32 kWh, building 24 kWh, cars 9 kWh, of which 9 kWh from the roof, 38% of what was"
         " left over. Highest import 1.0 kW of 36 kW allowed."
     )
@@ -206,3 +208,72 @@ def test_one_plan_is_shown_with_its_reasons_and_names_are_text(tmp_path: Path) -
     assert "&lt;b&gt;car" in page
     _, without = report_of(tmp_path, played())
     assert "One plan" not in without
+
+
+def test_each_language_has_all_words_with_the_same_numbers() -> None:
+    said = {
+        language: {code: set(re.findall(r"{(\w+)}", text)) for code, text in table.items()}
+        for language, table in TABLES.items()
+    }
+    assert said["fr"] == said["en"] == said["de"]
+    assert set(said) == set(LANGUAGES)
+    same = [
+        code
+        for code, text in TABLES["en"].items()
+        if text in {TABLES["fr"][code], TABLES["de"][code]}
+    ]
+    assert same == []
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "fr",
+            (
+                "37,5\u00a0% du soleil laissé par les bâtiments est allé dans les voitures.",
+                "Confluence, 1 jour à partir du 16 juin 2026",
+                "Sunmoov', le service d'autopartage",
+                "1\u202f234 en ocpp1.6",
+                "coût, €",
+                "soleil et bâtiment, kW",
+                "Ce qui s'est passé d'autre",
+            ),
+        ),
+        (
+            "de",
+            (
+                "37,5\u00a0% der Sonne, die die Gebäude übrig ließen, gingen in die Autos.",
+                "Confluence, 1 Tag ab dem 16. Juni 2026",
+                "1.234 mit ocpp1.6",
+                "Kosten, €",
+                "Sonne und Gebäude, kW",
+                "Was sonst geschah",
+            ),
+        ),
+    ],
+)
+def test_a_report_is_read_in_another_language(
+    tmp_path: Path, language: Language, words: tuple[str, ...]
+) -> None:
+    why = {
+        "vehicles": [
+            {"vehicle": "car-1", "state": "waiting", "at": "2026-06-16T10:00:00Z", "reasons": []}
+        ],
+        "unserved": [{"booking": "b-9", "reasons": []}],
+    }
+    report, page = report_of(
+        tmp_path, played(), language=language, service=replace(view(), why=why)
+    )
+    text = html.unescape(page)
+    for each in words:
+        assert each in text, each
+    assert f'<html lang="{language}">' in page
+    state = {"fr": "attend", "de": "wartet"}[language]
+    assert f"<td>car-1</td><td>{state}</td>" in page
+    screen = StringIO()
+    print_table(report, Console(file=screen, width=200), language)
+    assert {"fr": "sans pilotage", "de": "ungesteuert"}[language] in screen.getvalue()
+    without_names = re.sub(r"report\.json|Sunmoov'|OCPP", "", text.split("</style>", 1)[1])
+    for english in ("the ", " cars", "bookings", " sun"):
+        assert english not in re.sub(r"<[^>]+>", " ", without_names), english
