@@ -23,7 +23,7 @@ def language_of(request: Request, asked: Language | None = None) -> Language:
     return asked or accepted_language(request.headers.get("accept-language"))
 
 
-def callers_language(request: Request, query: Annotated[LanguageQuery, Query()]) -> Language:
+async def callers_language(request: Request, query: Annotated[LanguageQuery, Query()]) -> Language:
     """Returns the language of a request that says nothing else in its query."""
     return language_of(request, query.language)
 

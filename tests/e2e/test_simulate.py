@@ -37,12 +37,12 @@ def report(folder: Path) -> dict[str, Any]:
 
 def test_a_stepped_service_comes_to_what_a_replay_comes_to(tmp_path: Path) -> None:
     replay = subprocess.Popen(
-        [*HELIOFLEET, "replay", str(CORNER), "--out", str(tmp_path / "replay")],
+        [*HELIOFLEET, "replay", str(CORNER), "--language", "de", "--out", str(tmp_path / "replay")],
         env=clean_environment(),
         stdout=subprocess.DEVNULL,
     )
     with running_service(tmp_path, "--clock", "simulated", "--start", MIDNIGHT) as service:
-        played = begin(service, tmp_path)
+        played = begin(service, tmp_path, "--language", "fr")
         _, said = played.communicate(timeout=600)
         assert played.returncode == 0, said
         assert service.get("/clock")["now"] == "2026-06-16T22:00:00Z"
@@ -56,6 +56,10 @@ def test_a_stepped_service_comes_to_what_a_replay_comes_to(tmp_path: Path) -> No
     for figure in ("energy_cost", "energy_to_cars_wh", "pv_to_cars_utilisation"):
         did, should = (told["policies"]["plan"][figure] for told in (here, there))
         assert did == pytest.approx(should, rel=0.05), figure
+    for folder, title, why in (("out", "à partir du", "Un plan"), ("replay", "ab dem", "Ein Plan")):
+        page = (tmp_path / folder / "report.html").read_text(encoding="utf-8")
+        assert title in page
+        assert f"{why}, " in page, "the reasons that the service gave are there"
 
 
 def until(true: Callable[[], object], seconds: float, process: subprocess.Popen[str]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SENTENCES: Mapping[str, str] = {
-    "policy.plan": "plan, tel que joué",
+    "policy.plan": "plan joué",
     "policy.uncontrolled": "sans pilotage",
-    "policy.surplus": "en suivant le surplus",
-    "policy.perfect_foresight": "connaissance parfaite de l'avenir",
-    "policy.pv_maximum": "le plus de soleil possible",
+    "policy.surplus": "suit le surplus",
+    "policy.perfect_foresight": "avenir connu",
+    "policy.pv_maximum": "soleil maximal",
     "policy.plan.meaning": "réservations et recharge planifiées ensemble, d'après les prévisions ;"
     " ce qui a été joué",
     "policy.uncontrolled.meaning": "chaque voiture charge à pleine puissance dès qu'elle est"
@@ -66,14 +66,14 @@ SENTENCES: Mapping[str, str] = {
     " Plus forte puissance tirée du réseau {highest}, sur {allowed} permis.",
     "site.share": ", soit {share} de ce qui restait",
     "column.policy": "règle",
-    "column.pv_to_cars_utilisation": "soleil en\nvoitures, %",
-    "column.pv_utilisation": "soleil\nutilisé, %",
+    "column.pv_to_cars_utilisation": "soleil\nautos,\n%",
+    "column.pv_utilisation": "soleil\nutile,\n%",
     "column.energy_cost": "coût,\n{currency}",
-    "column.co2_g": "CO2\némis, kg",
-    "column.peak_import_w": "pointe,\nkW",
-    "column.energy_to_cars_wh": "voitures,\nkWh",
-    "column.bookings_missed": "manquées",
-    "table.title": "{name}, {days} jours, tirage n° {seed}",
+    "column.co2_g": "CO2\némis,\nkg",
+    "column.peak_import_w": "pic,\nkW",
+    "column.energy_to_cars_wh": "autos,\nkWh",
+    "column.bookings_missed": "ratées",
+    "table.title": "{name}, jours : {days}, tirage n° {seed}",
     "table.sunmoov": "Sunmoov' a publié {mean} en moyenne et {summer} lors des longues journées"
     " d'été.",
     "heading.policies": "Les règles, avec les mêmes jours et réservations",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SENTENCES: Mapping[str, str] = {
-    "policy.plan": "Plan, wie gespielt",
+    "policy.plan": "Plan, gespielt",
     "policy.uncontrolled": "ungesteuert",
-    "policy.surplus": "dem Überschuss folgend",
-    "policy.perfect_foresight": "vollkommene Voraussicht",
-    "policy.pv_maximum": "so viel Sonne wie möglich",
+    "policy.surplus": "mit Überschuss",
+    "policy.perfect_foresight": "kennt Zukunft",
+    "policy.pv_maximum": "meiste Sonne",
     "policy.plan.meaning": "Buchungen und Laden zusammen geplant, nach den Vorhersagen; was"
     " gespielt wurde",
     "policy.uncontrolled.meaning": "jedes Auto lädt mit voller Leistung, sobald es angesteckt ist",
@@ -65,14 +65,14 @@ SENTENCES: Mapping[str, str] = {
     " Bezug {highest} von {allowed} erlaubten.",
     "site.share": ", {share} dessen, was übrig war",
     "column.policy": "Regel",
-    "column.pv_to_cars_utilisation": "Sonne in\nAutos, %",
-    "column.pv_utilisation": "Sonne\ngenutzt, %",
-    "column.energy_cost": "Kosten,\n{currency}",
+    "column.pv_to_cars_utilisation": "Sonne\nAutos,\n%",
+    "column.pv_utilisation": "Sonne\ngesamt\n%",
+    "column.energy_cost": "Preis,\n{currency}",
     "column.co2_g": "CO2 in\nkg",
-    "column.peak_import_w": "Spitze,\nkW",
+    "column.peak_import_w": "Spitze\nkW",
     "column.energy_to_cars_wh": "Autos,\nkWh",
-    "column.bookings_missed": "verfehlt",
-    "table.title": "{name}, {days} Tage, Startwert {seed}",
+    "column.bookings_missed": "fehlte",
+    "table.title": "{name}, Tage: {days}, Startwert {seed}",
     "table.sunmoov": "Sunmoov' hat {mean} im Mittel und {summer} an langen Sommertagen"
     " veröffentlicht.",
     "heading.policies": "Die Regeln, an denselben Tagen und mit denselben Buchungen",

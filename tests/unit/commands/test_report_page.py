@@ -246,7 +246,7 @@ def test_each_language_has_all_words_with_the_same_numbers() -> None:
                 "37,5\u00a0% der Sonne, die die Gebäude übrig ließen, gingen in die Autos.",
                 "Confluence, 1 Tag ab dem 16. Juni 2026",
                 "1.234 mit ocpp1.6",
-                "Kosten, €",
+                "Preis, €",
                 "Sonne und Gebäude, kW",
                 "Was sonst geschah",
             ),
