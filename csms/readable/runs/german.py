@@ -68,7 +68,7 @@ SENTENCES: Mapping[str, str] = {
     "column.pv_to_cars_utilisation": "Sonne\nAutos,\n%",
     "column.pv_utilisation": "Sonne\ngesamt\n%",
     "column.energy_cost": "Preis,\n{currency}",
-    "column.co2_g": "CO2 in\nkg",
+    "column.co2_g": "CO2:\nkg",
     "column.peak_import_w": "Spitze\nkW",
     "column.energy_to_cars_wh": "Autos,\nkWh",
     "column.bookings_missed": "fehlte",
