@@ -28,7 +28,7 @@ async def callers_language(request: Request, query: Annotated[LanguageQuery, Que
     return language_of(request, query.language)
 
 
-CallersLanguage = Annotated[Language, Depends(callers_language)]
+CallersLanguage = Annotated[Language, Depends(callers_language, scope="function")]
 
 
 def spoken_headers(language: str) -> dict[str, str]:

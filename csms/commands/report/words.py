@@ -135,9 +135,9 @@ def site_caption(site: SiteTruth, hours: float, speech: Speech) -> str:
     highest_kw = max((load + cars - sun for sun, load, cars in rows), default=0.0) / 1000
     share = ""
     if left_kwh > 0:
-        share = speech.say("site.share", share=speech.percent(used_kwh / left_kwh))
+        share = speech.say("caption.share", share=speech.percent(used_kwh / left_kwh))
     return speech.say(
-        "site",
+        "caption.site",
         sun=speech.measure(sun_kwh, "kWh"),
         building=speech.measure(building_kwh, "kWh"),
         cars=speech.measure(cars_kwh, "kWh"),

@@ -61,9 +61,9 @@ SENTENCES: Mapping[str, str] = {
     "happened.faults": "Absichtliche Fehler",
     "happened.quirks": "Stationen mit Eigenheiten",
     "happened.complaints": "Klagen der Stationen",
-    "site": "Sonne {sun}, Gebäude {building}, Autos {cars}, davon {used} vom Dach{share}. Höchster"
+    "caption.site": "Sonne {sun}, Gebäude {building}, Autos {cars}, davon {used} vom Dach{share}. Höchster"
     " Bezug {highest} von {allowed} erlaubten.",
-    "site.share": ", {share} dessen, was übrig war",
+    "caption.share": ", {share} dessen, was übrig war",
     "column.policy": "Regel",
     "column.pv_to_cars_utilisation": "Sonne\nAutos,\n%",
     "column.pv_utilisation": "Sonne\ngesamt\n%",
