@@ -59,8 +59,8 @@ SENTENCES: Mapping[str, str] = {
     "happened.faults": "Faults on purpose",
     "happened.quirks": "Stations with quirks",
     "happened.complaints": "Complaints of the stations",
-    "caption.site": "Sun {sun}, building {building}, cars {cars}, of which {used} from the roof{share}."
-    " Highest import {highest} of {allowed} allowed.",
+    "caption.site": "Sun {sun}, building {building}, cars {cars}, of which {used} from the"
+    " roof{share}. Highest import {highest} of {allowed} allowed.",
     "caption.share": ", {share} of what was left over",
     "column.policy": "policy",
     "column.pv_to_cars_utilisation": "sun in\ncars, %",

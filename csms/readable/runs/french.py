@@ -62,8 +62,8 @@ SENTENCES: Mapping[str, str] = {
     "happened.faults": "Pannes voulues",
     "happened.quirks": "Bornes avec des manies",
     "happened.complaints": "Plaintes des bornes",
-    "caption.site": "Soleil {sun}, bâtiment {building}, voitures {cars}, dont {used} venant du toit{share}."
-    " Plus forte puissance tirée du réseau {highest}, sur {allowed} permis.",
+    "caption.site": "Soleil {sun}, bâtiment {building}, voitures {cars}, dont {used} venant du"
+    " toit{share}. Plus forte puissance tirée du réseau {highest}, sur {allowed} permis.",
     "caption.share": ", soit {share} de ce qui restait",
     "column.policy": "règle",
     "column.pv_to_cars_utilisation": "soleil\nautos,\n%",

@@ -61,8 +61,8 @@ SENTENCES: Mapping[str, str] = {
     "happened.faults": "Absichtliche Fehler",
     "happened.quirks": "Stationen mit Eigenheiten",
     "happened.complaints": "Klagen der Stationen",
-    "caption.site": "Sonne {sun}, Gebäude {building}, Autos {cars}, davon {used} vom Dach{share}. Höchster"
-    " Bezug {highest} von {allowed} erlaubten.",
+    "caption.site": "Sonne {sun}, Gebäude {building}, Autos {cars}, davon {used} vom Dach{share}."
+    " Höchster Bezug {highest} von {allowed} erlaubten.",
     "caption.share": ", {share} dessen, was übrig war",
     "column.policy": "Regel",
     "column.pv_to_cars_utilisation": "Sonne\nAutos,\n%",
