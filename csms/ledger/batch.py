@@ -103,6 +103,8 @@ class Rows(Generic[R]):
         self._stored: dict[Any, R | None] = {}
         """What stands in the database: rows as they do, None where that is not known."""
         self._changed: dict[Any, None] = {}
+        self._elsewhere: set[Any] = set()
+        """Changed rows that others have changed, too: what is known of them ends with `write`."""
         self._groups: dict[Any, dict[Any, None]] = {}
 
     def __len__(self) -> int:
@@ -202,6 +204,7 @@ class Rows(Generic[R]):
         for key in (first, *self._groups.pop(first, ())):
             if key in self._changed:
                 self._join(key)
+                self._elsewhere.add(key)
             elif key in self._rows:
                 del self._rows[key]
                 self._stored.pop(key, None)
@@ -233,7 +236,11 @@ class Rows(Generic[R]):
                 row = self._rows[key]
                 if row is not None and settled(row):
                     self._drop(key)
+        for key in self._elsewhere:
+            if self._rows.get(key) is not None:
+                self._drop(key)
         self._changed.clear()
+        self._elsewhere.clear()
 
     def _drop(self, key: Any) -> None:
         del self._rows[key]

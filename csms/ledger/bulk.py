@@ -32,6 +32,11 @@ _PARSE = msgspec.json.Decoder()
 _POSTGRESQL = postgresql.dialect()
 _BETWEEN, _GAP = "\x1f", "\x1e"
 """What stands between texts that are sent as one, and for one that is missing."""
+_GREATER: dict[Dialect, str] = {
+    "postgresql": "greatest({0}, {1})",
+    "sqlite": f"ifnull(max(ifnull({{0}}, {-(2**63)}), {{1}}), {{0}})",
+}
+"""Of what stands in a column and a new value; SQLite's `max` knows none beside one not known."""
 _KEY_CHUNKS = (1, 4, 16, 64, 256)
 """Sizes of key lists on SQLite, so that few statements serve all batches."""
 
@@ -158,6 +163,7 @@ class RowKind(Generic[R]):
         key: Sequence[str],
         mutable: Sequence[str] = (),
         often: Sequence[str] = (),
+        rising: Sequence[str] = (),
         settled: Callable[[R], bool] | None = None,
         on_conflict: str | Mapping[Dialect, str] = "",
     ) -> None:
@@ -171,6 +177,8 @@ class RowKind(Generic[R]):
             often: those of them that most updates change. Where nothing else has changed, nothing
                 else is written: SQLite rewrites each index that a statement names a column of,
                 whether its value is another or not.
+            rising: those of the mutable ones that only grow: an update leaves what is greater in
+                the database, where others write them beside the batch.
             settled: whether a row is hardly asked for again once it is written; such rows are not
                 kept in memory from batch to batch.
             on_conflict: the end of the INSERT, for both databases or for each.
@@ -183,6 +191,7 @@ class RowKind(Generic[R]):
         self.columns = tuple(row.__struct_fields__)
         self.mutable = tuple(mutable)
         self.often = tuple(often)
+        self.rising = frozenset(rising)
         self.settled = settled
         self._seldom: Convert | None = None
         if often:
@@ -340,8 +349,18 @@ def _sent_as(kind: TypeEngine[Any]) -> tuple[str, str]:
 def _update(kind: RowKind[Any], dialect: Dialect, columns: Sequence[str]) -> Writing:
     """Returns the UPDATE of some columns of rows that are found by their keys."""
     names = (*columns, *kind.key)
-    one = ", ".join(f'"{column}" = ?' for column in columns)
-    many = ", ".join(f'"{column}" = k."{column}"' for column in columns)
+
+    def assigned(table: str, new: str) -> str:
+        parts: list[str] = []
+        for column in columns:
+            name = f'"{column}"'
+            value = new.format(name)
+            if column in kind.rising:
+                value = _GREATER[dialect].format(table + name, value)
+            parts.append(f"{name} = {value}")
+        return ", ".join(parts)
+
+    one, many = assigned("", "?"), assigned("t.", "k.{}")
     match = " AND ".join(f'"{column}" = ?' for column in kind.key)
     join = " AND ".join(f't."{column}" = k."{column}"' for column in kind.key)
     return Writing(

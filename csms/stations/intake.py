@@ -91,10 +91,12 @@ STATIONS = RowKind(
         "online",
         "epoch",
         "held_by",
+        "held_since",
         "ocpp_version",
         "last_seen",
         "updated_at",
     ),
+    rising=("last_seen",),
 )
 EVSES = RowKind(Evse.__table__, EvseState, key=("station", "evse_id"))
 CONNECTORS = RowKind(

@@ -97,6 +97,7 @@ class StationState(msgspec.Struct, frozen=True):
     updated_at: datetime
     tariff_id: str | None = None
     held_by: int | None = None
+    held_since: datetime | None = None
 
 
 class EvseState(msgspec.Struct, frozen=True):
@@ -232,22 +233,21 @@ def connection_changed(
     """Returns what is known of a station that has come or gone; None for news of an old socket.
 
     Services number the connections of a station each for itself, and one of them may tell late. So
-    among news of several services the latest counts, and that a station has gone only from the one
-    that holds it, under whatever number.
+    among the connections to several services the one that began last counts, and that a station has
+    gone only from the one that holds it, under whatever number. When it was last heard says nothing
+    of this: whoever hears it moves that on, be it before its connection is told.
     """
-    heard_at = fact.received_at if station.last_seen is None else station.last_seen
-    if station.held_by in (fact.held_by, *fact.formerly):
-        if fact.epoch < station.epoch:
-            return None
-        # It may have been heard since, which a row that is written whole must not take back.
-        heard_at = max(heard_at, now) if fact.online else heard_at
-    elif not fact.online or _is_older(fact, station):
+    mine = station.held_by in (fact.held_by, *fact.formerly)
+    is_old = fact.epoch < station.epoch if mine else not fact.online or _is_older(fact, station)
+    if is_old:
         return None
+    heard_at = fact.received_at if station.last_seen is None else station.last_seen
     return msgspec.structs.replace(
         station,
         online=fact.online,
         epoch=fact.epoch,
         held_by=fact.held_by if fact.online else None,
+        held_since=fact.received_at if fact.online else None,
         ocpp_version=fact.subprotocol or station.ocpp_version,
         last_seen=max(heard_at, fact.received_at),
         updated_at=now,
@@ -255,10 +255,10 @@ def connection_changed(
 
 
 def _is_older(fact: ConnectionChanged, station: StationState) -> bool:
-    """Returns whether a connection began before another service last heard from the station."""
-    if station.held_by is None or station.last_seen is None:
+    """Returns whether a connection began before the one that another service has told of."""
+    if station.held_by is None or station.held_since is None:
         return False
-    return fact.received_at < station.last_seen
+    return fact.received_at < station.held_since
 
 
 def plan_profile_id(evse_id: int) -> int:

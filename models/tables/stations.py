@@ -53,6 +53,8 @@ class Station(Base):
         sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     )
     """While it is connected, the number of the service that it is connected to."""
+    held_since: Mapped[datetime | None]
+    """When that connection began."""
     external_id: Mapped[str | None]
     custom: Mapped[dict[str, Any]] = mapped_column(default=dict)
     version: Mapped[int] = mapped_column(default=1)

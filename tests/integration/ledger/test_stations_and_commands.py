@@ -186,6 +186,33 @@ async def test_a_note_of_who_was_seen_hides_no_station_from_the_facts_of_its_bat
         assert await house.told() == ["station.booted", told[which]]
 
 
+@pytest.mark.parametrize("batches", ["one", "several"])
+async def test_the_later_connection_holds_a_station_whoever_has_heard_it_since(
+    database_url: str, batches: str
+) -> None:
+    """The first service died without a word; the second has heard before its news are kept."""
+    async with small_house(database_url) as house:
+        await house.submit(house.boot())
+        began_at = house.clock.later(seconds=10)
+        former = msgspec.structs.replace(connection(online=True, epoch=7), held_by=1)
+        await house.submit(former)
+        heard = seen(house.clock.later(seconds=20))
+        news = msgspec.structs.replace(former, received_at=began_at, epoch=1, held_by=2)
+        if batches == "one":
+            await asyncio.gather(house.intake.submit(heard), house.submit(news))
+        else:
+            await house.submit(heard)
+            await house.submit(news)
+        station = await house.one(Station, identity="A-1")
+        assert (station.held_by, station.held_since) == (2, began_at)
+        assert station.last_seen == house.clock.now()
+        # And what the batches remember is what stands there.
+        await house.submit(msgspec.structs.replace(former, received_at=NOON, epoch=8))
+        await house.submit(house.boot())
+        station = await house.one(Station, identity="A-1")
+        assert (station.held_by, station.last_seen) == (2, house.clock.now())
+
+
 async def test_settings_are_kept_without_their_secrets(database_url: str) -> None:
     async with small_house(database_url) as house:
         for value in ("1", "2"):

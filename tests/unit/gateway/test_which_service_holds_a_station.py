@@ -102,3 +102,23 @@ def test_who_could_not_say_its_new_number_yet_can_say_that_a_station_has_gone() 
     gone = connection_changed(station, told(C, 5, 60, online=False, formerly=(A, B)), START)
     assert gone is not None
     assert (gone.online, gone.held_by) == (False, None)
+
+
+@pytest.mark.parametrize("heard_at_s", [5, 20, 90])
+def test_who_has_died_without_a_word_keeps_no_station_that_has_gone_on(heard_at_s: int) -> None:
+    """However late it was told of, and whoever has heard the station since."""
+    station = connection_changed(never_seen(), told(A, 1, 5, online=True), START)
+    assert station is not None
+    again = connection_changed(station, told(B, 1, 5, online=True, formerly=(A,)), late(80))
+    assert again is not None
+    assert again.last_seen == START + timedelta(seconds=5)
+    again = msgspec.structs.replace(again, last_seen=START + timedelta(seconds=heard_at_s))
+    taken = connection_changed(again, told(C, 1, 10, online=True), late(90))
+    assert taken is not None
+    assert (taken.held_by, taken.online) == (C, True)
+    assert taken.last_seen == max(again.last_seen, START + timedelta(seconds=10))
+    assert connection_changed(taken, told(B, 1, 99, online=False, formerly=(A,)), START) is None
+
+
+def late(seconds: int) -> datetime:
+    return START + timedelta(seconds=seconds)
