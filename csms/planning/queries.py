@@ -140,6 +140,12 @@ _NEWEST_ID = (
     .limit(1)
 )
 _DOCUMENT = select(Plan.document).where(Plan.id == bindparam("plan"))
+_WHOLE = (
+    select(Plan)
+    .options(defer(Plan.problem, raiseload=True), undefer(Plan.document))
+    .where(Plan.id == bindparam("plan_id"))
+    .execution_options(populate_existing=True)
+)
 _ASKED_FOR = (
     select(PlanRequest).join(Site, Site.id == PlanRequest.site_id).where(Site.tenant_id == _TENANT)
 )
@@ -351,15 +357,30 @@ async def document_of(session: AsyncSession, plan_id: str) -> str:
     return document
 
 
-async def whole_plans(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Plan]:
-    """Returns plans by id, with their documents; the problems stay unread."""
-    query = (
-        select(Plan)
-        .options(defer(Plan.problem, raiseload=True), undefer(Plan.document))
-        .where(Plan.id.in_(plan_ids))
-        .execution_options(populate_existing=True)
-    )
-    return {row.id: row for row in await session.scalars(query)}
+async def whole_plans(
+    session: AsyncSession, plan_ids: Sequence[str], size_max: int
+) -> Sequence[Plan]:
+    """Returns plans with their documents, as many of the first ones as fit together, one at least.
+
+    Each is read by itself: those of 100 plans of thousands of cars are a gigabyte, and a database
+    that is asked how long a text is reads it whole. The problems stay unread.
+
+    Args:
+        session: to read by.
+        plan_ids: of plans, in the order wanted.
+        size_max: how many characters their documents may have together.
+    """
+    found: list[Plan] = []
+    room = size_max
+    for plan_id in plan_ids:
+        plan = (await session.scalars(_WHOLE, {"plan_id": plan_id})).one_or_none()
+        if plan is None:
+            continue
+        room -= len(plan.document)
+        if found and room < 0:
+            break
+        found.append(plan)
+    return found
 
 
 async def pickup_sites(session: AsyncSession, booking_ids: Collection[str]) -> dict[str, str]:

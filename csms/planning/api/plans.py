@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import orm
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from csms.config import LONGEST_PLAN_S
@@ -183,25 +180,11 @@ async def list_plans(
     )
     if query.outline:
         return reply_page([plan_outline(row) for row in rows], next_cursor)
-    fits = await _fitting(session, [row.id for row in rows])
-    if fits < len(rows):
-        place = rows[fits - 1]
-        next_cursor = encode_cursor(query.sort or "created_at", [place.created_at, place.id])
-    whole = await whole_plans(session, [row.id for row in rows[:fits]])
-    return reply_page([plan_resource(whole[row.id], ()) for row in rows[:fits]], next_cursor)
-
-
-async def _fitting(session: AsyncSession, plan_ids: Sequence[str]) -> int:
-    """Returns how many plans, of those in order, go into one page: one at least, if there is one.
-
-    Fifty plans of 30 cars have 6 MB, of 3,000 half a gigabyte.
-    """
-    sizes = await session.execute(
-        sa.select(Plan.id, sa.func.length(Plan.document).label("size")).where(Plan.id.in_(plan_ids))
-    )
-    size_of = {row.id: row.size for row in sizes}
-    together = accumulate(size_of[plan_id] for plan_id in plan_ids)
-    return max(sum(size <= PAGE_BYTES_MAX for size in together), min(1, len(plan_ids)))
+    whole = await whole_plans(session, [row.id for row in rows], PAGE_BYTES_MAX)
+    if 0 < len(whole) < len(rows):
+        last = whole[-1]
+        next_cursor = encode_cursor(query.sort or "created_at", [last.created_at, last.id])
+    return reply_page([plan_resource(row, ()) for row in whole], next_cursor)
 
 
 @router.get("/plans/current", response_model=PlanShown, dependencies=[may("read")])

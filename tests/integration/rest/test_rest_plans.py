@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import orm
 
 from csms.commands.plan import plan_command
 from csms.planning.api import plans
+from models.tables.planning import Plan
 from models.timeline import format_rfc3339
 from tests.builders.rest_house import START, RestHouse, a_trip
 from tests.integration.rest.test_rest_explanations import furnished, plan_made
@@ -80,6 +83,34 @@ async def test_a_page_of_plans_ends_before_it_is_too_large(
     assert await pages(house, "-created_at") == [made[:2:-1], made[2:0:-1], made[:1]]
     monkeypatch.setattr(plans, "PAGE_BYTES_MAX", 1)
     assert await pages(house, "created_at") == [[each] for each in made], "one at least"
+
+
+async def test_a_page_of_large_plans_reads_hardly_more_than_it_shows(
+    stepped_on_both: RestHouse,
+) -> None:
+    """Of a hundred plans of a megabyte each eight go into a page: nine documents are read."""
+    house = stepped_on_both
+    made = await furnished(house)
+    async with house.db.write(house.clock, house.services.ids) as work:
+        plan = await work.session.get_one(Plan, made)
+        values = {each.name: getattr(plan, each.name) for each in Plan.__table__.columns}
+        values["document"] = plan.document.ljust(1024 * 1024)
+        work.session.add_all(Plan(**values | {"id": f"large-{n:03}"}) for n in range(100))
+    asked: list[Any] = []
+
+    def note(state: orm.ORMExecuteState) -> None:
+        compiled = state.statement.compile()
+        if "plan.document" in str(compiled):
+            asked.append({**compiled.params, **(state.parameters or {})})
+
+    sa.event.listen(orm.Session, "do_orm_execute", note)
+    try:
+        page = await house.get("/plans", limit=100, sort="-created_at")
+    finally:
+        sa.event.remove(orm.Session, "do_orm_execute", note)
+    shown = [each["id"] for each in page["items"]]
+    assert shown == [f"large-{99 - n:03}" for n in range(8)]
+    assert asked == [{"plan_id": plan_id} for plan_id in (*shown, "large-091")]
 
 
 def later(house: RestHouse) -> Any:
