@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import sqlalchemy as sa
 from fastapi import Query
 from pydantic import Field, model_validator
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,6 +36,7 @@ from csms.web.work import Reading, Work
 from models.errors import NotFound
 from models.tables.energy import Forecast, ForecastSource, PriceSeries, Site
 
+S = TypeVar("S", Forecast, PriceSeries)
 router = api_router("energy")
 
 STEPS_MAX = 2 * 366 * 24
@@ -169,10 +171,9 @@ async def get_forecast(
     session: Reading, caller: CallerNow, kind: Literal["pv", "load"], forecast_id: str
 ) -> Response:
     """Show a forecast as it was issued."""
-    row = await session.get(Forecast, forecast_id)
+    row = await _own(session, Forecast, forecast_id, caller.tenant)
     if row is None or row.kind != kind:
         raise NotFound(f"there is no {kind} forecast {forecast_id}")
-    await find_row(session, Site, row.site_id, caller.tenant)
     return reply(forecast_resource(row))
 
 
@@ -257,22 +258,27 @@ async def list_prices(
 @router.get("/prices/{series_id}", response_model=PricesShown, dependencies=[may("read")])
 async def get_prices(session: Reading, caller: CallerNow, series_id: str) -> Response:
     """Show a series of prices as it was issued."""
-    row = await session.get(PriceSeries, series_id)
+    row = await _own(session, PriceSeries, series_id, caller.tenant)
     if row is None:
         raise NotFound(f"there are no prices {series_id}")
-    await find_row(session, Site, row.site_id, caller.tenant)
     return reply(price_resource(row))
 
 
 @router.delete("/prices/{series_id}", status_code=204, dependencies=[may("energy")])
 async def remove_prices(work: Work, series_id: str) -> Response:
     """Take prices back that were wrong; those issued before hold again, and its site is planned."""
-    row = await work.session.get(PriceSeries, series_id)
+    row = await _own(work.session, PriceSeries, series_id, work.tenant)
     if row is None:
         raise NotFound(f"there are no prices {series_id}")
-    await find_row(work.session, Site, row.site_id, work.tenant)
     await delete_prices(work, row)
     return no_content()
+
+
+async def _own(session: AsyncSession, kind: type[S], series_id: str, tenant: str) -> S | None:
+    """Returns a series of a site of the tenant; what is another's is not there, nor is its site."""
+    row = await session.get(kind, series_id)
+    site = None if row is None else await session.get(Site, row.site_id)
+    return row if site is not None and site.tenant_id == tenant else None
 
 
 def _texts(prices: Sequence[Decimal]) -> list[str]:

@@ -177,7 +177,12 @@ async def abort_campaign(work: Work, campaign_id: str) -> Response:
     return await _moved(work, campaign_id, "aborted")
 
 
-@router.get("/{campaign_id}/report", response_model=ReportShown, dependencies=[may("read")])
+@router.get(
+    "/{campaign_id}/report",
+    response_model=ReportShown,
+    dependencies=[may("read")],
+    responses={200: {"content": {"text/csv": {}}}},
+)
 async def report_campaign(
     session: Reading, caller: CallerNow, campaign_id: str, query: Annotated[ReportQuery, Query()]
 ) -> Response:
