@@ -166,6 +166,7 @@ class RowKind(Generic[R]):
         rising: Sequence[str] = (),
         settled: Callable[[R], bool] | None = None,
         on_conflict: str | Mapping[Dialect, str] = "",
+        merge: Callable[[Sequence[R]], R] | None = None,
     ) -> None:
         """Says how.
 
@@ -182,6 +183,8 @@ class RowKind(Generic[R]):
             settled: whether a row is hardly asked for again once it is written; such rows are not
                 kept in memory from batch to batch.
             on_conflict: the end of the INSERT, for both databases or for each.
+            merge: makes one row of those that have one key, in their order, as `on_conflict` does:
+                a row that is written again and again in one transaction costs more each time.
         """
         real = cast("sa.Table[Any]", table)
         self.name: str = real.name
@@ -197,6 +200,7 @@ class RowKind(Generic[R]):
         if often:
             self._seldom = operator.attrgetter(*(name for name in mutable if name not in often))
         self.on_conflict = on_conflict
+        self.merge = merge
         self._key_of = operator.attrgetter(*self.key)
         self._compiled: dict[Dialect, _Compiled] = {}
 
@@ -225,17 +229,31 @@ class RowKind(Generic[R]):
             return
         compiled = self.on(driver.dialect)
         again: Sequence[R] = ()
-        if compiled.merges:
+        if self.merge is not None:
+            rows = self._merged(rows, self.merge)
+        elif compiled.merges:
             rows, again = self._apart(rows)
         compiled.insert.run(driver, rows)
         if again:
             compiled.insert.run_each(driver, again)
 
-    def _apart(self, rows: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
-        """Returns rows no two of which have one key, for PostgreSQL to merge at once; the others.
+    def _merged(self, rows: Sequence[R], merge: Callable[[Sequence[R]], R]) -> Sequence[R]:
+        """Returns rows no two of which have one key.
 
-        Who repeats itself tens of thousands of times in one message is not to hold up all others.
+        Who repeats itself tens of thousands of times in one message is not to hold up all others:
+        PostgreSQL took 4 CPU-seconds for 20,000 readings of one instant, which are one row.
         """
+        if len(rows) == 1:
+            return rows
+        by_key: dict[Any, list[R]] = {}
+        for row in rows:
+            by_key.setdefault(self._key_of(row), []).append(row)
+        if len(by_key) == len(rows):
+            return rows
+        return [merge(same) if len(same) > 1 else same[0] for same in by_key.values()]
+
+    def _apart(self, rows: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
+        """Returns rows no two of which have one key, which PostgreSQL takes at once; the others."""
         first: dict[Any, R] = {}
         again = [row for row in rows if first.setdefault(self._key_of(row), row) is not row]
         return list(first.values()), again

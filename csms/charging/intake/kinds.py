@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -45,15 +47,28 @@ class StoredReading(msgspec.Struct, frozen=True):
 
 
 READING_KEY = tuple(StoredReading.__struct_fields__)
-_FIRST_WINS = ", ".join(
-    f"{name} = coalesce(reading.{name}, excluded.{name})"
-    for name in ("energy_wh", "power_w", "current_a", "voltage_v", "soc_pct")
-)
+_MEASURED = ("energy_wh", "power_w", "current_a", "voltage_v", "soc_pct")
+_FIRST_WINS = ", ".join(f"{name} = coalesce(reading.{name}, excluded.{name})" for name in _MEASURED)
 _ON_READING = (
     f"ON CONFLICT ({', '.join(READING_KEY)}) DO UPDATE SET {_FIRST_WINS}, other ="
     " CASE WHEN reading.other IS NULL OR excluded.other IS NULL"
     " THEN coalesce(reading.other, excluded.other) ELSE "
 )
+
+
+def _merged(readings: Sequence[ReadingState]) -> ReadingState:
+    """Returns what is kept of readings with one key: the first word on each measurand."""
+    first: dict[str, Any] = {
+        name: next((v for each in readings if (v := getattr(each, name)) is not None), None)
+        for name in _MEASURED
+    }
+    other: dict[str, Any] | None = None
+    for each in reversed(readings):
+        if each.other is not None:
+            other = {} if other is None else other
+            other.update(each.other)
+    return msgspec.structs.replace(readings[0], **first, other=other)
+
 
 TRANSACTIONS = RowKind(
     Transaction.__table__,
@@ -107,6 +122,7 @@ READINGS = RowKind(
         "sqlite": _ON_READING + "json_patch(excluded.other, reading.other) END",
         "postgresql": _ON_READING + "excluded.other || reading.other END",
     },
+    merge=_merged,
 )
 STORED = RowKind(Reading.__table__, StoredReading, key=READING_KEY)
 MESSAGES = RowKind(

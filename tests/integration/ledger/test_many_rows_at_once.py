@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from csms.ledger.bulk import PostgresDriver
+from csms.ledger.bulk import PostgresDriver, SqliteDriver
 from models.facts import NoteReported
 from models.tables.charging import Reading, Transaction
 from models.tables.ledger import Message
@@ -63,31 +63,58 @@ async def test_an_instant_that_comes_twice_in_one_batch_is_merged(database_url: 
         assert (row.energy_wh, row.power_w, row.other) == (1500.0, 7000.0, {"a": 1, "b": 3})
 
 
-async def test_an_instant_that_comes_a_hundred_times_takes_two_statements(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("driver", [SqliteDriver, PostgresDriver])
+async def test_an_instant_that_comes_a_hundred_times_is_written_once(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, driver: type[Any]
 ) -> None:
     """Else who repeats itself in a message as long as may be would hold up all others."""
-    ran: list[str] = []
+    url = "sqlite_url" if driver is SqliteDriver else "postgres_url"
+    written: list[int] = []
+    fetch, many = driver.fetch, driver.many
 
-    def counted(name: str) -> None:
-        run = getattr(PostgresDriver, name)
+    def fetching(self: Any, sql: str, parameters: Any = ()) -> Any:
+        if sql.startswith('INSERT INTO "reading"'):
+            written.append(parameters[0].count("\x1f") + 1)
+        return fetch(self, sql, parameters)
 
-        def counting(self: PostgresDriver, sql: str, rows: Any = ()) -> Any:
-            ran.append(sql)
-            return run(self, sql, rows)
+    def writing(self: Any, sql: str, rows: Any) -> None:
+        if sql.startswith('INSERT INTO "reading"'):
+            written.append(len(rows))
+        many(self, sql, rows)
 
-        monkeypatch.setattr(PostgresDriver, name, counting)
-
-    async with small_house(postgres_url) as house:
+    async with small_house(request.getfixturevalue(url)) as house:
         start = await house.submit(house.start_16())
         house.clock.later(seconds=60)
         readings = [house.read(1500.0 + number) for number in range(100)]
-        counted("fetch")
-        counted("many")
+        monkeypatch.setattr(driver, "fetch", fetching)
+        monkeypatch.setattr(driver, "many", writing)
         await house.submit(house.meter_16(start.transaction_id, *readings, house.read(None)))
         row = await house.one(Reading)
         assert row.energy_wh == 1500.0
-    assert len([sql for sql in ran if sql.startswith('INSERT INTO "reading"')]) == 2
+    assert written == [1]
+
+
+async def test_what_is_merged_at_once_is_what_comes_of_one_after_the_other(
+    database_url: str,
+) -> None:
+    async with small_house(database_url) as house:
+        parts = (
+            {"power_w": 7.0},
+            {"energy_wh": 1500.0, "current_a": (1.0, None), "other": {"a": 1, "c": 1}},
+            {"energy_wh": 1.0, "current_a": (2.0, 2.0), "other": {"a": 2, "b": 2}},
+            {"voltage_v": (230.0,), "soc_pct": 40.0, "other": {"d": "x"}},
+        )
+        kept: list[Any] = []
+        for evse in (1, 2):
+            readings = [house.read(**values) for values in parts]
+            together = [readings] if evse == 1 else [[each] for each in readings]
+            for each in together:
+                await house.submit(house.meter_16(None, *each, evse=evse))
+            row = await house.one(Reading, evse_id=evse)
+            measured = (row.energy_wh, row.power_w, row.current_a, row.voltage_v, row.soc_pct)
+            kept.append((*measured, list((row.other or {}).items())))
+        assert kept[0] == kept[1]
+        assert kept[0][:2] == (1500.0, 7.0)
 
 
 async def test_transactions_of_one_batch_are_each_moved_on(database_url: str) -> None:
