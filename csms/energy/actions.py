@@ -321,7 +321,7 @@ async def _told_before(work: UnitOfWork, row: Forecast) -> QuantileForecast | No
 
 
 async def store_prices(work: UnitOfWork, site: Site, values: Mapping[str, Any]) -> PriceSeries:
-    """Keeps a series of prices; where series overlap, the one issued last holds.
+    """Keeps a series of prices; where series overlap, the one issued last that is believed holds.
 
     Raises:
         BadInput: for an issue that has not come yet.
@@ -332,7 +332,10 @@ async def store_prices(work: UnitOfWork, site: Site, values: Mapping[str, Any]) 
     row = PriceSeries(id=work.ids.new(), site_id=site.id, ends_at=ends_at, **values)
     work.session.add(row)
     resource = price_resource(row)
-    work.emit("prices.pushed", subject=f"prices/{row.id}", resource=resource, site_id=site.id)
+    subject = f"prices/{row.id}"
+    work.emit("prices.pushed", subject=subject, resource=resource, site_id=site.id)
+    if resource["doubts"]:
+        work.emit("prices.doubted", subject=subject, resource=resource, site_id=site.id)
     work.request_plan(site.id, "prices pushed")
     return row
 

@@ -24,6 +24,23 @@ DEFAULT_CURRENCY = "EUR"
 SEVERAL_CURRENCIES = "XXX"
 """Of sums over sites that pay in different ones; the code for none in ISO 4217."""
 
+TYPICAL_MAX_EUR = 5.0
+"""Of half of the prices of a series, for a kWh: the coupled European day-ahead auctions end at 4, and
+few hours have come near (harmonised maximum clearing price, ACER 2023)."""
+ANY_MAX_EUR = 25.0
+"""Of each of them: balancing and scarcity have been dearer than any auction."""
+PER_EUR = {
+    **dict.fromkeys(("AUD", "CAD", "CHF", "EUR", "GBP", "NZD", "SGD", "USD"), 1.0),
+    **dict.fromkeys(("BGN", "BRL", "ILS", "PLN", "RON"), 5.0),
+    **dict.fromkeys(("CNY", "DKK", "HKD", "NOK", "SEK"), 10.0),
+    **dict.fromkeys(("CZK", "MXN", "THB", "TRY", "TWD", "UAH", "ZAR"), 40.0),
+    **dict.fromkeys(("INR", "ISK", "JPY", "PHP", "RSD"), 150.0),
+    **dict.fromkeys(("CLP", "HUF", "KRW"), 1_000.0),
+    **dict.fromkeys(("COP", "IDR", "VND"), 20_000.0),
+}
+"""How many of each currency are about a euro: only the order of magnitude matters. Prices in others
+are not judged."""
+
 Floats = npt.NDArray[np.float64]
 _TICK = timedelta(microseconds=1)
 _TICKS_PER_MINUTE = timedelta(minutes=1) // _TICK
@@ -44,10 +61,11 @@ async def prices_between(
     """Returns the series of sites that speak of `[start, end)`, in the order of their issue.
 
     The one that a site issued last is there in any case: its currency is the site's. All others
-    stay unread, since prices that come daily would make each plan read hundreds after a year.
+    stay unread, since prices that come daily would make each plan read hundreds after a year. Those
+    that are doubted are left out.
     """
     asked = {"sites": list(site_ids), "from": start, "until": end}
-    return (await session.scalars(_BETWEEN, asked)).all()
+    return [each for each in await session.scalars(_BETWEEN, asked) if not doubts_of(each)]
 
 
 def _between() -> sa.Select[PriceSeries]:
@@ -74,6 +92,25 @@ def _between() -> sa.Select[PriceSeries]:
 
 
 _BETWEEN = _between()
+
+
+def doubts_of(series: PriceSeries) -> list[dict[str, str]]:
+    """Returns why prices can't be those of a kWh, each with `code` and `detail`."""
+    worth = PER_EUR.get(series.currency)
+    if worth is None:
+        return []
+    found: list[dict[str, str]] = []
+    for name in ("import_price_per_kwh", "export_price_per_kwh"):
+        typical, most = _sizes(tuple(getattr(series, name)))
+        for size, limit, which in (
+            (typical, TYPICAL_MAX_EUR * worth, "half of"),
+            (most, ANY_MAX_EUR * worth, "some of"),
+        ):
+            if size > limit:
+                told = f"{which} {name} is {size:g} {series.currency} or more, beyond {limit:g}"
+                found.append({"code": "UNIT", "detail": f"{told}: is it for a MWh, or in cents?"})
+                break
+    return found
 
 
 def common_currency(series: Sequence[PriceSeries]) -> str:
@@ -114,6 +151,13 @@ def _numbers(stored: tuple[Any, ...]) -> Floats:
     numbers = np.array([float(each) for each in stored])
     numbers.flags.writeable = False
     return numbers
+
+
+@lru_cache(maxsize=256)
+def _sizes(stored: tuple[Any, ...]) -> tuple[float, float]:
+    """Returns how far half of stored prices are from zero, and the one that is farthest."""
+    sizes = np.abs(_numbers(stored))
+    return float(np.median(sizes)), float(sizes.max())
 
 
 def _steps_of(source: StepGrid, grid: StepGrid) -> npt.NDArray[np.int64]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from csms.energy.prices import doubts_of
 from csms.energy.rules import is_fresh, month_of
 from csms.energy.sources import DoubtShown
 from csms.web.documents import KeptShown, Shown
@@ -205,6 +206,8 @@ class PricesShown(Shown):
     import_price_per_kwh: list[str]
     export_price_per_kwh: list[str]
     import_co2_g_per_kwh: list[float] | None
+    doubts: list[DoubtShown]
+    """With any, they are not planned with: those issued before hold."""
 
 
 def site_resource(row: Site, circuits: Sequence[Circuit]) -> dict[str, Any]:
@@ -331,6 +334,7 @@ def price_resource(row: PriceSeries) -> dict[str, Any]:
         "import_price_per_kwh": row.import_price_per_kwh,
         "export_price_per_kwh": row.export_price_per_kwh,
         "import_co2_g_per_kwh": row.import_co2_g_per_kwh,
+        "doubts": doubts_of(row),
     }
 
 

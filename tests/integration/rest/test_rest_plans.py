@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from csms.commands.plan import plan_command
+from csms.energy.prices import doubts_of
 from csms.planning.api import plans
+from models.tables.energy import PriceSeries
 from models.tables.planning import Plan
 from models.timeline import format_rfc3339
 from tests.builders.rest_house import START, RestHouse, a_trip
@@ -233,6 +235,54 @@ async def test_a_plan_of_the_service_is_judged_offline(
     problem, document = files
     code = plan_command(problem, out=None, check_file=document, time_limit_s=0.0, as_json=False)
     assert (code, capsys.readouterr().out) == (0, "ok: no rule is broken\n")
+
+
+async def test_prices_of_a_megawatt_hour_are_noticed_and_not_planned_with(
+    stepped_on_both: RestHouse,
+) -> None:
+    house = stepped_on_both
+    await furnished(house)
+    wrong = await house.post(
+        "/prices",
+        {
+            "site_id": "A",
+            "issued_at": format_rfc3339(house.clock.now()),
+            "start": format_rfc3339(START),
+            "step_minutes": 60,
+            "currency": "CHF",
+            "import_price_per_kwh": ["91.2", "84.0", "-3.7", "63.7"],
+            "export_price_per_kwh": ["0.05"] * 4,
+        },
+    )
+    why = "half of import_price_per_kwh is 73.85 CHF or more, beyond 5: is it for a MWh, or in "
+    assert wrong["doubts"] == [{"code": "UNIT", "detail": f"{why}cents?"}]
+    assert await house.get(f"/prices/{wrong['id']}") == wrong
+    assert await house.events(f"prices/{wrong['id']}") == ["prices.pushed", "prices.doubted"]
+    await plan_made(house)
+    told = await house.get("/plans/current/timeline")
+    assert (told["currency"], told["items"][0]["import_price_per_kwh"]) == ("EUR", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("currency", "prices", "doubted"),
+    [
+        ("EUR", ["4.0", "-0.5", "3.9"], False),
+        ("EUR", ["0.2", "24.9", "0.3"], False),
+        ("EUR", ["0.2", "25.1", "0.3"], True),
+        ("EUR", ["-0.2", "-80", "-40"], True),
+        ("EUR", ["29", "31", "30"], True),
+        ("HUF", ["60", "71", "250"], False),
+        ("HUF", ["60000", "71000", "250000"], True),
+        ("XAU", ["60000", "71000", "250000"], False),
+    ],
+)
+def test_which_prices_can_be_those_of_a_kwh(
+    currency: str, prices: list[str], *, doubted: bool
+) -> None:
+    series = PriceSeries(
+        currency=currency, import_price_per_kwh=prices, export_price_per_kwh=["0"] * 3
+    )
+    assert [each["code"] for each in doubts_of(series)] == ["UNIT"] * doubted
 
 
 async def test_prices_that_were_wrong_are_taken_back(stepped_house: RestHouse) -> None:
