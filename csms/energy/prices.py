@@ -25,8 +25,8 @@ SEVERAL_CURRENCIES = "XXX"
 """Of sums over sites that pay in different ones; the code for none in ISO 4217."""
 
 TYPICAL_MAX_EUR = 5.0
-"""Of half of the prices of a series, for a kWh: the coupled European day-ahead auctions end at 4, and
-few hours have come near (harmonised maximum clearing price, ACER 2023)."""
+"""Of half of the prices of a series, for a kWh: the coupled European day-ahead auctions end at 4,
+and few hours have come near (harmonised maximum clearing price, ACER 2023)."""
 ANY_MAX_EUR = 25.0
 """Of each of them: balancing and scarcity have been dearer than any auction."""
 PER_EUR = {

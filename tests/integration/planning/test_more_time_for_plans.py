@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
 
 from csms.app import House, stepped_times, virtual_times
 from csms.config import Settings
@@ -21,14 +23,16 @@ from csms.keyring import Keyring
 from csms.planning.improving import Improver
 from csms.planning.queries import plans_asked_for
 from models.clocks import RealWireClock
+from models.tables.planning import PlanRequest
 from models.timeline import format_rfc3339
+from models.virtual_loop import run_virtually
 from scheduler.plan import Charging, Plan
 from scheduler.pool import WorkerLost
 from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions, make_plan
 from tests.builders.equipped_house import EquippedHouse, equipped_house
 from tests.builders.problems import problem
-from tests.builders.rest_house import START, a_model, a_site, a_trip, frame, rest_house
+from tests.builders.rest_house import BOOTSTRAP, START, a_model, a_site, a_trip, frame, rest_house
 from tests.builders.waiting import until
 from tests.builders.whole_house import PATIENCE_S, whole_house
 
@@ -131,6 +135,37 @@ async def test_replays_and_bad_input_get_no_time(sqlite_url: str) -> None:
         await house.site(id="A")
         for wrong in ("PT0.5S", "PT5M1S", "-PT10S", "long", 10):
             await house.post("/plans", {"site_id": "A", "time_limit": wrong}, 422)
+
+
+def test_a_plan_of_a_replay_can_be_asked_for_but_gets_no_time(sqlite_url: str) -> None:
+    """Through its door, since how far a search comes by then is another thing each time."""
+    settings = Settings(database_url=sqlite_url, bootstrap_api_key=SecretStr(BOOTSTRAP))
+
+    async def ask() -> tuple[list[tuple[int, Any]], list[float | None]]:
+        house = House(settings, virtual_times(START, 1), Keyring(b"k" * 32))
+        await house.start()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(house.api),
+            base_url="http://replay/api/v1",
+            headers={"Authorization": f"Bearer {BOOTSTRAP}"},
+        ) as http:
+            await http.post("/sites", json=a_site(id="A"))
+            answers = [
+                await http.post("/plans", json={"site_id": "A", **more})
+                for more in ({"time_limit": "PT2S"}, {})
+            ]
+            async with house.db.read() as session:
+                asked = [row.time_limit_s for row in await session.scalars(sa.select(PlanRequest))]
+        await house.stop()
+        return [(answer.status_code, answer.json()) for answer in answers], asked
+
+    (refused, taken), asked = run_virtually(ask())
+    assert refused[0] == 422
+    assert refused[1]["errors"] == [
+        {"field": "/time_limit", "detail": "plans of a replay have none, so that it repeats"}
+    ]
+    assert (taken[0], taken[1]["time_limit_s"]) == (202, None)
+    assert set(asked) <= {None}
 
 
 async def test_the_end_of_a_search_holds_up_nobody(
