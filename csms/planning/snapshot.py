@@ -30,7 +30,7 @@ from csms.planning.equipment import LeftOut, equipped, left_out, taper_wh
 from csms.planning.lowered import under_grid_limits
 from csms.planning.outside import Outside, look_outside, merged
 from csms.planning.queries import Rows
-from csms.planning.staffed import moved_by_staff, was_forgotten, with_staff
+from csms.planning.staffed import brought_by_staff, moved_by_staff, was_forgotten, with_staff
 from csms.planning.urgency import read_promises
 from csms.stations.rules import rated_power_w
 from models.tables.booking import Booking as BookingRow
@@ -131,7 +131,9 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
     evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
     vehicles = _without_double_plugs(vehicles, evse_sites)
     evses = {evse.id: evse for site in sites for evse in site.evses}
-    promises = read_promises(rows.bookings, grid, now, vehicles, evses, rows.caution.margins)
+    brought = brought_by_staff(vehicles, evses, sites, rows, now)
+    margins = rows.caution.margins
+    promises = read_promises(rows.bookings, grid, now, vehicles, evses, margins, brought)
     problem = Problem(
         start=grid.start,
         step_minutes=STEP_MINUTES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ from models.timeline import StepGrid, format_rfc3339
 from scheduler.explaining import explain_moves
 from scheduler.explaining.picture import Number, Reason
 from scheduler.plan import Plan
-from scheduler.problem import Problem, Site, Vehicle
+from scheduler.problem import Evse, Problem, Site, Vehicle
 
 ORDERED_AHEAD = timedelta(hours=12)
 """What is to be moved later will be planned anew some fifty times before."""
@@ -65,6 +65,39 @@ def moved_by_staff(cars: Iterable[Vehicle], rows: Rows, now: datetime) -> tuple[
             )
         found.append(changed)
     return tuple(found)
+
+
+def brought_by_staff(
+    cars: Iterable[Vehicle],
+    evses: Mapping[str, Evse],
+    sites: Iterable[Site],
+    rows: Rows,
+    now: datetime,
+) -> dict[str, Vehicle]:
+    """Returns cars that get nothing where they stand, as if they came back when staff comes next.
+
+    They get nothing because their outlet is out of service, or because nobody has plugged them in.
+    At other sites than those whose staff moves cars they are left out.
+    """
+    there = {site.id: site.move_windows[0][0] for site in sites if site.move_windows}
+    known = {vehicle.id: (vehicle, model) for vehicle, model in rows.vehicles}
+    found: dict[str, Vehicle] = {}
+    for car in cars:
+        if car.site not in there or car.available_from > 0 or car.id in rows.refused:
+            continue
+        vehicle, model = known[car.id]
+        if car.evse is None:
+            gets_nothing = was_forgotten(vehicle, now)
+        else:
+            gets_nothing = any(first <= 0 < last for first, last in evses[car.evse].unavailable)
+        if gets_nothing:
+            found[car.id] = replace(
+                car,
+                evse=None,
+                available_from=max(1, there[car.site]),
+                max_ac_power_w=model.max_ac_power_w,
+            )
+    return found
 
 
 def _windows(row: SiteRow, grid: StepGrid) -> tuple[tuple[int, int], ...]:

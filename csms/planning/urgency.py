@@ -47,6 +47,7 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
     vehicles: Sequence[Vehicle],
     evses: Mapping[str, Evse],
     margins: Mapping[str, Margin],
+    brought: Mapping[str, Vehicle],
 ) -> Promises:
     """Returns the bookings that a plan at `now` has to serve; `rows` come in order of start.
 
@@ -57,6 +58,7 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
         vehicles: all cars, with what they are to be expected to take.
         evses: by their ids.
         margins: what promises keep free, by the site where they begin.
+        brought: by their ids, cars as they will be that staff can still bring to an outlet.
     """
     classes = tuple(sorted({vehicle.vehicle_class for vehicle in vehicles}))
     cars = {vehicle.id: vehicle for vehicle in vehicles}
@@ -65,7 +67,7 @@ def read_promises(  # noqa: PLR0917 - each is another sort of fact
         at_site.setdefault(car.site, []).append(car)
     floors_wh: dict[str, float] = {}
     bookings: list[Booking] = []
-    given = dict(exchanged(rows, grid, now, evses, at_site))
+    given = dict(exchanged(rows, grid, now, evses, at_site, brought))
     before = Before(rows, given)
     for row in rows:
         start_step = max(0, grid.floor(row.start))

@@ -17,6 +17,7 @@ from csms.planning.queries import read_rows
 from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
 from models.tables.booking import Booking
 from models.tables.ledger import Event
+from models.tables.stations import Station
 from models.timeline import format_rfc3339
 from scheduler.plan import Assignment, Plan
 from scheduler.rolling import Made, make_plan
@@ -144,6 +145,54 @@ async def test_a_lame_car_changes_trips_with_one_that_can_make_both(house: RestH
     assert [each["status"] for each in shown] == ["confirmed", "confirmed"]
     reserves = {each.id: each.reserve_km for each in seen.problem.bookings}
     assert reserves[far["id"]] > 0, "the full car has some"
+
+
+async def plugged_in(house: RestHouse) -> None:
+    """Has the outlets of the site give power."""
+    async with house.db.write(house.clock, house.services.ids) as work:
+        station = await work.session.get_one(Station, "CP-A")
+        station.online, station.last_seen = True, house.clock.now()
+
+
+async def test_no_later_promise_is_broken_for_a_lame_car(house: RestHouse) -> None:
+    """The full car could make the far trip, but not the one that it is promised for after that."""
+    await house.fleet("car-1", "car-2")
+    trips = [(1.75, 2.75, 55), (2.75, 1.0, 20), (5.0, 1.0, 62)]
+    far, near, later = [
+        await house.post(
+            "/bookings", a_trip(START + timedelta(hours=start), hours=hours, distance_km=km)
+        )
+        for start, hours, km in trips
+    ]
+    lame, other = far["vehicle_id"], near["vehicle_id"]
+    assert later["vehicle_id"] == other
+    await plugged_in(house)
+    await house.post(f"/vehicles/{lame}/state", {"soc_pct": 30, "plugged_evse": None}, 200)
+    await house.clock.advance_to(START + timedelta(minutes=40))
+    seen = await snapshot(house)
+    await published(house, seen, planned(seen))
+    shown = [await house.get(f"/bookings/{each['id']}") for each in (far, near, later)]
+    assert [each["status"] for each in shown] == ["at_risk", "confirmed", "confirmed"]
+
+
+async def test_a_car_that_staff_is_to_bring_is_waited_for(house: RestHouse) -> None:
+    await house.fleet("car-1", "car-2")
+    far = await house.post("/bookings", a_trip(START + timedelta(hours=4), distance_km=50))
+    near = await house.post("/bookings", a_trip(START + timedelta(hours=4.5), distance_km=20))
+    lame = {"soc_pct": 26, "plugged_evse": None}
+    await house.post(f"/vehicles/{far['vehicle_id']}/state", lame, 200)
+    await plugged_in(house)
+    await house.clock.advance_to(START + timedelta(minutes=40))
+    changed = await snapshot(house)
+    await house.patch("/sites/A", {"move_price": "0.50"})
+    waited = await snapshot(house)
+    reserves = [
+        {each.id: each.reserve_km for each in seen.problem.bookings} for seen in (changed, waited)
+    ]
+    assert reserves[0][near["id"]] < reserves[1][near["id"]], "the other trip keeps its car"
+    plan = planned(waited)
+    assert {each.booking for each in plan.assignments} == {far["id"], near["id"]}
+    assert far["vehicle_id"] in [move.vehicle for move in plan.moves]
 
 
 async def test_who_stands_there_gets_the_car_of_who_can_do_with_the_lame_one(
