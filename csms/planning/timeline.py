@@ -6,6 +6,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -58,6 +59,11 @@ class _Site(msgspec.Struct):
     pv_used_w: list[float]
 
 
+class _Stay(msgspec.Struct):
+    site: str
+    evse: str | None
+
+
 class _Charging(msgspec.Struct):
     evse: str
     from_step: int
@@ -74,6 +80,50 @@ class _Document(msgspec.Struct):
     sites: list[_Site]
     charging: list[_Charging]
     flexible: list[_Flexible] = []
+
+
+class _Outlook(msgspec.Struct):
+    stays: list[_Stay]
+    charging: list[_Charging]
+    sites: list[_Site]
+    unserved: list[Any]
+
+
+def outlook(plan: Plan, now: datetime, steps: int) -> dict[str, Any]:
+    """Returns what a plan means to do at each site from now on, in short.
+
+    Args:
+        plan: as it is stored; its problem is not read.
+        now: within the first step shown.
+        steps: how many at most.
+    """
+    document = msgspec.json.decode(plan.document, type=_Outlook)
+    grid = StepGrid(plan.start, plan.step_minutes, plan.steps)
+    first = min(max(0, grid.floor(now)), grid.steps)
+    last = min(first + steps, grid.steps)
+    site_of = {stay.evse: stay.site for stay in document.stays}
+    cars_w = {site.id: [0.0] * (last - first) for site in document.sites}
+    for entry in document.charging:
+        if entry.power_w > 0 and entry.evse in site_of:
+            series = cars_w[site_of[entry.evse]]
+            for step in range(max(first, entry.from_step), min(last, entry.to_step)):
+                series[step - first] += entry.power_w
+    return {
+        "plan_id": plan.id,
+        "created_at": plan.created_at,
+        "status": plan.status,
+        "unserved": len(document.unserved),
+        "start": grid.instant(first),
+        "step_minutes": grid.step_minutes,
+        "sites": [
+            {
+                "site_id": site.id,
+                "cars_w": [*map(_watts, cars_w[site.id])],
+                "pv_used_w": [*map(_watts, site.pv_used_w[first:last])],
+            }
+            for site in document.sites
+        ],
+    }
 
 
 def timeline(plan: Plan, site_id: str | None) -> list[Row]:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from csms.ledger.work import ReadSession
 from csms.planning.queries import current_plan
-from csms.planning.timeline import documents, table, timeline
+from csms.planning.timeline import documents, outlook, table, timeline
 from csms.web.documents import Shown
 from csms.web.identity import CallerNow
 from csms.web.reply import reply
@@ -62,6 +62,36 @@ class TimelineShown(Shown):
     """Site by site, in the order of time."""
 
 
+class SiteOutlookShown(Shown):
+    """What a plan means to do at a site; one value per step, means in W."""
+
+    site_id: str
+    cars_w: list[float]
+    """Into cars; what some give beside that is not taken off."""
+    pv_used_w: list[float]
+
+
+class OutlookShown(Shown):
+    """A plan in short, from the step that runs on."""
+
+    plan_id: str
+    created_at: AwareDatetime
+    status: str
+    unserved: int
+    """Bookings without a car."""
+    start: AwareDatetime
+    step_minutes: int
+    sites: list[SiteOutlookShown]
+
+
+class OutlookQuery(BaseModel):
+    """How far to look."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hours: Annotated[int, Field(ge=1, le=48)] = 24
+
+
 class TimelineQuery(BaseModel):
     """What to show of a plan, and how."""
 
@@ -69,6 +99,24 @@ class TimelineQuery(BaseModel):
 
     site_id: Annotated[str, Field(max_length=64)] | None = None
     format: Literal["json", "csv"] = "json"
+
+
+@router.get("/plans/current/outlook", response_model=OutlookShown, dependencies=[may("read")])
+async def show_outlook(
+    request: Request, caller: CallerNow, query: Annotated[OutlookQuery, Query()]
+) -> Response:
+    """Show in short what the plan in force does at each site in the next hours: sun and cars.
+
+    A whole plan of thousands of cars has 10 MB.
+    """
+    services = services_of(request)
+    async with services.db.read() as session:
+        row = await current_plan(session, tenant=caller.tenant)
+    if row is None:
+        raise NotFound("there is no plan yet")
+    steps = query.hours * 60 // row.step_minutes
+    read = partial(outlook, row, services.clock.now(), steps)
+    return reply(read() if services.db.inline else await asyncio.to_thread(read))
 
 
 @router.get(

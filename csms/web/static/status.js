@@ -8,7 +8,6 @@ const READ_ANEW_EVERY_MS = 300000;
 const CLOCK_EVERY_MS = 10000;
 const SVG = "http://www.w3.org/2000/svg";
 const LIVE = ["late", "active", "at_risk", "confirmed"];
-const STEPS_SHOWN = 96;
 let key = new URLSearchParams(location.hash.slice(1)).get("key") || sessionStorage.getItem("key");
 
 const house = {
@@ -58,7 +57,7 @@ const keyed = (items, name) => new Map(items.map((each) => [each[name], each]));
 async function readAll() {
   house.clock = await ask("/clock");
   const [sites, stations, vehicles, transactions, plan, ahead, late] = await Promise.all([
-    all("/sites"), all("/stations"), all("/vehicles"), all("/transactions?open=true"), ask("/plans/current"),
+    all("/sites"), all("/stations"), all("/vehicles"), all("/transactions?open=true"), ask("/plans/current/outlook?hours=24"),
     ask(`/bookings?from=${encodeURIComponent(house.clock.now)}&sort=start&limit=200`), all("/bookings?status=late"),
   ]);
   Object.assign(house, {
@@ -95,7 +94,7 @@ let reading = false;
 async function readPlan() {
   if (reading) return;
   reading = true;
-  try { house.plan = await ask("/plans/current"); } catch { /* the next plan comes soon */ }
+  try { house.plan = await ask("/plans/current/outlook?hours=24"); } catch { /* the next plan comes soon */ }
   reading = false;
   drawSoon();
 }
@@ -130,20 +129,13 @@ function tile(number, label) {
 
 function planStrip(site) {
   const plan = house.plan;
-  const mine = plan && (plan.sites || []).find((each) => each.id === site.id);
+  const mine = plan && (plan.sites || []).find((each) => each.site_id === site.id);
   if (!mine) return null;
   const now = new Date(house.clock.now);
   const first = Math.max(0, Math.floor((now - new Date(plan.start)) / (plan.step_minutes * 60000)));
-  const steps = Math.min(STEPS_SHOWN, plan.steps - first);
+  const [cars, sun] = [mine.cars_w, mine.pv_used_w];
+  const steps = cars.length - first;
   if (steps < 2) return null;
-  const evses = new Set();
-  for (const stay of plan.stays) if (stay.site === site.id && stay.evse) evses.add(stay.evse);
-  const cars = new Array(plan.steps).fill(0);
-  for (const entry of plan.charging) {
-    if (!evses.has(entry.evse)) continue;
-    for (let step = entry.from_step; step < entry.to_step; step += 1) cars[step] += Math.max(0, entry.power_w);
-  }
-  const sun = mine.pv_used_w;
   const most = Math.max(1000, ...cars.slice(first, first + steps), ...sun.slice(first, first + steps));
   const steplike = (values) => {
     let path = "M 0 40";
@@ -266,7 +258,7 @@ function draw() {
   live.sort((a, b) => LIVE.indexOf(a.status) - LIVE.indexOf(b.status) || a.start.localeCompare(b.start));
   const [stations, cars, transactions] = [[...house.station.values()], [...house.vehicle.values()], [...house.transaction.values()]];
   byId("now").textContent = new Date(clock.now).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) + (clock.mode === "simulated" ? " (simulated)" : "");
-  const unserved = plan ? plan.unserved.length : 0;
+  const unserved = plan ? plan.unserved : 0;
   byId("tiles").replaceChildren(
     tile(kilowatts(sum([...house.measured.values()], (each) => each.pv_power_w)), "sun"),
     tile(kilowatts(sum(transactions, (each) => each.power_w)), `into ${transactions.filter((each) => each.power_w > 50).length} cars`),

@@ -99,12 +99,13 @@ async def test_no_visit_is_ordered_where_it_costs_more_than_it_saves(small: Equi
 
 
 async def test_the_status_page_lists_what_staff_is_to_do(small: EquippedHouse) -> None:
-    plan = await small.plan()
-    asked = ("/clock", "/sites", "/stations", "/vehicles", "/moves")
+    await small.plan()
+    asked = ("/clock", "/sites", "/stations", "/vehicles", "/moves", "/plans/current/outlook")
     answers = {path: await small.rest.get(path) for path in asked}
-    answers["/plans/current"] = plan
     shown = page_shows(answers)
     assert not shown["hidden"]
+    assert shown["tiles"][-1] == f"last plan: {answers['/plans/current/outlook']['status']}"
+    assert "/plans/current" not in shown["asked"], "which is long"
     (line,) = shown["moves"]
     assert line[1:4] == ["car-1", "CP-1/1", "CP-1/2"]
     assert line[-1].startswith("It visits the fast charger CP-1/2")
@@ -112,7 +113,7 @@ async def test_the_status_page_lists_what_staff_is_to_do(small: EquippedHouse) -
 
 
 def page_shows(answers: dict[str, Any]) -> dict[str, Any]:
-    """Returns the table of moves as the page's script fills it with these answers."""
+    """Returns what the page's script shows with these answers, and what it asks for."""
     script = files("csms.web") / "static" / "status.js"
     done = subprocess.run(
         [shutil.which("node") or Path(sys.executable).with_name("node"), PAGE, str(script)],

@@ -237,6 +237,30 @@ async def test_a_plan_of_the_service_is_judged_offline(
     assert (code, capsys.readouterr().out) == (0, "ok: no rule is broken\n")
 
 
+async def test_a_plan_is_shown_in_short_for_who_draws_it(stepped_house: RestHouse) -> None:
+    house = stepped_house
+    await house.get("/plans/current/outlook", 404)
+    await furnished(house)
+    await house.site(id="B")
+    plan_id = await plan_made(house)
+    await house.post("/clock", {"advance_to": format_rfc3339(START + timedelta(minutes=40))}, 200)
+    told = await house.get("/plans/current/outlook", hours=3)
+    whole = await house.get("/plans/current")
+    assert (told["plan_id"], told["status"]) == (plan_id, whole["status"])
+    assert told["unserved"] == len(whole["unserved"])
+    assert (told["start"], told["step_minutes"]) == ("2026-06-15T06:30:00Z", 15)
+    for site in told["sites"]:
+        steps = await house.get("/plans/current/timeline", site_id=site["site_id"])
+        part = steps["items"][2:14]
+        assert site["cars_w"] == [each["cars_w"] for each in part]
+        assert site["pv_used_w"] == [each["pv_used_w"] for each in part]
+    assert any(told["sites"][0]["cars_w"])
+    assert [each["site_id"] for each in told["sites"]] == ["A", "B"]
+    day = await house.get("/plans/current/outlook")
+    assert len(day["sites"][0]["cars_w"]) == 96
+    await house.get("/plans/current/outlook", 422, hours=49)
+
+
 async def test_prices_of_a_megawatt_hour_are_noticed_and_not_planned_with(
     stepped_on_both: RestHouse,
 ) -> None:
