@@ -125,11 +125,9 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
         )
         for site in rows.sites
     ]
-    dealt = dealt_by_need(bare, vehicles, rows, grid)
-    owned = equipped(dealt, rows, boxes, now=now, grid=grid)
+    owned = equipped(dealt_by_need(bare, vehicles, rows, grid), rows, boxes, now=now, grid=grid)
     sites = with_staff(with_shares(owned, rows), rows, grid)
-    evse_sites = {evse.id: site.id for site in sites for evse in site.evses}
-    vehicles = _without_double_plugs(vehicles, evse_sites)
+    vehicles = _without_double_plugs(vehicles, {e.id: s.id for s in sites for e in s.evses})
     evses = {evse.id: evse for site in sites for evse in site.evses}
     brought = brought_by_staff(vehicles, evses, sites, rows, now)
     margins = rows.caution.margins
