@@ -41,8 +41,9 @@ BUSY_TIMEOUT_S = 5.0
 _INLINE_TIMEOUT_S = 0.2
 """In line, waiting stops everything."""
 _READERS = 8
-_LONG = 256
-"""To read a list from fewer characters takes no longer than to look it up."""
+_REMEMBERED = range(256, 16_384)
+"""Lists of so many characters are remembered: shorter ones are read as fast as they are looked up,
+longer ones take too much memory."""
 _POSTGRES_POOL = 10
 COLLIDED = ("40001", "40P01")
 """PostgreSQL's words for changes that can't both be made as they came, but one after the other."""
@@ -395,7 +396,7 @@ def _read_json(text: str) -> Any:
     That one knows what no standard does: what it once wrote (`NaN`, half a pair of surrogates) is
     left to it.
     """
-    if len(text) > _LONG and text[0] == "[" and text.find("[", 1) < 0 and "{" not in text:
+    if len(text) in _REMEMBERED and text[0] == "[" and text.find("[", 1) < 0 and "{" not in text:
         return list(_flat(text))
     return _decoded(text)
 

@@ -41,15 +41,16 @@ class Lines:
         return self._free.pop() if self._free else self._engine.connect()
 
     def give_back(self, line: sa.Connection) -> None:
-        """Takes one back; what is not committed is given up.
+        """Takes one back that a session has ended with.
 
-        After a COMMIT that failed, SQLite is still within the transaction and SQLAlchemy believes
-        that it is over: the write lock would be held for ever.
+        After a COMMIT that failed, SQLite is still within the transaction and SQLAlchemy is not
+        sure: the write lock would be held for ever. Such a connection is closed.
         """
         driver: Any = line.connection.driver_connection
         if driver.in_transaction:
-            driver.rollback()
-        self._free.append(line)
+            self.drop(line)
+        else:
+            self._free.append(line)
 
     def drop(self, line: sa.Connection) -> None:
         """Closes one on which something went wrong."""

@@ -212,6 +212,24 @@ async def test_what_was_read_outlives_its_session(sqlite_url: str, inline: bool)
         assert [site.id for site in sites] == [name for (name,) in names] != []
 
 
+@pytest.mark.parametrize("inline", [False, True])
+async def test_a_commit_that_fails_costs_no_later_one(sqlite_url: str, inline: bool) -> None:
+    async with small_house(sqlite_url, inline=inline) as house:
+        nowhere = {"site_id": "nowhere", "reason": "x", "requested_at": NOON}
+
+        async def written(**row: Any) -> None:
+            async with house.db.write(house.clock, house.ids) as work:
+                # So a row is looked at when all are to be kept, and no earlier.
+                await work.session.execute(sa.text("PRAGMA defer_foreign_keys = ON"))
+                await work.session.execute(sa.insert(PlanRequest).values(**row))
+
+        for _ in range(2):
+            with pytest.raises(IntegrityError):
+                await written(**nowhere)
+        await written(**(nowhere | {"site_id": "A"}))
+        assert [row.site_id for row in await house.rows(PlanRequest)] == ["A"]
+
+
 async def test_a_private_database_goes_when_it_is_closed() -> None:
     house = SmallHouse("sqlite://")
     path = Path(house.db.path)
