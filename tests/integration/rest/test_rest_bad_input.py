@@ -200,7 +200,7 @@ async def test_a_query_says_each_thing_once_and_forwards(small_house: RestHouse)
 async def test_a_filter_that_is_not_there_is_told_which_are(small_house: RestHouse) -> None:
     answer = await small_house.http.get("/api/v1/sites/A/moves?car=1")
     (error,) = answer.json()["errors"]
-    allowed = "cursor, limit, sort, status, updated_since, vehicle_id"
+    allowed = "cursor, language, limit, sort, status, updated_since, vehicle_id"
     assert error == {"field": "/car", "detail": f"is not known here; allowed: {allowed}"}
     red = a_site(colour="red")
     assert (await small_house.post("/sites", red, 422))["errors"][0]["detail"] == (

@@ -20,7 +20,9 @@ TABLES = {
     "/plans/{plan_id}/timeline": "?format=csv",
     "/campaigns/{campaign_id}/report": "?format=csv",
 }
-"""All doors that tell tables, and how they are asked to."""
+"""Doors that tell tables, and how they are asked to."""
+FIGURES = "/simulations/{simulation_id}/figures.csv"
+"""Told of what was played: its tenants are tested beside it (`test_simulations_are_read.py`)."""
 
 
 async def things(house: RestHouse) -> dict[str, str]:
@@ -65,7 +67,7 @@ async def test_no_other_door_tells_a_table(small_house: RestHouse) -> None:
         for each in operations.values()
         if "text/csv" in each["responses"].get("200", {}).get("content", {})
     }
-    assert found == TABLES.keys()
+    assert found == {*TABLES, FIGURES}
 
 
 async def test_a_table_shows_nothing_of_another_tenant(stepped_house: RestHouse) -> None:
