@@ -71,6 +71,8 @@ class _Exchanges:
                 self._trips.setdefault(row.vehicle_id, []).append(row)
         self.cars: dict[str, Vehicle] = {}
         """By the booking that gets the car."""
+        self._as_promised: dict[str, dict[str, float]] = {}
+        """By car, what `_made` says of all that it is promised for, until that changes."""
 
     def find(self, row: BookingRow, near: Sequence[Vehicle]) -> None:
         """Notes a car for a trip whose own can't go, and one for the trip that loses its car to it.
@@ -88,16 +90,13 @@ class _Exchanges:
         if row.id in self.cars or can_go:
             return
         able = [(left_wh, car) for car in near if (left_wh := self._left_wh(car, row)) is not None]
-        free = [
-            each
-            for each in able
-            if not self._in_the_way(each[1], row) and self._keeps_its_word(each[1], row)
-        ]
-        if free:
-            self._give(row, max(free, key=lambda each: (each[0], each[1].id))[1])
+        able.sort(key=lambda each: (each[0], each[1].id), reverse=True)
+        free = (car for _, car in able if not self._in_the_way(car, row))
+        if taken := next((car for car in free if self._keeps_its_word(car, row)), None):
+            self._give(row, taken)
             return
         found = [
-            (min(left_wh, other_wh), car, given, other)
+            (min(left_wh, other_wh), car.id, other.id, given, car, other)
             for left_wh, car in able
             if (given := self._only_one_in_the_way(car, row)) is not None
             and self._keeps_its_word(car, row, without=given)
@@ -105,12 +104,13 @@ class _Exchanges:
             if other.id != car.id
             and not [each for each in self._in_the_way(other, given) if each is not row]
             and (other_wh := self._left_wh(other, given, without=row)) is not None
-            and self._keeps_its_word(other, given, without=row)
         ]
-        if found:
-            _, car, given, other = max(found, key=lambda each: (each[0], each[1].id, each[3].id))
-            self._give(given, other)
-            self._give(row, car)
+        # There may be thousands of pairs; the best one mostly keeps its word.
+        for *_, given, car, other in sorted(found, key=lambda each: each[:3], reverse=True):
+            if self._keeps_its_word(other, given, without=row):
+                self._give(given, other)
+                self._give(row, car)
+                return
 
     def _comes(self, row: BookingRow) -> bool:
         """Returns whether the promised car is brought to the place by a trip before."""
@@ -139,7 +139,9 @@ class _Exchanges:
         """
         promised = self._trips.get(car.id, [])
         kept = [trip for trip in promised if trip is not without]
-        can_wh = self._made(car, promised)
+        if car.id not in self._as_promised:
+            self._as_promised[car.id] = self._made(car, promised)
+        can_wh = self._as_promised[car.id]
         then_wh = self._made(car, sorted([*kept, row], key=lambda trip: trip.start))
         return row.id in then_wh and all(
             then_wh.get(trip.id, -1.0) >= min(can_wh[trip.id], car.min_soc_wh)
@@ -206,7 +208,9 @@ class _Exchanges:
         return None if frozen or others[0].id in self.cars else others[0]
 
     def _give(self, row: BookingRow, car: Vehicle) -> None:
+        self._as_promised.pop(car.id, None)
         if row.vehicle_id:
+            self._as_promised.pop(row.vehicle_id, None)
             self._trips[row.vehicle_id].remove(row)
         self._trips.setdefault(car.id, []).append(row)
         self._trips[car.id].sort(key=lambda trip: trip.start)

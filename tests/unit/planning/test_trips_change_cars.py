@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from csms.planning import exchanges
 from csms.planning.exchanges import exchanged
 from models.tables.booking import Booking
 from models.timeline import StepGrid
@@ -109,3 +110,24 @@ def test_nobody_changes_with_a_car_that_staff_is_still_to_bring(
 ) -> None:
     brought = {} if step is None else {"lame": replace(LAME, available_from=step)}
     assert changed(brought=brought) == (BOTH if made else {})
+
+
+def test_of_many_pairs_that_could_change_few_are_looked_at_with_their_later_trips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+    reckon = exchanges._Exchanges._made
+
+    def counted(self: Any, car: Vehicle, trips: Any) -> dict[str, float]:
+        made.append(car.id)
+        return reckon(self, car, trips)
+
+    monkeypatch.setattr(exchanges._Exchanges, "_made", counted)
+    able = [vehicle(f"full-{n}", soc_wh=14_000.0) for n in range(20)]
+    low = [vehicle(f"low-{n}", soc_wh=5000.0) for n in range(20)]
+    trips = [trip(f"near-{n}", f"full-{n}", (3, 4), 15) for n in range(20)]
+    later = [trip(f"later-{car.id}", car.id, (5, 6), 5) for car in (*able, *low)]
+    found = changed(*trips[1:], *later, near=trips[0], cars=(LAME, *able, *low))
+    # Those that are left with most; of like ones the last by name.
+    assert found == {"far": "full-9", "near-9": "low-9"}
+    assert len(made) <= 2 * len(able) + 2
