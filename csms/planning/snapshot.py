@@ -129,7 +129,7 @@ def snapshot_of(rows: Rows, now: datetime) -> Snapshot:
     sites = with_staff(with_shares(owned, rows), rows, grid)
     vehicles = _without_double_plugs(vehicles, {e.id: s.id for s in sites for e in s.evses})
     evses = {evse.id: evse for site in sites for evse in site.evses}
-    brought = brought_by_staff(vehicles, evses, sites, rows, now)
+    brought = brought_by_staff(vehicles, sites, rows, grid, now)
     margins = rows.caution.margins
     promises = read_promises(rows.bookings, grid, now, vehicles, evses, margins, brought)
     problem = Problem(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from csms.booking.rules import PLUG_IN_WITHIN
+from csms.booking.rules import OPEN, PLUG_IN_WITHIN
 from csms.ledger.work import UnitOfWork
 from csms.moves.actions import Wanted, order_moves
+from csms.planning.exchanges import URGENT_BEFORE
 from csms.planning.queries import Rows
+from models.tables.booking import Booking as BookingRow
 from models.tables.energy import Site as SiteRow
 from models.tables.fleet import Vehicle as VehicleRow
 from models.timeline import StepGrid, format_rfc3339
@@ -68,36 +70,72 @@ def moved_by_staff(cars: Iterable[Vehicle], rows: Rows, now: datetime) -> tuple[
 
 
 def brought_by_staff(
-    cars: Iterable[Vehicle],
-    evses: Mapping[str, Evse],
+    cars: Sequence[Vehicle],
     sites: Iterable[Site],
     rows: Rows,
+    grid: StepGrid,
     now: datetime,
 ) -> dict[str, Vehicle]:
     """Returns cars that get nothing where they stand, as if they came back when staff comes next.
 
     They get nothing because their outlet is out of service, or because nobody has plugged them in.
-    At other sites than those whose staff moves cars they are left out.
+    Each has an outlet to itself that works and that nobody else needs, and no more than its power;
+    who is to leave first has the strongest. Left out are those that hold enough for what they are
+    promised, those for which no outlet is left, and all at sites whose staff moves no cars.
     """
-    there = {site.id: site.move_windows[0][0] for site in sites if site.move_windows}
     known = {vehicle.id: (vehicle, model) for vehicle, model in rows.vehicles}
+    needs = _needs(cars, rows)
+    last = grid.ceil(now + URGENT_BEFORE)
     found: dict[str, Vehicle] = {}
-    for car in cars:
-        if car.site not in there or car.available_from > 0 or car.id in rows.refused:
+    for site in sites:
+        if not site.move_windows:
             continue
-        vehicle, model = known[car.id]
-        if car.evse is None:
-            gets_nothing = was_forgotten(vehicle, now)
-        else:
-            gets_nothing = any(first <= 0 < last for first, last in evses[car.evse].unavailable)
-        if gets_nothing:
-            found[car.id] = replace(
-                car,
-                evse=None,
-                available_from=max(1, there[car.site]),
-                max_ac_power_w=model.max_ac_power_w,
-            )
+        here = [car for car in cars if car.site == site.id and car.available_from == 0]
+        stuck = rows.refused | needs.keys()
+        held = {car.evse for car in here if car.id in stuck}
+        works = [each for each in site.evses if not _is_out(each, last)]
+        free = [each for each in works if each.id not in held]
+        free.sort(key=lambda each: (-each.max_power_w, each.id))
+        dead = {each.id for each in site.evses if _is_out(each, 1)}
+        waits = [
+            (was_forgotten(known[car.id][0], now) or car.evse is not None, needs[car.id], car)
+            for car in here
+            if car.id in needs and (car.evse is None or car.evse in dead)
+        ]
+        # Who has just come back takes an outlet without being brought, and so comes first.
+        waits.sort(key=lambda each: (each[0], each[1], each[2].id))
+        brought = [each for each in waits if not each[0] or each[2].id not in rows.refused]
+        for (by_staff, _, car), evse in zip(brought, free, strict=False):
+            if by_staff:
+                model = known[car.id][1]
+                own_w = model.max_dc_power_w if evse.current_type == "DC" else model.max_ac_power_w
+                found[car.id] = replace(
+                    car,
+                    evse=None,
+                    available_from=max(1, site.move_windows[0][0]),
+                    max_ac_power_w=min(evse.max_power_w, own_w),
+                )
     return found
+
+
+def _needs(cars: Iterable[Vehicle], rows: Rows) -> dict[str, datetime]:
+    """Returns when cars leave next that hold too little for all that they are promised."""
+    trips: dict[str, list[BookingRow]] = {}
+    for row in rows.bookings:
+        if row.vehicle_id and row.status in OPEN:
+            trips.setdefault(row.vehicle_id, []).append(row)
+    return {
+        car.id: promised[0].start
+        for car in cars
+        if (promised := trips.get(car.id))
+        and sum(trip.distance_km for trip in promised) * car.consumption_wh_per_km
+        > car.soc_wh - car.min_soc_wh
+    }
+
+
+def _is_out(evse: Evse, until: int) -> bool:
+    """Returns whether an outlet is out of service in a step before `until`."""
+    return any(first < until and last > 0 for first, last in evse.unavailable)
 
 
 def _windows(row: SiteRow, grid: StepGrid) -> tuple[tuple[int, int], ...]:

@@ -17,7 +17,7 @@ from csms.planning.queries import read_rows
 from csms.planning.snapshot import HORIZON, Snapshot, snapshot_of
 from models.tables.booking import Booking
 from models.tables.ledger import Event
-from models.tables.stations import Station
+from models.tables.stations import Connector, Station
 from models.timeline import format_rfc3339
 from scheduler.plan import Assignment, Plan
 from scheduler.rolling import Made, make_plan
@@ -193,6 +193,26 @@ async def test_a_car_that_staff_is_to_bring_is_waited_for(house: RestHouse) -> N
     plan = planned(waited)
     assert {each.booking for each in plan.assignments} == {far["id"], near["id"]}
     assert far["vehicle_id"] in [move.vehicle for move in plan.moves]
+
+
+async def test_a_car_that_staff_can_bring_to_no_outlet_is_not_waited_for(house: RestHouse) -> None:
+    await house.fleet("car-1", "car-2")
+    far = await house.post("/bookings", a_trip(START + timedelta(hours=4), distance_km=50))
+    near = await house.post("/bookings", a_trip(START + timedelta(hours=4.5), distance_km=20))
+    lame = {"soc_pct": 26, "plugged_evse": None}
+    await house.post(f"/vehicles/{far['vehicle_id']}/state", lame, 200)
+    await plugged_in(house)
+    await house.patch("/sites/A", {"move_price": "0.50"})
+    await house.clock.advance_to(START + timedelta(minutes=40))
+    async with house.db.write(house.clock, house.services.ids) as work:
+        dead: dict[str, Any] = {"connector_id": 1, "status": "Faulted", "status_at": work.now}
+        for evse_id in (1, 2):
+            work.session.add(Connector(station="CP-A", evse_id=evse_id, **dead))
+    plan = planned(await snapshot(house))
+    assert {each.booking: each.vehicle for each in plan.assignments} == {
+        far["id"]: near["vehicle_id"],
+        near["id"]: far["vehicle_id"],
+    }
 
 
 async def test_who_stands_there_gets_the_car_of_who_can_do_with_the_lame_one(
