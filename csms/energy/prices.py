@@ -42,6 +42,8 @@ PER_EUR = {
 are not judged."""
 
 Floats = npt.NDArray[np.float64]
+_AT_ONCE = 8
+"""Series that are read in one go where the newest ones are doubted."""
 _TICK = timedelta(microseconds=1)
 _TICKS_PER_MINUTE = timedelta(minutes=1) // _TICK
 
@@ -60,12 +62,47 @@ async def prices_between(
 ) -> Sequence[PriceSeries]:
     """Returns the series of sites that speak of `[start, end)`, in the order of their issue.
 
-    The one that a site issued last is there in any case: its currency is the site's. All others
-    stay unread, since prices that come daily would make each plan read hundreds after a year. Those
-    that are doubted are left out.
+    Those that are doubted are left out. Of the others, the one that a site issued last is there in
+    any case: its currency is the site's. All others stay unread, since prices that come daily would
+    make each plan read hundreds after a year.
     """
     asked = {"sites": list(site_ids), "from": start, "until": end}
-    return [each for each in await session.scalars(_BETWEEN, asked) if not doubts_of(each)]
+    found = (await session.scalars(_BETWEEN, asked)).all()
+    good = {each.id: each for each in found if not doubts_of(each)}
+    newest = {each.site_id: each for each in found}
+    for last in newest.values():
+        if doubts_of(last):
+            trusted = await _newest_trusted(session, last)
+            good.update({each.id: each for each in trusted})
+    return sorted(good.values(), key=lambda each: (each.issued_at, each.id))
+
+
+async def _newest_trusted(session: AsyncSession, doubted: PriceSeries) -> list[PriceSeries]:
+    """Returns the last series of a site before a doubted one that is not doubted; none, if none is.
+
+    What is doubted depends on a median and the currency, which no database reckons alike.
+    """
+    before: PriceSeries | None = doubted
+    while before is not None:
+        asked = {"site": before.site_id, "issued_at": before.issued_at, "id": before.id}
+        read = (await session.scalars(_BEFORE, asked)).all()
+        for each in read:
+            if not doubts_of(each):
+                return [each]
+        before = read[-1] if read else None
+    return []
+
+
+def _before() -> sa.Select[PriceSeries]:
+    issued_at = sa.bindparam("issued_at", type_=PriceSeries.issued_at.type)
+    earlier = sa.and_(PriceSeries.issued_at == issued_at, PriceSeries.id < sa.bindparam("id"))
+    return (
+        sa.select(PriceSeries)
+        .where(PriceSeries.site_id == sa.bindparam("site"))
+        .where((PriceSeries.issued_at < issued_at) | earlier)
+        .order_by(PriceSeries.issued_at.desc(), PriceSeries.id.desc())
+        .limit(_AT_ONCE)
+    )
 
 
 def _between() -> sa.Select[PriceSeries]:
@@ -91,7 +128,7 @@ def _between() -> sa.Select[PriceSeries]:
     )
 
 
-_BETWEEN = _between()
+_BETWEEN, _BEFORE = _between(), _before()
 
 
 def doubts_of(series: PriceSeries) -> list[dict[str, str]]:

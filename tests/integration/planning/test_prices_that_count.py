@@ -12,7 +12,9 @@ from tests.builders.small_house import NOON, small_house
 DAY = timedelta(days=1)
 
 
-def series(name: str, site: str, start: datetime, *, issued: int, steps: int = 24) -> PriceSeries:
+def series(
+    name: str, site: str, start: datetime, *, issued: int, steps: int = 24, price: str = "0.2"
+) -> PriceSeries:
     return PriceSeries(
         id=name,
         site_id=site,
@@ -20,7 +22,7 @@ def series(name: str, site: str, start: datetime, *, issued: int, steps: int = 2
         start=start,
         step_minutes=60,
         currency="EUR",
-        import_price_per_kwh=["0.2"] * steps,
+        import_price_per_kwh=[price] * steps,
         export_price_per_kwh=["0.1"] * steps,
         ends_at=start + timedelta(hours=steps),
     )
@@ -56,3 +58,20 @@ async def test_only_prices_of_the_time_and_the_newest_of_a_site_are_read(databas
             found = await prices_between(session, ["A", "B"], NOON, NOON + 2 * DAY)
         names = [each.id for each in found]
         assert names == ["newest-of-b", "since-long", "begins-last", "newest"]
+
+
+async def test_a_series_that_is_doubted_does_not_hide_the_last_good_one(database_url: str) -> None:
+    async with small_house(database_url) as house:
+        await house.add(
+            series("older", "A", NOON - 9 * DAY, issued=1),
+            series("good", "A", NOON - 8 * DAY, issued=2),
+            *(series(f"odd-{n:02}", "A", NOON, issued=3 + n, price="95") for n in range(20)),
+            series("at-once", "A", NOON, issued=22, price="95"),
+        )
+        async with house.db.read() as session:
+            found = await prices_between(session, ["A"], NOON, NOON + 2 * DAY)
+            assert [each.id for each in found] == ["good"]
+        await house.add(series("back", "A", NOON, issued=0))
+        async with house.db.read() as session:
+            found = await prices_between(session, ["A"], NOON, NOON + 2 * DAY)
+            assert [each.id for each in found] == ["back", "good"], "whose currency counts"
