@@ -109,7 +109,8 @@ def told_kept(
 ) -> list[dict[str, Any]]:
     """Returns the reasons of a booking, told like `told_answer`.
 
-    What an older version has stored comes with its English words and without numbers.
+    What an older version has stored comes with its English words and without numbers, what a newer
+    one has stored and this one has no sentence for with its English words and its numbers.
 
     Args:
         kept: as they are stored.
@@ -123,9 +124,17 @@ def told_kept(
             code, _, words = each.partition(": ")
             found.append({"code": code, "numbers": {}, "sentence": words})
         else:
-            code = str(each["says"]).partition(".")[0]
-            found += teller.reasons([Reason(code, each["numbers"], each["says"])])
+            found += _told_again(each, teller)
     return found + teller.reasons(_bound(bound_by, probability))
+
+
+def _told_again(kept: Mapping[str, Any], teller: Teller) -> list[dict[str, Any]]:
+    code = str(kept["says"]).partition(".")[0]
+    try:
+        return teller.reasons([Reason(code, kept["numbers"], kept["says"])])
+    except KeyError:  # no such sentence here, or one with other numbers
+        words = str(kept["words"]).removeprefix(f"{code}: ")
+        return [{"code": code, "numbers": kept["numbers"], "sentence": words}]
 
 
 def _bound(bound_by: str | None, probability: float | None) -> list[Reason]:
