@@ -43,7 +43,7 @@ from csms.web.documents import (
 )
 from csms.web.etag import check_if_match
 from csms.web.identity import Caller, CallerNow
-from csms.web.language import CallersLanguage, LanguageQuery, language_of
+from csms.web.language import CallersLanguage, LanguageQuery, ReadersLanguage, language_of
 from csms.web.paging import LIMIT_MAX, Filter, KeptQuery, filtered, kept_page
 from csms.web.problem import bad_field
 from csms.web.reply import no_content, reply, reply_page
@@ -350,7 +350,7 @@ async def _listed(
 
 @router.get("/bookings/{booking_id}", response_model=BookingShown, dependencies=[may("read")])
 async def show_booking(
-    session: Reading, caller: CallerNow, booking_id: str, language: CallersLanguage
+    session: Reading, caller: CallerNow, booking_id: str, language: ReadersLanguage
 ) -> Response:
     """Show one booking."""
     row = await find(session, booking_id, tenant=caller.tenant)

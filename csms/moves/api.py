@@ -13,7 +13,7 @@ from csms.moves.actions import MOVES, finish_move, refuse_move
 from csms.moves.queries import MoveShown, move_resource
 from csms.web.documents import Document, Text
 from csms.web.identity import CallerNow
-from csms.web.language import CallersLanguage, LanguageQuery, language_of
+from csms.web.language import CallersLanguage, LanguageQuery, ReadersLanguage, language_of
 from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.reply import reply, reply_page
 from csms.web.route import api_router, may
@@ -98,7 +98,7 @@ async def get_move(
     caller: CallerNow,
     site_id: str,
     move_id: str,
-    language: CallersLanguage,
+    language: ReadersLanguage,
 ) -> Response:
     """Show a move, and why it is wanted."""
     row = _here(await find_row(session, MoveOrder, move_id, caller.tenant), site_id)

@@ -36,7 +36,7 @@ from csms.simulations.rules import DAYS_MAX, Span, span_of, too_large
 from csms.web.documents import Document, Instant, Name
 from csms.web.etag import check_if_match
 from csms.web.identity import CallerNow
-from csms.web.language import CallersLanguage, spoken_headers
+from csms.web.language import ReadersLanguage, spoken_headers
 from csms.web.paging import ListQuery, fetch_page, filtered
 from csms.web.problem import VARIANT, bad_field
 from csms.web.reply import no_content, reply, reply_page
@@ -155,7 +155,7 @@ async def get_simulation_report(
     session: Reading,
     caller: CallerNow,
     simulation_id: str,
-    language: CallersLanguage,
+    language: ReadersLanguage,
 ) -> Response:
     """Show what a simulation came to on one page, as HTML for people, in their language."""
     row = await find_row(session, Simulation, simulation_id, caller.tenant)

@@ -23,12 +23,25 @@ def language_of(request: Request, asked: Language | None = None) -> Language:
     return asked or accepted_language(request.headers.get("accept-language"))
 
 
-async def callers_language(request: Request, query: Annotated[LanguageQuery, Query()]) -> Language:
-    """Returns the language of a request that says nothing else in its query."""
+class _LanguageOfChange(LanguageQuery):
+    """In which language; null: as `Accept-Language` says, else English."""
+
+    # What changes something never refused what it does not know in a query: clients rely on it.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+async def _readers(request: Request, query: Annotated[LanguageQuery, Query()]) -> Language:
     return language_of(request, query.language)
 
 
-CallersLanguage = Annotated[Language, Depends(callers_language, scope="function")]
+async def _callers(request: Request, query: Annotated[_LanguageOfChange, Query()]) -> Language:
+    return language_of(request, query.language)
+
+
+ReadersLanguage = Annotated[Language, Depends(_readers, scope="function")]
+"""The language of a GET that says nothing else in its query."""
+CallersLanguage = Annotated[Language, Depends(_callers, scope="function")]
+"""The language of a request that changes something or asks by a body."""
 
 
 def spoken_headers(language: str) -> dict[str, str]:
