@@ -52,14 +52,16 @@ class InsideClient(httpx.AsyncClient):
         self, method: str, path: str, content: bytes, headers: Mapping[str, str]
     ) -> httpx.Response:
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        if content or method in {"POST", "PUT", "PATCH"}:
+        given = {name for name, _ in raw}
+        always = [each for each in self._always if each[0] not in given]
+        if b"content-length" not in given and (content or method in {"POST", "PUT", "PATCH"}):
             raw.append((b"content-length", str(len(content)).encode()))
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": method,
-            "headers": self._always + raw,
+            "headers": always + raw,
             "scheme": "http",
             "path": path,
             "raw_path": path.encode(),

@@ -42,6 +42,8 @@ class Echo:
         ("GET", "/api/v1/nothing", {"params": None}),
         ("POST", "/api/v1/bookings", {"content": b'{"n": 1}', "headers": {"Content-Type": "a/b"}}),
         ("POST", "/api/v1/bookings/1/start", {}),
+        ("GET", "/api/v1/sites", {"headers": {"authorization": "Bearer y", "Host": "other"}}),
+        ("POST", "/api/v1/sites", {"content": b"{}", "headers": {"Content-Length": "2"}}),
         ("PATCH", "/api/v1/cars/x", {"content": b""}),
         ("GET", "/api/v1/plans?limit=5", {}),
         ("GET", "/api/v1/plans", {"params": {"limit": "5", "from": "2026-06-15T12:00:00+02:00"}}),
