@@ -20,6 +20,20 @@ from simulators.scorecard import STEP_MINUTES
 STEPS_PER_DAY = 24 * 60 // STEP_MINUTES
 BOOKINGS_MAX = 50_000
 LATE_MAX_MINUTES = 50_000
+ODD = "odd."
+"""How counts of what was not drawn as it is stored begin."""
+ODDITIES = (
+    "batteries_emptied",
+    "batteries_of_one_way",
+    "loads_with_store",
+    "peak_or_co2_prices",
+    "phase_limits",
+    "stations_of_unknown_version",
+    "stations_with_unlike_evses",
+    "stations_without_evse",
+    "stations_without_safe_limit",
+)
+"""What there are words for, after `ODD`."""
 Price = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 Steps = tuple[NotNegative, ...]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=LATE_MAX_MINUTES)]
@@ -96,9 +110,19 @@ def mistakes_of_past(
         if past is not None:
             found += _short(past, steps, f"/sites/{index}/history")
     if history is not None:
+        found += _unknown_oddities(history.counts)
         for index, booking in enumerate(history.bookings):
             found += _odd(booking, sites, f"/history/bookings/{index}")
     return found
+
+
+def _unknown_oddities(counts: Mapping[str, float]) -> Iterator[FieldError]:
+    """Refuses what a report would have to tell and has no words for."""
+    for name in counts:
+        if name.startswith(ODD) and name.removeprefix(ODD) not in ODDITIES:
+            known = ", ".join(f"{ODD}{each}" for each in ODDITIES)
+            detail = f"unknown count {name[:40]!r}, must be one of {known}"
+            yield FieldError("/history/counts", detail)
 
 
 def _short(past: SiteHistory, steps: int, where: str) -> Iterator[FieldError]:

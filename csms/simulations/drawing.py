@@ -23,7 +23,7 @@ from csms.energy.prices import (
     StepPrices,
     step_prices,
 )
-from csms.readable.comparisons.facts import ODD, SOC_TOLD
+from csms.readable.comparisons.facts import SOC_TOLD
 from csms.simulations.drawn_places import (
     Places,
     draw_kinds,
@@ -40,7 +40,7 @@ from models.errors import BadInput, FieldError
 from models.tables.energy import PriceSeries, Site
 from models.timeline import StepGrid, format_rfc3339
 from simulators.changed_past import roof_clear_w
-from simulators.past import History, SiteHistory
+from simulators.past import ODD, History, SiteHistory
 from simulators.scenario import Demand, Prices, Scenario, Sky, scenario_of
 from simulators.sun import Spot
 

@@ -11,15 +11,13 @@ from typing import Any
 import msgspec
 
 from simulators.changes import Changes, OtherPrices, Renovation
-from simulators.past import History
+from simulators.past import ODD, History
 from simulators.scenario import Scenario, SiteSpec
 
 FEW_DAYS = 7
 """Fewer than a week are said to be few."""
 SOC_TOLD = "soc_told"
 """Among the counts of a history: whether anybody told how full cars were. Older ones lack it."""
-ODD = "odd."
-"""How counts of what was not drawn as it is stored begin."""
 _COUNTED = (
     "bookings_under_way",
     "bookings_asked_before",

@@ -15,7 +15,7 @@ from csms.readable.speech import Speech
 from scheduler.explaining.words import LANGUAGES, Language
 from simulators.amounts import Weather
 from simulators.changes import Planner, changes_of
-from simulators.past import History
+from simulators.past import ODD, ODDITIES, History
 from tests.builders.comparisons import battery, compared, renovated, site
 from tests.builders.truths import SCENARIO, SPEC, booking_truth
 
@@ -145,6 +145,12 @@ def test_days_that_have_been_are_told_from_their_counts(language: Language) -> N
     assert number in text
     assert speech.say("odd.phase_limits") in text
     assert speech.say("odd.batteries_emptied") not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_oddity_that_a_file_may_count_has_words(language: Language) -> None:
+    known = {code for code in TABLES[language] if code.startswith(ODD)}
+    assert known == {f"{ODD}{name}" for name in ODDITIES}
 
 
 def test_days_that_an_older_version_has_drawn_stay_as_written() -> None:

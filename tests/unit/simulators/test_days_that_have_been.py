@@ -149,6 +149,14 @@ def test_a_wrong_history_is_refused_with_its_place(
     assert word in error.detail
 
 
+def test_a_count_that_no_report_has_words_for_is_refused() -> None:
+    wrong = document()
+    wrong["history"]["counts"] = {"odd.phase_limits": 1, "odd.x": 1, "trips": 3, "later": 4}
+    with pytest.raises(BadInput, match=r"unknown count 'odd\.x', must be one of odd\.batter") as no:
+        scenario_of(wrong, source="corner")
+    assert [each.field for each in no.value.errors] == ["/history/counts"]
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
