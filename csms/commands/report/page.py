@@ -17,6 +17,7 @@ from rich.text import Text
 from csms.commands.report.figures import write_json
 from csms.commands.report.reasons import explained
 from csms.commands.report.words import (
+    booked,
     happenings,
     headline,
     policy_row,
@@ -95,25 +96,37 @@ def show_report(report: Mapping[str, Any], language: Language = "en", *, as_json
 def print_table(report: Mapping[str, Any], console: Console, language: Language = "en") -> None:
     """Prints the policies and what happened to a terminal; counts keep their names in JSON."""
     speech = speech_of(language)
-    title = speech.say(
+    title = speech.counted(
         "table.title",
+        report["days"],
         name=str(report["scenario"]),
-        days=speech.number(report["days"]),
         seed=str(report["seed"]),
     )
     table = Table(title=Text(title, "table.title"), box=SIMPLE_HEAD, padding=(0, 1))
-    table.add_column(speech.say("column.policy"), no_wrap=True)
+    table.add_column(speech.say("column.policy"), no_wrap=language == "en")
     for column in _COLUMNS:
         table.add_column(Text(_heading(column, report, speech)), justify="right")
     for name, row in report["policies"].items():
         cells = [_cell(row, column, speech) for column in _COLUMNS]
-        shown = name if language == "en" else speech.say(f"policy.{name}")
+        shown = name if language == "en" else policy_row(report, name, speech)[0]
         table.add_row(shown, *cells, style="bold" if name == "plan" else "")
     console.print(table)
     console.print(f"{headline(report, speech)} {speech.say('table.sunmoov', **sunmoov(speech))}")
-    for name in ("bookings", "messages", "limits", "circuits"):
-        counts = ", ".join(f"{value} {key}" for key, value in report[name].items())
-        console.print(f"{name}: {counts}")
+    for line in _counts(report, speech):
+        console.print(line, markup=False)
+
+
+def _counts(report: Mapping[str, Any], speech: Speech) -> list[str]:
+    """Returns what happened, a line each; in English by the names that counts have in JSON."""
+    if speech.language == "en":
+        return [
+            f"{name}: {', '.join(f'{value} {key}' for key, value in report[name].items())}"
+            for name in ("bookings", "messages", "limits", "circuits")
+        ]
+    colon = "\u00a0:" if speech.language == "fr" else ":"
+    told = {speech.say(f"happened.{name}") for name in ("messages", "limits", "circuits")}
+    rows = [(what, words) for what, words in happenings(report, speech) if what in told]
+    return [booked(report, speech), *(f"{what}{colon} {words}" for what, words in rows)]
 
 
 _Column = tuple[str, int, float]

@@ -48,7 +48,7 @@ def headline(report: Mapping[str, Any], speech: Speech) -> str:
 
 def story(report: Mapping[str, Any], speech: Speech) -> list[str]:
     """Returns what a reader wants to know first, a few sentences each."""
-    policies, bookings = report["policies"], report["bookings"]
+    policies = report["policies"]
     plan, free = policies["plan"], policies["uncontrolled"]
     paragraphs: list[str] = []
     if plan["pv_to_cars_utilisation"] is not None:
@@ -57,8 +57,7 @@ def story(report: Mapping[str, Any], speech: Speech) -> list[str]:
             for name in ("uncontrolled", "surplus", "pv_maximum")
         }
         paragraphs.append(speech.say("story.sunmoov", **sunmoov(speech), **shares))
-    counts = {**bookings, "over": bookings["served"] + bookings["missed"]}
-    paragraphs.append(speech.say("story.bookings", **_numbers(counts, speech)))
+    paragraphs.append(booked(report, speech))
     paragraphs.append(
         speech.say(
             "story.cost",
@@ -70,6 +69,13 @@ def story(report: Mapping[str, Any], speech: Speech) -> list[str]:
         )
     )
     return paragraphs
+
+
+def booked(report: Mapping[str, Any], speech: Speech) -> str:
+    """Returns what became of the bookings, and of what was asked for."""
+    bookings = report["bookings"]
+    counts = {**bookings, "over": bookings["served"] + bookings["missed"]}
+    return speech.say("story.bookings", **_numbers(counts, speech))
 
 
 def policy_row(report: Mapping[str, Any], name: str, speech: Speech) -> tuple[str, str]:

@@ -17,9 +17,9 @@ SENTENCES: Mapping[str, str] = {
     "policy.surplus.meaning": "chaque site laisse à ses voitures ce que le toit vient d'avoir de"
     " trop, d'après les compteurs",
     "policy.perfect_foresight.meaning": "le moindre coût, en sachant d'avance tous les trajets et"
-    " tous les nuages : une borne théorique",
+    " tous les nuages : une limite théorique",
     "policy.pv_maximum.meaning": "le plus de soleil dans les voitures, en sachant tout d'avance :"
-    " une borne théorique",
+    " une limite théorique",
     "policy.other": "tel que joué ({policy})",
     "policy.other.meaning": "ce qui a été joué, avec cette règle",
     "title.one": "{name}, {count} jour à partir du {day}",
@@ -33,9 +33,9 @@ SENTENCES: Mapping[str, str] = {
     " mêmes jours et réservations, des voitures qui chargent dès qu'elles sont branchées prennent"
     " {uncontrolled}, en suivant le surplus mesuré {surplus}, et personne, même en sachant tout"
     " d'avance, ne pourrait prendre plus que {pv_maximum}.",
-    "story.bookings": "Sur {over} réservations terminées, {served} ont été honorées et {missed}"
-    " manquées. Sur {requested} demandes, {accepted} ont été acceptées (pas encore terminées :"
-    " {open}, annulées : {cancelled}) et {refused} refusées.",
+    "story.bookings": "Réservations terminées : {over}, dont honorées : {served}, manquées :"
+    " {missed}. Demandes : {requested}, dont acceptées : {accepted} (pas encore terminées :"
+    " {open}, annulées : {cancelled}), refusées : {refused}.",
     "story.cost": "L'énergie des voitures a coûté {cost}, {change} que sans pilotage ({free_cost})."
     " Aucun site n'a tiré plus de {peak} du réseau ; sans pilotage, c'est {free_peak}.",
     "change.none": "pas moins",
@@ -73,7 +73,8 @@ SENTENCES: Mapping[str, str] = {
     "column.peak_import_w": "pic,\nkW",
     "column.energy_to_cars_wh": "autos,\nkWh",
     "column.bookings_missed": "ratées",
-    "table.title": "{name}, jours : {days}, tirage n° {seed}",
+    "table.title.one": "{name}, {count} jour, tirage n° {seed}",
+    "table.title.many": "{name}, {count} jours, tirage n° {seed}",
     "table.sunmoov": "Sunmoov' a publié {mean} en moyenne et {summer} lors des longues journées"
     " d'été.",
     "heading.policies": "Les règles, avec les mêmes jours et réservations",

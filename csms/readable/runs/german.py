@@ -32,9 +32,9 @@ SENTENCES: Mapping[str, str] = {
     " Buchungen nehmen Autos, die laden, sobald sie angesteckt sind, {uncontrolled}, dem gemessenen"
     " Überschuss folgend {surplus}, und wer alles vorher wüsste, könnte nicht mehr als {pv_maximum}"
     " nehmen.",
-    "story.bookings": "Von {over} Buchungen, die vorbei sind, wurden {served} bedient und {missed}"
-    " verfehlt. Von {requested} Wünschen wurden {accepted} angenommen (noch nicht vorbei: {open},"
-    " storniert: {cancelled}) und {refused} abgelehnt.",
+    "story.bookings": "Buchungen, die vorbei sind: {over}, davon bedient: {served}, verfehlt:"
+    " {missed}. Wünsche: {requested}, davon angenommen: {accepted} (noch nicht vorbei: {open},"
+    " storniert: {cancelled}), abgelehnt: {refused}.",
     "story.cost": "Die Energie der Autos kostete {cost}, {change} als ungesteuert ({free_cost})."
     " Kein Standort zog mehr als {peak} aus dem Netz; ungesteuert sind es {free_peak}.",
     "change.none": "nicht weniger",
@@ -60,19 +60,20 @@ SENTENCES: Mapping[str, str] = {
     " bleibt wie in der letzten Stunde",
     "happened.faults": "Absichtliche Fehler",
     "happened.quirks": "Stationen mit Eigenheiten",
-    "happened.complaints": "Klagen der Stationen",
+    "happened.complaints": "Meldungen der Stationen",
     "caption.site": "Sonne {sun}, Gebäude {building}, Autos {cars}, davon {used} vom Dach{share}."
     " Höchster Bezug {highest} von {allowed} erlaubten.",
     "caption.share": ", {share} dessen, was übrig war",
     "column.policy": "Regel",
     "column.pv_to_cars_utilisation": "Sonne\nAutos,\n%",
     "column.pv_utilisation": "Sonne\ngesamt\n%",
-    "column.energy_cost": "Preis,\n{currency}",
-    "column.co2_g": "CO2:\nkg",
+    "column.energy_cost": "Kosten,\n{currency}",
+    "column.co2_g": "CO2\nin kg",
     "column.peak_import_w": "Spitze\nkW",
     "column.energy_to_cars_wh": "Autos,\nkWh",
     "column.bookings_missed": "fehlte",
-    "table.title": "{name}, Tage: {days}, Startwert {seed}",
+    "table.title.one": "{name}, {count} Tag, Startwert {seed}",
+    "table.title.many": "{name}, {count} Tage, Startwert {seed}",
     "table.sunmoov": "Sunmoov' hat {mean} im Mittel und {summer} an langen Sommertagen"
     " veröffentlicht.",
     "heading.policies": "Die Regeln, an denselben Tagen und mit denselben Buchungen",
@@ -89,7 +90,7 @@ SENTENCES: Mapping[str, str] = {
     "why.giving": "gibt",
     "why.waiting": "wartet",
     "why.parked": "steht",
-    "why.away": "fort",
+    "why.away": "unterwegs",
     "why.no_car": "kein Auto",
     "picture.site": "{name}: Sonne, Gebäude und Autos",
     "picture.sun": "Sonne, wirklich",

@@ -246,7 +246,7 @@ def test_each_language_has_all_words_with_the_same_numbers() -> None:
                 "37,5\u00a0% der Sonne, die die Gebäude übrig ließen, gingen in die Autos.",
                 "Confluence, 1 Tag ab dem 16. Juni 2026",
                 "1.234 mit ocpp1.6",
-                "Preis, €",
+                "Kosten, €",
                 "Sonne und Gebäude, kW",
                 "Was sonst geschah",
             ),
@@ -273,7 +273,21 @@ def test_a_report_is_read_in_another_language(
     assert f"<td>car-1</td><td>{state}</td>" in page
     screen = StringIO()
     print_table(report, Console(file=screen, width=200), language)
-    assert {"fr": "sans pilotage", "de": "ungesteuert"}[language] in screen.getvalue()
+    table = screen.getvalue()
+    assert {"fr": "sans pilotage", "de": "ungesteuert"}[language] in table
+    counted = {"fr": "Réservations terminées\u00a0: ", "de": "Buchungen, die vorbei sind: "}[
+        language
+    ]
+    assert counted in table
+    assert {"fr": "Limites envoyées aux bornes\u00a0: ", "de": "Grenzen an Stationen: "}[
+        language
+    ] in table
+    assert not re.search(r"^(bookings|messages|limits|circuits): ", table, re.MULTILINE)
+    following = StringIO()
+    print_table({**report, "planner": "surplus"}, Console(file=following, width=80), language)
+    told = " ".join(re.sub(r"[-+.,0-9]+ {2,}", "", following.getvalue()).split())
+    assert {"fr": "tel que joué", "de": "wie gespielt"}[language] in told
+    assert "…" not in told
     without_names = re.sub(r"report\.json|Sunmoov'|OCPP", "", text.split("</style>", 1)[1])
     for english in ("the ", " cars", "bookings", " sun"):
         assert english not in re.sub(r"<[^>]+>", " ", without_names), english
