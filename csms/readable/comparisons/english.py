@@ -65,8 +65,10 @@ SENTENCES: Mapping[str, str] = {
     "past.measured": "Sun in {sun_steps} and load of buildings in {load_steps} quarters of an hour"
     " of a site, as measured.",
     "past.prices": "Prices as stored for {price_steps} quarters of an hour of a site.",
-    "past.again": "Today is these {days} days played again by the service as it is now, not what"
-    " bills said: it may give a booking another car than then.",
+    "past.again.one": "Today is this day played again by the service as it is now, not what bills"
+    " said: it may give a booking another car than then.",
+    "past.again.many": "Today is these {count} days played again by the service as it is now, not"
+    " what bills said: it may give a booking another car than then.",
     "past.refused": "Whoever was refused then left no booking, and does not ask here.",
     "past.soc_told": "Cars stand at home at the start, as full as they were at their first trips in"
     " the mean.",
@@ -111,10 +113,13 @@ SENTENCES: Mapping[str, str] = {
     "carbon.more": "CO2 is {change} more{share}",
     "share": " ({share})",
     "served.same": "as many bookings are served ({today})",
-    "served.more": "{change} more bookings are served",
-    "served.fewer": "{change} fewer bookings are served",
+    "served.more.one": "{count} more booking is served",
+    "served.more.many": "{count} more bookings are served",
+    "served.fewer.one": "{count} fewer booking is served",
+    "served.fewer.many": "{count} fewer bookings are served",
     "missed.none": "{served}, none missed",
-    "missed.some": "{served}, of those promised {missed} missed",
+    "missed.some.one": "{served}, of those promised {count} missed",
+    "missed.some.many": "{served}, of those promised {count} missed",
     "asks.cost": "What does it cost, or save?",
     "asks.sun": "How much of the roofs' sun goes into cars?",
     "asks.cars": "Is anybody left without a car?",
@@ -125,13 +130,16 @@ SENTENCES: Mapping[str, str] = {
     "answer.sun": "{into} of the roofs' sun goes straight into cars (today {into_today}): that is"
     " {of_cars} of what the cars charge (today {of_cars_today}). Buildings, cars and batteries"
     " together use {used} of the sun on the spot (today {used_today}).",
-    "answer.cars.none": "Every promised car was there: {served} bookings served (today"
+    "answer.cars.none.one": "Every promised car was there: {count} booking served (today"
+    " {served_today}).",
+    "answer.cars.none.many": "Every promised car was there: {count} bookings served (today"
     " {served_today}).",
     "answer.cars.missed": "Promised cars that were not there: {missed} (today {missed_today});"
     " bookings served: {served} (today {served_today}).",
     "answer.cars.refused": "Wishes that could not be met: {refused} of {wishes} (today"
     " {refused_today}).",
-    "answer.cars.all_met": "No wish of {wishes} was refused (today {refused_today}).",
+    "answer.cars.all_met.one": "The one wish was not refused (today {refused_today}).",
+    "answer.cars.all_met.many": "No wish of {count} was refused (today {refused_today}).",
     "answer.no_wishes": "Nobody asked for a car in these days.",
     "answer.no_sun": "The roofs give no sun in these days.",
     "nobody": "Nobody",

@@ -73,15 +73,18 @@ SENTENCES: Mapping[str, str] = {
     "past.measured": "Quarts d'heure d'un site, tels que mesurés : {sun_steps} de soleil et"
     " {load_steps} de consommation des bâtiments.",
     "past.prices": "Quarts d'heure d'un site avec leurs prix enregistrés : {price_steps}.",
-    "past.again": "« Aujourd'hui », c'est {days} jour(s) rejoué(s) par le service tel qu'il est"
+    "past.again.one": "« Aujourd'hui », c'est ce jour rejoué par le service tel qu'il est"
     " maintenant, et non ce que disaient les factures : une réservation peut y avoir une autre"
-    " voiture qu'alors.",
+    " voiture qu'à l'époque.",
+    "past.again.many": "« Aujourd'hui », ce sont ces {count} jours rejoués par le service tel qu'il"
+    " est maintenant, et non ce que disaient les factures : une réservation peut y avoir une autre"
+    " voiture qu'à l'époque.",
     "past.refused": "Qui a essuyé un refus alors n'a pas laissé de réservation, et ne demande rien"
     " ici.",
-    "past.soc_told": "Les voitures sont à leur place au début, aussi pleines qu'elles l'étaient en"
-    " moyenne à leurs premiers trajets.",
-    "past.soc_unknown": "Les voitures sont à leur place au début, pleines à 80 % : personne n'a dit"
-    " combien elles avaient.",
+    "past.soc_told": "Les voitures sont à leur place au début, aussi chargées qu'elles l'étaient"
+    " en moyenne à leurs premiers trajets.",
+    "past.soc_unknown": "Les voitures sont à leur place au début, chargées à 80 % : personne n'a"
+    " indiqué leur niveau de charge.",
     "past.bookings_under_way": "Réservations commencées avant, laissées de côté : {count}.",
     "past.bookings_asked_before": "Réservations faites avant ces jours, demandées dans la première"
     " demi-heure : {count}.",
@@ -108,7 +111,7 @@ SENTENCES: Mapping[str, str] = {
     "odd.stations_without_safe_limit": "bornes sans limite sûre",
     "odd.batteries_of_one_way": "batteries qui ne peuvent pas charger et rendre",
     "odd.batteries_emptied": "batteries, vides au début",
-    "odd.phase_limits": "limites de phases seules",
+    "odd.phase_limits": "limites par phase",
     "odd.loads_with_store": "consommations avec stockage",
     "odd.peak_or_co2_prices": "sites où la pointe ou le CO2 a un prix",
     # The answers at the top, and the sentence over them.
@@ -123,10 +126,13 @@ SENTENCES: Mapping[str, str] = {
     "carbon.more": "{change} de CO2 de plus sont émis{share}",
     "share": " ({share})",
     "served.same": "autant de réservations sont honorées ({today})",
-    "served.more": "réservations honorées en plus : {change}",
-    "served.fewer": "réservations honorées en moins : {change}",
+    "served.more.one": "{count} réservation de plus est honorée",
+    "served.more.many": "{count} réservations de plus sont honorées",
+    "served.fewer.one": "{count} réservation de moins est honorée",
+    "served.fewer.many": "{count} réservations de moins sont honorées",
     "missed.none": "{served}, sans aucune promesse manquée",
-    "missed.some": "{served}, promesses manquées : {missed}",
+    "missed.some.one": "{served}, avec {count} promesse manquée",
+    "missed.some.many": "{served}, avec {count} promesses manquées",
     "asks.cost": "Combien cela coûte-t-il, ou fait-il gagner ?",
     "asks.sun": "Quelle part du soleil des toits va dans les voitures ?",
     "asks.cars": "Quelqu'un reste-t-il sans voiture ?",
@@ -139,13 +145,17 @@ SENTENCES: Mapping[str, str] = {
     " {into_today}) : c'est {of_cars} de ce qu'elles chargent (aujourd'hui {of_cars_today})."
     " Bâtiments, voitures et batteries ensemble utilisent {used} du soleil sur place (aujourd'hui"
     " {used_today}).",
-    "answer.cars.none": "Toutes les voitures promises étaient là ; réservations honorées :"
-    " {served} (aujourd'hui {served_today}).",
+    "answer.cars.none.one": "Toutes les voitures promises étaient là : {count} réservation honorée"
+    " (aujourd'hui {served_today}).",
+    "answer.cars.none.many": "Toutes les voitures promises étaient là : {count} réservations"
+    " honorées (aujourd'hui {served_today}).",
     "answer.cars.missed": "Voitures promises qui n'étaient pas là : {missed} (aujourd'hui"
     " {missed_today}) ; réservations honorées : {served} (aujourd'hui {served_today}).",
     "answer.cars.refused": "Demandes qui n'ont pas pu être satisfaites : {refused} sur {wishes}"
     " (aujourd'hui {refused_today}).",
-    "answer.cars.all_met": "Aucune des {wishes} demandes n'a été refusée (aujourd'hui"
+    "answer.cars.all_met.one": "La seule demande n'a pas été refusée (aujourd'hui"
+    " {refused_today}).",
+    "answer.cars.all_met.many": "Aucune des {count} demandes n'a été refusée (aujourd'hui"
     " {refused_today}).",
     "answer.no_wishes": "Personne n'a demandé de voiture ces jours-là.",
     "answer.no_sun": "Les toits ne donnent pas de soleil ces jours-là.",

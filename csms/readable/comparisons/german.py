@@ -10,14 +10,14 @@ SENTENCES: Mapping[str, str] = {
     "cars.many": "{site} bekommt {count} Autos mehr ({model}).",
     "station_added": "{site} bekommt die Ladestation {station}.",
     "station_lost": "Die Ladestation {station} fällt weg.",
-    "pv_removed": "{site}: die Solaranlage wird abgebaut.",
-    "pv_factor": "{site}: die Solaranlage hat das {factor}-Fache ihrer Leistung.",
+    "pv_removed": "{site}: Die Solaranlage wird abgebaut.",
+    "pv_factor": "{site}: Die Solaranlage hat das {factor}-Fache ihrer Leistung.",
     "pv_added": "{site} bekommt {power_w} Solarmodule dazu.",
     "heat_loss": "{site} verliert {share} der Wärme, die heute verloren geht.",
     "hot_water": "{site} braucht für warmes Wasser {share} der Wärme von heute.",
     "load": "{site} braucht für Licht und Geräte {share} des Stroms von heute.",
     "heat_pump": "{site} wird mit einer Wärmepumpe geheizt, mit Wasser von {flow_c}.",
-    "heat_unknown": "{site}: bekannt ist nur der künftige Bedarf an Wärme, nicht der heutige.",
+    "heat_unknown": "{site}: Bekannt ist nur der künftige Bedarf an Wärme, nicht der heutige.",
     "battery": "{site} bekommt eine Batterie mit {capacity_wh} und {power_w}.",
     "staff": "{site}: Personal stellt Autos um, für {price} jedes Mal.",
     "tariff": "Strom hat andere Preise je Stunde, {low_price} bis {high_per_kwh}.",
@@ -44,10 +44,10 @@ SENTENCES: Mapping[str, str] = {
     " war, zählt {stored_per_kwh}.",
     "energy_only": "Gezählt werden nur Energie und umgestellte Autos: nicht, was die Änderungen"
     " kosten, und nicht, was sie anderswo sparen.",
-    "battery_alone": "Die Batterie arbeitet für sich: sie speichert Sonne, die weder Gebäude noch"
+    "battery_alone": "Die Batterie arbeitet für sich: Sie speichert Sonne, die weder Gebäude noch"
     " Autos nehmen, und gibt sie zurück, bevor Strom gekauft wird. Sie ist am Anfang leer; der Plan"
-    " kennt sie nicht: eine Batterie, die dem Plan folgt, könnte mehr einbringen.",
-    "battery_planned": "Die Batterie folgt dem Plan: sie speichert Sonne, die weder Gebäude noch"
+    " kennt sie nicht: Eine Batterie, die dem Plan folgt, könnte mehr einbringen.",
+    "battery_planned": "Die Batterie folgt dem Plan: Sie speichert Sonne, die weder Gebäude noch"
     " Autos nehmen, und billigen Strom, und gibt ihn zurück, wenn Strom teuer ist. Sie ist am"
     " Anfang leer.",
     "heat": "Wärme wird aus dem Unterschied von innen und außen berechnet, mit der mittleren Luft"
@@ -56,7 +56,7 @@ SENTENCES: Mapping[str, str] = {
     "sky_drawn": "Der Himmel der geänderten Rechnung ist ausgelost; der von heute wurde gemessen.",
     "sky_scaled": "Mehr von demselben Dach gibt so viel mehr, wie gemessen wurde; eines daneben"
     " gibt, was es bei klarem Himmel gäbe, mal der dort (oder sonst anderswo) gemessenen Klarheit.",
-    "few_days": "So wenige Tage sagen wenig über ein Jahr: rechnen Sie mindestens eine Woche jeder"
+    "few_days": "So wenige Tage sagen wenig über ein Jahr: Rechnen Sie mindestens eine Woche jeder"
     " Jahreszeit.",
     # What a scenario from history has of the rows, and what it has not.
     "past.equipment": "Ausstattung, wie sie jetzt gespeichert ist. Standorte: {sites}, Stationen:"
@@ -68,14 +68,17 @@ SENTENCES: Mapping[str, str] = {
     "past.measured": "Viertelstunden eines Standorts, wie gemessen: {sun_steps} von der Sonne,"
     " {load_steps} vom Verbrauch der Gebäude.",
     "past.prices": "Viertelstunden eines Standorts mit gespeicherten Preisen: {price_steps}.",
-    "past.again": "„Heute“ heißt: {days} Tag(e), vom Dienst, wie er jetzt ist, noch einmal"
+    "past.again.one": "„Heute“ heißt: dieser Tag, vom Dienst, wie er jetzt ist, noch einmal"
     " gespielt, nicht was auf Rechnungen stand; eine Buchung kann ein anderes Auto bekommen als"
     " damals.",
+    "past.again.many": "„Heute“ heißt: diese {count} Tage, vom Dienst, wie er jetzt ist, noch"
+    " einmal gespielt, nicht was auf Rechnungen stand; eine Buchung kann ein anderes Auto"
+    " bekommen als damals.",
     "past.refused": "Wer damals abgewiesen wurde, hat keine Buchung hinterlassen und fragt hier"
     " nicht.",
     "past.soc_told": "Autos stehen am Anfang an ihrem Platz, so voll, wie sie bei ihren ersten"
     " Fahrten im Mittel waren.",
-    "past.soc_unknown": "Autos stehen am Anfang an ihrem Platz, zu 80 % voll: niemand hat gesagt,"
+    "past.soc_unknown": "Autos stehen am Anfang an ihrem Platz, zu 80 % voll: Niemand hat gesagt,"
     " wie voll sie waren.",
     "past.bookings_under_way": "Buchungen, die vorher begonnen hatten und weggelassen sind:"
     " {count}.",
@@ -107,8 +110,8 @@ SENTENCES: Mapping[str, str] = {
     "odd.loads_with_store": "Verbraucher mit Speicher",
     "odd.peak_or_co2_prices": "Standorte mit einem Preis der Spitze oder des CO2",
     # The answers at the top, and the sentence over them.
-    "headline.one": "{title}: an {count} Tag {cost}, {carbon}, und {bookings}.",
-    "headline.many": "{title}: in {count} Tagen {cost}, {carbon}, und {bookings}.",
+    "headline.one": "{title}: In {count} Tag {cost}, {carbon}, und {bookings}.",
+    "headline.many": "{title}: In {count} Tagen {cost}, {carbon}, und {bookings}.",
     "untitled": "Mit diesen Änderungen",
     "cost.same": "kostet Energie gleich viel",
     "cost.less": "kostet Energie {change} weniger{share}",
@@ -118,10 +121,13 @@ SENTENCES: Mapping[str, str] = {
     "carbon.more": "entstehen {change} CO2 mehr{share}",
     "share": " ({share})",
     "served.same": "gleich viele Buchungen werden bedient ({today})",
-    "served.more": "{change} Buchungen mehr werden bedient",
-    "served.fewer": "{change} Buchungen weniger werden bedient",
+    "served.more.one": "{count} Buchung mehr wird bedient",
+    "served.more.many": "{count} Buchungen mehr werden bedient",
+    "served.fewer.one": "{count} Buchung weniger wird bedient",
+    "served.fewer.many": "{count} Buchungen weniger werden bedient",
     "missed.none": "{served}, keine verfehlt",
-    "missed.some": "{served}, von den zugesagten {missed} verfehlt",
+    "missed.some.one": "{served}, von den zugesagten {count} verfehlt",
+    "missed.some.many": "{served}, von den zugesagten {count} verfehlt",
     "asks.cost": "Was kostet oder spart es?",
     "asks.sun": "Wie viel der Sonne von den Dächern geht in Autos?",
     "asks.cars": "Bleibt jemand ohne Auto?",
@@ -131,23 +137,27 @@ SENTENCES: Mapping[str, str] = {
     "answer.carbon": "{other} statt {today}, durch den gekauften Strom und den verbrannten"
     " Brennstoff.",
     "answer.sun": "{into} der Sonne von den Dächern gehen direkt in Autos (heute {into_today}):"
-    " das sind {of_cars} von dem, was die Autos laden (heute {of_cars_today}). Gebäude, Autos und"
+    " Das sind {of_cars} von dem, was die Autos laden (heute {of_cars_today}). Gebäude, Autos und"
     " Batterien zusammen nutzen {used} der Sonne vor Ort (heute {used_today}).",
-    "answer.cars.none": "Alle zugesagten Autos waren da: {served} Buchungen bedient (heute"
+    "answer.cars.none.one": "Alle zugesagten Autos waren da: {count} Buchung bedient (heute"
+    " {served_today}).",
+    "answer.cars.none.many": "Alle zugesagten Autos waren da: {count} Buchungen bedient (heute"
     " {served_today}).",
     "answer.cars.missed": "Zugesagte Autos, die nicht da waren: {missed} (heute {missed_today});"
     " bediente Buchungen: {served} (heute {served_today}).",
     "answer.cars.refused": "Wünsche, die nicht erfüllt werden konnten: {refused} von {wishes}"
     " (heute {refused_today}).",
-    "answer.cars.all_met": "Von {wishes} Wünschen wurde keiner abgelehnt (heute {refused_today}).",
+    "answer.cars.all_met.one": "Der eine Wunsch wurde nicht abgelehnt (heute {refused_today}).",
+    "answer.cars.all_met.many": "Von {count} Wünschen wurde keiner abgelehnt (heute"
+    " {refused_today}).",
     "answer.no_wishes": "Niemand wollte an diesen Tagen ein Auto.",
     "answer.no_sun": "Die Dächer geben an diesen Tagen keine Sonne.",
     "nobody": "Niemand",
     "no_sun": "keine Sonne",
     "points": "Punkte",
     # The page.
-    "title.one": "{name}, {count} Tag ab dem {day}: was wäre, wenn",
-    "title.many": "{name}, {count} Tage ab dem {day}: was wäre, wenn",
+    "title.one": "{name}, {count} Tag ab dem {day}: Was wäre, wenn",
+    "title.many": "{name}, {count} Tage ab dem {day}: Was wäre, wenn",
     "heading.changes": "Was anders ist",
     "heading.table": "Was es ergibt",
     "heading.today": "heute",

@@ -23,6 +23,8 @@ _FINER = {"kWh": 1, "kg": 1}
 _FEW = 0.1
 """A smaller share is told in tenths of a percent."""
 _KILO = 1000
+_COUNTED = {"cars": "count", "past.again": "days"}
+"""Sentences that are others for one thing than for many, by the number of things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +161,10 @@ def _bookings(today: Mapping[str, Any], other: Mapping[str, Any], speech: Speech
     served = speech.say("served.same", today=speech.number(today["bookings_served"]))
     if more:
         way = "more" if more > 0 else "fewer"
-        served = speech.say(f"served.{way}", change=speech.number(abs(more)))
-    return speech.say(
-        f"missed.{'some' if missed else 'none'}", served=served, missed=speech.number(missed)
-    )
+        served = speech.counted(f"served.{way}", abs(more))
+    if not missed:
+        return speech.say("missed.none", served=served)
+    return speech.counted("missed.some", missed, served=served)
 
 
 def answers(comparison: Mapping[str, Any], speech: Speech) -> list[Reply]:
@@ -224,11 +226,16 @@ def _cars(today: Mapping[str, Any], other: Mapping[str, Any], speech: Speech) ->
     }
     missed, refused = other["bookings_missed"], other["wishes_refused"]
     left = speech.number(missed + refused) if missed + refused else speech.say("nobody")
-    codes = (
-        f"answer.cars.{'missed' if missed else 'none'}",
-        f"answer.cars.{'refused' if refused else 'all_met'}",
-    )
-    return Reply(asks, left, [speech.say(code, **numbers) for code in codes])
+    served, wishes = other["bookings_served"], other["wishes"]
+    sentences = [
+        speech.say("answer.cars.missed", **numbers)
+        if missed
+        else speech.counted("answer.cars.none", served, **numbers),
+        speech.say("answer.cars.refused", **numbers)
+        if refused
+        else speech.counted("answer.cars.all_met", wishes, **numbers),
+    ]
+    return Reply(asks, left, sentences)
 
 
 _OF_CARS = {
@@ -257,8 +264,9 @@ def sentence(said: Said, speech: Speech) -> str:
         return str(said.numbers["text"])
     money = speech.currency(str(said.numbers.get("currency", "")))
     shown = {name: _shown(name, each, money, speech) for name, each in said.numbers.items()}
-    if said.code == "cars":
-        return speech.counted("cars", int(said.numbers["count"]), **_without(shown, "count"))
+    counted = _COUNTED.get(said.code)
+    if counted is not None:
+        return speech.counted(said.code, int(said.numbers[counted]), **_without(shown, "count"))
     if "odd" in shown:
         shown["what"] = speech.say(str(said.numbers["odd"]))
     return speech.say(said.code, **shown)

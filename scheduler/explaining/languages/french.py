@@ -16,12 +16,12 @@ SENTENCES: Mapping[str, str] = {
     "LIMIT.site": "La limite du site {limit}, {limit_w}, retient la puissance : tout le reste prend"
     " {others_w}.",
     "LIMIT.circuit": "La limite du circuit {limit}, {limit_w}, retient la puissance : les autres"
-    " bornes prennent {others_w}.",
+    " points de charge prennent {others_w}.",
     "LIMIT.booking": "Une limite du circuit ou du site laisse trop peu d'énergie. Voitures"
     " libres : {free} sur {cars} ; la mieux chargée ({next}) a {next_wh}.",
     "PEAK": "Plus de puissance dépasserait la pointe de {peak_w} du réseau, qui coûte"
     " {price_per_kw}.",
-    "MINIMUM": "La borne ne peut pas donner moins que {min_power_w}.",
+    "MINIMUM": "Le point de charge ne peut pas donner moins que {min_power_w}.",
     "KEEP": "Gardée jusqu'à la fin, l'énergie vaut {worth_per_kwh} ; maintenant elle coûte"
     " {price_per_kwh}.",
     "TRADE": "La voiture rend {given_wh}, jusqu'à {best_price_per_kwh} ; maintenant l'énergie coûte"
@@ -41,12 +41,12 @@ SENTENCES: Mapping[str, str] = {
     " ({cars} en tout).",
     "NOT_ENOUGH_ENERGY": "Voitures libres alors : {free} sur {cars}, mais aucune ne peut être assez"
     " chargée pour ce trajet et pour la suite.",
-    "NO_EVSE": "Aucune borne n'est libre pour charger la voiture.",
+    "NO_EVSE": "Aucun point de charge n'est libre pour charger la voiture.",
     "BEYOND_CAPACITY": "Il faut {need_wh} ; la plus grande batterie contient {largest_wh}.",
     "TRIP": "En route avec {booking} jusqu'au {back_at}.",
     "NOT_YET": "Pas ici avant le {from_at}.",
     "FULL": "La batterie a {soc_wh}, tout ce qu'elle peut avoir.",
-    "CLOSED": "La borne est hors service.",
+    "CLOSED": "Le point de charge est hors service.",
     "SUN_LATER": "Le soleil la charge à partir du {then_at}, avec {then_w}.",
     "CHEAPER_LATER": "L'énergie coûte {price_per_kwh} maintenant et {then_price_per_kwh} à partir"
     " du {then_at}, quand elle charge.",
@@ -56,8 +56,8 @@ SENTENCES: Mapping[str, str] = {
     "ENOUGH_FOR": "Elle a {soc_wh} ; {booking}, le {pickup_at}, demande {need_wh}.",
     "READY.promise": "{vehicle} peut avoir {soc_pct} au départ, {slack_wh} de plus qu'il n'en"
     " faut pour ce trajet et les suivants.",
-    "READY.planned": "{vehicle} doit avoir {soc_pct} au départ, {slack_wh} de plus que n'en prend"
-    " le trajet.",
+    "READY.planned": "{vehicle} devrait avoir {soc_pct} au départ, {slack_wh} de plus que n'en"
+    " prend le trajet.",
     "BOUND.energy": "Elle est prête avec une probabilité de {probability_pct} ; ce qui s'y oppose"
     " le plus, c'est le manque d'énergie.",
     "BOUND.return": "Elle est prête avec une probabilité de {probability_pct} ; ce qui s'y oppose"
@@ -67,7 +67,7 @@ SENTENCES: Mapping[str, str] = {
     "NOT_ENOUGH_ENERGY.at_risk": "En danger : des voitures sont là, mais aucune ne peut être assez"
     " chargée pour ce trajet et pour la suite.",
     "LIMIT.at_risk": "En danger : une limite du circuit ou du site lui laisse trop peu d'énergie.",
-    "NO_EVSE.at_risk": "En danger : aucune borne n'est libre pour charger une voiture.",
+    "NO_EVSE.at_risk": "En danger : aucun point de charge n'est libre pour charger une voiture.",
     "FIXED_VEHICLE.at_risk": "En danger : elle est pour une seule voiture, qui ne peut pas la"
     " servir.",
     "BEYOND_CAPACITY.at_risk": "En danger : il faut plus que ce que contient la plus grande"
@@ -86,28 +86,28 @@ SENTENCES: Mapping[str, str] = {
     "ENERGY_BEFORE": "Voitures libres, mais pas assez chargées au départ : {cars}.",
     "ENERGY_AFTER": "Voitures libres et chargées, mais trop vides ensuite pour leur prochain"
     " trajet : {cars}.",
-    "SPACE": "Aucune borne de {site} n'est libre pour la voiture à partir de là.",
+    "SPACE": "Aucun point de charge de {site} n'est libre pour la voiture à partir de là.",
     "TURN": "{for_vehicle} doit prendre {charged_wh} à {evse} ; un déplacement coûte {move_price}.",
     "TURN.trip": "{for_vehicle} doit prendre {charged_wh} à {evse} : {booking} à {pickup_at}"
     " demande {need_wh}, il y aura {holds_wh} ; un déplacement coûte {move_price}.",
-    "TURN.free": "Une borne libre doit servir ; un déplacement coûte {move_price}.",
+    "TURN.free": "Un point de charge libre doit servir ; un déplacement coûte {move_price}.",
     "ROOM": "Elle fait place à {for_vehicle}, qui doit prendre {charged_wh} à {evse} ; un"
     " déplacement coûte {move_price}.",
     "ROOM.trip": "Elle fait place à {for_vehicle}, qui doit prendre {charged_wh} à {evse} :"
     " {booking} à {pickup_at} demande {need_wh} ; un déplacement coûte {move_price}.",
-    "ROOM.free": "Sa borne doit être libre ; un déplacement coûte {move_price}.",
-    "FAST": "Elle passe à la borne rapide {evse} jusqu'à {leaves_at}, où elle doit prendre"
+    "ROOM.free": "Son point de charge doit être libre ; un déplacement coûte {move_price}.",
+    "FAST": "Elle passe au point de charge rapide {evse} jusqu'à {leaves_at}, où elle doit"
+    " prendre {charged_wh} ; un déplacement coûte {move_price}.",
+    "FAST.trip": "Elle passe au point de charge rapide {evse} jusqu'à {leaves_at}, où elle doit"
+    " prendre {charged_wh} : {booking} à {pickup_at} demande {need_wh}, il y aura {holds_wh} ; un"
+    " déplacement coûte {move_price}.",
+    "FAST.stays": "Elle va au point de charge rapide {evse}, où elle reste et doit prendre"
     " {charged_wh} ; un déplacement coûte {move_price}.",
-    "FAST.trip": "Elle passe à la borne rapide {evse} jusqu'à {leaves_at}, où elle doit prendre"
-    " {charged_wh} : {booking} à {pickup_at} demande {need_wh}, il y aura {holds_wh} ; un"
-    " déplacement coûte {move_price}.",
-    "FAST.stays": "Elle va à la borne rapide {evse}, où elle reste et doit prendre {charged_wh} ;"
+    "FAST.free": "Un point de charge rapide doit servir ; un déplacement coûte {move_price}.",
+    "BACK": "Elle quitte le point de charge rapide {evse}, où {for_vehicle} arrive à {comes_at} ;"
     " un déplacement coûte {move_price}.",
-    "FAST.free": "Une borne rapide doit servir ; un déplacement coûte {move_price}.",
-    "BACK": "Elle quitte la borne rapide {evse}, où {for_vehicle} arrive à {comes_at} ; un"
+    "BACK.free": "Elle quitte le point de charge rapide {evse}, qui doit être libre ; un"
     " déplacement coûte {move_price}.",
-    "BACK.free": "Elle quitte la borne rapide {evse}, qui doit être libre ; un déplacement coûte"
-    " {move_price}.",
     "MOVED": "Le personnel la déplace jusqu'à {until_at}.",
     "heading.charging": "Recharge",
     "heading.bookings": "Réservations",

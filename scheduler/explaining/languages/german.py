@@ -8,14 +8,14 @@ SENTENCES: Mapping[str, str] = {
     "DEADLINE": "{booking} am {pickup_at} braucht {need_wh} im Akku; ohne diese Zeit wären es"
     " {without_wh} ({without_pct}).",
     "SUN": "Das Dach hat {surplus_w} übrig; aus dem Netz kostet Energie {import_price_per_kwh}.",
-    "PAID": "Energie aus dem Netz bringt Geld ein: sie kostet {price_per_kwh}.",
+    "PAID": "Energie aus dem Netz bringt Geld ein: Sie kostet {price_per_kwh}.",
     "PRICE": "Energie kostet jetzt {price_per_kwh}, im Mittel {mean_price_per_kwh} und bis zu"
     " {dearest_price_per_kwh}, solange das Auto hier steht.",
     "BATTERY": "Akkus geben hier {given_w}; aus dem Netz kostet Energie {import_price_per_kwh}.",
-    "LIMIT.site": "Die Grenze des Standorts {limit}, {limit_w}, hält die Leistung unten: alles"
+    "LIMIT.site": "Die Grenze des Standorts {limit}, {limit_w}, hält die Leistung unten: Alles"
     " andere nimmt {others_w}.",
     "LIMIT.circuit": "Die Grenze des Stromkreises {limit}, {limit_w}, hält die Leistung unten:"
-    " andere Ladepunkte nehmen {others_w}.",
+    " Andere Ladepunkte nehmen {others_w}.",
     "LIMIT.booking": "Eine Grenze von Stromkreis oder Standort lässt zu wenig Energie. Dann freie"
     " Autos: {free} von {cars}; das vollste ({next}) hat {next_wh}.",
     "PEAK": "Mehr Leistung höbe die Spitze des Bezugs über {peak_w}; sie kostet {price_per_kw}.",
@@ -30,7 +30,7 @@ SENTENCES: Mapping[str, str] = {
     "READY": "Das Auto hat am Start {soc_wh} und braucht {need_wh}: {spare_wh} bleiben übrig.",
     "FIXED_VEHICLE": "Die Buchung gilt nur für {vehicle}.",
     "ONLY": "Kein anderes Auto der Klasse ist dann und dort frei ({cars} insgesamt).",
-    "LACK": "Andere freie Autos: {free}, aber das vollste ({next}) hat dann nur {next_wh}: es"
+    "LACK": "Andere freie Autos: {free}, aber das vollste ({next}) hat dann nur {next_wh}: Es"
     " fehlen {lacks_wh}.",
     "CHOICE": "Andere freie Autos: {free}, davon könnten sie auch fahren: {ready}; mit diesem"
     " kosten alle Fahrten zusammen am wenigsten.",
@@ -57,15 +57,15 @@ SENTENCES: Mapping[str, str] = {
     " steht dem zu wenig Energie entgegen.",
     "BOUND.return": "Es ist mit einer Wahrscheinlichkeit von {probability_pct} bereit; am meisten"
     " steht dem entgegen, dass die Fahrt davor spät enden kann.",
-    "NO_VEHICLE.at_risk": "Gefährdet: der Plan findet kein Auto der Klasse, das dann und dort frei"
+    "NO_VEHICLE.at_risk": "Gefährdet: Der Plan findet kein Auto der Klasse, das dann und dort frei"
     " ist.",
     "NOT_ENOUGH_ENERGY.at_risk": "Gefährdet: Autos sind da, aber keines kann genug geladen werden"
     " für diese Fahrt und was folgt.",
-    "LIMIT.at_risk": "Gefährdet: eine Grenze von Stromkreis oder Standort lässt zu wenig Energie.",
-    "NO_EVSE.at_risk": "Gefährdet: kein Ladepunkt ist frei, um ein Auto zu laden.",
-    "FIXED_VEHICLE.at_risk": "Gefährdet: die Buchung gilt nur für ein Auto, das sie nicht bedienen"
+    "LIMIT.at_risk": "Gefährdet: Eine Grenze von Stromkreis oder Standort lässt zu wenig Energie.",
+    "NO_EVSE.at_risk": "Gefährdet: Kein Ladepunkt ist frei, um ein Auto zu laden.",
+    "FIXED_VEHICLE.at_risk": "Gefährdet: Die Buchung gilt nur für ein Auto, das sie nicht bedienen"
     " kann.",
-    "BEYOND_CAPACITY.at_risk": "Gefährdet: sie braucht mehr, als der größte Akku fasst.",
+    "BEYOND_CAPACITY.at_risk": "Gefährdet: Sie braucht mehr, als der größte Akku fasst.",
     "PAUSE": "Minuten Luft zwischen seinen Fahrten: {pause_minutes}.",
     "CHOICE.promise": "Andere mögliche Autos, weniger sicher oder weniger gut genutzt: {others}.",
     "SUN.promise": "{solar_pct} von dem, was es für die Fahrt lädt, kommt vom Dach.",
@@ -117,6 +117,6 @@ SENTENCES: Mapping[str, str] = {
     "heading.state.giving": "gibt",
     "heading.state.waiting": "wartet",
     "heading.state.parked": "steht",
-    "heading.state.away": "fort",
+    "heading.state.away": "unterwegs",
 }
 """By code: the sentence with its numbers; and the headings of tables."""

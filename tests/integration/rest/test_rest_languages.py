@@ -88,7 +88,7 @@ async def test_a_booking_is_told_in_any_language_as_promised_and_as_planned(
     assert planned["en"]["reasons"][0].startswith("READY: car-1 is planned to hold ")
     said = {language: sentences(each)["READY"] for language, each in planned.items()}
     assert said["en"].startswith("car-1 is planned to hold ")
-    assert said["fr"].startswith("car-1 doit avoir ")
+    assert said["fr"].startswith("car-1 devrait avoir ")
     assert said["de"].startswith("car-1 soll am Start ")
     numbers = planned["en"]["explanation"][0]["numbers"]
     assert f"{numbers['soc_pct']} %" in said["de"]

@@ -153,6 +153,47 @@ def test_every_oddity_that_a_file_may_count_has_words(language: Language) -> Non
     assert known == {f"{ODD}{name}" for name in ODDITIES}
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("1 fewer booking is served", "2 more bookings are served", "1 booking served")),
+        (
+            "fr",
+            (
+                "1 réservation de moins est honorée",
+                "2 réservations de plus sont honorées",
+                "1 réservation honorée",
+            ),
+        ),
+        (
+            "de",
+            ("1 Buchung weniger wird", "2 Buchungen mehr werden", "1 Buchung bedient"),
+        ),
+    ],
+)
+def test_one_thing_is_not_told_as_many(language: Language, words: tuple[str, ...]) -> None:
+    speech, comparison = speech_of(language), renovated()
+    figures = comparison["changed"]["figures"]
+
+    def told_with(served: int, **more: int) -> str:
+        side = {**comparison["changed"], "figures": {**figures, "bookings_served": served, **more}}
+        other = {**comparison, "changed": side}
+        cars = answers(other, speech)[2].sentences
+        return " ".join([headline(other, speech), *cars])
+
+    today = comparison["today"]["figures"]["bookings_served"]
+    assert today == 1
+    for text, expected in zip(
+        (told_with(0, bookings_missed=1), told_with(3), told_with(1, wishes=1)), words, strict=True
+    ):
+        assert expected in text
+    one = {"en": "The one wish", "fr": "La seule demande", "de": "Der eine Wunsch"}[language]
+    assert one in told_with(1, wishes=1)
+    (again, *_) = past_assumed(COUNTS, 1)
+    assert "1" not in sentence(again, speech)
+    assert "(" not in sentence(again, speech)
+
+
 def test_days_that_an_older_version_has_drawn_stay_as_written() -> None:
     past = History(bookings=(), counts={"trips": 1.0}, taken=("All {of} it.",))
     assert [sentence(each, speech_of("de")) for each in taken(past)] == ["All {of} it."]

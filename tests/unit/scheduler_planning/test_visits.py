@@ -278,10 +278,10 @@ def test_a_visit_is_told_in_three_languages() -> None:
     said = told(why)
     stays = told(explain(fleet(), planned(fleet()), step=0).moves[0])
     assert stays["en"].startswith("It goes to the fast charger A-fast, where it stays and is to")
-    assert stays["fr"].startswith("Elle va à la borne rapide A-fast, où elle reste et doit prendre")
+    assert stays["fr"].startswith("Elle va au point de charge rapide A-fast, où elle reste")
     assert stays["de"].startswith("Es kommt an den Schnelllader A-fast, wo es bleibt und")
     assert said["en"].startswith("It visits the fast charger A-fast until 15 Jun 02:00 UTC")
-    assert said["fr"].startswith("Elle passe à la borne rapide A-fast jusqu'à 15/06 02:00 UTC")
+    assert said["fr"].startswith("Elle passe au point de charge rapide A-fast jusqu'à 15/06")
     assert said["de"].startswith("Es kommt bis 15.06. 02:00 UTC an den Schnelllader A-fast")
 
 
