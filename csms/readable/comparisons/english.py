@@ -85,8 +85,8 @@ SENTENCES: Mapping[str, str] = {
     " a straight line fills them, longer gaps have the mean of the same time on the other days.",
     "past.sites_without_load": "At {count} sites no load of a building was measured; there is"
     " none.",
-    "past.price_steps_assumed": "For {count} quarters of an hour of a site no price is stored; they"
-    " have those that plans assume, 0.20 bought and 0.06 sold.",
+    "past.price_steps_assumed": "For {count} quarters of an hour of a site no price is stored, or"
+    " only one that is doubted; they have those that plans assume, 0.20 bought and 0.06 sold.",
     "past.names_changed": "{count} sites or stations have other names here, since a file allows"
     " fewer.",
     "past.trips_without_energy": "{count} trips took what their distance takes in the mean.",

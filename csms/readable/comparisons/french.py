@@ -96,8 +96,9 @@ SENTENCES: Mapping[str, str] = {
     " heure une ligne droite les remplit, au-delà la moyenne de la même heure des autres jours.",
     "past.sites_without_load": "Sites où aucune consommation de bâtiment n'a été mesurée : {count}"
     " ; il n'y en a pas.",
-    "past.price_steps_assumed": "Quarts d'heure d'un site sans prix enregistré : {count} ; ils ont"
-    " ceux que supposent les plans, 0,20 à l'achat et 0,06 à la vente.",
+    "past.price_steps_assumed": "Quarts d'heure d'un site sans prix enregistré, ou dont le prix est"
+    " mis en doute : {count} ; ils ont ceux que supposent les plans, 0,20 à"
+    " l'achat et 0,06 à la vente.",
     "past.names_changed": "Sites ou bornes qui ont ici un autre nom, car un fichier permet moins de"
     " signes : {count}.",
     "past.trips_without_energy": "Trajets qui ont pris ce que demande leur distance en moyenne :"

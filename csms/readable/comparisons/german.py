@@ -93,8 +93,9 @@ SENTENCES: Mapping[str, str] = {
     " anderen Tage.",
     "past.sites_without_load": "Standorte, an denen kein Verbrauch eines Gebäudes gemessen wurde:"
     " {count}; dort gibt es keinen.",
-    "past.price_steps_assumed": "Viertelstunden eines Standorts ohne gespeicherten Preis: {count};"
-    " sie haben die Preise, die Pläne annehmen, 0,20 im Einkauf und 0,06 im Verkauf.",
+    "past.price_steps_assumed": "Viertelstunden eines Standorts ohne gespeicherten Preis oder mit"
+    " einem, der angezweifelt wird: {count}; sie haben die Preise, die Pläne"
+    " annehmen, 0,20 im Einkauf und 0,06 im Verkauf.",
     "past.names_changed": "Standorte oder Stationen, die hier anders heißen, weil eine Datei"
     " weniger Zeichen erlaubt: {count}.",
     "past.trips_without_energy": "Fahrten, die so viel nahmen wie ihre Strecke im Mittel: {count}.",

@@ -44,6 +44,11 @@ def test_each_language_has_all_words_with_the_same_numbers() -> None:
     assert set(said) == set(LANGUAGES)
 
 
+def test_what_was_not_played_may_be_stored_and_doubted() -> None:
+    for language, word in (("en", "doubted"), ("fr", "doute"), ("de", "angezweifelt")):
+        assert word in TABLES[language]["past.price_steps_assumed"]
+
+
 def test_no_words_are_left_in_another_language() -> None:
     english = TABLES["en"]
     same = {
