@@ -10,7 +10,7 @@ from typing import Any
 from models.clocks import SteppedClock
 from models.timeline import format_rfc3339
 from tests.builders.planners import a_planner
-from tests.builders.rest_house import RestHouse, a_model, rest_house
+from tests.builders.rest_house import RestHouse, a_model, frame, rest_house
 
 
 class EquippedHouse:
@@ -48,6 +48,13 @@ class EquippedHouse:
             await self.rest.post("/vehicles", car)
             state = {"soc_pct": 50.0, "plugged_evse": f"CP-1/{number}"}
             await self.rest.post(f"/vehicles/car-{number}/state", state, 200)
+
+    async def begin(self, *evses: int) -> None:
+        """Has the station begin a transaction at each of these EVSEs."""
+        for number in evses:
+            start = {"connectorId": number, "idTag": f"T{number}", "meterStart": 0}
+            begun = {**start, "timestamp": format_rfc3339(self.now)}
+            await self.link.send(frame([2, f"s{number}", "StartTransaction", begun]))
 
     async def charge_now(self, *cars: str) -> None:
         """Has cars charge as much as all limits allow."""

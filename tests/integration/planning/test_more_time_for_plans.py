@@ -32,7 +32,7 @@ from scheduler.problem import Problem
 from scheduler.rolling import Made, PlanOptions, make_plan
 from tests.builders.equipped_house import EquippedHouse, equipped_house
 from tests.builders.problems import problem
-from tests.builders.rest_house import BOOTSTRAP, START, a_model, a_site, a_trip, frame, rest_house
+from tests.builders.rest_house import BOOTSTRAP, START, a_model, a_site, a_trip, rest_house
 from tests.builders.waiting import until
 from tests.builders.whole_house import PATIENCE_S, whole_house
 
@@ -357,10 +357,7 @@ async def test_what_boxes_hold_by_the_plan_in_force_is_taken_back_by_a_better_on
         evses = [{"evse_id": number, "max_power_w": 3_700.0} for number in (1, 2)]
         await house.furnish(evses, cars=2)
         await house.prices(["0.30"] * 72)
-        for number in (1, 2):
-            start = {"connectorId": number, "idTag": f"T{number}", "meterStart": 0}
-            begun = {**start, "timestamp": format_rfc3339(house.now)}
-            await house.link.send(frame([2, f"s{number}", "StartTransaction", begun]))
+        await house.begin(1, 2)
         search = Search(house)
         solve, wanted_w = house.planner._solve, [(0.0, 0.0)]
 

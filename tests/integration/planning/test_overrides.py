@@ -17,7 +17,7 @@ from models.timeline import format_rfc3339
 from tests.builders.equipped_house import equipped_house
 from tests.builders.paying import Paying, paying
 from tests.builders.planners import keep_limits, planning
-from tests.builders.rest_house import RestHouse, a_trip, frame, rest_house
+from tests.builders.rest_house import RestHouse, a_trip, rest_house
 from tests.builders.waiting import until
 
 FULL_W = 3_700.0
@@ -261,10 +261,7 @@ async def test_what_frees_a_circuit_is_sent_before_what_uses_it(sqlite_url: str)
         evses = [{"evse_id": number, "max_power_w": FULL_W} for number in (1, 2)]
         await house.furnish(evses, cars=2)
         await house.prices(["0.30"] * 72)
-        for number in (1, 2):
-            start = {"connectorId": number, "idTag": f"T{number}", "meterStart": 0}
-            begun = {**start, "timestamp": format_rfc3339(house.now)}
-            await house.link.send(frame([2, f"s{number}", "StartTransaction", begun]))
+        await house.begin(1, 2)
 
         async def charging(first: str, second: str) -> list[tuple[int, float]]:
             for car, kind in (("car-1", first), ("car-2", second)):

@@ -175,13 +175,19 @@ async def test_no_later_promise_is_broken_for_a_lame_car(house: RestHouse) -> No
     assert [each["status"] for each in shown] == ["at_risk", "confirmed", "confirmed"]
 
 
-async def test_a_car_that_staff_is_to_bring_is_waited_for(house: RestHouse) -> None:
+async def lame_for_the_first_of_two(house: RestHouse) -> tuple[Any, Any]:
+    """Books a far trip and a near one; the car of the far one stands there empty, unplugged."""
     await house.fleet("car-1", "car-2")
     far = await house.post("/bookings", a_trip(START + timedelta(hours=4), distance_km=50))
     near = await house.post("/bookings", a_trip(START + timedelta(hours=4.5), distance_km=20))
     lame = {"soc_pct": 26, "plugged_evse": None}
     await house.post(f"/vehicles/{far['vehicle_id']}/state", lame, 200)
     await plugged_in(house)
+    return far, near
+
+
+async def test_a_car_that_staff_is_to_bring_is_waited_for(house: RestHouse) -> None:
+    far, near = await lame_for_the_first_of_two(house)
     await house.clock.advance_to(START + timedelta(minutes=40))
     changed = await snapshot(house)
     await house.patch("/sites/A", {"move_price": "0.50"})
@@ -196,12 +202,7 @@ async def test_a_car_that_staff_is_to_bring_is_waited_for(house: RestHouse) -> N
 
 
 async def test_a_car_that_staff_can_bring_to_no_outlet_is_not_waited_for(house: RestHouse) -> None:
-    await house.fleet("car-1", "car-2")
-    far = await house.post("/bookings", a_trip(START + timedelta(hours=4), distance_km=50))
-    near = await house.post("/bookings", a_trip(START + timedelta(hours=4.5), distance_km=20))
-    lame = {"soc_pct": 26, "plugged_evse": None}
-    await house.post(f"/vehicles/{far['vehicle_id']}/state", lame, 200)
-    await plugged_in(house)
+    far, near = await lame_for_the_first_of_two(house)
     await house.patch("/sites/A", {"move_price": "0.50"})
     await house.clock.advance_to(START + timedelta(minutes=40))
     async with house.db.write(house.clock, house.services.ids) as work:
